@@ -1,0 +1,85 @@
+"""Isolation of the test run, and the rule that no test is skipped silently."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+ALLOWLIST = Path(__file__).with_name("skip_allowlist.txt")
+
+
+def _claim_domain() -> tuple[int, IO[str]]:
+    """A ROS domain that no other test run on this machine has, and the lock that holds it.
+
+    Domains above 101 collide with ephemeral ports.
+    """
+    for offset in range(102):
+        domain = (os.getpid() + offset) % 102
+        path = Path(tempfile.gettempdir()) / f"vlam_ros_{os.getuid()}_domain_{domain}.lock"
+        lock = path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return domain, lock
+    raise RuntimeError("all 102 ROS domains are taken by other test runs")
+
+
+# Before any test imports rclpy, transformers or mujoco; child processes inherit it.
+DOMAIN, _DOMAIN_LOCK = _claim_domain()
+os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def _allowed_skips() -> list[str]:
+    """The test ids of the allow-list; an entry without a reason is refused."""
+    ids = []
+    for line in ALLOWLIST.read_text(encoding="utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        test_id, _, reason = (part.strip() for part in line.partition(" = "))
+        if not reason:
+            raise pytest.UsageError(f"{ALLOWLIST}: give a reason, `test id = reason`: {line}")
+        ids.append(test_id)
+    return ids
+
+
+def _forbidden_skips(config: pytest.Config) -> list[str]:
+    """Ids of the tests that were skipped or expected to fail without leave."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return []
+    reports = [*reporter.stats.get("skipped", []), *reporter.stats.get("xfailed", [])]
+    allowed = _allowed_skips()
+    return [
+        report.nodeid
+        for report in reports
+        if not any(
+            report.nodeid == a or report.nodeid.startswith((f"{a}::", f"{a}[")) for a in allowed
+        )
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a test was skipped that the allow-list does not name."""
+    if session.exitstatus == pytest.ExitCode.OK and _forbidden_skips(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name the tests that made the run fail by being skipped."""
+    for test_id in _forbidden_skips(config):
+        terminalreporter.write_line(
+            f"skipped without leave of {ALLOWLIST.name}: {test_id}", red=True
+        )

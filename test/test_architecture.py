@@ -1,0 +1,109 @@
+"""The import arrows of the design, read from the source with `ast`, imports in functions included.
+
+types ← stages ← pipeline ← simulation, learning, replay, evaluation ← ros, nodes ← cli
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
+
+FOR_ALL = {"", "errors", "types", "resources", "configuration"}
+STAGES = {"language", "perception", "fusion", "actions", "policy", "control", "bags", "models"}
+
+DECISION = STAGES | {"pipeline", "overlay"}
+
+# Part of the package -> the other parts it may import, besides FOR_ALL.
+MAY_IMPORT: dict[str, set[str]] = {
+    **{part: set() for part in FOR_ALL | STAGES},
+    "perception": {"models"},
+    "overlay": set(),
+    "pipeline": STAGES,
+    "simulation": set(),
+    "learning": STAGES | {"simulation"},
+    "replay": DECISION,
+    "evaluation": DECISION | {"simulation", "replay"},
+    "ros": DECISION,
+    "nodes": DECISION | {"ros"},
+    "cli": DECISION | {"simulation", "learning", "replay", "evaluation", "ros", "nodes"},
+}
+EXTRA_FOR_FILE = {"nodes/simulator_node.py": {"simulation"}}
+
+ROS_PARTS = {"ros", "nodes"}
+ROS_MODULES = {
+    "rclpy", "rosidl_runtime_py", "ament_index_python", "launch", "launch_ros",
+    "cv_bridge", "tf2_ros", "message_filters", "builtin_interfaces", "rcl_interfaces",
+}  # fmt: skip
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT / "vlam_ros").as_posix()
+
+
+def part_of(path: Path) -> str:
+    """The part of the package a file belongs to; "" for vlam_ros/__init__.py."""
+    first = Path(relative(path)).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imported_modules(path: Path, text: str | None = None) -> set[str]:
+    """Absolute names of the modules that a file imports; of the given text in place of its own."""
+    package = ["vlam_ros", *Path(relative(path)).parent.parts]
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text or path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names.add(module)
+            if module == "vlam_ros":
+                names |= {f"vlam_ros.{alias.name}" for alias in node.names}
+    return names
+
+
+def needs_ros(module: str) -> bool:
+    top, *rest = module.split(".")
+    return (
+        top in ROS_MODULES or top.endswith("_msgs") or (top == "vlam_ros" and rest[:1] == ["msg"])
+    )
+
+
+def parts_imported(path: Path) -> set[str]:
+    modules = [name.split(".") for name in imported_modules(path)]
+    return {(m[1] if len(m) > 1 else "") for m in modules if m[0] == "vlam_ros"} - {"msg"}
+
+
+def allowed(path: Path) -> set[str]:
+    part = part_of(path)
+    return FOR_ALL | MAY_IMPORT[part] | {part} | EXTRA_FOR_FILE.get(relative(path), set())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    assert parts_imported(path) - allowed(path) == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_ros_is_imported_in_ros_and_nodes_only(path: Path) -> None:
+    if part_of(path) not in ROS_PARTS:
+        assert {name for name in imported_modules(path) if needs_ros(name)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_modules_stay_below_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_imports_in_functions_and_relative_ones_are_seen() -> None:
+    text = """def function():
+        import rclpy.node
+        from sensor_msgs.msg import Image
+        from ..learning import adapters
+        from vlam_ros import msg"""
+    names = imported_modules(ROOT / "vlam_ros" / "perception" / "example.py", text)
+    assert {n for n in names if needs_ros(n)} == {"rclpy.node", "sensor_msgs.msg", "vlam_ros.msg"}
+    assert "vlam_ros.learning" in names

@@ -1,0 +1,198 @@
+"""The parameters of the system: descriptor and range here, the one default in `config/vlam.yaml`.
+
+The ROS node declares its parameters from these classes; the command line and the tests build the
+same classes from the same file. A wrong value never gets past `Settings.from_mapping`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.resources import resource_path
+
+T = TypeVar("T")
+
+
+def parameter(
+    description: str,
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: tuple[str, ...] = (),
+    length: int | None = None,
+) -> Any:
+    """A settings field: what it is (with unit), its closed range or choices, its array length."""
+    metadata = {"description": description, "low": low, "high": high}
+    return dataclasses.field(metadata={**metadata, "choices": choices, "length": length})
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which checkpoints are used, and on what."""
+
+    name_or_path: str = parameter("CLIPSeg checkpoint: 'embedded', a folder or a hub id")
+    clip: str = parameter("separate CLIP checkpoint for skills, a folder or a hub id; empty: none")
+    device: str = parameter("where the models run", choices=("auto", "cpu", "cuda"))
+    dtype: str = parameter(
+        "precision of the towers", choices=("auto", "float32", "bfloat16", "float16")
+    )
+
+
+@dataclass(frozen=True)
+class CameraMountSettings:
+    """Where the camera sits on the robot, for robots without tf."""
+
+    x: float = parameter("optical centre ahead of base_link, m", -5, 5)
+    y: float = parameter("optical centre left of base_link, m", -5, 5)
+    height: float = parameter("optical centre above the floor, m", 0.01, 10)
+    tilt: float = parameter("downward tilt of the optical axis, rad", -1.5, 1.57)
+    yaw: float = parameter("leftward turn of the optical axis, rad", -3.15, 3.15)
+
+
+@dataclass(frozen=True)
+class PerceptionSettings:
+    """How masks become objects. Thresholds live beside the checkpoint, in calibration.json."""
+
+    colours: tuple[str, ...] = parameter("colour words: competitors of a colour in a phrase")
+    nouns: tuple[str, ...] = parameter("object words: competitors of a noun in a phrase")
+    distractors: tuple[str, ...] = parameter("further phrases that always compete")
+    min_area: int = parameter("smallest object, pixels of the mask", 1, 10_000)
+    crops: int = parameter("candidates that get a second look, per picture", 0, 16)
+    crop_margin: float = parameter("context around a candidate's crop, share of its size", 0, 2)
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """When the robot may move, and where it stops."""
+
+    skills: str = parameter("skill definitions: a file, or a name in config/")
+    max_image_age: float = parameter("oldest picture that may move the robot, s", 0.01, 60)
+    max_spread: float = parameter("largest standard deviation of a position, m", 0.001, 5)
+    ambiguity: float = parameter(
+        "two candidates whose scores differ by less are ambiguous", 0, 1
+    )
+    standoff: float = parameter("distance kept from an object one goes to, m", 0.05, 5)
+    corridor: float = parameter("half width of the path that must be free, m", 0.05, 5)
+    reach: float = parameter("farthest floor distance the arm reaches, m", 0.05, 5)
+
+
+@dataclass(frozen=True)
+class ActionSettings:
+    """The action space and the timing of chunks."""
+
+    low: tuple[float, ...] = parameter("lower end of x, y, z (m) and theta (rad)", length=4)
+    high: tuple[float, ...] = parameter("upper end of x, y, z (m) and theta (rad)", length=4)
+    bins: int = parameter("bin centres per dimension, odd", 3, 65535)
+    horizon: int = parameter("rows of a chunk", 1, 256)
+    step: float = parameter("time between rows, s", 0.01, 10)
+    start_offset: float = parameter("expected latency: age of the picture at row 0, s", 0, 10)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All parameters of the decision pipeline."""
+
+    model: ModelSettings
+    camera: CameraMountSettings
+    perception: PerceptionSettings
+    policy: PolicySettings
+    action: ActionSettings
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
+        """Build from nested values; ConfigurationError names the parameter that is wrong."""
+        hints = get_type_hints(cls)
+        known = {f.name for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigurationError(f"unknown parameter groups {unknown}; known: {sorted(known)}")
+        groups = {name: _build(hints[name], values.get(name, {}), name) for name in known}
+        return cls(**groups)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, **overrides: Any) -> Settings:
+        """Read a ROS parameter file; overrides are dotted names with `.` written `__`."""
+        values = read_parameters(path or resource_path("config/vlam.yaml"), "vlam_node")
+        # Parameters of the node itself (autostart and the like) stand beside the groups.
+        groups = {k: dict(v) for k, v in values.items() if isinstance(v, Mapping)}
+        for dotted, value in overrides.items():
+            group, _, name = dotted.partition("__")
+            groups.setdefault(group, {})[name] = value
+        return cls.from_mapping(groups)
+
+
+def read_parameters(path: str | Path, node: str) -> dict[str, Any]:
+    """The `ros__parameters` of one node in a ROS parameter file, nested as in the file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+        values = (document.get(f"/**/{node}") or document[node])["ros__parameters"]
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"cannot read the parameter file {path}: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} has no entry /**/{node}: ros__parameters: …") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path}: {node}: ros__parameters must be a mapping")
+    return values
+
+
+def parameters(cls: type) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    """The dotted names and fields of a settings class, groups before their members."""
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            for name, inner in parameters(hint):  # type: ignore[arg-type]
+                yield f"{field.name}.{name}", inner
+        else:
+            yield field.name, field
+
+
+def _build(cls: type[T], values: Mapping[str, Any], group: str) -> T:
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"{group} must be a mapping, got {values!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(fields)):
+        raise ConfigurationError(f"unknown parameters {unknown} in {group}; known: {sorted(fields)}")
+    if missing := sorted(set(fields) - set(values)):
+        raise ConfigurationError(f"missing parameters {missing} in {group}")
+    hints = get_type_hints(cls)
+    checked = {
+        name: check_value(f"{group}.{name}", values[name], hints[name], field)
+        for name, field in fields.items()
+    }
+    return cls(**checked)
+
+
+def check_value(name: str, value: Any, hint: Any, field: dataclasses.Field[Any]) -> Any:
+    """The value in its field's type, or a ConfigurationError with name, expectation and value."""
+    if hint in (tuple[str, ...], tuple[float, ...]):
+        element = str if hint == tuple[str, ...] else float
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
+            raise ConfigurationError(f"{name} must be a list, got {value!r}")
+        items = tuple(_scalar(name, item, element, field) for item in value)
+        length = field.metadata["length"]
+        if length is not None and len(items) != length:
+            raise ConfigurationError(f"{name} must have {length} values, got {len(items)}")
+        return items
+    return _scalar(name, value, hint, field)
+
+
+def _scalar(name: str, value: Any, kind: type, field: dataclasses.Field[Any]) -> Any:
+    description, choices = field.metadata["description"], field.metadata["choices"]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigurationError(f"{name} ({description}) must be {kind.__name__}, got {value!r}")
+    if choices and value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    low, high = field.metadata["low"], field.metadata["high"]
+    if kind in (int, float) and not low <= value <= high:
+        raise ConfigurationError(f"{name} ({description}) must be in {low}..{high}, got {value}")
+    return value

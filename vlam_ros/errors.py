@@ -1,0 +1,33 @@
+"""The package's typed errors: each says what was expected, what came, and what to do."""
+
+
+class VlamError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigurationError(VlamError):
+    """A parameter, configuration file or skill definition is missing, misspelt or out of range."""
+
+
+class ModelError(VlamError):
+    """A checkpoint cannot be found, read or used on the requested device."""
+
+
+class ImageError(VlamError):
+    """An image or its camera description cannot be used: encoding, size, step or intrinsics."""
+
+
+class SensorError(VlamError):
+    """A message of a sensor other than the camera cannot be used: layout, frame or values."""
+
+
+class InstructionError(VlamError):
+    """An instruction is empty, too long, or not a sentence that the grammar understands."""
+
+
+class ActionError(VlamError):
+    """An action cannot be encoded in, or a token row decoded from, an action space."""
+
+
+class SimulationError(VlamError):
+    """A simulated scene cannot be built or rendered on this machine."""

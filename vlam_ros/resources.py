@@ -1,0 +1,41 @@
+"""Where `config/…` and `launch/…` are: in the source tree, or under `share/` of an install prefix.
+
+One rule serves the source tree, editable installs, wheels and colcon's install space. It looks
+around this file, not in AMENT_PREFIX_PATH, which is unset in a plain virtual environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlam_ros.errors import ConfigurationError
+
+
+def resource_path(name: str) -> Path:
+    """The file or folder with this path relative to the repository root, as `config/vlam.yaml`.
+
+    Raises:
+        ConfigurationError: it is nowhere; the message says where it was looked for.
+    """
+    places = _places(Path(__file__))
+    for place in places:
+        if (place / name).exists():
+            return place / name
+    looked = ", ".join(str(place) for place in places)
+    raise ConfigurationError(
+        f"{name} not found in {looked}: is its name right, and is the package installed completely?"
+    )
+
+
+def _places(module: Path) -> list[Path]:
+    """The source tree if `module` is in one (colcon --symlink-install resolves to it), otherwise
+    `share/vlam_ros` of the prefix it is installed in.
+
+    How deep a module lies below its prefix differs between distributions
+    (`lib/python3.11/site-packages`, `local/lib/python3.10/dist-packages`), hence the walk.
+    """
+    root = module.resolve().parents[1]
+    if (root / "package.xml").exists():
+        return [root]
+    shares = [parent / "share" / "vlam_ros" for parent in module.parents]
+    return [share for share in shares if share.is_dir()] or shares
