@@ -1,0 +1,110 @@
+"""Temporal ensembling: what overlapping chunks say of the same moment, averaged.
+
+From ACT (Zhao et al. 2023): the actions predicted for one moment are averaged with the weights
+w_i = exp(-m i), i = 0 the oldest prediction; a small m takes new observations in faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.actions.chunk import current_row, drop_late_rows, due_times
+from vlam_ros.actions.tokenizer import ActionTokenizer
+from vlam_ros.errors import ActionError
+from vlam_ros.types import ActionChunk, Odometry, Outcome
+
+Rows = npt.NDArray[np.float64]
+
+
+def ensemble(
+    chunks: Sequence[ActionChunk], odometry: Sequence[Odometry], now: int, m: float
+) -> ActionChunk | None:
+    """Average the rows of the newest chunk with what older chunks say of the same time.
+
+    An older row takes part if it is current when the newest chunk's row is due, belongs to the
+    same request, skill, frame and action space, and has the same command and used dimensions.
+    Angles are averaged on the circle. A chunk that does not EXECUTE is never averaged.
+
+    Args:
+        chunks: at least one, in any order; the newest by stamp is the one that is averaged.
+        odometry: where `base_link` was at each chunk's stamp, as the poses of a chunk are relative
+            to it. Equal poses say that the chunks' frame did not move.
+        now: rows that have ended by this time (ns) are left out.
+        m: decay of the weights, not negative; 0 is the plain mean.
+
+    Returns:
+        The newest chunk with averaged rows, None if all its rows have ended.
+
+    Raises:
+        ActionError: no chunk, odometry that does not match, a wrong m, or an average outside the
+            action space.
+    """
+    if not chunks or len(chunks) != len(odometry):
+        raise ActionError(
+            f"one odometry per chunk expected, got {len(chunks)} chunks, {len(odometry)} odometries"
+        )
+    if not (np.isfinite(m) and m >= 0):
+        raise ActionError(f"the decay m must be finite and not negative, got {m}")
+    pairs = sorted(zip(chunks, odometry, strict=True), key=lambda pair: pair[0].stamp)
+    newest, here = pairs[-1]
+    kept = drop_late_rows(newest, now)
+    if kept is None or kept.verdict.outcome is not Outcome.EXECUTE:
+        return kept
+    tokenizer = ActionTokenizer(kept.space)
+    rows = tokenizer.decode(kept.tokens)
+    older = [
+        (chunk, _moved(tokenizer.decode(chunk.tokens), there, here))
+        for chunk, there in pairs[:-1]
+        if _belongs(chunk, kept)
+    ]
+    averaged = rows.copy()
+    for i, due in enumerate(due_times(kept)):
+        said = [
+            poses[r] for chunk, poses in older if (r := current_row(chunk, int(due))) is not None
+        ]
+        alike = [row for row in said if _alike(row, rows[i])]
+        averaged[i] = _average(np.array([*alike, rows[i]]), m)
+    tokens = tokenizer.encode(averaged, used=~np.isnan(averaged[:, 1:]))
+    return replace(kept, tokens=tokens)
+
+
+def _belongs(chunk: ActionChunk, newest: ActionChunk) -> bool:
+    def key(c: ActionChunk) -> tuple[object, ...]:
+        return c.request, c.skill, c.frame_id, c.space, c.verdict.outcome
+
+    return key(chunk) == key(newest)
+
+
+def _alike(row: Rows, newest: Rows) -> bool:
+    return row[0] == newest[0] and bool((np.isnan(row) == np.isnan(newest)).all())
+
+
+def _moved(rows: Rows, there: Odometry, here: Odometry) -> Rows:
+    """Poses relative to the base at `there`, relative to the base at `here`.
+
+    Of a row with only one of x and y both become NaN: it has no place in another frame.
+    """
+    turn = there.yaw - here.yaw
+    c, s = np.cos(-here.yaw), np.sin(-here.yaw)
+    dx, dy = there.x - here.x, there.y - here.y
+    x, y = rows[:, 1], rows[:, 2]
+    moved = rows.copy()
+    moved[:, 1] = np.cos(turn) * x - np.sin(turn) * y + c * dx - s * dy
+    moved[:, 2] = np.sin(turn) * x + np.cos(turn) * y + s * dx + c * dy
+    moved[:, 4] += turn
+    return moved
+
+
+def _average(rows: Rows, m: float) -> Rows:
+    """The weighted mean of rows [K,5] for one time, oldest first; the last one is the newest."""
+    weights = np.exp(-m * np.arange(len(rows)))
+    mean = weights @ rows / weights.sum()
+    sine, cosine = weights @ np.sin(rows[:, 4]), weights @ np.cos(rows[:, 4])
+    # Angles that point in opposite directions have no mean.
+    opposite = np.hypot(sine, cosine) < 1e-9 * weights.sum()
+    mean[4] = rows[-1, 4] if opposite else np.arctan2(sine, cosine)
+    return mean
