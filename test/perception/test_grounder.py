@@ -1,0 +1,238 @@
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_clipseg import CALIBRATION, save_tiny_checkpoint, tiny_tokenizer
+from transformers import CLIPModel, CLIPSegConfig, CLIPSegForImageSegmentation
+
+from vlam_ros.models import Checkpoint, Preprocessing, load_checkpoint, load_clip
+from vlam_ros.models.loader import EMBEDDED
+from vlam_ros.perception import Grounder, clip, preprocess
+from vlam_ros.types import Uint8Array
+
+Picture = Callable[..., Uint8Array]
+
+PROMPTS = ("red cup", "a box on the yellow cone", "giraffe")
+
+
+def forward(checkpoint: Checkpoint, image: Uint8Array, prompts: tuple[str, ...]) -> np.ndarray:
+    """What plain transformers make of it, with the vision tower run once per prompt."""
+    tokens = checkpoint.tokenizer(list(prompts), padding=True, return_tensors="pt")
+    pixels = preprocess(image, checkpoint.preprocessing)
+    with torch.inference_mode():
+        output = checkpoint.model(**tokens, pixel_values=pixels.repeat(len(prompts), 1, 1, 1))
+    return output.logits.numpy()
+
+
+def assert_equals_forward(checkpoint: Checkpoint, image: Uint8Array) -> None:
+    grounder = Grounder(checkpoint)
+    masks = grounder.segment(grounder.encode_image(image), PROMPTS)
+    expected = forward(checkpoint, image, PROMPTS)
+    assert masks.shape == expected.shape
+    assert masks.dtype == np.float32
+    assert np.abs(masks - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(masks[0] - masks[1]).max() > 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"conditional_layer": 1},
+        {"conditional_layer": 2, "extract_layers": [0, 2, 2]},
+        {"use_complex_transposed_convolution": True},
+        {"extract_layers": [1, 2]},
+    ],
+    ids=str,
+)
+def test_masks_equal_forward_of_transformers(
+    tmp_path: Path, picture: Picture, config: dict[str, Any]
+) -> None:
+    folder = save_tiny_checkpoint(tmp_path, **config)
+    assert_equals_forward(load_checkpoint(folder, device="cpu"), picture(240, 320))
+
+
+def test_masks_equal_forward_on_a_full_size_model(picture: Picture) -> None:
+    torch.manual_seed(0)
+    # CLIPSeg rd64 with its usual ViT-B/16; the defaults are a text tower of ViT-B.
+    config = CLIPSegConfig(
+        vision_config={"patch_size": 16, "image_size": 352}, extract_layers=[3, 6, 9], reduce_dim=64
+    )
+    config.text_config.bos_token_id, config.text_config.eos_token_id = 0, 1
+    model = CLIPSegForImageSegmentation(config).eval()
+    preprocessing = Preprocessing(352, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    checkpoint = Checkpoint(
+        model, tiny_tokenizer(), preprocessing, None, "rd64", model.device, model.dtype
+    )
+    assert_equals_forward(checkpoint, picture(480, 640))
+
+
+@pytest.mark.skipif(
+    not (EMBEDDED / "model.safetensors").exists(), reason="the embedded model is not trained yet"
+)
+def test_masks_equal_forward_on_the_embedded_model(picture: Picture) -> None:
+    assert_equals_forward(load_checkpoint("embedded", device="cpu"), picture(480, 640))
+
+
+@pytest.fixture(scope="module")
+def grounder(tiny_checkpoint: Path) -> Grounder:
+    return Grounder.from_pretrained(tiny_checkpoint, device="cpu")
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, module: torch.nn.Module) -> list[int]:
+    """The batch sizes with which a module is called from now on."""
+    sizes: list[int] = []
+    original = module.forward
+
+    def counting(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        sizes.append(len(tensor))
+        return original(tensor, *args, **kwargs)
+
+    monkeypatch.setattr(module, "forward", counting)
+    return sizes
+
+
+def test_one_vision_pass_serves_all_questions_about_a_picture(
+    tiny_checkpoint: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
+    grounder = Grounder(checkpoint)
+    layers = checkpoint.model.clip.vision_model.encoder.layers
+    passes = [count_calls(monkeypatch, layer) for layer in layers]
+    features = grounder.encode_image(picture(240, 320))
+    for _ in range(3):
+        grounder.segment(features, PROMPTS)
+        grounder.similarity(features, PROMPTS)
+        grounder.text_similarity("red cup", PROMPTS)
+    assert passes == [[1]] * 3
+
+
+def test_the_decoder_runs_once_for_all_prompts(
+    tiny_checkpoint: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
+    grounder = Grounder(checkpoint)
+    features = grounder.encode_image(picture(240, 320))
+    reduced = count_calls(monkeypatch, checkpoint.model.decoder.reduces[0])
+    decoded = count_calls(monkeypatch, checkpoint.model.decoder.layers[-1])
+    grounder.segment(features, PROMPTS)
+    assert (reduced, decoded) == ([1], [3])
+
+
+def test_a_text_is_encoded_once(
+    tiny_checkpoint: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
+    grounder = Grounder(checkpoint)
+    features = grounder.encode_image(picture(60, 80))
+    encoded = count_calls(monkeypatch, checkpoint.model.clip.text_projection)
+    grounder.segment(features, ("red cup", "ball", "red cup"))
+    grounder.similarity(features, ("ball", "red cup"))
+    grounder.text_similarity("red cup", ("ball", "cone"))
+    assert encoded == [2, 1]
+
+
+def test_the_text_cache_is_bounded_and_forgets_the_oldest(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip, "TEXT_CACHE", 3)
+    checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
+    grounder = Grounder(checkpoint)
+    encoded = count_calls(monkeypatch, checkpoint.model.clip.text_projection)
+    many = grounder.text_similarity("a", ("b", "c", "d", "e"))
+    assert many.shape == (4,)
+    grounder.text_similarity("c", ("d", "e"))
+    grounder.text_similarity("a", ("e",))
+    assert encoded == [1, 4, 1]
+
+
+def test_similarities_equal_those_of_transformers(grounder: Grounder, picture: Picture) -> None:
+    checkpoint = load_checkpoint(grounder.name, device="cpu")
+    image = picture(240, 320)
+    tokens = checkpoint.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        output = checkpoint.model.clip(
+            **tokens, pixel_values=preprocess(image, checkpoint.preprocessing)
+        )
+    expected = output.text_embeds @ output.image_embeds[0]
+    ours = grounder.similarity(grounder.encode_image(image), PROMPTS)
+    assert ours.dtype == np.float32
+    assert ours == pytest.approx(expected.numpy(), abs=1e-5)
+    between = output.text_embeds @ output.text_embeds[0]
+    assert grounder.text_similarity(PROMPTS[0], PROMPTS) == pytest.approx(between.numpy(), abs=1e-5)
+
+
+def test_the_second_look_sees_crops_as_pictures_of_the_calibrated_size(
+    grounder: Grounder, picture: Picture
+) -> None:
+    checkpoint = load_checkpoint(grounder.name, device="cpu")
+    crops = [picture(50, 50, seed=1), picture(90, 90, seed=2)]
+    size = CALIBRATION.crop_size
+    pixels = torch.cat([preprocess(crop, checkpoint.preprocessing, size) for crop in crops])
+    tokens = checkpoint.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        output = checkpoint.model.clip(**tokens, pixel_values=pixels)
+    expected = output.image_embeds @ output.text_embeds.T
+    assert grounder.look_twice(crops, PROMPTS) == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_nothing_asked_gives_nothing(grounder: Grounder, picture: Picture) -> None:
+    features = grounder.encode_image(picture(60, 80))
+    assert features.size == (60, 80)
+    with pytest.raises(ValueError, match="at least one prompt"):
+        grounder.segment(features, ())
+    assert grounder.similarity(features, ()).shape == (0,)
+    assert grounder.look_twice([], PROMPTS).shape == (0, 3)
+
+
+def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, picture: Picture) -> None:
+    features = grounder.encode_image(picture(60, 80))
+    assert np.isfinite(grounder.similarity(features, ["cup " * 1000])).all()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_stays_near_float32(
+    tiny_checkpoint: Path, grounder: Grounder, picture: Picture, dtype: str
+) -> None:
+    half = Grounder.from_pretrained(tiny_checkpoint, device="cpu", dtype=dtype)
+    image = picture(240, 320)
+    exact, near = (g.segment(g.encode_image(image), PROMPTS) for g in (grounder, half))
+    assert near.dtype == np.float32
+    assert np.abs(near - exact).max() <= 0.1 * np.abs(exact).max()
+    exact, near = (g.look_twice([image], PROMPTS) for g in (grounder, half))
+    assert near == pytest.approx(exact, abs=0.05)
+
+
+def test_a_separate_clip_judges_pictures_and_sentences_but_not_masks(
+    tiny_checkpoint: Path, tiny_clip: Path, grounder: Grounder, picture: Picture
+) -> None:
+    both = Grounder.from_pretrained(tiny_checkpoint, device="cpu", clip=str(tiny_clip))
+    image = picture(64, 64)
+    features = both.encode_image(image)
+    loaded = load_clip(tiny_clip, device="cpu")
+    tokens = loaded.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
+    plain = CLIPModel.from_pretrained(tiny_clip).eval()
+    with torch.inference_mode():
+        output = plain(**tokens, pixel_values=preprocess(image, loaded.preprocessing))
+    expected = (output.text_embeds @ output.image_embeds[0]).numpy()
+    assert both.similarity(features, PROMPTS) == pytest.approx(expected, abs=1e-5)
+    between = (output.text_embeds @ output.text_embeds[0]).numpy()
+    assert both.text_similarity(PROMPTS[0], PROMPTS) == pytest.approx(between, abs=1e-5)
+    alone = grounder.segment(grounder.encode_image(image), PROMPTS)
+    assert np.array_equal(both.segment(features, PROMPTS), alone)
+    # Its skills were never calibrated, so nothing may be acted on.
+    assert both.calibration is None
+
+
+def test_the_skills_thresholds_are_those_of_the_clip_that_compares_them(
+    tiny_checkpoint: Path, tiny_clip: Path
+) -> None:
+    masks = load_checkpoint(tiny_checkpoint, device="cpu")
+    skills = dataclasses.replace(CALIBRATION, skill_threshold=0.9, crop_threshold=0.1)
+    clip_checkpoint = dataclasses.replace(load_clip(tiny_clip, device="cpu"), calibration=skills)
+    used = Grounder(masks, clip_checkpoint).calibration
+    assert used == dataclasses.replace(CALIBRATION, skill_threshold=0.9)

@@ -1,0 +1,314 @@
+import dataclasses
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from vlam_ros.errors import ImageError
+from vlam_ros.perception import Position, locate
+from vlam_ros.perception.positions import ATTITUDE_SIGMA, floor_centre
+from vlam_ros.types import Attitude, BoolArray, Camera, DepthImage, Missing, PositionSource
+
+NO_CAMERA, NO_DEPTH, NO_IMU = Missing("no camera"), Missing("no depth"), Missing("no IMU")
+
+PLUMB_BOB = (-0.28, 0.07, 0.0005, -0.0003, 0.0)
+RATIONAL = (0.4, -0.3, 0.0002, 0.0001, 0.05, 0.6, -0.2, 0.01)
+
+
+def rotation(roll: float, pitch: float, yaw: float) -> np.ndarray:
+    """R_z(yaw) R_y(pitch) R_x(roll)."""
+    (cr, sr), (cp, sp), (cy, sy) = ((math.cos(a), math.sin(a)) for a in (roll, pitch, yaw))
+    about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    about_y = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    about_x = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    return about_z @ about_y @ about_x
+
+
+def camera_at(
+    height: float = 0.6,
+    tilt: float = 0.45,
+    yaw: float = 0.0,
+    distortion: tuple[float, ...] = (),
+    optical_roll: float = 0.0,
+) -> Camera:
+    """640 x 480, 10 cm ahead of and 3 cm left of `base_link`."""
+    optical = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], float)
+    return Camera(
+        width=640,
+        height=480,
+        fx=520.0,
+        fy=515.0,
+        cx=322.0,
+        cy=238.5,
+        rotation=rotation(optical_roll, tilt, yaw) @ optical,
+        position=np.array([0.10, 0.03, height]),
+        distortion=distortion,
+    )
+
+
+CAMERAS = {
+    "plain": camera_at(),
+    "turned": camera_at(height=1.1, tilt=0.8, yaw=0.6, optical_roll=0.1),
+    "plumb_bob": camera_at(distortion=PLUMB_BOB),
+    "rational": camera_at(distortion=RATIONAL),
+}
+
+
+def project(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """Pixels [N,2] of points [N,3] in base_link."""
+    optical = (np.atleast_2d(points) - camera.position) @ camera.rotation
+    assert (optical[:, 2] > 0).all()
+    K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    D = np.array(camera.distortion)
+    return cv2.projectPoints(optical, np.zeros(3), np.zeros(3), K, D)[0][:, 0]
+
+
+def depth_of(camera: Camera, point: np.ndarray) -> float:
+    return float((point - camera.position) @ camera.rotation[:, 2])
+
+
+def seen_floor(camera: Camera, up: np.ndarray) -> np.ndarray:
+    """Points [N,3] of the floor through the origin with normal `up` that lie in the picture."""
+    x, y = np.meshgrid(np.linspace(0.4, 2.5, 12), np.linspace(-1.2, 1.2, 9))
+    points = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
+    points[:, 2] = -(points[:, :2] @ up[:2]) / up[2]
+    points = points[(points - camera.position) @ camera.rotation[:, 2] > 0.2]
+    pixels = project(camera, points)
+    return points[((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)]
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+@pytest.mark.parametrize(("roll", "pitch"), [(0.0, 0.0), (0.05, -0.08)])
+def test_floor_points_are_found_from_their_pixels_within_a_millimetre(
+    name: str, roll: float, pitch: float
+) -> None:
+    camera = CAMERAS[name]
+    # A base tilted by `rotation` sees the upward direction turned back.
+    points = seen_floor(camera, up=rotation(roll, pitch, 0).T @ [0, 0, 1])
+    assert len(points) > 20
+    for point, (u, v) in zip(points, project(camera, points), strict=True):
+        found = floor_centre(camera, (u, v), roll, pitch, width=0.0)
+        assert found is not None
+        assert np.linalg.norm(found[0] - point) <= 1e-3
+        assert found[1] == 0.0
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_the_centre_lies_half_a_width_behind_the_near_edge(name: str) -> None:
+    camera, radius = CAMERAS[name], 0.06
+    for centre in seen_floor(camera, up=np.array([0, 0, 1.0])):
+        away = (centre - camera.position) * (1, 1, 0)
+        edge = centre - radius * away / np.linalg.norm(away)
+        width = 2 * radius / depth_of(camera, centre)
+        found = floor_centre(camera, tuple(project(camera, edge)[0]), 0.0, 0.0, width)
+        assert found is not None
+        assert np.linalg.norm(found[0] - centre) <= 1e-3
+        assert found[1] == pytest.approx(2 * radius, abs=1e-3)
+
+
+def cylinder_mask(
+    camera: Camera, centre: tuple[float, float], radius: float, height: float, step: int
+) -> BoolArray:
+    """What a cylinder on the floor covers, with mask pixels of `step` x `step` image pixels."""
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    rim = np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], 1)
+    points = [np.column_stack([rim, np.full(len(rim), z)]) for z in (0.0, height)]
+    hull = cv2.convexHull(project(camera, np.concatenate(points)).astype(np.float32))
+    picture = np.zeros((camera.height, camera.width), np.uint8)
+    cv2.fillConvexPoly(picture, np.round(hull).astype(np.int32), 1)
+    small = picture.reshape(camera.height // step, step, camera.width // step, step)
+    return small.mean(axis=(1, 3)) > 0.5
+
+
+@pytest.mark.parametrize("name", ["plain", "plumb_bob"])
+@pytest.mark.parametrize("centre", [(0.8, 0.0), (1.2, 0.3), (1.8, -0.4)])
+def test_an_object_on_the_floor_is_placed_within_its_spread(
+    name: str, centre: tuple[float, float]
+) -> None:
+    camera = CAMERAS[name]
+    mask = cylinder_mask(camera, centre, radius=0.05, height=0.1, step=4)
+    found = locate(mask, camera, NO_DEPTH, NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.GROUND_PLANE
+    error = np.linalg.norm(np.array(found.point) - (*centre, 0))
+    assert error < min(0.02, found.spread)
+    # The box is a little wider than the foot: the upper rim is nearer to the camera and leans
+    # outward, and each side is rounded to a mask pixel (1 cm here).
+    assert found.size == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_floor_is_tilted_by_the_attitude() -> None:
+    # Nose up by 0.05 rad: in base_link the floor sinks ahead of the robot.
+    pitch = -0.05
+    camera = camera_at()
+    up = rotation(0, pitch, 0).T @ [0, 0, 1]
+    point = np.array([1.2, 0.0, -1.2 * up[0] / up[2]])
+    assert point[2] == pytest.approx(-0.06, abs=0.001)
+    u, v = project(camera, point)[0]
+    mask = np.zeros((480, 640), bool)
+    mask[round(v) - 20 : round(v), round(u)] = True
+    tilted = locate(mask, camera, NO_DEPTH, Attitude(0, 0.0, pitch))
+    level = locate(mask, camera, NO_DEPTH, NO_IMU)
+    assert tilted is not None
+    assert level is not None
+    assert np.linalg.norm(np.array(tilted.point) - point) < 0.01
+    # The same ray meets z = 0 after 0.60 / 0.66 of its way down from the camera at x = 0.1.
+    assert level.point[0] == pytest.approx(1.1, abs=0.01)
+
+
+def ground_position(distance: float, step: int = 4) -> Position:
+    camera = camera_at()
+    mask = cylinder_mask(camera, (distance, 0.0), radius=0.05, height=0.1, step=step)
+    found = locate(mask, camera, NO_DEPTH, NO_IMU)
+    assert found is not None
+    return found
+
+
+def test_the_spread_is_that_of_random_errors_of_pixel_and_attitude() -> None:
+    camera = camera_at()
+    centre = floor_centre(camera, (300.0, 200.0), 0.0, 0.0, 0.05)
+    assert centre is not None
+    rng = np.random.default_rng(0)
+    moved = []
+    for pixel, tilt in zip(
+        rng.normal((300, 200), 4, (1000, 2)),
+        rng.normal(0, ATTITUDE_SIGMA, (1000, 2)),
+        strict=True,
+    ):
+        found = floor_centre(camera, tuple(pixel), *tilt, 0.05)
+        assert found is not None
+        moved.append(found[0])
+    sampled = math.sqrt(np.sum(np.var(moved, axis=0)))
+
+    mask = np.zeros((120, 160), bool)
+    mask[40:50, 72:78] = True  # its foot is the pixel (299.5, 199.5), its width 24 px
+    found_position = locate(mask, camera, NO_DEPTH, NO_IMU)
+    assert found_position is not None
+    assert 0.95 * sampled < found_position.spread < 1.3 * sampled
+
+
+def test_the_spread_grows_with_distance_and_with_the_size_of_mask_pixels() -> None:
+    assert ground_position(0.8).spread < ground_position(1.2).spread < ground_position(2.0).spread
+    assert ground_position(1.2, step=1).spread < ground_position(1.2, step=8).spread
+
+
+@pytest.mark.parametrize("row", [0, 1], ids=["above", "a pixel below"])
+def test_a_foot_at_the_horizon_has_no_position(row: int) -> None:
+    camera = camera_at(tilt=0.3)
+    horizon = camera.cy - camera.fy * math.tan(0.3)
+    mask = np.zeros((480, 640), bool)
+    mask[int(horizon) - 12 : int(horizon) + row * 2, 300:320] = True
+    assert locate(mask, camera, NO_DEPTH, NO_IMU) is None
+
+
+def test_a_foot_below_the_picture_has_no_position() -> None:
+    mask = np.zeros((480, 640), bool)
+    mask[400:479, 300:340] = True
+    assert locate(mask, camera_at(), NO_DEPTH, NO_IMU) is not None
+    mask[479, 320] = True
+    assert locate(mask, camera_at(), NO_DEPTH, NO_IMU) is None
+
+
+def test_a_pixel_that_the_distortion_cannot_make_has_no_position() -> None:
+    # A pincushion folded back: no ray reaches the corners of the picture.
+    camera = camera_at(distortion=(-3.0, 0.0, 0.0, 0.0, 0.0))
+    mask = np.zeros((480, 640), bool)
+    mask[440:470, 600:640] = True
+    depth = DepthImage(0, np.ones((480, 640), np.float32))
+    assert locate(mask, camera, depth, NO_IMU) is None
+
+
+def test_without_a_camera_there_is_no_position() -> None:
+    assert locate(np.ones((4, 4), bool), NO_CAMERA, NO_DEPTH, NO_IMU) is None
+
+
+MASK = np.zeros((60, 80), bool)
+MASK[20:30, 40:52] = True
+SEEN = (slice(160, 240), slice(320, 416))
+"""The image pixels under MASK."""
+
+
+def surface(near: float = 1.2, background: float = 3.0) -> DepthImage:
+    """A surface across the optical axis under MASK, in front of another."""
+    depth = np.full((480, 640), background, np.float32)
+    depth[SEEN] = near
+    return DepthImage(0, depth)
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_depth_gives_the_middle_of_the_surface_within_a_millimetre(name: str) -> None:
+    camera = CAMERAS[name]
+    found = locate(MASK, camera, surface(), NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.DEPTH
+    point = np.array(found.point)
+    assert abs(depth_of(camera, point) - 1.2) <= 1e-3
+    assert np.abs(project(camera, point)[0] - (367.5, 199.5)).max() * 1.2 / 515 <= 1e-3
+    # 96 pixels wide; distortion changes it by a few per cent.
+    assert found.size == pytest.approx(96 * 1.2 / 520, rel=0.06 if camera.distortion else 1e-6)
+    assert found.spread == pytest.approx(8 * 1.2 / 515, rel=1e-6)  # one mask pixel
+
+
+def test_depth_beats_the_floor_and_its_noise_is_in_the_spread() -> None:
+    noisy = surface()
+    rng = np.random.default_rng(0)
+    depth = noisy.depth + rng.normal(0, 0.03, noisy.depth.shape).astype(np.float32)
+    found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.DEPTH
+    assert abs(depth_of(camera_at(), np.array(found.point)) - 1.2) < 0.005
+    assert found.spread == pytest.approx(math.hypot(0.03, 8 * 1.2 / 515), rel=0.1)
+
+
+def test_of_several_surfaces_the_nearest_dense_one_counts() -> None:
+    depth = surface(near=2.0).depth
+    depth[180:220, 340:390] = 1.5  # half of the mask
+    depth[200, 350:354] = 0.5  # a few stray points
+    found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
+    assert found is not None
+    assert abs(depth_of(camera_at(), np.array(found.point)) - 1.5) <= 1e-3
+
+
+def test_background_at_the_rim_of_the_mask_does_not_count() -> None:
+    depth = surface().depth
+    rim = np.ones(depth.shape, bool)
+    rim[168:232, 328:408] = False
+    depth[rim] = 1.14
+    found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
+    assert found is not None
+    assert found.spread == pytest.approx(8 * 1.2 / 515, rel=1e-6)
+
+
+def test_sparse_depth_is_enough_with_three_points_of_one_surface() -> None:
+    depth = np.full((480, 640), np.nan, np.float32)
+    depth[200, 350:380:10] = (1.2, 1.21, 1.22)
+    camera = camera_at()
+    found = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
+    assert found is not None
+    assert abs(depth_of(camera, np.array(found.point)) - 1.21) <= 1e-3
+    depth[200, 350] = np.nan
+    found = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.GROUND_PLANE
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, 0.0, -1.0])
+def test_without_depth_in_the_mask_the_floor_counts(nothing: float) -> None:
+    found = locate(MASK, camera_at(), surface(near=nothing), NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.GROUND_PLANE
+
+
+def test_depth_of_another_size_is_refused() -> None:
+    small = DepthImage(0, np.ones((240, 320), np.float32))
+    with pytest.raises(ImageError, match="640x480 picture, got 320x240"):
+        locate(MASK, camera_at(), small, NO_IMU)
+
+
+def test_a_mask_of_one_pixel_is_not_eroded_away() -> None:
+    mask = np.zeros((60, 80), bool)
+    mask[25, 45] = True
+    found = locate(mask, dataclasses.replace(camera_at()), surface(), NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.DEPTH

@@ -1,0 +1,101 @@
+"""The thresholds of one checkpoint, kept in `calibration.json` beside its weights.
+
+Probabilities of two checkpoints do not mean the same, so a threshold never comes from anywhere
+else; a checkpoint without this file can describe a scene, but nothing in it may be acted on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlam_ros.errors import ModelError
+
+FILE_NAME = "calibration.json"
+
+_HOW_TO_GET_ONE = "calibrate the checkpoint again, or restore the file it was published with"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds and temperatures of one checkpoint. ModelError if a value is out of range.
+
+    Attributes:
+        mask_threshold: probability, in 0..1, above which a mask pixel can belong to a phrase.
+        crop_threshold: probability, in 0..1, from which the second look confirms a candidate.
+        margin: lead in mask probability, in 0..1, that a candidate needs over the runner-up.
+        crop_size: side in pixels of the square that a crop is resized to, a multiple of the patch.
+        crop_temperature: factor on the image-text cosines in the second look's softmax.
+        skill_threshold: probability, in 0..1, from which the best skill counts as meant.
+        skill_temperature: factor on the text-text cosines in the skills' softmax.
+        vocabulary: the words that the checkpoint was trained on; None means an open vocabulary.
+        made_with: the command and the seeds that made these values.
+    """
+
+    mask_threshold: float
+    crop_threshold: float
+    margin: float
+    crop_size: int
+    crop_temperature: float
+    skill_threshold: float
+    skill_temperature: float
+    vocabulary: tuple[str, ...] | None
+    made_with: str
+
+    def __post_init__(self) -> None:
+        for name in ("mask_threshold", "crop_threshold", "margin", "skill_threshold"):
+            self._check(name, "a probability in 0..1", 0.0, 1.0)
+        for name in ("crop_temperature", "skill_temperature"):
+            self._check(name, "a factor in 0.01..10000", 0.01, 1e4)
+        if not isinstance(self.crop_size, int):
+            raise ModelError(f"crop_size must be whole pixels, got {self.crop_size!r}")
+        self._check("crop_size", "pixels in 8..1024", 8, 1024)
+        words = self.vocabulary
+        if words is not None and not (
+            isinstance(words, tuple) and words and all(isinstance(w, str) and w for w in words)
+        ):
+            raise ModelError(f"vocabulary must be words, or null for an open one, got {words!r}")
+        if not isinstance(self.made_with, str) or not self.made_with:
+            raise ModelError(f"made_with must name the command and seed, got {self.made_with!r}")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Calibration | None:
+        """Read the calibration of the checkpoint in a folder; None if it has none.
+
+        Raises:
+            ModelError: the file cannot be read, or a value is missing, unknown or out of range.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.exists():
+            return None
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"cannot read {path}: {error}; {_HOW_TO_GET_ONE}") from error
+        expected = {f.name for f in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) != expected:
+            keys = sorted(values) if isinstance(values, dict) else type(values).__name__
+            raise ModelError(
+                f"{path} must hold exactly {sorted(expected)}, got {keys}; {_HOW_TO_GET_ONE}"
+            )
+        if isinstance(values["vocabulary"], list):
+            values["vocabulary"] = tuple(values["vocabulary"])
+        try:
+            return cls(**values)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}; {_HOW_TO_GET_ONE}") from error
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the calibration beside a checkpoint's weights and return the file's path."""
+        path = Path(folder) / FILE_NAME
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        return path
+
+    def _check(self, name: str, expected: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        # NaN is in no range.
+        if not number or not low <= value <= high:
+            raise ModelError(f"{name} must be {expected}, got {value!r}")

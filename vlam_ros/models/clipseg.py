@@ -1,0 +1,103 @@
+"""CLIPSeg in pieces: one pass of the vision tower, and one decoder batch for all prompts.
+
+`CLIPSegForImageSegmentation.forward` repeats the vision tower for every prompt and keeps it out of
+the gradient. These functions call the same layers, so that a picture is encoded once and the towers
+can be trained. The results are the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import CLIPSegForImageSegmentation
+
+
+@dataclass(frozen=True)
+class VisionStates:
+    """What one pass of the vision tower leaves for B pictures of N patches.
+
+    `activations` are the decoder's inputs, float[B,1+N,width], shallowest first; `tokens`
+    float[B,1+N,projection] are all last tokens in CLIP's joint space, `tokens[:, 0]` being the
+    picture's embedding (not normalised).
+    """
+
+    activations: tuple[Tensor, ...]
+    tokens: Tensor
+
+    @property
+    def embedding(self) -> Tensor:
+        """float[B,projection], the picture in CLIP's joint space, not normalised."""
+        return self.tokens[:, 0]
+
+
+def encode_pixels(
+    model: CLIPSegForImageSegmentation, pixels: Tensor, patches: bool = False
+) -> VisionStates:
+    """Run the vision tower once over normalised pictures float[B,3,H,W] of any patch multiple.
+
+    Only the class token is projected unless the `patches` are asked for.
+    """
+    tower = model.clip.vision_model
+    states = tower.pre_layrnorm(tower.embeddings(pixels, interpolate_pos_encoding=True))
+    after_layer = []
+    for layer in tower.encoder.layers:
+        states = layer(states, None)
+        after_layer.append(states)
+    last = states if patches else states[:, :1]
+    tokens = model.clip.visual_projection(tower.post_layernorm(last))
+    return VisionStates(tuple(after_layer[i] for i in model.extract_layers), tokens)
+
+
+def encode_texts(
+    model: CLIPSegForImageSegmentation, input_ids: Tensor, attention_mask: Tensor
+) -> Tensor:
+    """Text embeddings float[T,projection] in the joint space, not normalised."""
+    tower = model.clip.text_model(input_ids=input_ids, attention_mask=attention_mask)
+    projected: Tensor = model.clip.text_projection(tower.pooler_output)
+    return projected
+
+
+def decode_masks(
+    model: CLIPSegForImageSegmentation,
+    activations: Sequence[Tensor],
+    conditions: Tensor,
+    pictures: Tensor,
+) -> Tensor:
+    """Mask logits float[P,h,w] of P (picture, prompt) pairs.
+
+    Args:
+        activations: as in VisionStates, of B square pictures.
+        conditions: float[P,projection], text embeddings, not normalised.
+        pictures: int64[P], which of the B pictures each condition asks about.
+    """
+    decoder = model.decoder
+    output: Tensor | None = None
+    for i, (activation, layer, reduce) in enumerate(
+        zip(reversed(activations), decoder.layers, decoder.reduces, strict=True)
+    ):
+        # Reducing before repeating: the reduction is the same for all prompts of a picture.
+        reduced = reduce(activation)[pictures]
+        output = reduced if output is None else reduced + output
+        if i == decoder.conditional_layer:
+            scale, shift = decoder.film_mul(conditions), decoder.film_add(conditions)
+            output = scale[:, None] * output + shift[:, None]
+        output = layer(output, attention_mask=None)
+    assert output is not None
+    grid = output[:, 1:].transpose(1, 2)
+    side = int(grid.shape[-1] ** 0.5)
+    logits: Tensor = decoder.transposed_convolution(grid.unflatten(-1, (side, side)).contiguous())
+    return logits.squeeze(1)
+
+
+def normalise(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """float[B,3,H,W] in 0..1 → the model's pixel values."""
+    shape = (1, 3, 1, 1)
+    return (image - image.new_tensor(mean).view(shape)) / image.new_tensor(std).view(shape)
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Number of trained values."""
+    return sum(p.numel() for p in model.parameters())

@@ -1,0 +1,142 @@
+"""CLIPSeg and CLIP on one pass of the vision tower per picture.
+
+`CLIPSegForImageSegmentation.forward` runs the vision tower once per prompt. Here the picture is
+encoded once; its CLIP embedding and the activations that the decoder reads serve any number of
+prompts, which go through the decoder as one batch. The results are those of `forward`.
+
+CLIPSeg: Lüddecke and Ecker, "Image Segmentation Using Text and Image Prompts", CVPR 2022.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vlam_ros.models import Calibration, Checkpoint, load_checkpoint, load_clip
+from vlam_ros.models.clipseg import decode_masks
+from vlam_ros.perception.clip import Clip
+from vlam_ros.perception.preprocess import preprocess
+from vlam_ros.types import Uint8Array
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """What one pass of the vision tower knows of a picture.
+
+    `activations` are [1,1+patches,width], one per extract layer of the decoder, deepest last;
+    `embedding` is the normalised CLIP embedding float32[1,D]; `size` the picture's (height, width).
+    """
+
+    activations: tuple[torch.Tensor, ...]
+    embedding: torch.Tensor
+    size: tuple[int, int]
+
+
+class Grounder:
+    """Finds what phrases mean in a picture: masks by CLIPSeg, similarities by CLIP.
+
+    `calibration` holds the checkpoint's thresholds, None where it has none; `notes` what the
+    loader decided automatically.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, clip: Checkpoint | None = None) -> None:
+        """Use a CLIPSeg checkpoint, and for `similarity` and `text_similarity` a separate CLIP."""
+        self.name, self.device, self.dtype = checkpoint.name, checkpoint.device, checkpoint.dtype
+        self.notes = checkpoint.notes + (clip.notes if clip else ())
+        self.calibration = _calibration(checkpoint, clip)
+        self._preprocessing = checkpoint.preprocessing
+        self._model = checkpoint.model
+        self._clip = Clip(checkpoint)
+        self._skill_clip = Clip(clip) if clip else self._clip
+        self._skill_preprocessing = clip.preprocessing if clip else None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path = "embedded",
+        device: str = "auto",
+        dtype: str = "auto",
+        clip: str = "",
+    ) -> Grounder:
+        """Load a CLIPSeg checkpoint, and a separate CLIP if one is named.
+
+        Arguments and errors are those of `vlam_ros.models.load_checkpoint`.
+        """
+        checkpoint = load_checkpoint(name_or_path, device, dtype)
+        return cls(checkpoint, load_clip(clip, device, dtype) if clip else None)
+
+    def preprocess(self, image: Uint8Array) -> torch.Tensor:
+        """Pixel values float32[1,3,S,S] of a picture uint8[H,W,3] RGB."""
+        return preprocess(image, self._preprocessing)
+
+    def encode_image(self, image: Uint8Array) -> ImageFeatures:
+        """One vision pass over a picture uint8[H,W,3] RGB, shared by CLIP and CLIPSeg.
+
+        Raises:
+            ImageError: the image is not uint8[H,W,3].
+        """
+        return self.encode_pixels(self.preprocess(image), image)
+
+    def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
+        """The vision pass of `encode_image`, on the picture's preprocessed pixels."""
+        embedding, states = self._clip.pictures(pixels)
+        if self._skill_preprocessing is not None:
+            embedding, _ = self._skill_clip.pictures(preprocess(image, self._skill_preprocessing))
+        if self.device.type == "cuda":
+            # Otherwise the time of this pass is counted where its result is first read.
+            torch.cuda.synchronize(self.device)
+        return ImageFeatures(states.activations, embedding, image.shape[:2])
+
+    @torch.inference_mode()
+    def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> Float32Array:
+        """Mask logits float32[P,h,w] of P >= 1 prompts, in one decoder batch."""
+        if not prompts:
+            raise ValueError("segment needs at least one prompt")
+        conditions = self._clip.texts(prompts)
+        pictures = torch.zeros(len(prompts), dtype=torch.long, device=self.device)
+        logits = decode_masks(self._model, features.activations, conditions, pictures)
+        return logits.float().cpu().numpy()
+
+    def similarity(self, features: ImageFeatures, texts: Sequence[str]) -> Float32Array:
+        """CLIP cosines float32[T] of the whole picture with texts."""
+        directions = self._skill_clip.text_directions(texts)
+        return (features.embedding @ directions.T)[0].cpu().numpy()
+
+    def text_similarity(self, text: str, texts: Sequence[str]) -> Float32Array:
+        """CLIP cosines float32[T] of one text with others."""
+        own = self._skill_clip.text_directions([text])
+        return (own @ self._skill_clip.text_directions(texts).T)[0].cpu().numpy()
+
+    def look_twice(self, crops: Sequence[Uint8Array], texts: Sequence[str]) -> Float32Array:
+        """CLIP cosines float32[N,T] of crops uint8[H,W,3] with texts, in one vision batch.
+
+        Crops are resized to `calibration.crop_size`, or to the model's own size if there is no
+        calibration; the position embeddings are interpolated.
+        """
+        if not crops:
+            return np.zeros((0, len(texts)), np.float32)
+        size = self.calibration.crop_size if self.calibration else None
+        pixels = torch.cat([preprocess(crop, self._preprocessing, size) for crop in crops])
+        embeddings, _ = self._clip.pictures(pixels)
+        return (embeddings @ self._clip.text_directions(texts).T).cpu().numpy()
+
+
+def _calibration(checkpoint: Checkpoint, clip: Checkpoint | None) -> Calibration | None:
+    """The thresholds in force: those of skills belong to the CLIP that compares them."""
+    if clip is None or checkpoint.calibration is None:
+        return checkpoint.calibration
+    if clip.calibration is None:
+        return None
+    return dataclasses.replace(
+        checkpoint.calibration,
+        skill_threshold=clip.calibration.skill_threshold,
+        skill_temperature=clip.calibration.skill_temperature,
+    )

@@ -1,0 +1,77 @@
+"""Mask logits of competing prompts as objects: connected pieces in which a phrase is the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.types import SceneObject
+
+
+def find_objects(
+    logits: npt.NDArray[np.float32],
+    prompts: Sequence[str],
+    opponents: Mapping[str, Sequence[str]],
+    image_size: tuple[int, int],
+    *,
+    mask_threshold: float,
+    min_area: int,
+) -> tuple[SceneObject, ...]:
+    """The objects of each asked phrase, best mask first.
+
+    A pixel belongs to a phrase if the phrase's probability there exceeds the threshold and that of
+    every opponent. Each phrase has its own competition: phrases that entail each other may share
+    pixels.
+
+    Args:
+        logits: float32[P,h,w], one mask per prompt.
+        prompts: the P prompts, each asked phrase and each opponent among them.
+        opponents: for each asked phrase the prompts it competes with.
+        image_size: (height, width) of the picture, in which boxes are given.
+        mask_threshold: probability in 0..1.
+        min_area: the smallest object, in pixels of the mask.
+    """
+    index = {prompt: i for i, prompt in enumerate(prompts)}
+    # logaddexp, because exp overflows on the large logits of an untrained decoder.
+    probabilities = np.exp(-np.logaddexp(0, -logits))
+    found: list[SceneObject] = []
+    for phrase, others in opponents.items():
+        own, rivals = index[phrase], [index[other] for other in others]
+        best_rival = logits[rivals].max(axis=0, initial=-np.inf)
+        lead = probabilities[own] - probabilities[rivals].max(axis=0, initial=0.0)
+        mask = (probabilities[own] > mask_threshold) & (logits[own] > best_rival)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+        for label in range(1, count):  # 0 is the background
+            if stats[label, cv2.CC_STAT_AREA] < min_area:
+                continue
+            piece = labels == label
+            score = float(probabilities[own][piece].mean())
+            found.append(
+                SceneObject(
+                    phrase=phrase,
+                    box=_image_box(stats[label].tolist(), mask.shape, image_size),
+                    mask=piece,
+                    score=score,
+                    mask_score=score,
+                    margin=float(lead[piece].mean()),
+                )
+            )
+    return tuple(sorted(found, key=lambda o: -o.mask_score))
+
+
+def _image_box(
+    stats: Sequence[int], mask: tuple[int, ...], image: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The pixels of the image that mask pixels cover, as (x0, y0, x1, y1) with x1, y1 exclusive."""
+    x, y, width, height, _ = stats
+    down, across = image[0] / mask[0], image[1] / mask[1]
+    return (
+        math.floor(x * across),
+        math.floor(y * down),
+        math.ceil((x + width) * across),
+        math.ceil((y + height) * down),
+    )

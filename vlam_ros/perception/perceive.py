@@ -1,0 +1,174 @@
+"""From an observation to a scene: masks say where something is, the second look whether it is.
+
+The second look compares CLIP's view of each candidate's crop with the phrase and its opponents.
+It is believed before the mask: small towers tell colours from masks, but shapes only from crops.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vlam_ros.configuration import PerceptionSettings
+from vlam_ros.models import Calibration
+from vlam_ros.perception.competitors import opponents
+from vlam_ros.perception.grounder import Grounder, ImageFeatures
+from vlam_ros.perception.objects import find_objects
+from vlam_ros.perception.positions import locate
+from vlam_ros.types import Observation, Scene, SceneObject, Uint8Array
+
+UNCALIBRATED_MASK_THRESHOLD = 0.5
+"""Where a sigmoid is undecided: for showing what an uncalibrated checkpoint sees, no more."""
+
+
+def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> bool:
+    """Whether a candidate counts as found: never without a calibration.
+
+    Its mask must lead by the calibrated margin, and its score reach the threshold of what gave
+    the score, the second look or the mask.
+    """
+    if calibration is None or candidate.margin < calibration.margin:
+        return False
+    looked = candidate.looked_twice
+    threshold = calibration.crop_threshold if looked else calibration.mask_threshold
+    return candidate.score >= threshold
+
+
+class Perceiver:
+    """Sees the objects that an instruction talks about; nothing is carried from call to call."""
+
+    def __init__(self, grounder: Grounder, settings: PerceptionSettings) -> None:
+        self.grounder = grounder
+        self.settings = settings
+
+    def perceive(
+        self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
+    ) -> tuple[Scene, ImageFeatures]:
+        """Find the objects of all phrases in one vision pass, and look twice at some.
+
+        Args:
+            observation: picture, camera, depth and attitude are used.
+            phrases: the asked noun phrases, references included.
+            looked: those of the phrases whose candidates get the second look. At most
+                `settings.crops` candidates do, best masks first, the phrases taking turns; the
+                others of these phrases keep score 0, for nothing is believed without it. With
+                `settings.crops` 0 there is no second look and masks alone are judged.
+
+        Returns:
+            The scene, with the seconds of each stage, and the picture's features for the skills.
+        """
+        watch = _Stopwatch()
+        pixels = self.grounder.preprocess(observation.image)
+        watch.lap("preprocess")
+        features = self.grounder.encode_pixels(pixels, observation.image)
+        watch.lap("vision")
+        rivals = {p: opponents(p, phrases, self.settings) for p in dict.fromkeys(phrases)}
+        prompts = tuple(dict.fromkeys([*rivals, *(r for some in rivals.values() for r in some)]))
+        objects: tuple[SceneObject, ...] = ()
+        if prompts:
+            logits = self.grounder.segment(features, prompts)
+            watch.lap("text and decoder")
+            calibration = self.grounder.calibration
+            found = find_objects(
+                logits,
+                prompts,
+                rivals,
+                observation.image.shape[:2],
+                mask_threshold=(
+                    calibration.mask_threshold if calibration else UNCALIBRATED_MASK_THRESHOLD
+                ),
+                min_area=self.settings.min_area,
+            )
+            objects = tuple(_placed(o, observation) for o in found)
+            watch.lap("objects")
+            if calibration and self.settings.crops:
+                objects = self._second_look(
+                    observation.image, objects, rivals, looked, calibration.crop_temperature
+                )
+                watch.lap("second look")
+        best_first = tuple(sorted(objects, key=lambda o: -o.score))
+        return Scene(observation.stamp, best_first, watch.laps()), features
+
+    def _second_look(
+        self,
+        image: Uint8Array,
+        objects: Sequence[SceneObject],
+        rivals: Mapping[str, Sequence[str]],
+        looked: Sequence[str],
+        temperature: float,
+    ) -> tuple[SceneObject, ...]:
+        """The objects with the scores of the second look, in one vision batch."""
+        chosen = _take_turns(objects, looked, self.settings.crops)
+        texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *rivals[o.phrase])))
+        crops = [square_crop(image, o.box, self.settings.crop_margin) for o in chosen]
+        scores = {}
+        for candidate, row in zip(chosen, self.grounder.look_twice(crops, texts), strict=True):
+            compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
+            logits = temperature * row[compared].astype(np.float64)
+            weights = np.exp(logits - logits.max())
+            scores[id(candidate)] = float(weights[0] / weights.sum())
+        return tuple(
+            dataclasses.replace(o, score=scores.get(id(o), 0.0), looked_twice=id(o) in scores)
+            if o.phrase in looked
+            else o
+            for o in objects
+        )
+
+
+def square_crop(image: Uint8Array, box: tuple[int, int, int, int], margin: float) -> Uint8Array:
+    """The square uint8[S,S,3] around a box: S is its longer side times 1 + margin, in pixels.
+
+    Beyond the picture its border pixels are repeated, so that the object keeps its proportions.
+    """
+    x0, y0, x1, y1 = box
+    side = max(1, round((1 + margin) * max(x1 - x0, y1 - y0)))
+    left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
+    height, width = image.shape[:2]
+    inside = image[max(top, 0) : top + side, max(left, 0) : left + side]
+    beyond = (
+        (max(-top, 0), max(top + side - height, 0)),
+        (max(-left, 0), max(left + side - width, 0)),
+        (0, 0),
+    )
+    return np.pad(inside, beyond, mode="edge")
+
+
+def _placed(candidate: SceneObject, observation: Observation) -> SceneObject:
+    position = locate(candidate.mask, observation.camera, observation.depth, observation.attitude)
+    if position is None:
+        return candidate
+    return dataclasses.replace(
+        candidate,
+        position=position.point,
+        spread=position.spread,
+        size=position.size,
+        source=position.source,
+    )
+
+
+def _take_turns(
+    objects: Sequence[SceneObject], phrases: Sequence[str], limit: int
+) -> list[SceneObject]:
+    """Up to `limit` of the phrases' objects: the best of each, then the second of each."""
+    queues = [[o for o in objects if o.phrase == p] for p in dict.fromkeys(phrases)]
+    ranked = sorted((rank, i) for i, queue in enumerate(queues) for rank in range(len(queue)))
+    return [queues[i][rank] for rank, i in ranked[:limit]]
+
+
+class _Stopwatch:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._laps: list[tuple[str, float]] = []
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._laps.append((name, now - self._last))
+        self._last = now
+
+    def laps(self) -> tuple[tuple[str, float], ...]:
+        return tuple(self._laps)

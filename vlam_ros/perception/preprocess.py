@@ -1,0 +1,46 @@
+"""A camera picture as a model's pixel values, without Pillow and within 2/255 of its results."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from vlam_ros.errors import ImageError
+from vlam_ros.models import Preprocessing
+from vlam_ros.types import Uint8Array
+
+
+def preprocess(
+    image: Uint8Array, preprocessing: Preprocessing, size: int | None = None
+) -> torch.Tensor:
+    """Resize to a square, scale to 0..1 and normalise, as the checkpoint's image processor does.
+
+    Args:
+        image: uint8[H,W,3] RGB.
+        preprocessing: what the checkpoint expects.
+        size: side of the square in pixels, if not the checkpoint's own.
+
+    Returns:
+        float32[1,3,S,S] on the CPU.
+
+    Raises:
+        ImageError: the image is not uint8[H,W,3] with at least one pixel.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ImageError(f"image must be uint8[H,W,3] RGB, got {image.dtype}{list(image.shape)}")
+    if preprocessing.centre_crop:
+        height, width = image.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    size = size or preprocessing.size
+    # Kept in uint8: torch then rounds between the two passes of the filter as Pillow does, and
+    # takes a tenth of the time.
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    resized = functional.interpolate(
+        pixels, (size, size), mode=preprocessing.resampling, antialias=True, align_corners=False
+    )
+    mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
+    std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
+    return (resized.float() - 255 * mean) / (255 * std)
