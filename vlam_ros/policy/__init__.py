@@ -1,0 +1,71 @@
+"""Policy: which skill, which objects, may it, and the waypoints; nothing here sees a picture.
+
+A policy goes by types alone: what the models measured comes in as objects and cosines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from vlam_ros.policy.act import Waypoints
+from vlam_ros.policy.choose import choose_skill, means_stop
+from vlam_ros.policy.refusal import Refusal
+from vlam_ros.policy.skill_policy import SkillPolicy
+from vlam_ros.policy.skills import Skill, load_skills
+from vlam_ros.types import ActionSpace, Instruction, Observation, Plan, PlanState, SceneObject
+
+__all__ = [
+    "Policy",
+    "Refusal",
+    "Skill",
+    "SkillPolicy",
+    "Waypoints",
+    "choose_skill",
+    "load_skills",
+    "means_stop",
+]
+
+
+class Policy(Protocol):
+    """What the pipeline asks of a policy, in this order, once per observation.
+
+    A policy has no memory: `state` is all it knows of the past. `seen` holds the confirmed objects
+    of the picture. Each method raises a Refusal where the robot must not go on.
+    """
+
+    @property
+    def skills(self) -> tuple[Skill, ...]:
+        """The skills to choose from, by id; 0 is stop."""
+
+    @property
+    def space(self) -> ActionSpace:
+        """The action space of the waypoints."""
+
+    def outline(self, skill: Skill, instruction: Instruction) -> Plan:
+        """The steps of a skill, before anything is looked for."""
+
+    def advance(
+        self,
+        outline: Plan,
+        instruction: Instruction,
+        observation: Observation,
+        seen: Sequence[SceneObject],
+        state: PlanState,
+    ) -> PlanState:
+        """The state after looking whether the current step has had its effect."""
+
+    def ground(
+        self,
+        outline: Plan,
+        instruction: Instruction,
+        seen: Sequence[SceneObject],
+        state: PlanState,
+    ) -> Plan:
+        """The plan with the objects that the steps to come act on."""
+
+    def verify(self, grounded: Plan, observation: Observation, state: PlanState) -> str:
+        """Refuse what must not be executed; returns a remark on what could not be checked."""
+
+    def act(self, grounded: Plan, observation: Observation, state: PlanState) -> Waypoints:
+        """The rows of the current step, in `base_link` at the stamp of the observation."""

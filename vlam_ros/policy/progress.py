@@ -1,0 +1,103 @@
+"""Whether a step that was executed had its effect, as the next observations show it.
+
+Motions of the base are done as soon as the robot stands right, even before they began. Motions of
+the arm are judged when their time is over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from vlam_ros.configuration import PolicySettings
+from vlam_ros.policy.act import bearing, located, push_vector
+from vlam_ros.policy.refusal import Refusal
+from vlam_ros.policy.select import floor_distance, select
+from vlam_ros.policy.skills import Grip, PoseOf, Skill, said
+from vlam_ros.types import (
+    GripperState,
+    Missing,
+    ObjectPhrase,
+    Reason,
+    SceneObject,
+    SkillStep,
+)
+
+
+def base_is_there(
+    skill: Skill, target: ObjectPhrase, seen: Sequence[SceneObject], settings: PolicySettings
+) -> bool:
+    """Whether go_to, turn_to or search has reached what it is for.
+
+    Raises:
+        Refusal: the target is not seen, or not the only one; never for search.
+    """
+    if skill.name == "search":
+        return any(o.phrase == target.text for o in seen)
+    place = select(target, seen, settings.ambiguity, Reason.TARGET_NOT_FOUND).position
+    if place is None or abs(bearing(place)) > skill.parameters["angle"]:
+        return False
+    if skill.name == "turn_to":
+        return True
+    return floor_distance(place) <= settings.standoff + skill.parameters["tolerance"]
+
+
+def duration(skill: Skill) -> float:
+    """Seconds after which a step must have had its effect; infinite for closed loops."""
+    if skill.name == "search":
+        return 2 * math.pi / skill.parameters["rate"]
+    return skill.parameters["duration"] if skill.pose_of is PoseOf.TOOL else math.inf
+
+
+def check_effect(
+    step: SkillStep, skill: Skill, seen: Sequence[SceneObject], gripper: GripperState | Missing
+) -> None:
+    """A final Refusal unless a step whose time is over had its effect."""
+    if skill.name == "search":
+        raise Refusal(
+            Reason.TARGET_NOT_FOUND,
+            "I turned once around and did not see it: bring me to another place, or name another",
+            final=True,
+        )
+    if skill.name == "push":
+        _check_pushed(step, skill, seen)
+    else:
+        expected = Grip.EMPTY if skill.precondition is Grip.HOLDING else Grip.HOLDING
+        _check_gripper(skill, gripper, expected)
+
+
+def _check_gripper(skill: Skill, gripper: GripperState | Missing, expected: Grip) -> None:
+    """The gripper's state has changed from the precondition to its opposite."""
+    if isinstance(gripper, Missing):
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"I cannot tell whether I could {said(skill.name)} ({gripper.reason}): publish the "
+            "topic gripper_state",
+            final=True,
+        )
+    if gripper.holding != (expected is Grip.HOLDING):
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"after {said(skill.name)} the gripper should be {expected.value} and is not: give "
+            "the instruction again",
+            final=True,
+        )
+
+
+def _check_pushed(step: SkillStep, skill: Skill, seen: Sequence[SceneObject]) -> None:
+    """The target has gone at least half the way, and nothing like it stands where it was."""
+    old, (distance, _) = located(step.target), push_vector(step, skill.parameters)
+    name = step.target.phrase if step.target else ""
+    gaps = [math.dist(o.position[:2], old[:2]) for o in seen if o.phrase == name and o.position]
+    if not gaps:
+        raise Refusal(
+            Reason.TARGET_NOT_FOUND,
+            f"I pushed '{name}' and do not see it any more: show it to me",
+            final=True,
+        )
+    if min(gaps) < distance / 2:
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"'{name}' did not move when I pushed it: give the instruction again",
+            final=True,
+        )

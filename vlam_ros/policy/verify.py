@@ -1,0 +1,148 @@
+"""The checks that a plan has to pass before the robot moves, each with its reason to refuse.
+
+Every function returns if all is well and raises a Refusal if not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlam_ros.policy.act import Poses
+from vlam_ros.policy.refusal import Refusal
+from vlam_ros.policy.select import floor_distance
+from vlam_ros.policy.skills import Grip, PoseOf, Skill, said
+from vlam_ros.types import (
+    DIMENSIONS,
+    ActionSpace,
+    GripperState,
+    Missing,
+    Observation,
+    Obstacles,
+    PositionSource,
+    Reason,
+    SceneObject,
+    SkillStep,
+)
+
+AHEAD = 0.1
+"""Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
+
+
+def check_age(name: str, stamp: int, now: int, limit: float) -> None:
+    """STALE_SENSOR if data is older than `limit` seconds, or more than AHEAD from the future."""
+    age = (now - stamp) * 1e-9
+    if age > limit:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the {name} is {age:.1f} s old, {limit:g} s are allowed: is its sensor running?",
+        )
+    if age < -AHEAD:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the {name} is {-age:.1f} s ahead of the clock: are the clocks synchronised, and does "
+            "use_sim_time fit?",
+        )
+
+
+def check_positions(step: SkillStep, max_spread: float) -> None:
+    """NO_POSITION if a target or destination has no position, or too uncertain a one."""
+    for thing in (step.target, step.destination):
+        if thing is None:
+            continue
+        if thing.position is None:
+            raise Refusal(
+                Reason.NO_POSITION,
+                f"I see '{thing.phrase}', but not where it is: check camera_info, or move so that "
+                "its foot is in the picture",
+            )
+        # Negated, because an unknown spread is NaN.
+        if not thing.spread <= max_spread:
+            raise Refusal(
+                Reason.NO_POSITION,
+                f"the position of '{thing.phrase}' is uncertain by {thing.spread:.2f} m, "
+                f"{max_spread:g} m are allowed: {_better(thing)}",
+            )
+
+
+def check_reach(
+    step: SkillStep, skill: Skill, poses: Poses, space: ActionSpace, reach: float
+) -> None:
+    """UNREACHABLE if a pose [K,4] of a step is beyond the arm or outside the action space."""
+    thing = step.destination if step.skill == "place" else step.target
+    name = thing.phrase if thing else ""
+    farthest = float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0))
+    if skill.pose_of is PoseOf.TOOL and farthest > reach:
+        raise Refusal(
+            Reason.UNREACHABLE,
+            f"to {said(step.skill)} at '{name}' the arm must reach {farthest:.2f} m, it reaches "
+            f"{reach:g} m: say 'go to the {name}' first",
+        )
+    low, high = np.array(space.low), np.array(space.high)
+    # Not compared are NaN, which are not used, and the last bits of an angle of half a turn.
+    outside = np.argwhere((poses < low - 1e-6) | (poses > high + 1e-6))
+    if len(outside):
+        row, column = outside[0]
+        raise Refusal(
+            Reason.UNREACHABLE,
+            f"to {said(step.skill)} at '{name}' needs {DIMENSIONS[column]} = "
+            f"{poses[row, column]:.2f}, commands reach from {low[column]:g} to {high[column]:g}: "
+            "bring the robot nearer",
+        )
+
+
+def check_path(
+    step: SkillStep,
+    goal: tuple[float, float],
+    observation: Observation,
+    corridor: float,
+    age: float,
+) -> str:
+    """PATH_BLOCKED if a LiDAR return is within `corridor` (m) of the way to a goal (x, y).
+
+    Returns:
+        A remark if there is no LiDAR and nothing was checked, otherwise nothing.
+    """
+    obstacles = observation.obstacles
+    if isinstance(obstacles, Missing):
+        return f"the path is not checked: {obstacles.reason}"
+    check_age("LiDAR scan", obstacles.stamp, observation.now, age)
+    points = obstacles.points[:, :2].astype(np.float64)
+    gaps = _distances(points, np.array(goal))
+    blocking = points[gaps <= corridor]
+    if len(blocking):
+        x, y = blocking[np.argmin(np.hypot(blocking[:, 0], blocking[:, 1]))]
+        name = step.target.phrase if step.target else "the goal"
+        raise Refusal(
+            Reason.PATH_BLOCKED,
+            f"something at ({x:.2f}, {y:.2f}) is in the way to '{name}': clear the path",
+        )
+    return ""
+
+
+def check_gripper(skill: Skill, gripper: GripperState | Missing) -> None:
+    """PRECONDITION if the gripper is known not to be what the skill needs."""
+    if isinstance(gripper, Missing) or skill.precondition is Grip.ANY:
+        return
+    if gripper.holding and skill.precondition is Grip.EMPTY:
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"to {said(skill.name)} the gripper must be empty, it holds something: take it out",
+        )
+    if not gripper.holding and skill.precondition is Grip.HOLDING:
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"to {said(skill.name)} the gripper must hold something, it is empty: pick it up first",
+        )
+
+
+def _distances(points: Poses, goal: Poses) -> Poses:
+    """Distances [N] of points [N,2] from the segment between the origin and the goal."""
+    length = float(goal @ goal)
+    along = np.clip(points @ goal / length, 0, 1) if length > 0 else np.zeros(len(points))
+    return np.linalg.norm(points - along[:, None] * goal, axis=1)
+
+
+def _better(thing: SceneObject) -> str:
+    if thing.source is PositionSource.GROUND_PLANE and thing.position:
+        return f"come nearer than {floor_distance(thing.position):.1f} m, or use a LiDAR or depth"
+    return "come nearer, or look from another side"
