@@ -1,0 +1,225 @@
+"""Training of the embedded CLIPSeg: one model that serves CLIP and CLIPSeg.
+
+Region-word alignment (masks and patches), image-text contrast (crops and scenes) and
+instruction-skill contrast are trained together, crops first, then scenes. A run can be stopped at
+any time and goes on from its last state.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPTokenizer
+
+from vlam_ros.learning import batches
+from vlam_ros.learning.objectives import (
+    mask_loss,
+    region_word_loss,
+    rejection_loss,
+    unicl_loss,
+)
+from vlam_ros.learning.recipe import Recipe, Stage, build_model, build_tokenizer
+from vlam_ros.learning.scenes import SceneData
+from vlam_ros.models.clipseg import decode_masks, encode_pixels, encode_texts, normalise
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+"""Normalisation of the embedded model's pictures."""
+UNKNOWN_LIMIT = 0.3
+"""Cosine that an instruction without meaning may have with any that has one."""
+SENTENCES = 48
+SAVE_EVERY = 250
+
+
+class Trainer:
+    """Trains the model of a recipe; `model` is what learns, `average` what is kept."""
+
+    def __init__(self, recipe: Recipe, data: SceneData, folder: Path) -> None:
+        self.recipe, self.data, self.folder = recipe, data, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer: CLIPTokenizer = build_tokenizer(recipe)
+        self.model = build_model(recipe, self.tokenizer)
+        self.average = build_model(recipe, self.tokenizer).eval()
+        self.average.load_state_dict(self.model.state_dict())
+        decayed = [p for p in self.model.parameters() if p.ndim > 1]
+        plain = [p for p in self.model.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],
+            lr=recipe.stages[0].rate,
+            betas=(0.9, 0.98),
+            weight_decay=recipe.weight_decay,
+        )
+        self.step = 0
+        self._seconds = 0.0
+        if (folder / "state.pt").exists():
+            self._resume()
+
+    def run(self, until: int | None = None) -> None:
+        """Train to step `until`, or to the end of the recipe."""
+        end = min(until or self.recipe.steps, self.recipe.steps)
+        while self.step < end:
+            started = time.monotonic()
+            losses = self._step()
+            self.step += 1
+            self._seconds += time.monotonic() - started
+            if self.step % 50 == 0:
+                self._log({"step": self.step, "seconds": round(self._seconds, 1), **losses})
+            if self.step % SAVE_EVERY == 0 or self.step == end:
+                self._save()
+
+    def _step(self) -> dict[str, float]:
+        recipe, stage = self.recipe, self.recipe.stage_at(self.step)
+        rng = np.random.default_rng([recipe.seed, self.step])
+        rate = self._rate(stage)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        weights = recipe.loss_weights
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            phrases = batches.phrases(rng)
+            sentences, skills = batches.sentences(rng, SENTENCES)
+            texts = self._encode_texts([*phrases, *sentences])
+            words, instructions = texts[: len(phrases)], texts[len(phrases) :]
+            losses = {"skills": weights["skills"] * self._skill_loss(instructions, skills)}
+            scale = self.model.clip.logit_scale.exp().clamp(max=100)
+            parts = [self._crop_losses(stage, rng, words, scale)]
+            if stage.scenes:
+                parts.append(self._scene_losses(stage, rng, words, scale))
+            for part in parts:
+                for name, loss in part.items():
+                    losses[name] = weights[name.split("_")[0]] * loss
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self._follow()
+        return {name: round(loss.item(), 4) for name, loss in losses.items()}
+
+    def _crop_losses(
+        self, stage: Stage, rng: np.random.Generator, words: Tensor, scale: Tensor
+    ) -> dict[str, Tensor]:
+        size = self.recipe.model.crop_size
+        pictures, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
+        positives, rows = batches.crop_targets(pairs)
+        states = encode_pixels(self.model, normalise(pictures.images, MEAN, STD), patches=True)
+        contrast = self._contrast(states.embedding, words, positives, scale)
+        labels = torch.stack([torch.full_like(rows, batches.FLOOR), rows, rows * 0 + batches.IGNORE])
+        regions = self._regions(states.tokens, pictures.labels, labels.t(), words, scale)
+        # A prompt's own object is in the middle; a neighbour may or may not be another one.
+        known = (pictures.labels < 2).float()
+        picture = torch.arange(len(rows)).repeat(2)
+        other = torch.from_numpy(rng.permutation(len(rows)))
+        asked = torch.cat([rows, rows[other]])
+        same = asked == rows.repeat(2)
+        masks = (pictures.labels[picture] == 1) & same[:, None, None] & (
+            asked != batches.FLOOR
+        )[:, None, None]
+        logits = decode_masks(self.model, states.activations, words[asked], picture)
+        masking = mask_loss(logits * known[picture] - 20 * (1 - known[picture]), masks)
+        return {"contrast_crops": contrast, "regions_crops": regions, "masks_crops": masking}
+
+    def _scene_losses(
+        self, stage: Stage, rng: np.random.Generator, words: Tensor, scale: Tensor
+    ) -> dict[str, Tensor]:
+        pictures, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
+        positives = batches.scene_targets(pictures.labels, pairs)
+        states = encode_pixels(self.model, normalise(pictures.images, MEAN, STD), patches=True)
+        contrast = self._contrast(states.embedding, words, positives, scale)
+        regions = self._regions(
+            states.tokens, pictures.labels, batches.object_rows(pairs), words, scale
+        )
+        which, rows = batches.draw_prompts(positives, rng, stage.prompts)
+        masks = batches.prompt_masks(pictures.labels, pairs, which, rows)
+        logits = decode_masks(
+            self.model, states.activations, words[torch.from_numpy(rows)], torch.from_numpy(which)
+        )
+        return {
+            "contrast_scenes": 0.3 * contrast,
+            "regions_scenes": regions,
+            "masks_scenes": mask_loss(logits, masks),
+        }
+
+    def _contrast(
+        self, embeddings: Tensor, words: Tensor, positives: Tensor, scale: Tensor
+    ) -> Tensor:
+        """Each picture against pairs, nouns and colours: three vocabularies, three softmaxes."""
+        cosine = functional.normalize(embeddings.float(), dim=-1) @ functional.normalize(
+            words.float(), dim=-1
+        ).t()
+        groups = (
+            slice(0, batches.NOUNS),
+            slice(batches.NOUNS, batches.COLOURS),
+            slice(batches.COLOURS, batches.NONSENSE),
+        )
+        parts = [unicl_loss(scale * cosine[:, g], positives[:, g]) for g in groups]
+        nonsense = rejection_loss(cosine[:, batches.NONSENSE :], UNKNOWN_LIMIT)
+        return torch.stack([*parts, nonsense]).sum()
+
+    def _regions(
+        self, tokens: Tensor, labels: Tensor, rows: Tensor, words: Tensor, scale: Tensor
+    ) -> Tensor:
+        targets = batches.patch_labels(labels, rows, self.recipe.model.patch)
+        return region_word_loss(
+            tokens[:, 1:].flatten(0, 1), words[: batches.NOUNS], targets.flatten(), scale
+        )
+
+    def _skill_loss(self, instructions: Tensor, skills: np.ndarray) -> Tensor:
+        labels = torch.from_numpy(skills)
+        known = instructions[labels >= 0].float()
+        known = functional.normalize(known, dim=-1)
+        unknown = functional.normalize(instructions[labels < 0].float(), dim=-1)
+        cosine = known @ known.t()
+        itself = torch.eye(len(known), dtype=torch.bool)
+        same = labels[labels >= 0]
+        positives = (same[:, None] == same[None]) & ~itself
+        contrast = unicl_loss((cosine / 0.07).masked_fill(itself, -1e4), positives)
+        return contrast + 10 * rejection_loss(unknown @ known.t(), UNKNOWN_LIMIT)
+
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        tokens = self.tokenizer(
+            list(texts), padding=True, truncation=True, return_tensors="pt"
+        )
+        return encode_texts(self.model, tokens.input_ids, tokens.attention_mask)
+
+    def _rate(self, stage: Stage) -> float:
+        """Warm-up, then a half cosine over the whole curriculum, scaled by the stage."""
+        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
+        progress = self.step / self.recipe.steps
+        return stage.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        # Early on the average would drag the untrained weights along.
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        theirs = list(self.average.parameters())
+        torch._foreach_lerp_(theirs, list(self.model.parameters()), 1 - decay)
+
+    def _log(self, record: dict[str, float]) -> None:
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "seconds": self._seconds,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        temporary = self.folder / "state.part"
+        torch.save(state, temporary)
+        temporary.rename(self.folder / "state.pt")
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / "state.pt", weights_only=True)
+        self.step, self._seconds = state["step"], state["seconds"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
