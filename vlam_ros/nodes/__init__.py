@@ -1,0 +1,1 @@
+"""The ROS nodes: messages in, one call, messages out."""

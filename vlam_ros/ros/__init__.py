@@ -1,0 +1,1 @@
+"""Between ROS and the plain-Python system: conversions, QoS, parameters, diagnostics, live runs."""

@@ -1,0 +1,110 @@
+"""One picture to one answer on the inference thread, whatever the picture is.
+
+The picture is converted here and not on the ROS thread, so that a passed-over one costs nothing.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import ImageError
+from vlam_ros.overlay import draw_overlay
+from vlam_ros.ros.images import image_from_message
+from vlam_ros.ros.sensors import Sensors
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.types import (
+    Decision,
+    InstructionRequest,
+    Observation,
+    Outcome,
+    Reason,
+    Uint8Array,
+    Verdict,
+)
+
+
+class DecisionMaker(Protocol):
+    """What a node needs of `vlam_ros.pipeline.Pipeline`."""
+
+    def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
+        """Decide on one observation."""
+
+    def reset(self) -> None:
+        """Forget how far the instruction is done."""
+
+    def warm_up(self) -> None:
+        """Run once, so that the first decision is not the slowest."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to decide on. Answers of an older generation than the node's are not wanted any
+    more: the instruction changed, or time jumped."""
+
+    message: Image | CompressedImage
+    request: InstructionRequest | None
+    generation: int
+    with_overlay: bool
+
+    @property
+    def stamp(self) -> int:
+        """When the picture was taken, ns."""
+        return nanoseconds(self.message.header.stamp)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A decision taken at `now` (ns), or the verdict and report of why there is none."""
+
+    job: Job
+    now: int
+    verdict: Verdict
+    decision: Decision | None = None
+    overlay: Uint8Array | None = None
+    report: str = ""
+
+
+class Decider:
+    """Turns jobs into answers with a pipeline that only the calling thread may use."""
+
+    def __init__(
+        self,
+        pipeline: DecisionMaker,
+        settings: Settings,
+        sensors: Callable[[], Sensors],
+        clock: Callable[[], int],
+    ) -> None:
+        """Read the newest `sensors` and the node's `clock` (ns) at each decision."""
+        self._pipeline = pipeline
+        self._max_age = round(settings.policy.max_image_age * 1e9)
+        self._sensors = sensors
+        self._clock = clock
+        self._generation: int | None = None
+
+    def __call__(self, job: Job) -> Answer:
+        """Decide; a bad picture answers HOLD with STALE_SENSOR (there is no usable picture), a
+        fault of the program HOLD with INTERNAL_ERROR and its traceback in the report."""
+        now = self._clock()
+        try:
+            if job.generation != self._generation:
+                self._pipeline.reset()
+                self._generation = job.generation
+            image = image_from_message(job.message)
+            observation = self._sensors().observation(image, job.stamp, now, self._max_age)
+            decision = self._pipeline.step(observation, job.request)
+            text = job.request.text if job.request else ""
+            overlay = draw_overlay(image, decision, text) if job.with_overlay else None
+        except ImageError as error:
+            verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, str(error))
+            return Answer(job, now, verdict, report=str(error))
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            verdict = Verdict(Outcome.HOLD, Reason.INTERNAL_ERROR, message)
+            return Answer(job, now, verdict, report=traceback.format_exc())
+        return Answer(job, now, decision.verdict, decision, overlay)

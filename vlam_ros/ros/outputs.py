@@ -1,0 +1,58 @@
+"""Publishes what was decided: chunks and scenes always, pictures and markers while looked at."""
+
+from __future__ import annotations
+
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+import vlam_ros.msg
+from vlam_ros.ros import qos
+from vlam_ros.ros.decisions import chunk_to_message, markers, scene_to_message
+from vlam_ros.ros.images import image_to_message
+from vlam_ros.types import ActionChunk, Decision, Outcome, Uint8Array
+
+
+class Outputs:
+    """The managed publishers of a deciding node: silent while it is not active.
+
+    `moving` says whether the last chunk set the robot in motion.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        advertise = node.create_lifecycle_publisher
+        self._chunks = advertise(vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK)
+        self._scenes = advertise(vlam_ros.msg.Scene, "scene", qos.OUTPUT)
+        self._overlays = advertise(Image, "~/overlay", qos.OUTPUT)
+        self._markers = advertise(MarkerArray, "~/markers", qos.OUTPUT)
+        self.moving = False
+
+    @property
+    def overlay_wanted(self) -> bool:
+        """Whether somebody looks at the overlay."""
+        return self._overlays.get_subscription_count() > 0
+
+    def publish_chunk(self, chunk: ActionChunk) -> None:
+        """A chunk, with or without a decision behind it."""
+        self._chunks.publish(chunk_to_message(chunk))
+        self.moving = chunk.verdict.outcome is Outcome.EXECUTE
+
+    def publish_decision(
+        self, decision: Decision, overlay: Uint8Array | None, camera_frame: str
+    ) -> None:
+        """The chunk first, which the robot waits for; then what people look at."""
+        self.publish_chunk(decision.chunk)
+        self._scenes.publish(scene_to_message(decision))
+        if self._markers.get_subscription_count() > 0:
+            self._markers.publish(markers(decision))
+        if overlay is not None:
+            self._overlays.publish(image_to_message(overlay, decision.scene.stamp, camera_frame))
+
+    def assert_alive(self) -> None:
+        """Renew the lease of the chunks' liveliness."""
+        self._chunks.assert_liveliness()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until the last chunk has arrived; False if it did not in that time."""
+        return self._chunks.wait_for_all_acked(Duration(seconds=seconds))

@@ -1,0 +1,49 @@
+"""The quality of service of every topic of the design, under the name of what flows there."""
+
+from rclpy.duration import Duration
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+
+CHUNK_LEASE = Duration(seconds=0.2)
+"""A controller stops when the publisher of action chunks was silent for so long."""
+
+
+def _profile(reliability: ReliabilityPolicy, depth: int, **further: object) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=reliability,
+        # Volatile everywhere: a transient-local reader would not match ordinary publishers, and
+        # an instruction or chunk of yesterday must not move a robot that starts today.
+        durability=DurabilityPolicy.VOLATILE,
+        **further,
+    )
+
+
+PICTURE = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
+"""image, image/compressed, camera_info: only the newest counts."""
+
+FUSED = _profile(ReliabilityPolicy.BEST_EFFORT, 5)
+"""depth, attitude, obstacles."""
+
+ROBOT_STATE = _profile(ReliabilityPolicy.BEST_EFFORT, 10)
+"""odom, joint_states, gripper_state."""
+
+INSTRUCTION = _profile(ReliabilityPolicy.RELIABLE, 1)
+
+OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 1)
+"""scene, ~/overlay, ~/markers."""
+
+ACTION_CHUNK = _profile(
+    ReliabilityPolicy.RELIABLE,
+    1,
+    liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
+    liveliness_lease_duration=CHUNK_LEASE,
+)
+
+DIAGNOSTICS = _profile(ReliabilityPolicy.RELIABLE, 1)

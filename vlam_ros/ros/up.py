@@ -1,0 +1,102 @@
+"""`vlam up`: starts the nodes with a parameter file as `ros2 launch` would, on machines without it.
+
+Each node is a process of its own. The first one to end ends the others; SIGINT and SIGTERM are
+handed on, and what does not end in time is killed, as launch does it.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.resources import resource_path
+
+_NODES = ("vlam_node",)
+_PATIENCE = 5.0  # s from one signal to the next stronger one
+
+
+def up(params_file: Path | None = None, namespace: str = "") -> int:
+    """Run the nodes until a signal comes or one of them ends.
+
+    Args:
+        params_file: ROS parameter file; without one, the package's defaults.
+        namespace: ROS namespace of all nodes, as "robot1"; empty: the root.
+
+    Returns:
+        0 after SIGINT or SIGTERM if all nodes ended cleanly, otherwise the exit code of the first
+        that did not (128 + n if signal n killed it), and 1 if one ended that nobody stopped.
+
+    Raises:
+        ConfigurationError: the parameter file does not exist.
+    """
+    file = params_file or resource_path("config/vlam.yaml")
+    if not file.is_file():
+        raise ConfigurationError(f"parameter file {file} does not exist")
+    return run_together({name: node_command(name, file, namespace) for name in _NODES})
+
+
+def node_command(name: str, params_file: Path, namespace: str) -> list[str]:
+    """The command line of one node of this package, with this interpreter."""
+    command = [sys.executable, "-m", f"vlam_ros.nodes.{name}", "--ros-args"]
+    command += ["--params-file", str(params_file)]
+    if namespace:
+        command += ["--remap", f"__ns:=/{namespace.strip('/')}"]
+    return command
+
+
+def run_together(commands: Mapping[str, Sequence[str]]) -> int:
+    """Run commands side by side; see `up` for when they end and with which code."""
+    # A SimpleQueue may be filled from a signal handler, even while the main thread waits for it.
+    events: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        events.put(("", number))
+
+    previous = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, command in commands.items():
+            # Ctrl-C in a terminal goes to the whole group; a node must hear of it once, from here.
+            processes[name] = subprocess.Popen(command, start_new_session=True)
+            watch = threading.Thread(
+                target=lambda n, p: events.put((n, p.wait())),
+                args=(name, processes[name]),
+                daemon=True,
+            )
+            watch.start()
+        name, code = events.get()
+    finally:
+        codes = _end(processes)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if name:
+        print(f"{name} ended with code {code}; the others were stopped", file=sys.stderr)
+        return _exit_code(code) or 1
+    return next((_exit_code(c) for c in codes if c), 0)
+
+
+def _end(processes: Mapping[str, subprocess.Popen[bytes]]) -> list[int]:
+    """Ask the processes to end, ever more strongly; their return codes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        for process in processes.values():
+            process.send_signal(number)  # does nothing to one that has ended
+        for process in processes.values():
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                break
+        else:
+            break
+    return [process.wait() for process in processes.values()]
+
+
+def _exit_code(code: int) -> int:
+    """As a shell reports it: 128 + n for a process that signal n killed."""
+    return 128 - code if code < 0 else code
