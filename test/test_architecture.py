@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulation": set(),
     "learning": STAGES | {"simulation"},
     "replay": DECISION,
-    "evaluation": DECISION | {"simulation", "replay"},
+    "evaluation": DECISION | {"simulation", "learning", "replay"},  # learning: held-out sentences
     "ros": DECISION,
     "nodes": DECISION | {"ros"},
     "cli": DECISION | {"simulation", "learning", "replay", "evaluation", "ros", "nodes"},

@@ -75,9 +75,7 @@ class PolicySettings:
     skills: str = parameter("skill definitions: a file, or a name in config/")
     max_image_age: float = parameter("oldest picture that may move the robot, s", 0.01, 60)
     max_spread: float = parameter("largest standard deviation of a position, m", 0.001, 5)
-    ambiguity: float = parameter(
-        "two candidates whose scores differ by less are ambiguous", 0, 1
-    )
+    ambiguity: float = parameter("two candidates whose scores differ by less are ambiguous", 0, 1)
     standoff: float = parameter("distance kept from an object one goes to, m", 0.05, 5)
     corridor: float = parameter("half width of the path that must be free, m", 0.05, 5)
     reach: float = parameter("farthest floor distance the arm reaches, m", 0.05, 5)
@@ -159,7 +157,9 @@ def _build(cls: type[T], values: Mapping[str, Any], group: str) -> T:
         raise ConfigurationError(f"{group} must be a mapping, got {values!r}")
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(fields)):
-        raise ConfigurationError(f"unknown parameters {unknown} in {group}; known: {sorted(fields)}")
+        raise ConfigurationError(
+            f"unknown parameters {unknown} in {group}; known: {sorted(fields)}"
+        )
     if missing := sorted(set(fields) - set(values)):
         raise ConfigurationError(f"missing parameters {missing} in {group}")
     hints = get_type_hints(cls)

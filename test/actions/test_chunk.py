@@ -71,13 +71,10 @@ def test_dropping_late_rows_changes_nothing_of_what_follows(after: int, later: i
     kept = drop_late_rows(CHUNK, STAMP + after)
     assert kept is not None
     assert due_times(kept)[0] + kept.step > STAMP + after
-    before, now = (
-        current_row(CHUNK, STAMP + after + later),
-        current_row(kept, STAMP + after + later),
-    )
-    assert (before is None) == (now is None)
-    if before is not None and now is not None:
-        np.testing.assert_array_equal(kept.tokens[now], CHUNK.tokens[before])
+    full, rest = (current_row(c, STAMP + after + later) for c in (CHUNK, kept))
+    assert (full is None) == (rest is None)
+    if full is not None and rest is not None:
+        np.testing.assert_array_equal(kept.tokens[rest], CHUNK.tokens[full])
 
 
 def test_nothing_is_left_of_a_void_chunk() -> None:

@@ -12,7 +12,9 @@ SPACE = ActionSpace(COMMANDS, (-3.0, -3.0, -1.0, -3.14159265), (3.0, 3.0, 1.0, 3
 TOKENIZER = ActionTokenizer(SPACE)
 
 
-def row(cmd: float = 1, x: float = 0.0, y: float = 0.0, z: float = 0.0, theta: float = 0.0):
+def row(
+    cmd: float = 1, x: float = 0.0, y: float = 0.0, z: float = 0.0, theta: float = 0.0
+) -> np.ndarray:
     return np.array([[cmd, x, y, z, theta]])
 
 
@@ -38,7 +40,9 @@ def actions(draw: st.DrawFn) -> tuple[ActionTokenizer, np.ndarray, np.ndarray]:
 
 
 @given(actions())
-def test_a_round_trip_is_within_half_a_bin_and_nan_exactly_where_unused(case) -> None:
+def test_a_round_trip_is_within_half_a_bin_and_nan_exactly_where_unused(
+    case: tuple[ActionTokenizer, np.ndarray, np.ndarray],
+) -> None:
     tokenizer, values, used = case
     tokens = tokenizer.encode(values, used)
     decoded = tokenizer.decode(tokens)
@@ -52,7 +56,9 @@ def test_a_round_trip_is_within_half_a_bin_and_nan_exactly_where_unused(case) ->
 
 
 @given(actions())
-def test_decoded_actions_encode_to_the_same_tokens(case) -> None:
+def test_decoded_actions_encode_to_the_same_tokens(
+    case: tuple[ActionTokenizer, np.ndarray, np.ndarray],
+) -> None:
     tokenizer, values, used = case
     tokens = tokenizer.encode(values, used)
     again = tokenizer.encode(tokenizer.decode(tokens), used)

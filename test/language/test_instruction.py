@@ -26,6 +26,7 @@ UNDERSTOOD = {
     "please stop moving": ("stop moving", None, None),
     "do not move": ("do not move", None, None),
     "stay where you are": ("stay where you are", None, None),
+    "stop it": ("stop it", None, None),
     "turn left": ("turn left", None, None),
     "turn to the left": ("turn to the left", None, None),
     "come to me": ("come to me", None, None),
@@ -67,6 +68,7 @@ UNDERSTOOD = {
     "grab the tiniest of the boxes": ("grab the object", "boxes SMALLEST", None),
     "bring me to the ball on the left": ("bring me to the object", "ball LEFTMOST", None),
     "grab left cup": ("grab the object", "cup LEFTMOST", None),
+    "grab the cup on your right-hand side": ("grab the object", "cup RIGHTMOST", None),
     "go to the rightmost cup": ("go to the object", "cup RIGHTMOST", None),
     "push the ball on the right side": ("push the object", "ball RIGHTMOST", None),
     # relations
@@ -110,6 +112,7 @@ UNDERSTOOD = {
     "push the nearest cup to the plate": (
         "push the object to the destination", "cup NEAREST", "TO plate",
     ),
+    "put it down on the tray": ("put it down on the destination", None, "ON tray"),
     "place the red cup on the tray": ("place the object on the destination", "red cup", "ON tray"),
     "put the cup down on the left tray": (
         "put the object down on the destination", "cup", "ON tray LEFTMOST",
@@ -149,7 +152,7 @@ REFUSED = {
     "2 cups": "a verb was expected before '2'",
     "go to the box and pick up the cup": "not 'box' and 'cup'",
     "put the cup on the tray and push it to the box": "not 'tray' and 'box'",
-    "put it on the tray": "name of an object was expected before 'it'",
+    "grab it and put the cup on the tray": "name 'cup' before you say 'it'",
     "don't pick up the cup": "not what not to do",
     "grab the large cup left of the plate": "one superlative or relation",
     "grab the cup between the balls": "needs two objects",

@@ -136,7 +136,7 @@ def test_a_text_is_encoded_once(
     assert encoded == [2, 1]
 
 
-def test_the_text_cache_is_bounded_and_forgets_the_oldest(
+def test_the_text_cache_is_bounded_and_forgets_what_was_not_asked_longest(
     tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clip, "TEXT_CACHE", 3)
@@ -146,8 +146,12 @@ def test_the_text_cache_is_bounded_and_forgets_the_oldest(
     many = grounder.text_similarity("a", ("b", "c", "d", "e"))
     assert many.shape == (4,)
     grounder.text_similarity("c", ("d", "e"))
-    grounder.text_similarity("a", ("e",))
+    assert encoded == [1, 4]
+    grounder.text_similarity("c", ("f",))  # in the place of d
+    grounder.text_similarity("c", ("e",))
     assert encoded == [1, 4, 1]
+    grounder.text_similarity("d", ("e",))
+    assert encoded == [1, 4, 1, 1]
 
 
 def test_similarities_equal_those_of_transformers(grounder: Grounder, picture: Picture) -> None:

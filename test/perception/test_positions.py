@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import cv2
@@ -6,11 +5,11 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import ImageError
-from vlam_ros.perception import Position, locate
+from vlam_ros.perception import locate
 from vlam_ros.perception.positions import ATTITUDE_SIGMA, floor_centre
 from vlam_ros.types import Attitude, BoolArray, Camera, DepthImage, Missing, PositionSource
 
-NO_CAMERA, NO_DEPTH, NO_IMU = Missing("no camera"), Missing("no depth"), Missing("no IMU")
+NO_DEPTH, NO_IMU = Missing("no depth"), Missing("no IMU")
 
 PLUMB_BOB = (-0.28, 0.07, 0.0005, -0.0003, 0.0)
 RATIONAL = (0.4, -0.3, 0.0002, 0.0001, 0.05, 0.6, -0.2, 0.01)
@@ -31,14 +30,15 @@ def camera_at(
     yaw: float = 0.0,
     distortion: tuple[float, ...] = (),
     optical_roll: float = 0.0,
+    focal: float = 520.0,
 ) -> Camera:
     """640 x 480, 10 cm ahead of and 3 cm left of `base_link`."""
     optical = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], float)
     return Camera(
         width=640,
         height=480,
-        fx=520.0,
-        fy=515.0,
+        fx=focal,
+        fy=0.99 * focal,
         cx=322.0,
         cy=238.5,
         rotation=rotation(optical_roll, tilt, yaw) @ optical,
@@ -52,6 +52,7 @@ CAMERAS = {
     "turned": camera_at(height=1.1, tilt=0.8, yaw=0.6, optical_roll=0.1),
     "plumb_bob": camera_at(distortion=PLUMB_BOB),
     "rational": camera_at(distortion=RATIONAL),
+    "wide": camera_at(distortion=PLUMB_BOB, focal=300.0),
 }
 
 
@@ -157,14 +158,6 @@ def test_the_floor_is_tilted_by_the_attitude() -> None:
     assert level.point[0] == pytest.approx(1.1, abs=0.01)
 
 
-def ground_position(distance: float, step: int = 4) -> Position:
-    camera = camera_at()
-    mask = cylinder_mask(camera, (distance, 0.0), radius=0.05, height=0.1, step=step)
-    found = locate(mask, camera, NO_DEPTH, NO_IMU)
-    assert found is not None
-    return found
-
-
 def test_the_spread_is_that_of_random_errors_of_pixel_and_attitude() -> None:
     camera = camera_at()
     centre = floor_centre(camera, (300.0, 200.0), 0.0, 0.0, 0.05)
@@ -186,11 +179,6 @@ def test_the_spread_is_that_of_random_errors_of_pixel_and_attitude() -> None:
     found_position = locate(mask, camera, NO_DEPTH, NO_IMU)
     assert found_position is not None
     assert 0.95 * sampled < found_position.spread < 1.3 * sampled
-
-
-def test_the_spread_grows_with_distance_and_with_the_size_of_mask_pixels() -> None:
-    assert ground_position(0.8).spread < ground_position(1.2).spread < ground_position(2.0).spread
-    assert ground_position(1.2, step=1).spread < ground_position(1.2, step=8).spread
 
 
 @pytest.mark.parametrize("row", [0, 1], ids=["above", "a pixel below"])
@@ -219,10 +207,6 @@ def test_a_pixel_that_the_distortion_cannot_make_has_no_position() -> None:
     assert locate(mask, camera, depth, NO_IMU) is None
 
 
-def test_without_a_camera_there_is_no_position() -> None:
-    assert locate(np.ones((4, 4), bool), NO_CAMERA, NO_DEPTH, NO_IMU) is None
-
-
 MASK = np.zeros((60, 80), bool)
 MASK[20:30, 40:52] = True
 SEEN = (slice(160, 240), slice(320, 416))
@@ -244,21 +228,22 @@ def test_depth_gives_the_middle_of_the_surface_within_a_millimetre(name: str) ->
     assert found.source is PositionSource.DEPTH
     point = np.array(found.point)
     assert abs(depth_of(camera, point) - 1.2) <= 1e-3
-    assert np.abs(project(camera, point)[0] - (367.5, 199.5)).max() * 1.2 / 515 <= 1e-3
+    assert np.abs(project(camera, point)[0] - (367.5, 199.5)).max() * 1.2 / camera.fy <= 1e-3
     # 96 pixels wide; distortion changes it by a few per cent.
-    assert found.size == pytest.approx(96 * 1.2 / 520, rel=0.06 if camera.distortion else 1e-6)
-    assert found.spread == pytest.approx(8 * 1.2 / 515, rel=1e-6)  # one mask pixel
+    assert found.size == pytest.approx(
+        96 * 1.2 / camera.fx, rel=0.06 if camera.distortion else 1e-6
+    )
+    assert found.spread == pytest.approx(8 * 1.2 / camera.fy, rel=1e-6)  # one mask pixel
 
 
 def test_depth_beats_the_floor_and_its_noise_is_in_the_spread() -> None:
-    noisy = surface()
-    rng = np.random.default_rng(0)
-    depth = noisy.depth + rng.normal(0, 0.03, noisy.depth.shape).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 0.03, (480, 640)).astype(np.float32)
+    depth = surface().depth + noise
     found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
     assert found is not None
     assert found.source is PositionSource.DEPTH
     assert abs(depth_of(camera_at(), np.array(found.point)) - 1.2) < 0.005
-    assert found.spread == pytest.approx(math.hypot(0.03, 8 * 1.2 / 515), rel=0.1)
+    assert found.spread == pytest.approx(math.hypot(0.03, 8 * 1.2 / camera_at().fy), rel=0.1)
 
 
 def test_of_several_surfaces_the_nearest_dense_one_counts() -> None:
@@ -277,20 +262,20 @@ def test_background_at_the_rim_of_the_mask_does_not_count() -> None:
     depth[rim] = 1.14
     found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
     assert found is not None
-    assert found.spread == pytest.approx(8 * 1.2 / 515, rel=1e-6)
+    assert found.spread == pytest.approx(8 * 1.2 / camera_at().fy, rel=1e-6)
 
 
 def test_sparse_depth_is_enough_with_three_points_of_one_surface() -> None:
     depth = np.full((480, 640), np.nan, np.float32)
     depth[200, 350:380:10] = (1.2, 1.21, 1.22)
     camera = camera_at()
-    found = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
-    assert found is not None
-    assert abs(depth_of(camera, np.array(found.point)) - 1.21) <= 1e-3
+    three = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
     depth[200, 350] = np.nan
-    found = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
-    assert found is not None
-    assert found.source is PositionSource.GROUND_PLANE
+    two = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
+    assert three is not None
+    assert two is not None
+    assert abs(depth_of(camera, np.array(three.point)) - 1.21) <= 1e-3
+    assert two.source is PositionSource.GROUND_PLANE
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, 0.0, -1.0])
@@ -309,6 +294,6 @@ def test_depth_of_another_size_is_refused() -> None:
 def test_a_mask_of_one_pixel_is_not_eroded_away() -> None:
     mask = np.zeros((60, 80), bool)
     mask[25, 45] = True
-    found = locate(mask, dataclasses.replace(camera_at()), surface(), NO_IMU)
+    found = locate(mask, camera_at(), surface(), NO_IMU)
     assert found is not None
     assert found.source is PositionSource.DEPTH

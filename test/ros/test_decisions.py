@@ -36,7 +36,9 @@ from vlam_ros.types import (
 )
 
 SPACE = ActionSpace(("stop", "go_to"), (-3.0, -3.0, -1.0, -math.pi), (3.0, 3.0, 1.0, math.pi))
-REQUEST = InstructionRequest("go to the red cup — ¡ya!", epoch=1_800_000_000_123_456_789, sequence=7)
+REQUEST = InstructionRequest(
+    "go to the red cup — ¡ya!", epoch=1_800_000_000_123_456_789, sequence=7
+)
 STAMP = 1_800_000_001_000_000_002
 
 
@@ -67,7 +69,10 @@ def same(one: ActionChunk, other: ActionChunk) -> bool:
     [
         Verdict(Outcome.EXECUTE, confidence=0.75),
         Verdict(Outcome.DONE, confidence=1.0),
-        *[Verdict(Outcome.HOLD, reason, f"because of {reason.name}") for reason in list(Reason)[1:]],
+        *[
+            Verdict(Outcome.HOLD, reason, f"because of {reason.name}")
+            for reason in list(Reason)[1:]
+        ],
     ],
 )
 def test_a_chunk_survives_the_wire(verdict: Verdict) -> None:
@@ -89,7 +94,7 @@ def test_a_chunk_without_rows_is_refused() -> None:
 def test_a_chunk_with_an_impossible_verdict_is_refused(outcome: int, reason: int) -> None:
     message = chunk_to_message(chunk(Verdict(Outcome.EXECUTE)))
     message.outcome, message.reason = outcome, reason
-    with pytest.raises(ValueError, match="valid|HOLD needs a reason"):
+    with pytest.raises(ValueError, match=r"valid|HOLD needs a reason"):
         chunk_from_message(message)
 
 
@@ -137,7 +142,10 @@ def test_scene_message_has_roles_positions_and_nan_for_unknown() -> None:
 def test_markers_clear_the_old_ones_and_show_what_has_a_position() -> None:
     first, *shown = markers(decision()).markers
     assert first.action == Marker.DELETEALL
-    assert [m.text for m in shown if m.type == Marker.TEXT_VIEW_FACING] == ["red cup 0.90", "ball 0.90"]
+    assert [m.text for m in shown if m.type == Marker.TEXT_VIEW_FACING] == [
+        "red cup 0.90",
+        "ball 0.90",
+    ]
     balls = [m for m in shown if m.type == Marker.SPHERE]
     assert [(m.pose.position.x, m.scale.x) for m in balls] == [(1.0, 0.1), (2.0, 0.05)]
     assert len({(m.ns, m.id) for m in shown}) == len(shown)

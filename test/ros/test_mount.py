@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
+from rclpy.time import Time
 
 from vlam_ros.configuration import CameraMountSettings
-from vlam_ros.ros import mount as module
 from vlam_ros.ros.mount import MountSource, mount_from_settings, mount_from_transform
 
 RIGHT, DOWN, FORWARD = np.eye(3)
@@ -58,19 +58,33 @@ def test_a_transform_describes_the_same_mount_as_the_settings() -> None:
     np.testing.assert_array_equal(mount.position, (0, 0, 1))
 
 
+class FakeTf2:
+    """tf2_ros with one transform, that of the frame "camera"."""
+
+    class TransformException(Exception):
+        pass
+
+    class Buffer:
+        def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
+            if (target, source, time.nanoseconds) != ("base_link", "camera", 0):
+                raise FakeTf2.TransformException(source)
+            return transform()
+
+    class TransformListener:
+        def __init__(self, buffer: FakeTf2.Buffer, node: Any) -> None:
+            assert isinstance(buffer, FakeTf2.Buffer)
+
+
 @pytest.mark.parametrize(("frame", "height"), [("camera", 1.0), ("unknown", 0.6)])
 def test_tf_is_preferred_where_it_knows_the_frame(
     frame: str, height: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    buffer = SimpleNamespace(
-        can_transform=lambda target, source, time: (target, source) == ("base_link", "camera"),
-        lookup_transform=lambda target, source, time: transform(),
-    )
     node: Any = None
-    monkeypatch.setattr(module, "_tf2_buffer", lambda node: buffer)
+    monkeypatch.setitem(sys.modules, "tf2_ros", FakeTf2)
     assert MountSource(node, settings()).mount(frame).position[2] == height
 
 
-def test_without_tf_the_settings_count() -> None:
+def test_without_tf_the_settings_count(monkeypatch: pytest.MonkeyPatch) -> None:
     node: Any = None
+    monkeypatch.setitem(sys.modules, "tf2_ros", None)
     assert MountSource(node, settings()).mount("camera").position[2] == 0.6

@@ -60,7 +60,7 @@ def test_distortion_of_zeros_is_none() -> None:
 
 
 def test_an_uncalibrated_camera_is_refused() -> None:
-    with pytest.raises(ImageError, match="fx=0.*is the camera calibrated"):
+    with pytest.raises(ImageError, match=r"fx=0.*is the camera calibrated"):
         camera_from_message(camera_info(fx=0.0), MOUNT)
 
 
@@ -217,7 +217,9 @@ def test_depth_that_is_not_registered_to_the_camera_is_missing() -> None:
     assert "64x24 pixels, the picture 64x48" in reason(seen.depth)
 
 
-@pytest.mark.parametrize(("age", "usable"), [(SECOND, True), (SECOND + 1, False), (-2 * SECOND, False)])
+@pytest.mark.parametrize(
+    ("age", "usable"), [(SECOND, True), (SECOND + 1, False), (-2 * SECOND, False)]
+)
 def test_old_data_is_missing_and_so_is_data_of_the_future(age: int, usable: bool) -> None:
     sensors = replace(Sensors(), attitude=Attitude(STAMP - age, 0.0, 0.0))
     seen = sensors.observation(IMAGE, STAMP, STAMP, SECOND)
@@ -229,3 +231,11 @@ def test_a_picture_of_another_size_than_camera_info_is_refused() -> None:
     assert isinstance(camera, Camera)
     with pytest.raises(ImageError, match="camera_info is for 64x48 pictures, the image has 64x40"):
         Sensors(camera=camera).observation(IMAGE[:40], STAMP, STAMP, SECOND)
+
+
+def test_diagnostics_name_the_age_of_each_sensor_or_what_is_missing() -> None:
+    sensors = replace(Sensors(), attitude=Attitude(STAMP, 0.0, 0.0)).with_depth(depth(STAMP))
+    ages = sensors.ages(STAMP + SECOND // 4)
+    assert (ages["age of attitude (s)"], ages["age of depth (s)"]) == ("0.250", "0.250")
+    assert ages["age of odometry (s)"] == "no odometry yet"
+    assert "no camera_info" in ages["camera"]

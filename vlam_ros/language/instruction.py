@@ -34,7 +34,8 @@ def parse_instruction(text: str) -> Instruction:
 
     The skill phrase is the sentence in lower case without politeness, its clauses joined by "and",
     with "the object" and "the destination" in place of the noun phrases: "pick up the object and
-    put it on the destination". "it" is the target. Takes time linear in the length of the text.
+    put it on the destination". "it" is the target, or nothing that is named: "put it on the tray".
+    Takes time linear in the length of the text.
 
     Raises:
         InstructionError: `text` is not a string, empty, longer than 500 characters, not text, or
@@ -52,6 +53,8 @@ class _Parser(NounPhrases):
         self._target: ObjectPhrase | None = None
         self._destination: ObjectPhrase | None = None
         self._placement = Placement.NONE
+        # "it" was said of what has no name: the robot may hold it.
+        self._unnamed = False
         # So far the target is only somewhere to go or look: "go to the box".
         self._target_is_aim = False
         # What follows in the clause may still describe the target.
@@ -136,13 +139,14 @@ class _Parser(NounPhrases):
             self._say()
             return False
         if self.word() in OBJECT_PRONOUNS:
-            if self._target is None:
-                self.expect("the name of an object")
+            self._unnamed |= self._target is None
             self._target_is_aim &= aim is not None
             self._say()
             return True
         self.placing &= aim is None
         phrase = self.noun_phrase()
+        if self._unnamed:
+            self.refuse(f"name '{phrase.text}' before you say 'it'")
         if self._target is None:
             self._target, self._target_is_aim = phrase, aim is not None
             self._describing = True

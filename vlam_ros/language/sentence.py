@@ -33,7 +33,7 @@ _PRONOUNS = OBJECT_PRONOUNS | RECIPIENTS | ROBOT
 _CLOSED = _PRONOUNS | ARTICLES | QUANTIFIERS | OTHERS | set(SUPERLATIVES)
 # "on the left", "to the left side of", "left of"; "left" alone is an adjective or a direction.
 _SIDE = re.compile(
-    r"(?:(?P<where>on|at|to) (?:the |your |its )?)?(?P<side>left|right)(?: hand)?(?: side)?"
+    r"(?:(?P<where>on|at|to) (?:the |your |its )?)?(?P<side>left|right)(?:[ -]hand)?(?: side)?"
     r"(?P<of> of)?(?= |$)"
 )
 

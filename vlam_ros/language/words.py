@@ -114,8 +114,8 @@ PREPOSITIONS: dict[Phrase, Preposition] = {
         "before", "after", "until", "till", "without", "except", "as",
     ),
 }  # fmt: skip
-""""The cup on the plate" is, as a relation, the cup closest to the plate. The last group is known
-in order to be refused."""
+"""As a relation, "the cup on the plate" is the cup closest to the plate. The last group is known in
+order to be refused."""
 
 RELATIVES = _phrases(
     *(
@@ -151,3 +151,4 @@ PLACING_VERBS = _set(
     "put place set lay drop leave position rest stack throw toss move push pull drag slide shove"
     " nudge roll bring carry deliver transfer transport return shift"
 )
+"""Verbs after whose object "on …" and "next to …" name the destination."""

@@ -1,0 +1,1 @@
+"""Making and tuning models: objectives, data, recipes and trainers. No robot imports this."""

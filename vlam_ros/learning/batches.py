@@ -18,6 +18,7 @@ from torch.nn import functional
 from vlam_ros.learning.captions import (
     COLOUR_NAMES,
     FLOOR_PHRASE,
+    PLACEHOLDERS,
     SKILL_PATTERNS,
     TRAINED_PAIRS,
     framed,
@@ -49,7 +50,7 @@ class Pictures:
 
 def phrases(rng: Generator) -> list[str]:
     """The step's object phrases, in the order of the row constants above."""
-    colour_words = [f"{c} {'object' if rng.random() < 0.5 else 'thing'}" for c in COLOUR_NAMES]
+    colour_words = [f"{c} {rng.choice(PLACEHOLDERS)}" for c in COLOUR_NAMES]
     nonsense = [
         pseudo_word(rng) if rng.random() < 0.5 else f"{rng.choice(COLOUR_NAMES)} {pseudo_word(rng)}"
         for _ in range(NONSENSE_COUNT)
@@ -80,8 +81,11 @@ def draw_crops(
 def draw_scenes(
     data: SceneData, rng: Generator, count: int, window: int
 ) -> tuple[Pictures, npt.NDArray[np.int64]]:
-    """`count` augmented squares of `window` pixels out of scenes, each with an object in it, and
-    the (colour, shape) of all objects of the scene."""
+    """`count` augmented squares of `window` pixels out of scenes, each with an object in it.
+
+    Returns:
+        The squares, and the (colour, shape) of all objects of each scene.
+    """
     rows = rng.integers(0, len(data.images), count)
     labels, size = data.labels[rows], data.images.shape[1]
     whole = window == size

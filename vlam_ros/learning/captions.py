@@ -16,11 +16,22 @@ from vlam_ros.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES
 COLOUR_NAMES = tuple(COLOURS)
 FLOOR_PHRASE = "empty floor"
 """What one sees where there is no object."""
+PLACEHOLDERS = ("object", "thing")
+"""Nouns that are true of every object: "red thing"."""
 
 TRAINED_PAIRS = tuple(p for p in product(COLOUR_NAMES, SHAPES) if p not in HELD_OUT_PAIRS)
 ALL_PAIRS = tuple(product(COLOUR_NAMES, SHAPES))
 
-FRAMES = ("{}", "{}", "a {}", "the {}", "one {}", "this is a {}", "a picture of a {}", "there is a {}")
+FRAMES = (
+    "{}",
+    "{}",
+    "a {}",
+    "the {}",
+    "one {}",
+    "this is a {}",
+    "a picture of a {}",
+    "there is a {}",
+)
 """Sentence frames around an object phrase; the bare phrase is what the pipeline asks for."""
 
 SKILL_PATTERNS: dict[str, tuple[str, ...]] = {
@@ -49,7 +60,8 @@ SKILL_PATTERNS: dict[str, tuple[str, ...]] = {
         "put {t} onto {d}", "put {t} on top of {d}", "put {t} next to {d}", "place {t} next to {d}",
         "put {t} beside {d}", "place {t} near {d}", "set {t} down on {d}", "drop {t} next to {d}",
         "pick up {t} and put it on {d}", "take {t} and place it on {d}", "put {t} in {d}",
-        "grab {t} and put it next to {d}", "pick up {t} and place it next to {d}", "put {t} into {d}",
+        "grab {t} and put it next to {d}", "pick up {t} and place it next to {d}",
+        "put {t} into {d}",
     ),
     "push": (
         "push {t}", "push {t} to {d}", "shove {t} to {d}", "slide {t} to {d}", "nudge {t}",
@@ -98,7 +110,7 @@ SUFFIXES = ("", "", "", " please", " now", " for me", " quickly")
 
 
 def object_phrase(colour: int, shape: int) -> str:
-    """"red cup" from the indices of its colour and shape."""
+    """What one calls an object, "red cup", from the indices of its colour and shape."""
     return f"{COLOUR_NAMES[colour]} {SHAPES[shape]}"
 
 
@@ -123,7 +135,8 @@ def unknown_sentence(rng: Generator) -> str:
 def pseudo_word(rng: Generator) -> str:
     """A pronounceable word that means nothing ("brolat"), never one of the vocabulary."""
     onsets = "b br c ch d dr f fl g gr h j k kl l m n p pr r s sh st t tr v w z".split()
-    vowels, codas = "a e i o u ai ee oo ou".split(), ["", "", "b", "d", "g", "l", "m", "n", "r", "t"]
+    vowels = "a e i o u ai ee oo ou".split()
+    codas = ["", "", *"bdglmnrt"]
     while True:
         word = "".join(
             str(rng.choice(onsets)) + str(rng.choice(vowels)) + str(rng.choice(codas))

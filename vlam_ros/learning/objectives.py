@@ -53,9 +53,10 @@ def region_word_loss(patches: Tensor, words: Tensor, labels: Tensor, scale: Tens
         labels: int64[N], index of the word that a patch shows, −100 to leave it out.
         scale: float[], inverse temperature.
     """
-    similarity = functional.normalize(patches.float(), dim=-1) @ functional.normalize(
-        words.float(), dim=-1
-    ).t()
+    similarity = (
+        functional.normalize(patches.float(), dim=-1)
+        @ functional.normalize(words.float(), dim=-1).t()
+    )
     # Most patches are floor; the square root keeps the rare words from drowning.
     counts = torch.bincount(labels.clamp(min=0), minlength=len(words)).float()
     weights = (counts + 1).rsqrt()

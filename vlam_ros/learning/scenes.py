@@ -16,7 +16,8 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from vlam_ros.simulation import COLOURS, SHAPES, SceneSpec, World, random_scene
+from vlam_ros.simulation import COLOURS, SHAPES, SceneSpec, World
+from vlam_ros.simulation.splits import scene_of_seed
 
 CROP_SIZE = 88
 """Pixels of a stored crop; training cuts its own windows out of it."""
@@ -24,8 +25,6 @@ CROP_CONTEXT = 1.7
 """Side of a stored crop relative to its object."""
 MIN_VISIBLE = 60
 """Objects with fewer visible pixels in the rendered picture get no crop."""
-SPLIT_SEEDS = {"train": 0, "validation": 10_000_000, "test": 20_000_000, "composition": 30_000_000}
-"""First scene seed of each split; "composition" has colour-shape pairs never trained."""
 SHARD = 250
 
 COLOUR_NAMES = tuple(COLOURS)
@@ -49,14 +48,11 @@ class SceneData:
     crop_pairs: npt.NDArray[np.int64]
 
 
-def scene_of_seed(split: str, index: int) -> SceneSpec:
-    """The scene with this index in a split."""
-    rng = np.random.default_rng(SPLIT_SEEDS[split] + index)
-    return random_scene(rng, held_out=split == "composition")
-
-
 def render_split(folder: Path, split: str, count: int, size: int, first: int = 0) -> None:
-    """Render scenes `first` … `count - 1` of a split into shards of `folder`; finished ones stay."""
+    """Render scenes `first` … `count - 1` of a split into shards of `folder`; finished ones stay.
+
+    Scenes are `size` pixels square, as the model's pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     starts = [s for s in range(first, count, SHARD) if not _shard(folder, split, s).exists()]
     if not starts:
@@ -69,7 +65,7 @@ def render_split(folder: Path, split: str, count: int, size: int, first: int = 0
                 progress.update()
             path = _shard(folder, split, start)
             temporary = path.with_suffix(".part.npz")
-            np.savez(temporary, **_stack(rows))
+            np.savez(temporary, allow_pickle=False, **_stack(rows))
             temporary.rename(path)
 
 
@@ -127,7 +123,10 @@ def _windows(
     rng = np.random.default_rng(seed)
     for _ in range(10):
         side = int(rng.integers(40, 200))
-        x0, y0 = int(rng.integers(labels.shape[1] - side)), int(rng.integers(labels.shape[0] - side))
+        x0, y0 = (
+            int(rng.integers(labels.shape[1] - side)),
+            int(rng.integers(labels.shape[0] - side)),
+        )
         if not labels[y0 : y0 + side, x0 : x0 + side].any():
             yield -1, (x0, y0, side)
             return

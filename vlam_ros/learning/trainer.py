@@ -34,6 +34,8 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 """Normalisation of the embedded model's pictures."""
 UNKNOWN_LIMIT = 0.3
 """Cosine that an instruction without meaning may have with any that has one."""
+SKILL_TEMPERATURE = 0.07
+"""Temperature of the instruction-skill contrast."""
 SENTENCES = 48
 SAVE_EVERY = 250
 
@@ -51,7 +53,7 @@ class Trainer:
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],
+            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],  # type: ignore[arg-type]
             lr=recipe.stages[0].rate,
             betas=(0.9, 0.98),
             weight_decay=recipe.weight_decay,
@@ -97,7 +99,11 @@ class Trainer:
                     losses[name] = weights[name.split("_")[0]] * loss
         total = torch.stack(list(losses.values())).sum()
         total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            # One overflow in bfloat16 would poison the weights for good.
+            self._log({"step": self.step, "skipped": 1.0})
+            return {}
         self.optimizer.step()
         self._follow()
         return {name: round(loss.item(), 4) for name, loss in losses.items()}
@@ -110,17 +116,20 @@ class Trainer:
         positives, rows = batches.crop_targets(pairs)
         states = encode_pixels(self.model, normalise(pictures.images, MEAN, STD), patches=True)
         contrast = self._contrast(states.embedding, words, positives, scale)
-        labels = torch.stack([torch.full_like(rows, batches.FLOOR), rows, rows * 0 + batches.IGNORE])
-        regions = self._regions(states.tokens, pictures.labels, labels.t(), words, scale)
+        floor, unnamed = (torch.full_like(rows, v) for v in (batches.FLOOR, batches.IGNORE))
+        named = torch.stack([floor, rows, unnamed], dim=1)
+        regions = self._regions(states.tokens, pictures.labels, named, words, scale)
         # A prompt's own object is in the middle; a neighbour may or may not be another one.
         known = (pictures.labels < 2).float()
         picture = torch.arange(len(rows)).repeat(2)
         other = torch.from_numpy(rng.permutation(len(rows)))
         asked = torch.cat([rows, rows[other]])
         same = asked == rows.repeat(2)
-        masks = (pictures.labels[picture] == 1) & same[:, None, None] & (
-            asked != batches.FLOOR
-        )[:, None, None]
+        masks = (
+            (pictures.labels[picture] == 1)
+            & same[:, None, None]
+            & (asked != batches.FLOOR)[:, None, None]
+        )
         logits = decode_masks(self.model, states.activations, words[asked], picture)
         masking = mask_loss(logits * known[picture] - 20 * (1 - known[picture]), masks)
         return {"contrast_crops": contrast, "regions_crops": regions, "masks_crops": masking}
@@ -150,9 +159,10 @@ class Trainer:
         self, embeddings: Tensor, words: Tensor, positives: Tensor, scale: Tensor
     ) -> Tensor:
         """Each picture against pairs, nouns and colours: three vocabularies, three softmaxes."""
-        cosine = functional.normalize(embeddings.float(), dim=-1) @ functional.normalize(
-            words.float(), dim=-1
-        ).t()
+        cosine = (
+            functional.normalize(embeddings.float(), dim=-1)
+            @ functional.normalize(words.float(), dim=-1).t()
+        )
         groups = (
             slice(0, batches.NOUNS),
             slice(batches.NOUNS, batches.COLOURS),
@@ -179,13 +189,11 @@ class Trainer:
         itself = torch.eye(len(known), dtype=torch.bool)
         same = labels[labels >= 0]
         positives = (same[:, None] == same[None]) & ~itself
-        contrast = unicl_loss((cosine / 0.07).masked_fill(itself, -1e4), positives)
+        contrast = unicl_loss((cosine / SKILL_TEMPERATURE).masked_fill(itself, -1e4), positives)
         return contrast + 10 * rejection_loss(unknown @ known.t(), UNKNOWN_LIMIT)
 
     def _encode_texts(self, texts: Sequence[str]) -> Tensor:
-        tokens = self.tokenizer(
-            list(texts), padding=True, truncation=True, return_tensors="pt"
-        )
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
         return encode_texts(self.model, tokens.input_ids, tokens.attention_mask)
 
     def _rate(self, stage: Stage) -> float:

@@ -28,7 +28,7 @@ class Calibration:
         margin: lead in mask probability, in 0..1, that a candidate needs over the runner-up.
         crop_size: side in pixels of the square that a crop is resized to, a multiple of the patch.
         crop_temperature: factor on the image-text cosines in the second look's softmax.
-        skill_threshold: probability, in 0..1, from which the best skill counts as meant.
+        skill_threshold: text-text cosine, in -1..1, below which words mean none of the skills.
         skill_temperature: factor on the text-text cosines in the skills' softmax.
         vocabulary: the words that the checkpoint was trained on; None means an open vocabulary.
         made_with: the command and the seeds that made these values.
@@ -45,8 +45,9 @@ class Calibration:
     made_with: str
 
     def __post_init__(self) -> None:
-        for name in ("mask_threshold", "crop_threshold", "margin", "skill_threshold"):
+        for name in ("mask_threshold", "crop_threshold", "margin"):
             self._check(name, "a probability in 0..1", 0.0, 1.0)
+        self._check("skill_threshold", "a cosine in -1..1", -1.0, 1.0)
         for name in ("crop_temperature", "skill_temperature"):
             self._check(name, "a factor in 0.01..10000", 0.01, 1e4)
         if not isinstance(self.crop_size, int):

@@ -30,11 +30,11 @@ def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> boo
     Its mask must lead by the calibrated margin, and its score reach the threshold of what gave
     the score, the second look or the mask.
     """
-    if calibration is None or candidate.margin < calibration.margin:
+    if calibration is None:
         return False
     looked = candidate.looked_twice
     threshold = calibration.crop_threshold if looked else calibration.mask_threshold
-    return candidate.score >= threshold
+    return candidate.margin >= calibration.margin and candidate.score >= threshold
 
 
 class Perceiver:

@@ -184,7 +184,7 @@ def _rays(camera: Camera, pixels: list[tuple[float, float]]) -> Vector:
     points = np.array(pixels, np.float64).reshape(-1, 1, 2)
     K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1.0]])
     D = np.array(camera.distortion, np.float64)
-    # The default five iterations leave errors of several pixels on wide-angle lenses.
+    # The default of five iterations leaves errors of a pixel towards the corners of wide lenses.
     accurate = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
     plane = cv2.undistortPoints(points, K, D, criteria=accurate)
     rays = np.concatenate([plane[:, 0], np.ones((len(points), 1))], axis=1)

@@ -8,23 +8,40 @@ the base stands still meanwhile, and each chunk holds the part of the path that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from vlam_ros.policy.select import Point
-from vlam_ros.policy.skills import Skill
-from vlam_ros.types import BoolArray, Placement, SceneObject, SkillStep
-
-Poses = npt.NDArray[np.float64]
-"""x, y, z (m), θ (rad) in columns; NaN where a dimension is not used."""
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.policy.select import Point, bearing
+from vlam_ros.policy.skills import Noun, PoseOf, Skill
+from vlam_ros.policy.tool_path import DWELL, TOOL_PATHS, Poses, located
+from vlam_ros.types import BoolArray, SkillStep
 
 _NOT = math.nan
 
-DWELL = 0.05
-"""Share of a TOOL path's duration for which the tool rests before and after its event."""
+
+@dataclass(frozen=True)
+class Motion:
+    """What a motion is a motion of, the noun it cannot do without, and its parameters."""
+
+    pose_of: PoseOf
+    needs: Noun | None
+    parameters: frozenset[str]
+
+
+_ARM = frozenset({"above", "height", "duration"})
+
+MOTIONS: dict[str, Motion] = {
+    "stop": Motion(PoseOf.BASE, None, frozenset()),
+    "go_to": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"tolerance", "angle"})),
+    "turn_to": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"angle"})),
+    "pick_up": Motion(PoseOf.TOOL, Noun.TARGET, _ARM),
+    "place": Motion(PoseOf.TOOL, Noun.DESTINATION, _ARM | {"beside"}),
+    "push": Motion(PoseOf.TOOL, Noun.TARGET, _ARM | {"beside", "distance"}),
+    "search": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"rate"})),
+}
+"""The skills that can be executed, by name."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Timing:
 
     def due(self) -> Poses:
         """Seconds from the stamp to each row, float64[H]."""
-        return self.start_offset + self.step * np.arange(self.horizon)
+        return self.start_offset + self.step * np.arange(self.horizon, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -52,28 +69,30 @@ class Waypoints:
         return ~np.isnan(self.values[:, 1:])
 
 
-@dataclass(frozen=True)
-class ToolPath:
-    """Poses [K,4] of the tool at times [K] in seconds from the start, straight in between.
-
-    `event` is when the gripper acts: closes in pick_up, opens in place; None for never.
-    """
-
-    times: Poses
-    poses: Poses
-    event: float | None = None
-
-    def rows(self, times: Poses, step: float) -> Poses:
-        """The poses at times [H]; no pose at all in the row within whose step the event falls."""
-        rows = np.stack([np.interp(times, self.times, column) for column in self.poses.T], axis=1)
-        if self.event is not None:
-            rows[(times <= self.event) & (self.event < times + step)] = _NOT
-        return rows
-
-
-def bearing(place: Point) -> float:
-    """Direction from the robot to a place, radians to the left."""
-    return math.atan2(place[1], place[0])
+def check_motion(skill: Skill, step: float) -> None:
+    """ConfigurationError unless a skill is defined as its motion with rows of `step` s needs it."""
+    motion = MOTIONS.get(skill.name)
+    if motion is None:
+        raise ConfigurationError(
+            f"skill {skill.name} has no motion in vlam_ros/policy/act.py: add one, or take the "
+            f"skill out; there are motions for {', '.join(MOTIONS)}"
+        )
+    if skill.pose_of is not motion.pose_of or (motion.needs and motion.needs not in skill.needs):
+        needs = f" and needs: [{motion.needs.value}]" if motion.needs else ""
+        raise ConfigurationError(
+            f"skill {skill.name} must have pose_of: {motion.pose_of.value}{needs}"
+        )
+    if set(skill.parameters) != motion.parameters:
+        raise ConfigurationError(
+            f"skill {skill.name} must have the parameters {sorted(motion.parameters)}, "
+            f"got {sorted(skill.parameters)}"
+        )
+    shortest = step / DWELL
+    if skill.parameters.get("duration", shortest) < shortest:
+        raise ConfigurationError(
+            f"skill {skill.name}: duration must be at least {shortest:g} s, so that a row of "
+            f"{step:g} s falls into the rest before the gripper acts"
+        )
 
 
 def standoff_point(place: Point, standoff: float) -> tuple[float, float]:
@@ -123,97 +142,3 @@ def waypoints(
     else:
         raise ValueError(f"no motion is defined for the skill {skill.name!r}")
     return Waypoints(np.column_stack([np.full(timing.horizon, float(skill.id)), poses]))
-
-
-def located(thing: SceneObject | None) -> Point:
-    """The position of a step's object; verification comes first, so there is one."""
-    if thing is None or thing.position is None:
-        raise ValueError(f"a step needs an object with a position, got {thing}")
-    return thing.position
-
-
-# ------------------------------------------------------------------------ paths of the tool
-
-
-def _over(x: float, y: float, low: float, theta: float, above: float) -> tuple[Poses, Poses]:
-    """The pose at a place, and the one `above` metres over it."""
-    return np.array([x, y, low, theta]), np.array([x, y, low + above, theta])
-
-
-def _down_and_up(
-    place: Point, theta: float, low: float, parameters: Mapping[str, float]
-) -> ToolPath:
-    """Over the place, down, the event, and up again."""
-    low_pose, high_pose = _over(place[0], place[1], low, theta, parameters["above"])
-    event = 0.65
-    times = np.array([0.0, 0.35, event - DWELL, event + DWELL, 1.0])
-    poses = np.stack([high_pose, high_pose, low_pose, low_pose, high_pose])
-    return ToolPath(parameters["duration"] * times, poses, parameters["duration"] * event)
-
-
-def _pick_up(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
-    place = located(step.target)
-    # A position from the ground plane lies on the floor, where no gripper can close.
-    low = max(place[2], parameters["height"])
-    return _down_and_up(place, bearing(place), low, parameters)
-
-
-def _place(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
-    x, y, z = located(step.destination)
-    theta = math.atan2(y, x)
-    if step.placement is not Placement.ON:
-        # On the robot's side of the destination, which is where the arm reaches.
-        gap = parameters["beside"] + _radius(step.destination)
-        x, y = x - gap * math.cos(theta), y - gap * math.sin(theta)
-    return _down_and_up((x, y, z), theta, z + parameters["height"], parameters)
-
-
-def push_vector(step: SkillStep, parameters: Mapping[str, float]) -> tuple[float, float]:
-    """How far (m) and in which direction (rad) the target is pushed.
-
-    Away from the robot; with a destination towards it, until the two touch.
-    """
-    x, y, _ = place = located(step.target)
-    if step.destination is None:
-        return parameters["distance"], bearing(place)
-    goal_x, goal_y, _ = located(step.destination)
-    gap = math.hypot(goal_x - x, goal_y - y) - _radius(step.target) - _radius(step.destination)
-    return max(0.0, gap), math.atan2(goal_y - y, goal_x - x)
-
-
-def _push(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
-    x, y, _ = located(step.target)
-    distance, theta = push_vector(step, parameters)
-    radius, low, above = _radius(step.target), parameters["height"], parameters["above"]
-
-    def at(along: float) -> tuple[Poses, Poses]:
-        return _over(x + along * math.cos(theta), y + along * math.sin(theta), low, theta, above)
-
-    # Down behind the target, seen in the direction of the push, and on with it in front.
-    start, over_start = at(-radius - parameters["beside"])
-    end, over_end = at(distance - radius)
-    times = parameters["duration"] * np.array([0.0, 0.3, 0.45, 0.85, 1.0])
-    return ToolPath(times, np.stack([over_start, over_start, start, end, over_end]))
-
-
-def _radius(thing: SceneObject | None) -> float:
-    """Half an object's width; 0 if that is unknown."""
-    return thing.size / 2 if thing and math.isfinite(thing.size) else 0.0
-
-
-TOOL_PATHS: dict[str, Callable[[SkillStep, Mapping[str, float]], ToolPath]] = {
-    "pick_up": _pick_up,
-    "place": _place,
-    "push": _push,
-}
-
-PARAMETERS: dict[str, frozenset[str]] = {
-    "stop": frozenset(),
-    "go_to": frozenset({"tolerance", "angle"}),
-    "turn_to": frozenset({"angle"}),
-    "pick_up": frozenset({"above", "height", "duration"}),
-    "place": frozenset({"above", "height", "duration", "beside"}),
-    "push": frozenset({"above", "height", "duration", "beside", "distance"}),
-    "search": frozenset({"rate"}),
-}
-"""The skills that have a motion, and the parameters it takes."""

@@ -108,9 +108,9 @@ def combine(words: Float64Array, pictures: Float64Array | None, temperature: flo
     """The probabilities p [K] of the formula above.
 
     Args:
-        words: c, float64[K].
-        pictures: a, float64[K]; minus infinity for a skill without affordance prompts, which is
-            always possible, like "done" in SayCan; None if the words decide alone.
+        words: the c_k, float64[K].
+        pictures: the a_k, float64[K]; None if the words decide alone. Minus infinity stands for a
+            skill without affordance prompts, which is always possible, like "done" in SayCan.
         temperature: T.
     """
     scores = _log_softmax(temperature * words)
@@ -121,7 +121,7 @@ def combine(words: Float64Array, pictures: Float64Array | None, temperature: flo
 
 
 def _language(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> Float64Array:
-    """c of the formula above, float64[K]."""
+    """The c_k of the formula above, float64[K]."""
     prompts = [skill.prompts for skill in skills]
     return _best_of_each(prompts, lambda texts: clip.text_similarity(phrase, texts))
 

@@ -51,7 +51,7 @@ def outline(skill: Skill, instruction: Instruction) -> Plan:
                 "what to do with it",
             )
     step = SkillStep(skill.name, placement=instruction.placement)
-    steps = (step,)
+    steps: tuple[SkillStep, ...] = (step,)
     if skill.name == "place" and instruction.target:
         steps = (SkillStep("pick_up"), step)
     return Plan(steps, trace=_trace(steps, instruction))

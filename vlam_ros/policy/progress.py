@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 
 from vlam_ros.configuration import PolicySettings
-from vlam_ros.policy.act import bearing, located, push_vector
 from vlam_ros.policy.refusal import Refusal
-from vlam_ros.policy.select import floor_distance, select
-from vlam_ros.policy.skills import Grip, PoseOf, Skill, said
+from vlam_ros.policy.select import bearing, floor_distance, select
+from vlam_ros.policy.skills import PoseOf, Skill, said
+from vlam_ros.policy.tool_path import located, push_vector
 from vlam_ros.types import (
     GripperState,
     Missing,
@@ -62,12 +62,10 @@ def check_effect(
     if skill.name == "push":
         _check_pushed(step, skill, seen)
     else:
-        expected = Grip.EMPTY if skill.precondition is Grip.HOLDING else Grip.HOLDING
-        _check_gripper(skill, gripper, expected)
+        _check_gripper(skill, gripper, holding=skill.name == "pick_up")
 
 
-def _check_gripper(skill: Skill, gripper: GripperState | Missing, expected: Grip) -> None:
-    """The gripper's state has changed from the precondition to its opposite."""
+def _check_gripper(skill: Skill, gripper: GripperState | Missing, holding: bool) -> None:
     if isinstance(gripper, Missing):
         raise Refusal(
             Reason.PRECONDITION,
@@ -75,11 +73,11 @@ def _check_gripper(skill: Skill, gripper: GripperState | Missing, expected: Grip
             "topic gripper_state",
             final=True,
         )
-    if gripper.holding != (expected is Grip.HOLDING):
+    if gripper.holding is not holding:
+        found = "still holds something" if gripper.holding else "is empty"
         raise Refusal(
             Reason.PRECONDITION,
-            f"after {said(skill.name)} the gripper should be {expected.value} and is not: give "
-            "the instruction again",
+            f"after {said(skill.name)} the gripper {found}: give the instruction again",
             final=True,
         )
 

@@ -67,6 +67,11 @@ def floor_distance(place: Point) -> float:
     return math.hypot(place[0], place[1])
 
 
+def bearing(place: Point) -> float:
+    """Direction from the robot's base to a place, in radians to the left."""
+    return math.atan2(place[1], place[0])
+
+
 def _first(
     phrase: ObjectPhrase,
     candidates: Sequence[SceneObject],

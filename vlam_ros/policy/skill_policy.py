@@ -9,6 +9,7 @@ from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.policy import act, plan, progress, verify
 from vlam_ros.policy.skills import PoseOf, Skill
+from vlam_ros.policy.tool_path import located
 from vlam_ros.types import (
     ActionSpace,
     Instruction,
@@ -30,8 +31,7 @@ class SkillPolicy:
 
         Raises:
             ActionError: the action settings make no action space.
-            ConfigurationError: a skill has no motion here, its motion takes other parameters, or
-                is too short for the step between rows.
+            ConfigurationError: a skill has no motion, or is not defined as its motion needs it.
         """
         self.skills = tuple(skills)
         self.space = ActionSpace(
@@ -44,7 +44,9 @@ class SkillPolicy:
         self._timing = act.Timing(action.horizon, action.step, action.start_offset)
         self._skill = {skill.name: skill for skill in skills}
         for skill in skills:
-            self._check(skill)
+            act.check_motion(skill, action.step)
+        if "place" in self._skill and "pick_up" not in self._skill:
+            raise ConfigurationError("skill place takes picking up first: define pick_up as well")
 
     def outline(self, skill: Skill, instruction: Instruction) -> Plan:
         """The steps of a skill before anything is looked for; see `policy.plan.outline`."""
@@ -109,7 +111,7 @@ class SkillPolicy:
             verify.check_reach(step, self._skill[step.skill], poses, self.space, settings.reach)
         remark = ""
         if to_come[0].skill == "go_to":
-            goal = act.standoff_point(act.located(to_come[0].target), settings.standoff)
+            goal = act.standoff_point(located(to_come[0].target), settings.standoff)
             remark = verify.check_path(
                 to_come[0], goal, observation, settings.corridor, settings.max_image_age
             )
@@ -133,25 +135,6 @@ class SkillPolicy:
 
     def _elapsed(self, observation: Observation, state: PlanState) -> float:
         return (observation.stamp - state.since) * 1e-9
-
-    def _check(self, skill: Skill) -> None:
-        if skill.name not in act.PARAMETERS:
-            raise ConfigurationError(
-                f"skill {skill.name} has no motion in vlam_ros/policy/act.py: add one, or take the "
-                f"skill out; there are motions for {', '.join(act.PARAMETERS)}"
-            )
-        expected = act.PARAMETERS[skill.name]
-        if set(skill.parameters) != expected:
-            raise ConfigurationError(
-                f"skill {skill.name} takes the parameters {sorted(expected)}, "
-                f"got {sorted(skill.parameters)}"
-            )
-        rest = act.DWELL * skill.parameters.get("duration", float("inf"))
-        if rest < self._timing.step:
-            raise ConfigurationError(
-                f"skill {skill.name}: duration must be at least {self._timing.step / act.DWELL:g} s,"
-                f" so that a row {self._timing.step:g} s long falls into the rest before the event"
-            )
 
 
 def _four(values: Sequence[float]) -> tuple[float, float, float, float]:

@@ -96,7 +96,7 @@ def _skill(entry: Any) -> Skill:
     name = entry["name"]
     known = set(Skill.__dataclass_fields__)
     if unknown := sorted(map(str, set(entry) - known)):
-        raise ConfigurationError(f"skill {name} has unknown entries {unknown}; known: {known}")
+        raise ConfigurationError(f"skill {name}: unknown entries {unknown}, known {sorted(known)}")
     identity = entry.get("id")
     if type(identity) is not int:
         raise ConfigurationError(f"skill {name}: id must be an integer, got {identity!r}")

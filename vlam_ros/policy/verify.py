@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlam_ros.policy.act import Poses
 from vlam_ros.policy.refusal import Refusal
 from vlam_ros.policy.select import floor_distance
 from vlam_ros.policy.skills import Grip, PoseOf, Skill, said
+from vlam_ros.policy.tool_path import Poses
 from vlam_ros.types import (
     DIMENSIONS,
     ActionSpace,
     GripperState,
     Missing,
     Observation,
-    Obstacles,
     PositionSource,
     Reason,
     SceneObject,

@@ -6,7 +6,7 @@ The picture is converted here and not on the ROS thread, so that a passed-over o
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,8 +29,32 @@ from vlam_ros.types import (
 )
 
 
+class Models(Protocol):
+    """What a node tells about `vlam_ros.perception.Grounder`."""
+
+    @property
+    def name(self) -> str:
+        """Which checkpoint it is."""
+
+    @property
+    def device(self) -> object:
+        """Where it runs."""
+
+    @property
+    def dtype(self) -> object:
+        """In which precision."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What loading decided by itself, as a fallback to the CPU."""
+
+
 class DecisionMaker(Protocol):
     """What a node needs of `vlam_ros.pipeline.Pipeline`."""
+
+    @property
+    def grounder(self) -> Models:
+        """The models in use."""
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
         """Decide on one observation."""
@@ -45,7 +69,8 @@ class DecisionMaker(Protocol):
 @dataclass(frozen=True)
 class Job:
     """A picture to decide on. Answers of an older generation than the node's are not wanted any
-    more: the instruction changed, or time jumped."""
+    more: the instruction changed, or time jumped.
+    """
 
     message: Image | CompressedImage
     request: InstructionRequest | None
@@ -89,7 +114,8 @@ class Decider:
 
     def __call__(self, job: Job) -> Answer:
         """Decide; a bad picture answers HOLD with STALE_SENSOR (there is no usable picture), a
-        fault of the program HOLD with INTERNAL_ERROR and its traceback in the report."""
+        fault of the program HOLD with INTERNAL_ERROR and its traceback in the report.
+        """
         now = self._clock()
         try:
             if job.generation != self._generation:

@@ -157,7 +157,7 @@ _COLOURS = {
 
 
 def markers(decision: Decision) -> MarkerArray:
-    """For RViz: a ball and a label for each object with a position, after clearing the last ones."""
+    """For RViz: a ball and a label for each object with a position, in place of the last ones."""
     found = [Marker(action=Marker.DELETEALL)]
     for number, thing in enumerate(o for o in decision.scene.objects if o.position is not None):
         diameter = float(thing.size) if np.isfinite(thing.size) else 0.05

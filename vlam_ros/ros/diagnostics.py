@@ -46,16 +46,10 @@ class DecisionStatistics:
         """A message was unusable or a decision failed."""
         self._last_error = (now, message)
 
-    def status(
-        self, now: int, name: str, passed_over: int, further: Mapping[str, str]
-    ) -> DiagnosticStatus:
+    def status(self, now: int, name: str, details: Mapping[str, str]) -> DiagnosticStatus:
         """The status at `now`: STALE without pictures, ERROR or WARN after failures in the window.
 
-        Args:
-            now: steady time, ns.
-            name: name of the status.
-            passed_over: pictures that a newer one replaced before they were decided on.
-            further: values to report beside the accumulated ones: sensors, device, dtype.
+        `details` are reported beside what was accumulated.
         """
         for times in (self._pictures, self._latencies):
             while times and now - _time(times[0]) > _WINDOW:
@@ -65,14 +59,13 @@ class DecisionStatistics:
         status.level, status.message = self._judge(now)
         values = {
             "pictures (Hz)": f"{len(self._pictures) / seconds:.1f}",
-            "pictures passed over": str(passed_over),
             **self._latency_values(),
             **{f"verdicts {label}": str(n) for label, n in sorted(self._verdicts.items())},
-            **further,
+            **details,
         }
         if self._last_error:
             when, message = self._last_error
-            values["last error"] = f"{(now - when) / 1e9:.0f} s ago: {message}"
+            values["last error"] = f"{(now - when) / 1e9:.0f} s ago: {message.strip()}"
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         return status
 
@@ -81,6 +74,8 @@ class DecisionStatistics:
             return DiagnosticStatus.ERROR, "decisions fail: see last error and the log"
         if not self._pictures:
             return DiagnosticStatus.STALE, "no pictures: is the camera publishing on image?"
+        if not self._latencies and now - self._pictures[0] > _WINDOW // 2:
+            return DiagnosticStatus.ERROR, "pictures come, but none is decided on: inference hangs"
         if self._last_error and now - self._last_error[0] <= _WINDOW:
             return DiagnosticStatus.WARN, "unusable messages: see last error"
         return DiagnosticStatus.OK, "deciding"

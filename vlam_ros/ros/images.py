@@ -49,7 +49,9 @@ def image_from_message(message: Image | CompressedImage) -> Uint8Array:
     # Samples of one byte have no byte order: is_bigendian does not matter.
     rows = _rows(message, channels)
     pixels = rows.reshape(message.height, message.width, channels)
-    return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+    if conversion is None:
+        return pixels
+    return np.asarray(cv2.cvtColor(pixels, conversion), np.uint8)
 
 
 def depth_from_message(message: Image) -> DepthImage:
@@ -113,4 +115,4 @@ def _decode(message: CompressedImage) -> Uint8Array:
             f"compressed image of format {message.format!r} with {len(data)} bytes cannot be "
             "decoded: it must be a whole JPEG or PNG"
         )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

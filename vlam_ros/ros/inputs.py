@@ -24,7 +24,8 @@ from vlam_ros.types import Camera, GripperState, Missing
 
 class SensorInputs:
     """`latest` is what the sensors said last; a message that cannot be used makes its sensor
-    Missing, with the reason, and is reported to `complain`."""
+    Missing, with the reason, and is reported to `complain`.
+    """
 
     def __init__(
         self, node: Node, camera: CameraMountSettings, complain: Callable[[str], None]
@@ -66,13 +67,13 @@ class SensorInputs:
         topic: str,
         profile: QoSProfile,
         field: str,
-        convert: Callable[[Any], object],
+        convert: Callable[[Any], Any],
     ) -> Any:
         callback = partial(self._on_message, topic, field, convert)
         return self._node.create_subscription(kind, topic, callback, profile)
 
     def _on_message(
-        self, topic: str, field: str, convert: Callable[[Any], object], message: Any
+        self, topic: str, field: str, convert: Callable[[Any], Any], message: Any
     ) -> None:
         try:
             data = convert(message)

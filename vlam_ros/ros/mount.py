@@ -5,6 +5,7 @@ tf2_ros is not on PyPI; a robot without it describes its camera in `camera.*` of
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -16,18 +17,16 @@ from rclpy.time import Time
 
 from vlam_ros.configuration import CameraMountSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.types import FloatArray
+from vlam_ros.types import FloatArray, optical_rotation
 
 BASE_FRAME = "base_link"
-
-# Columns are the optical axes (x right, y down, z forward) of a level camera, in REP-103 axes.
-_OPTICAL_AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 
 @dataclass(frozen=True)
 class Mount:
     """Pose of a camera: `rotation` float64[3,3] turns vectors of the optical frame into
-    `base_link`, `position` float64[3] is the optical centre in `base_link`, metres."""
+    `base_link`, `position` float64[3] is the optical centre in `base_link`, metres.
+    """
 
     rotation: FloatArray
     position: FloatArray
@@ -35,16 +34,8 @@ class Mount:
 
 def mount_from_settings(settings: CameraMountSettings) -> Mount:
     """The optical axis turned left by `yaw` and down by `tilt`."""
-    yaw, tilt = settings.yaw, settings.tilt
-    turn = np.array(
-        [[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]]
-    )
-    # A positive rotation about y, which points left, lowers what looks forward.
-    nod = np.array(
-        [[math.cos(tilt), 0, math.sin(tilt)], [0, 1, 0], [-math.sin(tilt), 0, math.cos(tilt)]]
-    )
     position = np.array([settings.x, settings.y, settings.height])
-    return Mount(turn @ nod @ _OPTICAL_AXES, position)
+    return Mount(optical_rotation(settings.tilt, settings.yaw), position)
 
 
 def mount_from_transform(message: TransformStamped) -> Mount:
@@ -76,22 +67,21 @@ class MountSource:
     """Looks up the mount of a camera by its frame."""
 
     def __init__(self, node: Node, settings: CameraMountSettings) -> None:
-        self._node = node
         self._settings = mount_from_settings(settings)
-        self._buffer = _tf2_buffer(node)
+        try:
+            self._tf2: Any = importlib.import_module("tf2_ros")
+        except ImportError:
+            self._tf2 = None
+            return
+        self._buffer = self._tf2.Buffer()
+        self._listener = self._tf2.TransformListener(self._buffer, node)
 
     def mount(self, frame_id: str) -> Mount:
         """The transform of `frame_id` into `base_link` if tf2 has one, else the settings' mount."""
-        if self._buffer is None or not self._buffer.can_transform(BASE_FRAME, frame_id, Time()):
+        if self._tf2 is None:
             return self._settings
-        return mount_from_transform(self._buffer.lookup_transform(BASE_FRAME, frame_id, Time()))
-
-
-def _tf2_buffer(node: Node) -> Any:
-    try:
-        from tf2_ros import Buffer, TransformListener
-    except ImportError:
-        return None
-    buffer = Buffer()
-    buffer.listener = TransformListener(buffer, node)  # lives as long as the buffer
-    return buffer
+        try:
+            transform = self._buffer.lookup_transform(BASE_FRAME, frame_id, Time())
+        except self._tf2.TransformException:
+            return self._settings
+        return mount_from_transform(transform)

@@ -64,7 +64,7 @@ class NodeParameters:
         return Settings.from_mapping(values)
 
     def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
-        # The type of an empty list is a guess of rclpy (bytes); all our lists of that kind are text.
+        # rclpy takes an empty list for bytes; ours are lists of words.
         value = Parameter.Type.STRING_ARRAY if default == [] else default
         try:
             self._node.declare_parameter(name, value, descriptor)

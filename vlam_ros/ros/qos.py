@@ -37,7 +37,7 @@ ROBOT_STATE = _profile(ReliabilityPolicy.BEST_EFFORT, 10)
 INSTRUCTION = _profile(ReliabilityPolicy.RELIABLE, 1)
 
 OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 1)
-"""scene, ~/overlay, ~/markers."""
+"""scene, ~/overlay, ~/markers, /diagnostics."""
 
 ACTION_CHUNK = _profile(
     ReliabilityPolicy.RELIABLE,
@@ -45,5 +45,3 @@ ACTION_CHUNK = _profile(
     liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
     liveliness_lease_duration=CHUNK_LEASE,
 )
-
-DIAGNOSTICS = _profile(ReliabilityPolicy.RELIABLE, 1)

@@ -145,7 +145,8 @@ def obstacles_from_message(message: PointCloud2) -> Obstacles:
     return Obstacles(nanoseconds(message.header.stamp), finite)
 
 
-Aged = TypeVar("Aged", Attitude, Obstacles, Odometry, GripperState, JointState)
+Stamped = Attitude | DepthImage | GripperState | JointState | Obstacles | Odometry
+Aged = TypeVar("Aged", bound=Stamped)
 
 
 def _fresh(data: Aged | Missing, now: int, max_age: int) -> Aged | Missing:
@@ -156,10 +157,15 @@ def _fresh(data: Aged | Missing, now: int, max_age: int) -> Aged | Missing:
     return Missing(f"{type(data).__name__} is {age:.3f} s old, at most {max_age / 1e9} s allowed")
 
 
+def _age(data: Stamped | Missing, now: int) -> str:
+    return data.reason if isinstance(data, Missing) else f"{(now - data.stamp) / 1e9:.3f}"
+
+
 @dataclass(frozen=True)
 class Sensors:
     """The newest usable data of each sensor beside the picture. Replaced, never changed: the
-    inference thread reads one state while the ROS thread makes the next."""
+    inference thread reads one state while the ROS thread makes the next.
+    """
 
     camera: Camera | Missing = Missing("no camera_info yet: does the camera driver publish it?")
     depths: tuple[DepthImage, ...] = ()
@@ -201,26 +207,20 @@ class Sensors:
             return Missing("no depth image with the stamp of the picture")
         if depth.depth.shape != size:
             return Missing(
-                f"depth image has {depth.depth.shape[1]}x{depth.depth.shape[0]} pixels, the picture "
+                f"depth has {depth.depth.shape[1]}x{depth.depth.shape[0]} pixels, the picture "
                 f"{size[1]}x{size[0]}: publish depth registered to the camera"
             )
         return depth
 
     def ages(self, now: int) -> dict[str, str]:
         """For diagnostics: how old the newest data of each sensor is, or why there is none."""
-        newest: dict[str, object] = {
-            "attitude": self.attitude,
-            "depth": self.depths[-1] if self.depths else Missing("no depth yet"),
-            "gripper": self.gripper,
-            "joints": self.joints,
-            "obstacles": self.obstacles,
-            "odometry": self.odometry,
+        depth = self.depths[-1] if self.depths else Missing("no depth yet")
+        return {
+            "camera": self.camera.reason if isinstance(self.camera, Missing) else "calibrated",
+            "age of attitude (s)": _age(self.attitude, now),
+            "age of depth (s)": _age(depth, now),
+            "age of gripper (s)": _age(self.gripper, now),
+            "age of joints (s)": _age(self.joints, now),
+            "age of obstacles (s)": _age(self.obstacles, now),
+            "age of odometry (s)": _age(self.odometry, now),
         }
-        ages = {
-            f"age of {name} (s)": data.reason
-            if isinstance(data, Missing)
-            else f"{(now - data.stamp) / 1e9:.3f}"
-            for name, data in newest.items()
-        }
-        known = self.camera.reason if isinstance(self.camera, Missing) else "calibrated"
-        return {"camera": known, **ages}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
 from vlam_ros.simulation.scene import CONE_SIZES, CUP_SIZES, FLOORS, ObjectSpec, SceneSpec
-from vlam_ros.types import Camera
+from vlam_ros.types import Camera, optical_rotation
 
 # Must be said before MuJoCo is imported: there is no display to fall back to.
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -163,19 +163,6 @@ class World:
         mujoco.mju_mulQuat(turn, np.array(object_.quaternion), model.mesh_quat[mesh])
         model.geom_pos[slot] += offset
         model.geom_quat[slot] = turn
-
-
-def optical_rotation(tilt: float, yaw: float, roll: float = 0.0) -> npt.NDArray[np.float64]:
-    """Rotation of optical vectors into `base_link` for a camera that looks along +x, tilted down
-    by `tilt`, turned left by `yaw` and rolled clockwise by `roll` (rad)."""
-    ahead = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-    ct, st, cy, sy = math.cos(tilt), math.sin(tilt), math.cos(yaw), math.sin(yaw)
-    cr, sr = math.cos(roll), math.sin(roll)
-    pitch = np.array([[ct, 0.0, st], [0.0, 1.0, 0.0], [-st, 0.0, ct]])
-    turn = np.array([[cy, -sy, 0.0], [sy, cy, 0.0], [0.0, 0.0, 1.0]])
-    about_axis = np.array([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
-    rotation: npt.NDArray[np.float64] = turn @ pitch @ ahead @ about_axis
-    return rotation
 
 
 def _revolve(profile: list[tuple[float, float]]) -> str:

@@ -1,0 +1,168 @@
+"""A world for policy and pipeline that is told, not seen: objects, a CLIP of word counts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.configuration import Settings
+from vlam_ros.models import Calibration
+from vlam_ros.policy import Skill, SkillPolicy, load_skills
+from vlam_ros.types import (
+    Camera,
+    GripperState,
+    Missing,
+    Observation,
+    PositionSource,
+    Scene,
+    SceneObject,
+)
+
+SECOND = 1_000_000_000
+START = 100 * SECOND
+
+CALIBRATION = Calibration(
+    mask_threshold=0.5,
+    crop_threshold=0.6,
+    margin=0.1,
+    crop_size=64,
+    crop_temperature=20.0,
+    skill_threshold=0.75,
+    skill_temperature=20.0,
+    vocabulary=tuple("red blue green cup plate box ball".split()),
+    made_with="by hand",
+)
+
+CAMERA = Camera(
+    width=64,
+    height=48,
+    fx=50.0,
+    fy=50.0,
+    cx=31.5,
+    cy=23.5,
+    rotation=np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]),
+    position=np.array([0.1, 0.0, 0.6]),
+)
+
+
+@cache
+def settings() -> Settings:
+    return Settings.load()
+
+
+@cache
+def skills() -> dict[str, Skill]:
+    return {skill.name: skill for skill in load_skills("skills.yaml")}
+
+
+def policy(**changes: Any) -> SkillPolicy:
+    """The shipped skills, with changes of the policy or action settings."""
+    names = settings().policy.__dataclass_fields__
+    of_policy = {name: value for name, value in changes.items() if name in names}
+    of_action = {name: value for name, value in changes.items() if name not in names}
+    return SkillPolicy(
+        tuple(skills().values()),
+        replace(settings().policy, **of_policy),
+        replace(settings().action, **of_action),
+    )
+
+
+def thing(
+    phrase: str,
+    x: float | None = None,
+    y: float = 0.0,
+    z: float = 0.0,
+    *,
+    score: float = 0.9,
+    size: float = 0.1,
+    spread: float = 0.02,
+    margin: float = 0.5,
+) -> SceneObject:
+    """A confirmed object; without x its position is unknown. Its box is where a camera that looks
+    ahead would see it, so that boxes overlap only if places do."""
+    if x is None:
+        position, column, row = None, 0, 0
+    else:
+        position = (x, y, z)
+        column, row = round(1000 * (3 - y)), round(1000 * (5 - x))
+    return SceneObject(
+        phrase=phrase,
+        box=(column, row, column + 50, row + 50),
+        mask=np.ones((1, 1), np.bool_),
+        score=score,
+        mask_score=score,
+        margin=margin,
+        looked_twice=True,
+        position=position,
+        spread=spread if position else math.nan,
+        size=size if position else math.nan,
+        source=PositionSource.GROUND_PLANE if position else PositionSource.NONE,
+    )
+
+
+def observation(seconds: float = 0.0, age: float = 0.1, **sensors: Any) -> Observation:
+    """A black picture taken `seconds` after START and decided on `age` seconds later."""
+    stamp = START + round(seconds * SECOND)
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    sensors.setdefault("camera", CAMERA)
+    return Observation(stamp=stamp, now=stamp + round(age * SECOND), image=image, **sensors)
+
+
+def gripper(holding: bool) -> GripperState:
+    return GripperState(START, holding)
+
+
+class WordClip:
+    """A CLIP whose text embedding is the count of words; to pictures all texts are the same."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, calibration: Calibration | None = CALIBRATION) -> None:
+        self.calibration = calibration
+        self.compared: list[str] = []
+
+    def text_similarity(self, text: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        self.compared.append(text)
+        return np.array([_cosine(text, other) for other in texts], np.float32)
+
+    def similarity(self, features: object, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return np.zeros(len(texts), np.float32)
+
+    def look_twice(self, crops: Sequence[object], texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return np.zeros((len(crops), len(texts)), np.float32)
+
+
+@dataclass
+class ToldPerceiver:
+    """Sees what it is told to, where there is a camera; notes what it is asked."""
+
+    objects: list[SceneObject] = field(default_factory=list)
+    asked: list[tuple[list[str], list[str]]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def perceive(
+        self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
+    ) -> tuple[Scene, object]:
+        self.asked.append((list(phrases), list(looked)))
+        if self.error is not None:
+            raise self.error
+        found = [o for o in self.objects if o.phrase in phrases]
+        if isinstance(observation.camera, Missing):
+            found = [replace(o, position=None, spread=math.nan, size=math.nan) for o in found]
+        return Scene(observation.stamp, tuple(found)), SimpleNamespace()
+
+
+def _cosine(one: str, other: str) -> float:
+    first, second = Counter(one.split()), Counter(other.split())
+    product = sum(first[word] * second[word] for word in first)
+    return product / math.sqrt(
+        sum(n * n for n in first.values()) * sum(n * n for n in second.values())
+    )

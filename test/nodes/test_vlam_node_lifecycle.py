@@ -1,0 +1,188 @@
+"""vlam_node in time and in its life cycle: silence, jumps, transitions, wrong parameters."""
+
+from __future__ import annotations
+
+import pytest
+from lifecycle_msgs.srv import GetState
+from node_world import GO, HeldPipeline, World, stamp_of
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import ModelError
+from vlam_ros.ros.run import autostart
+from vlam_ros.types import Outcome, Reason
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+# ------------------------------------------------------------------------------ time
+
+
+@pytest.mark.parametrize("use_sim_time", [False, True])
+def test_without_pictures_the_node_holds_even_if_its_clock_stands_still(
+    world: World, use_sim_time: bool
+) -> None:
+    world.activate(policy__max_image_age=0.1, use_sim_time=use_sim_time)
+    world.chunk(Outcome.HOLD, Reason.NO_INSTRUCTION)
+    world.say(GO)
+    chunk = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
+    assert "no picture for 0.1 s" in chunk.message
+    world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
+
+
+def test_pictures_that_jump_back_in_time_start_everything_anew(world: World) -> None:
+    pipeline = world.moving()
+    resets = pipeline.resets
+    old = world.show(world.picture(age=30.0))
+    stop = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
+    assert "time jumped back" in stop.message
+    assert stamp_of(world.chunk(Outcome.EXECUTE)) == old
+    assert pipeline.resets == resets + 1
+
+
+def test_a_clock_that_jumps_back_starts_everything_anew(world: World) -> None:
+    clock = world.other.create_publisher(Clock, "/clock", 1)
+
+    def set_time(seconds: int) -> None:
+        message = Clock()
+        message.clock.sec = seconds
+
+        def arrived() -> bool:
+            clock.publish(message)
+            return bool(world.node.get_clock().now().nanoseconds == seconds * 10**9)
+
+        world.until(arrived)
+
+    pipeline = world.activate(use_sim_time=True)
+    set_time(100)
+    world.show()
+    world.say(GO)
+    world.chunk(Outcome.EXECUTE)
+    resets = pipeline.resets
+    set_time(40)
+    assert "time jumped back" in world.chunk(Outcome.HOLD, Reason.STALE_SENSOR).message
+    world.show()
+    assert world.chunk(Outcome.EXECUTE).header.stamp.sec == 40
+    assert pipeline.resets == resets + 1
+
+
+# ------------------------------------------------------------------------------ life cycle
+
+
+def test_deactivating_stops_the_robot_first_and_lets_the_lease_lapse(world: World) -> None:
+    world.moving()
+    assert world.node.trigger_deactivate() == SUCCESS
+    stop = world.chunk(Outcome.HOLD, Reason.NO_INSTRUCTION)
+    assert stop.message == "vlam_node was deactivated"
+    assert stop.sequence > 1, "a controller drops what is older than what it executes"
+    world.until(lambda: world.alive[-1] == 0)
+    world.images.publish(world.picture())
+    world.say(GO)
+    world.status()
+    assert world.chunks == []
+
+
+def test_an_activated_again_node_waits_for_a_new_instruction(world: World) -> None:
+    world.moving()
+    assert world.node.trigger_deactivate() == SUCCESS
+    assert world.node.trigger_activate() == SUCCESS
+    world.chunks.clear()
+    stamp = world.show()
+    world.until(lambda: stamp in [stamp_of(c) for c in world.chunks])
+    assert {c.reason for c in world.chunks} == {int(Reason.NO_INSTRUCTION)}
+    world.say(GO)
+    assert world.chunk(Outcome.EXECUTE).sequence == 3
+
+
+def test_a_node_cleaned_up_can_be_configured_again(world: World) -> None:
+    world.activate()
+    for transition in ("deactivate", "cleanup", "configure", "activate"):
+        assert getattr(world.node, f"trigger_{transition}")() == SUCCESS
+    assert len(world.pipelines) == 2
+    world.until(lambda: world.images.get_subscription_count() == 1)
+    world.show()
+    world.until(lambda: world.pipelines[1].observations)
+    assert world.pipelines[0].observations == []
+
+
+def state(world: World) -> str:
+    """The state of the node, asked over its service."""
+    client = world.other.create_client(GetState, "vlam_node/get_state")
+    world.until(client.service_is_ready)
+    future = client.call_async(GetState.Request())
+    world.until(future.done)
+    return str(future.result().current_state.label)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "bad", "good", "said"),
+    [
+        ("camera.height", 77.0, 0.5, "camera.height out of range Min: 0.01, Max: 10.0"),
+        ("policy.reach", 1, 1.0, "policy.reach' to '1' of type 'INTEGER', expecting type 'DOUBLE'"),
+        ("model.device", "gpu", "cpu", "model.device must be one of auto, cpu, cuda, got 'gpu'"),
+        ("action.low", [-1.0], [-1.0] * 4, "action.low must have 4 values, got 1"),
+    ],
+)
+def test_a_wrong_parameter_fails_to_configure_with_its_name_until_it_is_mended(
+    world: World,
+    capfd: pytest.CaptureFixture[str],
+    parameter: str,
+    bad: object,
+    good: object,
+    said: str,
+) -> None:
+    node = world.start(**{parameter.replace(".", "__"): bad})
+    autostart(node)
+    assert said in capfd.readouterr().err
+    assert state(world) == "unconfigured"
+    node.set_parameters([Parameter(parameter, value=good)])
+    assert node.trigger_configure() == SUCCESS
+    assert state(world) == "inactive"
+
+
+def test_a_misspelt_parameter_fails_to_configure(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert world.start(policy__standof=0.5).trigger_configure() == FAILURE
+    assert "policy.standof: there is no such parameter" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [ModelError("model.safetensors is missing"), RuntimeError("CUDA out of memory")]
+)
+def test_a_model_that_does_not_load_fails_to_configure_and_the_node_stays(
+    world: World, capfd: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    node = world.start()
+
+    def fail(settings: Settings) -> HeldPipeline:
+        raise error
+
+    node._make_pipeline = fail
+    autostart(node)
+    assert str(error) in capfd.readouterr().err
+    assert state(world) == "unconfigured"
+    node._make_pipeline = world._make
+    assert node.trigger_configure() == SUCCESS
+
+
+def test_autostart_off_leaves_the_node_to_a_lifecycle_manager(world: World) -> None:
+    autostart(world.start(autostart=False))
+    assert state(world) == "unconfigured"
+
+
+def test_each_decision_logs_what_it_consumed(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = world.activate()
+    world.node.get_logger().set_level(LoggingSeverity.DEBUG)
+    stamp = world.show()
+    world.say(GO)
+    world.chunk(Outcome.EXECUTE)
+    world.node.get_logger().set_level(LoggingSeverity.INFO)
+    log = capfd.readouterr().err
+    assert f"image {stamp} decided at {pipeline.observations[-1].now}" in log
+    assert f"text='{GO}'" in log

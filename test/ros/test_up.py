@@ -1,0 +1,93 @@
+"""`vlam up`: nodes as processes, signals handed on, exit codes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.ros.up import node_command, run_together, up
+
+PATIENCE = 30.0
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize(("ends_with", "code"), [("exit(3)", 3), ("exit(0)", 1)])
+def test_one_that_ends_by_itself_ends_the_others(
+    ends_with: str, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    waiting = python("import signal; signal.pause()")
+    assert run_together({"first": python(ends_with), "second": waiting}) == code
+    assert "first ended with code" in capfd.readouterr().err
+
+
+def test_one_that_was_killed_counts_as_in_a_shell() -> None:
+    killed = python("import os; os.kill(os.getpid(), 9)")
+    assert run_together({"node": killed}) == 128 + 9
+
+
+def test_what_ignores_a_signal_gets_a_stronger_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vlam_ros.ros.up._PATIENCE", 0.2)
+    deaf = "import signal; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; "
+    begin = time.monotonic()
+    code = run_together({"deaf": python(deaf + "signal.pause()"), "node": python("exit(4)")})
+    assert code == 4
+    assert time.monotonic() - begin < 5.0
+
+
+UP = """
+import sys
+from vlam_ros.ros.up import run_together
+sys.exit(run_together({{"node": [sys.executable, "-c", {child!r}]}}))
+"""
+CHILD = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: sys.exit({code}))
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("code", [0, 5])
+def test_a_signal_is_handed_on_and_the_code_is_the_nodes(number: signal.Signals, code: int) -> None:
+    process = subprocess.Popen(
+        python(UP.format(child=CHILD.format(code=code))), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == code
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml does not exist"):
+        up(tmp_path / "nowhere.yaml")
+
+
+def test_the_parameter_file_counts_in_a_namespace(tmp_path: Path) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text("/**/vlam_node: {ros__parameters: {camera: {height: 77.0}}}\n")
+    command = node_command("vlam_node", file, namespace="robot1/")
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "[robot1.vlam_node]: cannot configure: camera.height" in line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.communicate()

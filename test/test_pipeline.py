@@ -1,0 +1,371 @@
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from policy_world import (
+    SECOND,
+    START,
+    ToldPerceiver,
+    WordClip,
+    gripper,
+    observation,
+    policy,
+    settings,
+    thing,
+)
+
+from vlam_ros.actions import ActionTokenizer, chunk_to_dict
+from vlam_ros.configuration import Settings
+from vlam_ros.pipeline import Pipeline
+from vlam_ros.types import (
+    Decision,
+    InstructionRequest,
+    Missing,
+    Observation,
+    Obstacles,
+    Outcome,
+    PlanState,
+    Reason,
+    SceneObject,
+)
+
+sys.path.insert(0, str(Path(__file__).parent / "models"))
+from tiny_clipseg import CALIBRATION as TINY_CALIBRATION
+from tiny_clipseg import save_tiny_checkpoint, save_tiny_clip
+
+CUP, PLATE = thing("red cup", 0.6, 0.1, score=0.97), thing("blue plate", 0.5, -0.3, score=0.93)
+PUT = "put the red cup on the blue plate"
+GO = "go to the red cup"
+
+
+@dataclass
+class World:
+    """A pipeline whose perception is told what it sees."""
+
+    objects: list[SceneObject] = field(default_factory=lambda: [CUP, PLATE])
+    clip: WordClip = field(default_factory=WordClip)
+
+    def __post_init__(self) -> None:
+        self.perceiver = ToldPerceiver(self.objects)
+        fakes: Any = self.clip, self.perceiver
+        self.pipeline = Pipeline(*fakes, policy(), settings().action)
+
+    def ask(
+        self,
+        text: str | None,
+        seconds: float = 0.0,
+        sequence: int = 1,
+        age: float = 0.1,
+        **sensors: Any,
+    ) -> Decision:
+        request = None if text is None else InstructionRequest(text, START, sequence)
+        return self.pipeline.step(observation(seconds, age, **sensors), request)
+
+
+def poses(decision: Decision) -> np.ndarray:
+    return ActionTokenizer(decision.chunk.space).decode(decision.chunk.tokens)
+
+
+def is_stop(decision: Decision) -> bool:
+    chunk = decision.chunk
+    return chunk.tokens.tolist() == [[0, 255, 255, 255, 255]] and chunk.skill == "stop"
+
+
+# ---------------------------------------------------------------------------------- refusals
+
+WALL = Obstacles(START, np.array([[0.8, 0.0, 0.3]], np.float32))
+
+REFUSALS: list[tuple[Reason, str, Callable[[], Decision]]] = [
+    (Reason.NO_INSTRUCTION, "say what to do", lambda: World().ask(None)),
+    (Reason.INSTRUCTION_INVALID, "an example", lambda: World().ask("")),
+    (Reason.INSTRUCTION_INVALID, "at most 500 characters", lambda: World().ask("go " * 4000)),
+    (Reason.INSTRUCTION_INVALID, "needs a destination", lambda: World().ask("put the red cup")),
+    (Reason.UNKNOWN_SKILL, "'juggle the object'", lambda: World().ask("juggle the red cup")),
+    (Reason.TARGET_NOT_FOUND, "'green ball'", lambda: World().ask("pick up the green ball")),
+    (Reason.TARGET_NOT_FOUND, "does not know 'giraffe'", lambda: World().ask(
+        "pick up the red giraffe")),
+    (Reason.TARGET_NOT_FOUND, "does not know 'sofa'", lambda: World().ask(
+        "pick up the red cup behind the sofa")),
+    (Reason.TARGET_AMBIGUOUS, "2 candidates for 'red cup'", lambda: World(
+        [CUP, thing("red cup", 1.0)]).ask(GO)),
+    (Reason.DESTINATION_NOT_FOUND, "'green plate'", lambda: World().ask(
+        "put the red cup on the green plate")),
+    (Reason.DESTINATION_NOT_FOUND, "does not know 'sofa'", lambda: World().ask(
+        "put the red cup on the sofa")),
+    (Reason.NO_POSITION, "check camera_info", lambda: World().ask(
+        GO, camera=Missing("no camera_info"))),
+    (Reason.NO_POSITION, "uncertain by 0.40 m", lambda: World(
+        [thing("red cup", 2.0, spread=0.4)]).ask(GO)),
+    (Reason.NO_POSITION, "I see 'blue plate', but not where", lambda: World(
+        [CUP, thing("blue plate")]).ask(PUT)),
+    (Reason.UNREACHABLE, "it reaches 0.8 m", lambda: World([thing("red cup", 1.02)]).ask(
+        "pick up the red cup")),
+    (Reason.PATH_BLOCKED, "(0.80, 0.00)", lambda: World([thing("red cup", 2.0)]).ask(
+        GO, obstacles=WALL)),
+    (Reason.PRECONDITION, "must be empty", lambda: World().ask(PUT, gripper=gripper(True))),
+    (Reason.LOW_CONFIDENCE, "no calibration.json", lambda: World(clip=WordClip(None)).ask(GO)),
+    (Reason.STALE_SENSOR, "the picture is 1.5 s old", lambda: World().ask(GO, age=1.5)),
+    (Reason.STALE_SENSOR, "1.5 s ahead of the clock", lambda: World().ask(GO, age=-1.5)),
+    (Reason.INTERNAL_ERROR, "RuntimeError: a fault", lambda: faulty().ask(GO)),
+]  # fmt: skip
+
+
+def faulty() -> World:
+    world = World()
+    world.perceiver.error = RuntimeError("a fault")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "decide"), REFUSALS, ids=[f"{r.name}: {m}" for r, m, _ in REFUSALS]
+)
+def test_what_must_not_be_done_is_a_stop_with_its_reason(
+    reason: Reason, message: str, decide: Callable[[], Decision]
+) -> None:
+    decision = decide()
+    assert (decision.verdict.outcome, decision.verdict.reason) == (Outcome.HOLD, reason)
+    assert message in decision.verdict.message
+    assert is_stop(decision)
+    assert decision.chunk.verdict is decision.verdict
+
+
+def test_every_reason_is_tested_above() -> None:
+    assert {reason for reason, _, _ in REFUSALS} == set(Reason) - {Reason.NONE}
+
+
+def test_a_refusal_shows_what_was_seen_and_planned() -> None:
+    decision = World([CUP]).ask(PUT)
+    assert decision.scene.objects == (CUP,)
+    assert decision.chunk.trace == "pick up red cup -> place on blue plate"
+
+
+@pytest.mark.parametrize(
+    "doubtful", [replace(CUP, score=0.59), replace(CUP, margin=0.09)], ids=["score", "margin"]
+)
+def test_what_is_not_confirmed_is_not_found(doubtful: SceneObject) -> None:
+    assert World([doubtful]).ask(GO).verdict.reason is Reason.TARGET_NOT_FOUND
+
+
+def test_a_fault_is_logged_with_its_traceback_and_the_next_picture_works(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = faulty()
+    with caplog.at_level(logging.ERROR):
+        world.ask(PUT)
+    assert "RuntimeError: a fault" in caplog.text
+    assert "policy_world.py" in caplog.text
+    world.perceiver.error = None
+    assert world.ask(PUT, 0.1).verdict.outcome is Outcome.EXECUTE
+
+
+# ---------------------------------------------------------------------------------- execution
+
+
+def test_going_to_an_object_ends_before_it_and_is_encoded_with_its_timing() -> None:
+    decision = World([thing("red cup", 1.08, 0.81, score=0.8)]).ask(GO)
+    chunk = decision.chunk
+    assert decision.verdict.outcome is Outcome.EXECUTE
+    assert decision.verdict.message == "the path is not checked: no LiDAR"
+    assert decision.verdict.confidence == pytest.approx(0.8)
+    assert (chunk.stamp, chunk.start_offset, chunk.step) == (START, SECOND // 5, SECOND // 4)
+    assert (chunk.frame_id, chunk.skill) == ("base_link", "go_to")
+    assert chunk.trace == decision.plan.trace == "go to red cup (1.08, 0.81) [0.80]"
+    assert chunk.request == InstructionRequest(GO, START, 1)
+    last = poses(decision)[-1]
+    standoff = settings().policy.standoff
+    assert np.hypot(1.08 - last[1], 0.81 - last[2]) == pytest.approx(standoff, abs=0.02)
+    assert np.isnan(last[3])
+
+
+def test_the_confidence_is_that_of_the_weakest_part() -> None:
+    assert World().ask(PUT).verdict.confidence == pytest.approx(0.93)
+    assert World([thing("red cup", 2.0, score=0.7)]).ask(GO).verdict.confidence == 0.7
+
+
+def test_the_robot_follows_the_object_until_it_stands_before_it() -> None:
+    world = World()
+    distance, outcomes = 2.0, []
+    for frame in range(14):
+        world.perceiver.objects = [thing("red cup", distance)]
+        decision = world.ask(GO, frame * 0.5)
+        outcomes.append(decision.verdict.outcome)
+        if decision.verdict.outcome is Outcome.EXECUTE:
+            distance -= poses(decision)[1, 1]  # what is due after 0.45 s
+    assert outcomes[0] is Outcome.EXECUTE
+    assert outcomes[-1] is Outcome.DONE
+    assert outcomes == sorted(outcomes)
+    assert distance <= settings().policy.standoff + 0.1
+
+
+def test_putting_is_picked_up_confirmed_and_placed() -> None:
+    world, empty, full = World(), gripper(False), gripper(True)
+    first = world.ask(PUT, 0.0, gripper=empty)
+    assert (first.chunk.skill, first.plan.current) == ("pick_up", 0)
+    world.perceiver.objects = []  # the arm is in the way
+    grip = world.ask(PUT, 2.5, gripper=empty)
+    assert np.isnan(poses(grip)[:, 1:]).all(axis=1).sum() == 1
+    assert world.ask(PUT, 5.0, gripper=full).chunk.skill == "pick_up"
+    world.perceiver.objects = [PLATE]
+    second = world.ask(PUT, 6.0, gripper=full)
+    assert (second.chunk.skill, second.plan.current) == ("place", 1)
+    assert second.chunk.trace == first.chunk.trace
+    assert poses(second)[0, 1:3] == pytest.approx([0.5, -0.3], abs=0.012)
+    assert world.ask(PUT, 11.9, gripper=full).verdict.outcome is Outcome.EXECUTE
+    done = world.ask(PUT, 12.1, gripper=empty)
+    assert (done.verdict.outcome, done.verdict.reason) == (Outcome.DONE, Reason.NONE)
+    assert is_stop(done)
+    world.perceiver.objects = []
+    assert world.ask(PUT, 20.0).verdict.outcome is Outcome.DONE
+
+
+def test_without_gripper_state_the_first_step_is_not_believed_and_not_repeated() -> None:
+    world = World()
+    assert world.ask(PUT, 0.0).verdict.outcome is Outcome.EXECUTE
+    for seconds in (6.0, 6.5, 20.0):
+        decision = world.ask(PUT, seconds)
+        assert decision.verdict.reason is Reason.PRECONDITION
+        assert "gripper_state" in decision.verdict.message
+    assert world.ask(PUT, 21.0, gripper=gripper(True)).chunk.skill == "place"
+
+
+def test_a_motion_of_the_arm_that_was_held_starts_over() -> None:
+    world = World()
+    first = world.ask(PUT, 0.0)
+    assert world.ask(PUT, 1.0, age=1.5).verdict.reason is Reason.STALE_SENSOR
+    again = world.ask(PUT, 2.0)
+    assert np.array_equal(again.chunk.tokens, first.chunk.tokens)
+
+
+def test_a_search_turns_until_the_object_is_seen_or_the_turn_is_round() -> None:
+    world = World([])
+    assert world.ask("look for the red cup", 0.0).chunk.skill == "search"
+    assert world.ask("look for the red cup", 12.5).verdict.outcome is Outcome.EXECUTE
+    assert world.ask("look for the red cup", 12.6).verdict.reason is Reason.TARGET_NOT_FOUND
+    world.perceiver.objects = [CUP]
+    assert world.ask("look for the red cup", 13.0).verdict.outcome is Outcome.DONE
+
+
+def test_masks_are_asked_for_all_nouns_and_the_second_look_for_what_is_acted_on() -> None:
+    world = World()
+    world.ask("put the red cup left of the green box on the blue plate")
+    assert world.perceiver.asked == [
+        (["red cup", "green box", "blue plate"], ["red cup", "blue plate"])
+    ]
+
+
+# ---------------------------------------------------------------------------------- stop
+
+
+@pytest.mark.parametrize(
+    "clip", [WordClip(), WordClip(None)], ids=["calibrated", "without calibration"]
+)
+def test_stop_needs_neither_camera_nor_fresh_picture_nor_model(clip: WordClip) -> None:
+    world = World(clip=clip)
+    world.perceiver.error = RuntimeError("no eyes")
+    decision = world.ask("stop", age=50.0, camera=Missing("no camera_info"))
+    assert (decision.verdict.outcome, decision.verdict.confidence) == (Outcome.DONE, 1.0)
+    assert decision.chunk.trace == "stop"
+    assert is_stop(decision)
+    assert world.perceiver.asked == []
+
+
+def test_a_stop_in_other_words_is_understood_before_anything_is_looked_at() -> None:
+    world = World()
+    assert world.ask("do not move here").verdict.outcome is Outcome.DONE
+    assert world.perceiver.asked == []
+
+
+# ---------------------------------------------------------------------------------- state
+
+
+def test_a_new_instruction_cancels_the_old_plan_at_once() -> None:
+    world = World()
+    world.ask(PUT, 0.0)
+    assert world.pipeline.state.since == START
+    turned = world.ask("turn to the red cup", 0.5, sequence=2)
+    assert turned.chunk.skill == "turn_to"
+    assert world.pipeline.state.since == turned.chunk.stamp
+    assert world.pipeline.state.request == turned.chunk.request
+    assert world.ask("stop", 0.6, sequence=3).verdict.outcome is Outcome.DONE
+    assert world.pipeline.state.since == 0
+
+
+def test_the_same_words_again_are_a_new_instruction() -> None:
+    world = World([thing("red cup", 0.4)])
+    assert world.ask(GO, 0.0).verdict.outcome is Outcome.DONE
+    world.perceiver.objects = [thing("red cup", 2.0)]
+    assert world.ask(GO, 0.1).verdict.outcome is Outcome.DONE
+    assert world.ask(GO, 0.2, sequence=2).verdict.outcome is Outcome.EXECUTE
+
+
+def test_no_instruction_and_reset_forget_the_plan() -> None:
+    world = World()
+    world.ask(PUT, 0.0)
+    world.ask(None, 0.1)
+    assert world.pipeline.state == PlanState()
+    world.ask(PUT, 0.2)
+    world.pipeline.reset()
+    assert world.pipeline.state == PlanState()
+
+
+def test_the_same_arguments_give_the_same_decisions() -> None:
+    def run() -> list[str]:
+        world = World()
+        answers = []
+        for frame in range(14):
+            world.perceiver.objects = [CUP, PLATE] if frame % 5 else [PLATE]
+            text = None if frame == 9 else PUT
+            answers.append(world.ask(text, frame, gripper=gripper(frame > 4), sequence=frame // 9))
+        return [json.dumps(chunk_to_dict(answer.chunk)) for answer in answers]
+
+    first = run()
+    assert run() == first
+    assert len(set(first)) == 14
+
+
+# ---------------------------------------------------------------------------------- models
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = save_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+    # An open vocabulary and thresholds that an untrained model passes.
+    replace(
+        TINY_CALIBRATION, vocabulary=None, skill_threshold=-1.0, crop_threshold=0.0, margin=0.0
+    ).save(folder)
+    return folder
+
+
+def noise() -> Observation:
+    image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    return replace(observation(), image=image)
+
+
+def test_real_models_are_loaded_warmed_up_and_asked(untrained: Path, tmp_path: Path) -> None:
+    loaded = Settings.load(model__name_or_path=str(untrained), model__device="cpu")
+    pipeline = Pipeline.from_settings(loaded)
+    pipeline.warm_up()
+    request = InstructionRequest("pick up the red cup", START, 1)
+    first, second = (
+        pipeline.step(noise(), request),
+        Pipeline.from_settings(loaded).step(noise(), request),
+    )
+    assert first.verdict.reason not in (Reason.INTERNAL_ERROR, Reason.UNKNOWN_SKILL)
+    assert dict(first.scene.seconds).keys() >= {"vision", "objects"}
+    assert chunk_to_dict(first.chunk) == chunk_to_dict(second.chunk)
+
+    clip = save_tiny_clip(tmp_path)
+    TINY_CALIBRATION.save(clip)
+    separate = Settings.load(
+        model__name_or_path=str(untrained), model__device="cpu", model__clip=str(clip)
+    )
+    other = Pipeline.from_settings(separate)
+    assert other.grounder.calibration is not None
+    assert other.grounder.calibration.skill_threshold == TINY_CALIBRATION.skill_threshold
+    assert other.step(noise(), request).verdict.reason is not Reason.INTERNAL_ERROR

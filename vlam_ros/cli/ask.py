@@ -1,0 +1,145 @@
+"""`vlam ask`: one decision on a picture of one's own, without ROS running."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlam_ros.cli.arguments import Subparsers, command_parser, field_of_view
+from vlam_ros.errors import ImageError
+
+if TYPE_CHECKING:
+    from vlam_ros.configuration import CameraMountSettings, Settings
+    from vlam_ros.types import Camera, Uint8Array
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam ask`."""
+    parser = command_parser(
+        commands,
+        "ask",
+        "decide on one picture and one instruction",
+        'vlam ask kitchen.jpg "go to the red cup" --height 1.2 --tilt 0.3 --out overlay.png',
+        "Decide what the robot would do about an instruction if its camera saw this picture. "
+        "A HOLD is an answer too: the exit code is 0.",
+    )
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="JPEG, PNG, …")
+    parser.add_argument("instruction", metavar="INSTRUCTION", help="what to do, in quotes")
+    parser.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
+    parser.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
+    parser.add_argument("--height", type=float, metavar="M", help="of the camera above the floor")
+    parser.add_argument("--tilt", type=float, metavar="RAD", help="of the camera, downwards")
+    parser.add_argument(
+        "--hfov",
+        type=field_of_view,
+        default=60.0,
+        metavar="DEG",
+        help="horizontal field of view of the camera (%(default)s)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the overlay, a PNG")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the action chunk")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the decision, and write what is asked for."""
+    from rich.console import Console
+
+    settings, image = ask_settings(options), read_picture(options.picture)
+    console = Console()
+    with console.status("importing the models' libraries") as status:
+        from vlam_ros.cli.files import write_chunk, write_overlay
+        from vlam_ros.cli.show import show_decision
+        from vlam_ros.overlay import draw_overlay
+        from vlam_ros.pipeline import Pipeline
+        from vlam_ros.types import InstructionRequest, Observation
+
+        status.update(f"loading {settings.model.name_or_path}")
+        pipeline = Pipeline.from_settings(settings)
+        status.update("looking")
+        camera = assumed_camera(image, options.hfov, settings.camera)
+        observation = Observation(stamp=0, now=0, image=image, camera=camera)
+        decision = pipeline.step(observation, InstructionRequest(options.instruction))
+    mount = settings.camera
+    console.print(
+        f"camera   {options.hfov:g}° wide, {mount.height:g} m high, tilted {mount.tilt:g} rad down",
+        style="dim",
+    )
+    show_decision(console, decision.chunk)
+    if options.out:
+        write_overlay(options.out, draw_overlay(image, decision, options.instruction))
+        console.print(f"wrote    {options.out}", style="dim")
+    if options.json:
+        write_chunk(options.json, decision.chunk)
+        console.print(f"wrote    {options.json}", style="dim")
+    return 0
+
+
+def ask_settings(options: argparse.Namespace) -> Settings:
+    """The package's defaults, changed by the parameter file as a node would read it, and that by
+    the options.
+    """
+    from vlam_ros.configuration import Settings, read_parameters
+
+    values = _dotted(read_parameters(options.params, "vlam_node")) if options.params else {}
+    for name, value in (
+        ("model.name_or_path", options.model),
+        ("camera.height", options.height),
+        ("camera.tilt", options.tilt),
+    ):
+        if value is not None:
+            values[name] = value
+    # Names without a group are parameters of the node itself.
+    return Settings.load(**{k.replace(".", "__", 1): v for k, v in values.items() if "." in k})
+
+
+def read_picture(path: Path) -> Uint8Array:
+    """The picture in a file as uint8[H,W,3] RGB, turned as its camera was held.
+
+    Raises:
+        ImageError: there is no such file, or it is no picture.
+    """
+    import cv2
+    import numpy as np
+
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise ImageError(f"{path} is no picture that OpenCV can read: give a JPEG or PNG file")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def assumed_camera(image: Uint8Array, hfov: float, settings: CameraMountSettings) -> Camera:
+    """An ideal camera with square pixels, `hfov` degrees wide, mounted as the settings say."""
+    from vlam_ros.ros.mount import mount_from_settings
+    from vlam_ros.types import Camera
+
+    height, width = image.shape[:2]
+    focal = width / 2 / math.tan(math.radians(hfov) / 2)
+    mount = mount_from_settings(settings)
+    return Camera(
+        width=width,
+        height=height,
+        fx=focal,
+        fy=focal,
+        # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
+        cx=(width - 1) / 2,
+        cy=(height - 1) / 2,
+        rotation=mount.rotation,
+        position=mount.position,
+    )
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters under dotted names, as ROS has them: {"camera.height": 0.6}."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = isinstance(value, Mapping)
+        flat |= _dotted(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return flat

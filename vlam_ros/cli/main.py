@@ -1,0 +1,51 @@
+"""The `vlam` command.
+
+Each subcommand is a module with `add_parser`; what is slow to import (torch, ROS, MuJoCo) is
+imported when a subcommand runs, so that `vlam --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from vlam_ros.cli import ask, calibrate, demo, evaluate, train, up
+from vlam_ros.errors import VlamError
+
+EXPECTED_ERROR = 2
+INTERRUPTED = 130
+"""As a shell reports a program that SIGINT ended."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `vlam ARGUMENTS` and return its exit code.
+
+    An error that the package raises on purpose ends in one line on stderr and code 2, Ctrl-C in
+    code 130; anything else is a fault of the program and keeps its traceback.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except VlamError as error:
+        print(f"vlam {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXPECTED_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vlam",
+        description="Let a ROS 2 robot follow plain-language instructions.",
+        epilog="`vlam COMMAND --help` shows the options of a command, with an example.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (demo, ask, up, train, evaluate, calibrate):
+        module.add_parser(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

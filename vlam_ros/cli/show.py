@@ -1,0 +1,43 @@
+"""What `vlam ask` and `vlam demo` show of a decision."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vlam_ros.actions import ActionTokenizer, due_times, tokens_to_text
+from vlam_ros.types import ActionChunk, Outcome
+
+_STYLES = {Outcome.EXECUTE: "bold green", Outcome.HOLD: "bold yellow", Outcome.DONE: "bold blue"}
+
+
+def show_decision(console: Console, chunk: ActionChunk) -> None:
+    """Print the plan, the verdict with its reason and message, and the decoded actions."""
+    verdict, style = chunk.verdict, _STYLES[chunk.verdict.outcome]
+    console.print(Text.assemble(("plan     ", "dim"), chunk.trace or "none"))
+    line = Text.assemble(("verdict  ", "dim"), (verdict.outcome.name, style))
+    if verdict.outcome is Outcome.HOLD:
+        line.append(f" {verdict.reason.name}", style)
+    else:
+        line.append(f" with confidence {verdict.confidence:.2f}")
+    console.print(line)
+    if verdict.message:
+        console.print(Text.assemble(("message  ", "dim"), verdict.message))
+    console.print(_action_table(chunk))
+
+
+def _action_table(chunk: ActionChunk) -> Table:
+    """The rows of a chunk, each due so many seconds after the picture was taken."""
+    table = Table()
+    for header in ("row", "due s", "skill", "x m", "y m", "z m", "θ rad", "tokens"):
+        table.add_column(header, justify="left" if header in ("skill", "tokens") else "right")
+    actions = ActionTokenizer(chunk.space).decode(chunk.tokens)
+    texts = tokens_to_text(chunk.tokens).splitlines()
+    for row, (due, action, text) in enumerate(zip(due_times(chunk), actions, texts, strict=True)):
+        skill = chunk.space.commands[int(action[0])]
+        pose = ["–" if math.isnan(value) else f"{value:.2f}" for value in action[1:]]
+        table.add_row(str(row), f"{(due - chunk.stamp) / 1e9:.2f}", skill, *pose, text)
+    return table

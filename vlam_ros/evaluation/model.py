@@ -1,0 +1,134 @@
+"""`vlam evaluate model`: the gates that a checkpoint must pass before a robot may trust it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import ModelError
+from vlam_ros.evaluation.grounding import HIT, Answer, answers
+from vlam_ros.evaluation.queries import Kind
+from vlam_ros.evaluation.skills import SkillReport, evaluate_skills
+from vlam_ros.perception import Grounder
+from vlam_ros.policy import load_skills
+
+ABSENT = (Kind.SAME_COLOUR, Kind.SAME_SHAPE, Kind.OTHER)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure, its bar, and how many cases it stands on."""
+
+    name: str
+    value: float
+    cases: int
+    gate: float | None = None
+    at_most: bool = False
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the gate is met; None where there is none."""
+        if self.gate is None:
+            return None
+        return self.value <= self.gate if self.at_most else self.value >= self.gate
+
+
+@dataclass(frozen=True)
+class Report:
+    """The measured figures of one checkpoint."""
+
+    model: str
+    scenes: int
+    rows: tuple[Row, ...]
+    skills: SkillReport
+
+    @property
+    def passed(self) -> bool:
+        """Whether all gates are met."""
+        return all(row.passed is not False for row in self.rows)
+
+    def to_json(self) -> str:
+        """All figures, indented."""
+        return json.dumps({**dataclasses.asdict(self), "passed": self.passed}, indent=2) + "\n"
+
+    def to_markdown(self) -> str:
+        """The figures as a table, and the sentences that were misread."""
+        lines = ["| figure | measured | gate | cases |", "|---|---|---|---|"]
+        for row in self.rows:
+            gate = "" if row.gate is None else f"{'≤' if row.at_most else '≥'} {row.gate:.2f} "
+            mark = {True: "met", False: "**missed**", None: ""}[row.passed]
+            lines.append(f"| {row.name} | {row.value:.3f} | {gate}{mark} | {row.cases} |")
+        if self.skills.wrong:
+            lines += ["", "Sentences misread or refused:", ""]
+            counted = dict.fromkeys(self.skills.wrong)
+            lines += [f"- “{s}”: meant {m}, understood {u}" for s, m, u in counted]
+        return "\n".join(lines) + "\n"
+
+
+def evaluate_model(
+    model: str | Path = "embedded", scenes: int = 500, progress: bool = True
+) -> Report:
+    """Measure a checkpoint on held-out scenes and sentences.
+
+    Args:
+        model: a calibrated checkpoint, as `Grounder.from_pretrained` takes it.
+        scenes: scenes of the test split; half as many hold colour-shape pairs never trained.
+        progress: whether to show a progress bar.
+
+    Raises:
+        ModelError: the checkpoint cannot be loaded or has no calibration.
+    """
+    grounder = Grounder.from_pretrained(model)
+    if grounder.calibration is None:
+        raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
+    settings = Settings.load()
+    limits = (grounder.calibration.margin, grounder.calibration.crop_threshold)
+    seen = answers(grounder, settings, "test", scenes, progress)
+    composed = answers(grounder, settings, "composition", max(1, scenes // 2), progress)
+    present = [a for a in seen if a.kind is Kind.PRESENT]
+    absent = [a for a in seen if a.kind in ABSENT]
+    skills = evaluate_skills(grounder, load_skills(settings.policy.skills))
+    margin = limits[0]
+
+    def by_mask(answer: Answer) -> bool:
+        return any(c.margin >= margin for c in answer.candidates)
+
+    def confirmed(answer: Answer) -> bool:
+        return answer.found(*limits)
+
+    rows = [
+        Row("mean IoU", _mean(present, lambda a: a.iou), len(present), 0.70),
+        Row("hits (IoU > 0.5)", _mean(present, lambda a: a.iou > HIT), len(present), 0.85),
+        Row("confirmed, right object", _mean(present, lambda a: a.right(*limits)), len(present)),
+        Row("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
+        Row(
+            "false alarms, after the second look", _mean(absent, confirmed), len(absent), 0.05, True
+        ),
+    ]
+    for kind in ABSENT:
+        asked = [a for a in absent if a.kind is kind]
+        rows += [
+            Row(f"… masks alone, {kind.value}", _mean(asked, by_mask), len(asked)),
+            Row(f"… second look, {kind.value}", _mean(asked, confirmed), len(asked)),
+        ]
+    rows += [
+        Row("mean IoU, pairs never trained", _mean(composed, lambda a: a.iou), len(composed), 0.60),
+        Row(
+            "confirmed, pairs never trained",
+            _mean(composed, lambda a: a.right(*limits)),
+            len(composed),
+        ),
+        Row("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
+        Row("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
+    ]
+    return Report(str(model), scenes, tuple(rows), skills)
+
+
+def _mean(cases: Sequence[Answer], figure: Callable[[Answer], float]) -> float:
+    return float(np.mean([figure(case) for case in cases])) if cases else float("nan")

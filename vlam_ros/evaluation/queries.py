@@ -1,0 +1,92 @@
+"""What a model is asked about simulated scenes it never saw, and the truth of each answer.
+
+A third of the absent phrases share the colour of an object that is there, a third its shape. The
+scene's own objects decide what is asked and what is true, never what competes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, ObjectSpec, SceneSpec, World
+from vlam_ros.simulation.splits import scene_of_seed
+from vlam_ros.types import Observation
+
+
+class Kind(Enum):
+    """What a query asks for, as the reports name it."""
+
+    PRESENT = "present"
+    SAME_COLOUR = "absent, same colour, other shape"
+    SAME_SHAPE = "absent, same shape, other colour"
+    OTHER = "absent, anything else"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A phrase, and bool[H,W] where what it names is in the rendered picture."""
+
+    phrase: str
+    kind: Kind
+    truth: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A picture as the pipeline gets it, and what is asked about it."""
+
+    observation: Observation
+    queries: tuple[Query, ...]
+
+
+def questions(world: World, split: str, count: int) -> Iterator[Question]:
+    """The first `count` scenes of a split, asked for all that is there and three absent things.
+
+    Of the split "composition" only the colour-shape pairs never trained are asked for.
+    """
+    for index in range(count):
+        spec = scene_of_seed(split, index)
+        world.load(spec)
+        rendering = world.render()
+        observation = Observation(
+            stamp=index, now=index, image=rendering.image, camera=world.camera
+        )
+        queries = list(_present(spec, rendering.labels))
+        if split == "composition":
+            queries = [q for q in queries if tuple(q.phrase.split()) in HELD_OUT_PAIRS]
+        else:
+            queries += _absent(spec, rendering.labels, np.random.default_rng(index))
+        yield Question(observation, tuple(queries))
+
+
+def _present(spec: SceneSpec, labels: npt.NDArray[np.uint8]) -> Iterator[Query]:
+    for phrase in dict.fromkeys(o.phrase for o in spec.objects):
+        named = [i + 1 for i, o in enumerate(spec.objects) if o.phrase == phrase]
+        yield Query(phrase, Kind.PRESENT, np.isin(labels, named))
+
+
+def _absent(
+    spec: SceneSpec, labels: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> Iterator[Query]:
+    there = {(o.colour, o.shape) for o in spec.objects}
+    nowhere = np.zeros(labels.shape, bool)
+    visible = [o for i, o in enumerate(spec.objects) if (labels == i + 1).any()]
+    if not visible:
+        return
+    like: ObjectSpec = visible[int(rng.integers(len(visible)))]
+    pools: dict[Kind, list[tuple[str | None, str]]] = {
+        Kind.SAME_COLOUR: [(like.colour, s) for s in SHAPES],
+        Kind.SAME_SHAPE: [(c, like.shape) for c in COLOURS],
+        Kind.OTHER: [(c, s) for c in COLOURS for s in SHAPES],
+    }
+    for kind, pool in pools.items():
+        # What was never trained is asked for in its own split.
+        free = [p for p in pool if p not in there and p not in HELD_OUT_PAIRS]
+        if free:
+            colour, shape = free[int(rng.integers(len(free)))]
+            yield Query(f"{colour} {shape}", kind, nowhere)

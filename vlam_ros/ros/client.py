@@ -1,0 +1,299 @@
+"""A client of a running vlam_node: pictures and an instruction out, its answer back.
+
+For programs that have a picture rather than a camera driver: the demo, tests, one's own scripts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+
+import vlam_ros.msg
+from vlam_ros.errors import VlamError
+from vlam_ros.ros import qos
+from vlam_ros.ros.decisions import chunk_from_message
+from vlam_ros.ros.images import image_from_message, image_to_message
+from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.types import (
+    ActionChunk,
+    Camera,
+    Outcome,
+    PositionSource,
+    Scene,
+    SceneObject,
+    Uint8Array,
+)
+
+PICTURE_PERIOD = 0.2
+"""Seconds from one picture to the next while an answer is awaited."""
+_LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
+_KEPT = 8  # pictures whose answers are kept; an overlay is a megabyte
+
+NO_MASK = np.zeros((0, 0), np.bool_)
+"""In place of the masks, which messages do not carry."""
+
+
+class NoAnswerError(VlamError):
+    """A vlam_node did not do in time what it was waited for; the message says what."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What vlam_node decided on one picture. `overlay` is uint8[H,W,3] RGB, and the objects of
+    `scene` have NO_MASK.
+    """
+
+    chunk: ActionChunk
+    scene: Scene
+    overlay: Uint8Array
+
+
+def _ignore(waiting_for: str) -> None:
+    """Watches nothing."""
+
+
+class VlamClient:
+    """Talks to one vlam_node in this process's ROS domain. Use as a context manager."""
+
+    def __init__(self, namespace: str = "", node_name: str = "vlam_node") -> None:
+        """Advertise and subscribe; `node_name` is that of the node to talk to."""
+        self._server = node_name
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = Node("vlam_client", context=self._context, namespace=namespace)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        advertise, subscribe = self._node.create_publisher, self._node.create_subscription
+        self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
+        self._images = advertise(Image, "image", qos.PICTURE)
+        self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
+        # By the stamp of the picture.
+        self._chunks: dict[int, vlam_ros.msg.ActionChunk] = {}
+        self._scenes: dict[int, vlam_ros.msg.Scene] = {}
+        self._overlays: dict[int, Image] = {}
+        self._latest: vlam_ros.msg.ActionChunk | None = None
+        self._failure = ""
+        self._outputs = [
+            subscribe(vlam_ros.msg.ActionChunk, "action_chunk", self._on_chunk, qos.ACTION_CHUNK),
+            subscribe(vlam_ros.msg.Scene, "scene", partial(_keep, self._scenes), qos.OUTPUT),
+            subscribe(Image, f"{node_name}/overlay", partial(_keep, self._overlays), qos.OUTPUT),
+        ]
+        subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
+
+    def __enter__(self) -> VlamClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the ROS domain."""
+        self._node.destroy_node()
+        self._executor.shutdown()
+        rclpy.shutdown(context=self._context)
+
+    def wait_for_node(self, seconds: float, watch: Callable[[str], None] = _ignore) -> None:
+        """Wait until the node is there, has loaded its models, and hears and is heard.
+
+        Args:
+            seconds: after which it is an error.
+            watch: called all the while with what is being waited for; may raise to give up.
+
+        Raises:
+            NoAnswerError: it is not there in time, or says that it cannot be configured.
+        """
+        self._spin(lambda: not self._unmatched(), seconds, self._unmatched, watch)
+
+    def ask(
+        self, image: Uint8Array, camera: Camera, instruction: str, seconds: float = 20.0
+    ) -> Answer:
+        """Show a picture, say an instruction, and wait for the decision on the two together.
+
+        The picture is published again and again, each time with a new stamp, until the node has
+        answered one that it got after the instruction; the instruction is published once, because
+        every further one would cancel the plan.
+
+        Args:
+            image: uint8[H,W,3] RGB.
+            camera: the camera that took it; its mount must be known to the node already.
+            instruction: what to do.
+            seconds: after which it is an error, each for finding the node, for its first sign of
+                life and for its answer.
+
+        Raises:
+            NoAnswerError: saying what did not arrive.
+        """
+        self.wait_for_node(seconds)
+
+        def show() -> int:
+            stamp = int(self._node.get_clock().now().nanoseconds)
+            self._cameras.publish(camera_to_message(camera, stamp))
+            self._images.publish(image_to_message(image, stamp, camera.frame_id))
+            return stamp
+
+        # A chunk shows that the node is active, and how old an answer is too old.
+        self._latest = None
+        self._spin(
+            lambda: self._latest is not None,
+            seconds,
+            lambda: f"an action_chunk: is {self._server} active?",
+            show=show,
+        )
+        assert self._latest is not None
+        before = _order(self._latest)
+        for kept in (self._chunks, self._scenes, self._overlays):
+            kept.clear()
+        stamps: list[int] = []
+        self._instructions.publish(String(data=instruction))
+
+        def answered() -> list[int]:
+            return [
+                stamp
+                for stamp in stamps
+                if stamp in self._scenes
+                and stamp in self._overlays
+                and (chunk := self._chunks.get(stamp)) is not None
+                and _order(chunk) > before
+                and chunk.instruction == instruction
+            ]
+
+        self._spin(
+            lambda: bool(answered()),
+            seconds,
+            lambda: self._lacking(instruction),
+            show=lambda: stamps.append(show()),
+        )
+        stamp = answered()[0]
+        return Answer(
+            chunk_from_message(self._chunks[stamp]),
+            _scene(self._scenes[stamp]),
+            image_from_message(self._overlays[stamp]),
+        )
+
+    def _spin(
+        self,
+        done: Callable[[], bool],
+        seconds: float,
+        waiting_for: Callable[[], str],
+        watch: Callable[[str], None] = _ignore,
+        show: Callable[[], object] | None = None,
+    ) -> None:
+        """Let ROS work until `done`, and `show` a picture every PICTURE_PERIOD."""
+        end = time.monotonic() + seconds
+        next_picture = time.monotonic()
+        while not done():
+            now = time.monotonic()
+            if self._failure:
+                raise NoAnswerError(f"{self._server} is not active: {self._failure}")
+            if now >= end:
+                raise NoAnswerError(f"waited {seconds:g} s in vain for {waiting_for()}")
+            watch(waiting_for())
+            if show is not None and now >= next_picture:
+                show()
+                next_picture = now + PICTURE_PERIOD
+            self._executor.spin_once(timeout_sec=_LATENCY)
+
+    def _unmatched(self) -> str:
+        """What the node does not yet publish or listen to; empty if that is nothing."""
+        if any(output.get_publisher_count() == 0 for output in self._outputs):
+            return f"{self._server} to appear in ROS domain {self._context.get_domain_id()}"
+        inputs = (self._images, self._cameras, self._instructions)
+        if any(publisher.get_subscription_count() == 0 for publisher in inputs):
+            return f"{self._server} to load its models and be configured"
+        return ""
+
+    def _lacking(self, instruction: str) -> str:
+        lacking = [
+            name
+            for name, kept in (
+                ("action_chunk", self._chunks),
+                ("scene", self._scenes),
+                ("overlay", self._overlays),
+            )
+            if not kept
+        ]
+        last = self._latest
+        said = f"; the last chunk said {Outcome(last.outcome).name}: {last.message}" if last else ""
+        what = " and ".join(lacking) or "action_chunk, scene and overlay of one picture"
+        return f"{what} in answer to {instruction!r}{said}"
+
+    def _on_chunk(self, message: vlam_ros.msg.ActionChunk) -> None:
+        self._latest = message
+        _keep(self._chunks, message)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.startswith(f"{self._server}:"):
+                errors = [v.value for v in status.values if v.key == "last error"]
+                inactive = status.message.startswith("not active")
+                self._failure = errors[0] if errors and inactive else ""
+
+
+def camera_to_message(camera: Camera, stamp: int) -> CameraInfo:
+    """Intrinsics as camera_info of an unrectified picture; the mount does not fit into it."""
+    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
+    message = CameraInfo(
+        width=camera.width,
+        height=camera.height,
+        distortion_model="plumb_bob",
+        d=list(camera.distortion or (0.0,) * 5),
+        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+    message.header.stamp = time_message(stamp)
+    message.header.frame_id = camera.frame_id
+    return message
+
+
+def _keep(kept: dict[int, Any], message: Any) -> None:
+    kept[nanoseconds(message.header.stamp)] = message
+    if len(kept) > _KEPT:
+        del kept[next(iter(kept))]
+
+
+def _order(message: vlam_ros.msg.ActionChunk) -> tuple[int, int]:
+    return message.epoch, message.sequence
+
+
+def _scene(message: vlam_ros.msg.Scene) -> Scene:
+    objects = [_object(thing) for thing in message.objects]
+    return Scene(nanoseconds(message.header.stamp), tuple(objects))
+
+
+def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
+    x0, y0, x1, y1 = map(int, message.box)
+    found = SceneObject(
+        phrase=message.phrase,
+        box=(x0, y0, x1, y1),
+        mask=NO_MASK,
+        score=message.score,
+        mask_score=message.mask_score,
+        margin=message.margin,
+        looked_twice=message.looked_twice,
+        spread=message.spread,
+        size=message.size,
+        source=PositionSource(message.position_source),
+    )
+    place = message.position
+    if math.isnan(place.x):
+        return found
+    return replace(found, position=(place.x, place.y, place.z))

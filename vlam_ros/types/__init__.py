@@ -1,0 +1,64 @@
+"""What flows between the stages: frozen dataclasses, and the enums of the messages.
+
+Units are SI, angles radians, stamps integer nanoseconds, axes REP-103. Unless a field says
+otherwise, positions are in `base_link` at the stamp of the image. Arrays are never written to.
+"""
+
+from vlam_ros.types.action import DIMENSIONS, ActionChunk, ActionSpace, Decision
+from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
+from vlam_ros.types.instruction import (
+    Instruction,
+    InstructionRequest,
+    ObjectPhrase,
+    Placement,
+    Relation,
+)
+from vlam_ros.types.observation import (
+    Attitude,
+    Camera,
+    DepthImage,
+    GripperState,
+    JointState,
+    Missing,
+    Observation,
+    Obstacles,
+    Odometry,
+    optical_rotation,
+)
+from vlam_ros.types.plan import Outcome, Plan, PlanState, Reason, SkillStep, Verdict
+from vlam_ros.types.scene import PositionSource, Scene, SceneObject
+
+__all__ = [
+    "DIMENSIONS",
+    "ActionChunk",
+    "ActionSpace",
+    "Attitude",
+    "BoolArray",
+    "Camera",
+    "Decision",
+    "DepthImage",
+    "FloatArray",
+    "GripperState",
+    "Instruction",
+    "InstructionRequest",
+    "JointState",
+    "Missing",
+    "ObjectPhrase",
+    "Observation",
+    "Obstacles",
+    "Odometry",
+    "Outcome",
+    "Placement",
+    "Plan",
+    "PlanState",
+    "PositionSource",
+    "Reason",
+    "Relation",
+    "Scene",
+    "SceneObject",
+    "SkillStep",
+    "Uint8Array",
+    "Uint16Array",
+    "Verdict",
+    "optical_rotation",
+]

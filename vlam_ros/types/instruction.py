@@ -1,0 +1,71 @@
+"""What the user says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+@dataclass(frozen=True)
+class InstructionRequest:
+    """An instruction as it arrived: its text and its order.
+
+    `epoch` is the start of the receiving node (ns), `sequence` counts instructions within it; the
+    pair grows, so that the instruction of a restarted node is newer, not older.
+    """
+
+    text: str
+    epoch: int = 0
+    sequence: int = 0
+
+
+class Relation(IntEnum):
+    """How a noun phrase picks one of several objects, seen from the robot."""
+
+    NONE = 0
+    LEFT_OF = 1
+    RIGHT_OF = 2
+    IN_FRONT_OF = 3
+    BEHIND = 4
+    CLOSEST_TO = 5
+    BETWEEN = 6
+    NEAREST = 7
+    FARTHEST = 8
+    LEFTMOST = 9
+    RIGHTMOST = 10
+    LARGEST = 11
+    SMALLEST = 12
+
+
+@dataclass(frozen=True)
+class ObjectPhrase:
+    """A noun phrase: `text` is what CLIPSeg is asked for ("red cup"), without article or relation.
+
+    LEFT_OF … CLOSEST_TO have one reference, BETWEEN two, the superlatives none.
+    """
+
+    text: str
+    relation: Relation = Relation.NONE
+    references: tuple[ObjectPhrase, ...] = ()
+
+
+class Placement(IntEnum):
+    """Where the target goes with respect to the destination."""
+
+    NONE = 0
+    ON = 1
+    NEXT_TO = 2
+    TO = 3
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A parsed instruction. `skill_phrase` is the sentence with the nouns taken out
+    ("pick up the object and put it on the destination"): what the skill is chosen by.
+    """
+
+    text: str
+    skill_phrase: str
+    target: ObjectPhrase | None = None
+    destination: ObjectPhrase | None = None
+    placement: Placement = Placement.NONE

@@ -1,0 +1,53 @@
+"""What is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from vlam_ros.types.arrays import BoolArray
+
+
+class PositionSource(IntEnum):
+    """Where an object's position comes from."""
+
+    NONE = 0
+    DEPTH = 1
+    GROUND_PLANE = 2
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One connected piece of a prompt's mask.
+
+    `box` is (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; `mask` is bool[h,w] at
+    the resolution of the mask logits. `mask_score` is the mean mask probability, `margin` its lead
+    over the best competing prompt; `score` is the final belief in [0, 1]: the second look's where
+    there was one. `position` is the object's foot point or surface centre in `base_link`,
+    `spread` its standard deviation in metres.
+    """
+
+    phrase: str
+    box: tuple[int, int, int, int]
+    mask: BoolArray
+    score: float
+    mask_score: float
+    margin: float
+    looked_twice: bool = False
+    position: tuple[float, float, float] | None = None
+    spread: float = float("nan")
+    size: float = float("nan")
+    source: PositionSource = PositionSource.NONE
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What perception believes of one image: objects of all asked phrases, best first."""
+
+    stamp: int
+    objects: tuple[SceneObject, ...] = ()
+    seconds: tuple[tuple[str, float], ...] = ()
+
+    def of(self, phrase: str) -> tuple[SceneObject, ...]:
+        """The objects found for one phrase, best first."""
+        return tuple(o for o in self.objects if o.phrase == phrase)
