@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{time.monotonic() - begin:4.1f} s  vlam_node is ready")
         for task in TASKS:
             status.update(f"asking: {task.instruction}")
-            answer = client.ask(image, camera, task.instruction)
+            answer = client.ask(image, camera, task.instruction, watch=lambda _: check_node())
             folder = options.out / task.name
             write_overlay(folder / "overlay.png", answer.overlay)
             write_chunk(folder / "chunk.json", answer.chunk)

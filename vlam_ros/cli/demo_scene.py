@@ -116,9 +116,9 @@ def _place(phrase: str) -> tuple[float, float]:
 
 def _acted_on(chunk: ActionChunk, standoff: float) -> tuple[float, float]:
     """Where the object is that the chunk's last waypoint is for."""
-    rows = ActionTokenizer(chunk.space).decode(chunk.tokens)[:, 1:3]
-    x, y = map(float, rows[~np.isnan(rows).any(axis=1)][-1])
+    rows = ActionTokenizer(chunk.space).decode(chunk.tokens)
+    _, x, y, _, theta = map(float, rows[~np.isnan(rows[:, 1])][-1])
     if chunk.skill != "go_to":
         return x, y
-    share = 1 + standoff / math.hypot(x, y)  # the base stops short of it
-    return share * x, share * y
+    # The base stops short of it, and looks at it.
+    return x + standoff * math.cos(theta), y + standoff * math.sin(theta)

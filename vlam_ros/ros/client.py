@@ -30,7 +30,6 @@ from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import (
     ActionChunk,
     Camera,
-    Outcome,
     PositionSource,
     Scene,
     SceneObject,
@@ -41,6 +40,8 @@ PICTURE_PERIOD = 0.2
 """Seconds from one picture to the next while an answer is awaited."""
 _LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
 _KEPT = 8  # pictures whose answers are kept; an overlay is a megabyte
+
+_CHUNK, _SCENE = "action_chunk", "scene"
 
 NO_MASK = np.zeros((0, 0), np.bool_)
 """In place of the masks, which messages do not carry."""
@@ -70,7 +71,7 @@ class VlamClient:
 
     def __init__(self, namespace: str = "", node_name: str = "vlam_node") -> None:
         """Advertise and subscribe; `node_name` is that of the node to talk to."""
-        self._server = node_name
+        self._server, self._overlay = node_name, f"{node_name}/overlay"
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self._node = Node("vlam_client", context=self._context, namespace=namespace)
@@ -80,16 +81,17 @@ class VlamClient:
         self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
         self._images = advertise(Image, "image", qos.PICTURE)
         self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
-        # By the stamp of the picture.
-        self._chunks: dict[int, vlam_ros.msg.ActionChunk] = {}
-        self._scenes: dict[int, vlam_ros.msg.Scene] = {}
-        self._overlays: dict[int, Image] = {}
-        self._latest: vlam_ros.msg.ActionChunk | None = None
+        # By the stamp of the picture, then by topic.
+        self._received: dict[int, dict[str, Any]] = {}
+        self._latest: Any = None  # chunk, if there is one
         self._failure = ""
         self._outputs = [
-            subscribe(vlam_ros.msg.ActionChunk, "action_chunk", self._on_chunk, qos.ACTION_CHUNK),
-            subscribe(vlam_ros.msg.Scene, "scene", partial(_keep, self._scenes), qos.OUTPUT),
-            subscribe(Image, f"{node_name}/overlay", partial(_keep, self._overlays), qos.OUTPUT),
+            subscribe(kind, topic, partial(self._on_output, topic), profile)
+            for kind, topic, profile in (
+                (vlam_ros.msg.ActionChunk, _CHUNK, qos.ACTION_CHUNK),
+                (vlam_ros.msg.Scene, _SCENE, qos.OUTPUT),
+                (Image, self._overlay, qos.OUTPUT),
+            )
         ]
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
 
@@ -123,74 +125,71 @@ class VlamClient:
         self._spin(lambda: not self._unmatched(), seconds, self._unmatched, watch)
 
     def ask(
-        self, image: Uint8Array, camera: Camera, instruction: str, seconds: float = 20.0
+        self,
+        image: Uint8Array,
+        camera: Camera,
+        instruction: str,
+        seconds: float = 20.0,
+        watch: Callable[[str], None] = _ignore,
     ) -> Answer:
         """Show a picture, say an instruction, and wait for the decision on the two together.
 
         The picture is published again and again, each time with a new stamp, until the node has
-        answered one that it got after the instruction; the instruction is published once, because
-        every further one would cancel the plan.
+        answered one that was published when it had the instruction. That is published once: saying
+        it again would cancel the plan.
 
         Args:
             image: uint8[H,W,3] RGB.
-            camera: the camera that took it; its mount must be known to the node already.
+            camera: the camera that took it. Its mount does not travel with it: the node must know
+                it by its parameters or tf.
             instruction: what to do.
-            seconds: after which it is an error, each for finding the node, for its first sign of
-                life and for its answer.
+            seconds: after which it is an error, for each of the node, a sign of life of it, its
+                taking the instruction, and its answer.
+            watch: as in `wait_for_node`.
 
         Raises:
             NoAnswerError: saying what did not arrive.
         """
-        self.wait_for_node(seconds)
+        self.wait_for_node(seconds, watch)
+        stamps: set[int] = set()
 
-        def show() -> int:
+        def show() -> None:
             stamp = int(self._node.get_clock().now().nanoseconds)
+            stamps.add(stamp)
             self._cameras.publish(camera_to_message(camera, stamp))
             self._images.publish(image_to_message(image, stamp, camera.frame_id))
-            return stamp
 
-        # A chunk shows that the node is active, and how old an answer is too old.
+        def spin(done: Callable[[], object], waiting_for: Callable[[], str]) -> None:
+            self._spin(done, seconds, waiting_for, watch, show)
+
+        def taken() -> bool:
+            return _order(self._latest) > before and self._latest.instruction == instruction
+
+        def answers() -> list[dict[str, Any]]:
+            whole = [r for stamp, r in self._received.items() if stamp in stamps and len(r) == 3]
+            return [r for r in whole if r[_CHUNK].instruction == instruction]
+
+        # An instruction that comes before the node is active is lost. Any chunk shows that it is,
+        # and which instruction was the last before ours.
         self._latest = None
-        self._spin(
-            lambda: self._latest is not None,
-            seconds,
-            lambda: f"an action_chunk: is {self._server} active?",
-            show=show,
-        )
-        assert self._latest is not None
+        spin(lambda: self._latest, lambda: f"an {_CHUNK}: is {self._server} active?")
         before = _order(self._latest)
-        for kept in (self._chunks, self._scenes, self._overlays):
-            kept.clear()
-        stamps: list[int] = []
+        self._received.clear()
         self._instructions.publish(String(data=instruction))
-
-        def answered() -> list[int]:
-            return [
-                stamp
-                for stamp in stamps
-                if stamp in self._scenes
-                and stamp in self._overlays
-                and (chunk := self._chunks.get(stamp)) is not None
-                and _order(chunk) > before
-                and chunk.instruction == instruction
-            ]
-
-        self._spin(
-            lambda: bool(answered()),
-            seconds,
-            lambda: self._lacking(instruction),
-            show=lambda: stamps.append(show()),
-        )
-        stamp = answered()[0]
+        # Pictures may overtake it: one that was published too soon can have been decided on twice.
+        spin(taken, lambda: self._lacking(instruction))
+        stamps.clear()
+        spin(answers, lambda: self._lacking(instruction))
+        answer = answers()[0]
         return Answer(
-            chunk_from_message(self._chunks[stamp]),
-            _scene(self._scenes[stamp]),
-            image_from_message(self._overlays[stamp]),
+            chunk_from_message(answer[_CHUNK]),
+            _scene(answer[_SCENE]),
+            image_from_message(answer[self._overlay]),
         )
 
     def _spin(
         self,
-        done: Callable[[], bool],
+        done: Callable[[], object],
         seconds: float,
         waiting_for: Callable[[], str],
         watch: Callable[[str], None] = _ignore,
@@ -221,23 +220,21 @@ class VlamClient:
         return ""
 
     def _lacking(self, instruction: str) -> str:
-        lacking = [
-            name
-            for name, kept in (
-                ("action_chunk", self._chunks),
-                ("scene", self._scenes),
-                ("overlay", self._overlays),
-            )
-            if not kept
-        ]
-        last = self._latest
-        said = f"; the last chunk said {Outcome(last.outcome).name}: {last.message}" if last else ""
-        what = " and ".join(lacking) or "action_chunk, scene and overlay of one picture"
-        return f"{what} in answer to {instruction!r}{said}"
+        """What of an answer is not there, and what the node says instead."""
+        came = {topic for received in self._received.values() for topic in received}
+        lacking = [topic for topic in (_CHUNK, _SCENE, self._overlay) if topic not in came]
+        what = f"{' and '.join(lacking) or 'all of one picture'} in answer to {instruction!r}"
+        if self._latest is None:
+            return what
+        verdict = chunk_from_message(self._latest).verdict
+        return f"{what}; the last chunk says {verdict.outcome.name}: {verdict.message}"
 
-    def _on_chunk(self, message: vlam_ros.msg.ActionChunk) -> None:
-        self._latest = message
-        _keep(self._chunks, message)
+    def _on_output(self, topic: str, message: Any) -> None:
+        self._received.setdefault(nanoseconds(message.header.stamp), {})[topic] = message
+        if len(self._received) > _KEPT:
+            del self._received[next(iter(self._received))]
+        if topic == _CHUNK:
+            self._latest = message
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -262,12 +259,6 @@ def camera_to_message(camera: Camera, stamp: int) -> CameraInfo:
     message.header.stamp = time_message(stamp)
     message.header.frame_id = camera.frame_id
     return message
-
-
-def _keep(kept: dict[int, Any], message: Any) -> None:
-    kept[nanoseconds(message.header.stamp)] = message
-    if len(kept) > _KEPT:
-        del kept[next(iter(kept))]
 
 
 def _order(message: vlam_ros.msg.ActionChunk) -> tuple[int, int]:

@@ -1,0 +1,60 @@
+"""Sentences to learn from, and those kept for the test."""
+
+import numpy as np
+
+from vlam_ros.configuration import Settings
+from vlam_ros.language import parse_instruction
+from vlam_ros.learning.captions import (
+    PLACEHOLDERS,
+    SKILL_PATTERNS,
+    TEST_PATTERNS,
+    TRAINED_PAIRS,
+    pseudo_word,
+    skill_sentence,
+    test_sentences,
+    vocabulary,
+)
+from vlam_ros.policy import load_skills
+from vlam_ros.simulation import HELD_OUT_PAIRS
+
+# pytest would take the imported function for a test.
+held_out_sentences = test_sentences
+del test_sentences
+
+
+def test_no_pattern_is_both_trained_and_tested() -> None:
+    for skill, patterns in TEST_PATTERNS.items():
+        assert not set(patterns) & set(SKILL_PATTERNS[skill])
+
+
+def test_test_sentences_are_made_of_trained_words() -> None:
+    words = {w for _, sentence in held_out_sentences() for w in sentence.split()}
+    assert words <= vocabulary() | {"it"}
+
+
+def test_patterns_are_for_the_skills_of_the_configuration() -> None:
+    names = {skill.name for skill in load_skills(Settings.load().policy.skills)}
+    assert names == set(SKILL_PATTERNS) == set(TEST_PATTERNS)
+
+
+def test_held_out_pairs_are_not_among_the_trained() -> None:
+    assert len(TRAINED_PAIRS) == 48
+    assert not set(TRAINED_PAIRS) & HELD_OUT_PAIRS
+
+
+def test_every_sentence_is_one_the_grammar_understands() -> None:
+    rng = np.random.default_rng(0)
+    for skill in SKILL_PATTERNS:
+        for _ in range(50):
+            assert parse_instruction(skill_sentence(rng, skill)).skill_phrase
+
+
+def test_pseudo_words_are_no_words_of_the_vocabulary() -> None:
+    rng = np.random.default_rng(0)
+    words = {pseudo_word(rng) for _ in range(500)}
+    assert len(words) > 300
+    assert not words & vocabulary()
+
+
+def test_placeholders_are_words_of_the_vocabulary() -> None:
+    assert set(PLACEHOLDERS) - {"thing"} <= vocabulary()
