@@ -117,12 +117,12 @@ def read_picture(path: Path) -> Uint8Array:
 
 def assumed_camera(image: Uint8Array, hfov: float, settings: CameraMountSettings) -> Camera:
     """An ideal camera with square pixels, `hfov` degrees wide, mounted as the settings say."""
-    from vlam_ros.ros.mount import mount_from_settings
-    from vlam_ros.types import Camera
+    import numpy as np
+
+    from vlam_ros.types import Camera, optical_rotation
 
     height, width = image.shape[:2]
     focal = width / 2 / math.tan(math.radians(hfov) / 2)
-    mount = mount_from_settings(settings)
     return Camera(
         width=width,
         height=height,
@@ -131,8 +131,8 @@ def assumed_camera(image: Uint8Array, hfov: float, settings: CameraMountSettings
         # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
         cx=(width - 1) / 2,
         cy=(height - 1) / 2,
-        rotation=mount.rotation,
-        position=mount.position,
+        rotation=optical_rotation(settings.tilt, settings.yaw),
+        position=np.array([settings.x, settings.y, settings.height]),
     )
 
 
