@@ -151,10 +151,10 @@ def test_a_destination_that_is_not_seen_or_elsewhere_is_wrong(sight: Sight) -> N
 def test_doing_what_must_be_refused_is_wrong_and_so_is_the_reverse(sight: Sight) -> None:
     refused = next(t for t in TASKS if t.name == "refused")
     done = sight.answer("pick up the red cup")
-    assert judge(refused, done, STANDOFF) == ["expected HOLD TARGET_NOT_FOUND by stop"]
+    assert judge(refused, done, STANDOFF) == ["expected HOLD TARGET_NOT_FOUND"]
     for task in (t for t in TASKS if t.target):
         blind = sight.answer(task.instruction, objects=[])
-        assert judge(task, blind, STANDOFF) == [f"expected EXECUTE NONE by {task.skill}"]
+        assert judge(task, blind, STANDOFF) == [f"expected EXECUTE {task.skill}"]
 
 
 def test_refusing_for_another_reason_is_wrong(sight: Sight) -> None:

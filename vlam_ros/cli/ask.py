@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     settings, image = ask_settings(options), read_picture(options.picture)
-    console = Console()
+    console = Console(highlight=False, markup=False)
     with console.status("importing the models' libraries") as status:
         from vlam_ros.cli.files import write_chunk, write_overlay
         from vlam_ros.cli.show import show_decision
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         from vlam_ros.pipeline import Pipeline
         from vlam_ros.types import InstructionRequest, Observation
 
-        status.update(f"loading {settings.model.name_or_path}")
+        status.update("loading the model")
         pipeline = Pipeline.from_settings(settings)
         status.update("looking")
         camera = assumed_camera(image, options.hfov, settings.camera)

@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vlam_ros.cli.arguments import Subparsers, command_parser
 from vlam_ros.errors import ConfigurationError, VlamError
+
+if TYPE_CHECKING:
+    from vlam_ros.simulation import CameraSpec
 
 START_PATIENCE = 120.0
 END_PATIENCE = 10.0
@@ -56,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     begin = time.monotonic()
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     # Before ROS reads them; the node's process inherits them.
     os.environ.update(private_domain(os.environ))
     with console.status("rendering the scene"):
@@ -70,18 +73,11 @@ def run(options: argparse.Namespace) -> int:
         with World() as world:
             world.load(SCENE)
             image, camera = world.render().image, world.camera
-    standoff = Settings.load().policy.standoff
-    parameters = {
-        "model.name_or_path": options.model,
-        "camera.x": SCENE.camera.x,
-        "camera.y": 0.0,
-        "camera.height": SCENE.camera.height,
-        "camera.tilt": SCENE.camera.tilt,
-        "camera.yaw": 0.0,
-    }
-    failures = 0
+    standoff, failures = Settings.load().policy.standoff, 0
     with (
-        vlam_node(parameters, options.out / "node.log") as check_node,
+        vlam_node(
+            node_parameters(options.model, SCENE.camera), options.out / "node.log"
+        ) as check_node,
         VlamClient() as client,
         console.status("starting vlam_node") as status,
     ):
@@ -116,13 +112,35 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def node_parameters(model: str, camera: CameraSpec) -> dict[str, Any]:
+    """What the node must know: its model, and the mount of the simulated camera."""
+    return {
+        "model.name_or_path": model,
+        "camera.x": camera.x,
+        "camera.y": 0.0,
+        "camera.height": camera.height,
+        "camera.tilt": camera.tilt,
+        "camera.yaw": 0.0,
+    }
+
+
 def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a ROS domain on this machine only, other than the one in use."""
+    """The environment of a ROS domain on this machine only, other than the one in use.
+
+    With it goes Fast DDS's profile for raw pictures, which its default shared memory is too small
+    for.
+    """
+    from vlam_ros.resources import resource_path
+
     # Domains above 101 collide with ephemeral ports, and 0 is everybody's.
     domain = 1 + os.getpid() % 101
     if environment.get("ROS_DOMAIN_ID") == str(domain):
         domain = 1 + domain % 101
-    return {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    return {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resource_path("config/fastdds.xml")),
+    }
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.simulation import COLOURS, ObjectSpec, SceneSpec
+from vlam_ros.simulation.scene import CUP_SIZES
 from vlam_ros.types import ActionChunk, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _object(
 SCENE = SceneSpec(
     objects=(
         # Cup and plate are within the arm's reach.
-        _object("red cup", (0.040, 0.095), (0.66, 0.17), 0.0475),
+        _object("red cup", CUP_SIZES[0], (0.66, 0.17), CUP_SIZES[0][1] / 2),
         _object("blue plate", (0.11, 0.01), (0.70, -0.15), 0.01),
         _object("green box", (0.075, 0.06, 0.06), (1.15, 0.38), 0.06, turn=0.5),
         _object("yellow box", (0.08, 0.08, 0.08), (1.75, 0.03), 0.08, turn=-0.3),
@@ -93,7 +94,7 @@ def judge(task: Task, answer: Answer, standoff: float) -> list[str]:
     verdict = chunk.verdict
     outcome = Outcome.HOLD if task.reason else Outcome.EXECUTE
     if (verdict.outcome, verdict.reason, chunk.skill) != (outcome, task.reason, task.skill):
-        return [f"expected {outcome.name} {task.reason.name} by {task.skill}"]
+        return [f"expected {outcome.name} {task.reason.name if task.reason else task.skill}"]
     wrong = []
     if task.target:
         x, y = _acted_on(chunk, standoff)
