@@ -31,11 +31,13 @@ def test_resampling_takes_the_middle_of_each_new_pixel() -> None:
 def test_an_answer_is_right_if_its_best_confirmed_candidate_is() -> None:
     wrong, right = Candidate(0.5, 0.9, 0.0), Candidate(0.5, 0.8, 0.9)
     answer = Answer("red cup", Kind.PRESENT, 0.6, (wrong, right))
-    assert answer.found(0.1, 0.85)
-    assert not answer.right(0.1, 0.7)
-    assert not answer.found(0.6, 0.0)
-    assert Answer("red cup", Kind.PRESENT, 0.6, (right,)).right(0.1, 0.7)
-    assert not Answer("red cup", Kind.PRESENT, 0.6, ()).right(0.0, 0.0)
+    assert answer.found(0.85)
+    assert not answer.right(0.7)
+    assert answer.found_by_mask(0.5)
+    assert not answer.found_by_mask(0.6)
+    assert Answer("red cup", Kind.PRESENT, 0.6, (right,)).right(0.7)
+    assert not Answer("red cup", Kind.PRESENT, 0.6, (right,)).right(0.85)
+    assert not Answer("red cup", Kind.PRESENT, 0.6, ()).right(0.0)
 
 
 def test_gates() -> None:

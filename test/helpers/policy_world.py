@@ -31,6 +31,7 @@ START = 100 * SECOND
 
 CALIBRATION = Calibration(
     mask_threshold=0.5,
+    tolerance=0.0,
     crop_threshold=0.6,
     margin=0.1,
     crop_size=64,

@@ -48,7 +48,7 @@ UNDERSTOOD = {
     "move in front of the white box": ("move in front of the object", "white box", None),
     "turn to face the blue ball": ("turn to face the object", "blue ball", None),
     "go pick up the cup": ("go pick up the object", "cup", None),
-    "go and get the red cup": ("go and get the object", "red cup", None),
+    "go and get the red cup": ("get the object", "red cup", None),
     "grasp the cup and lift it": ("grasp the object and lift it", "cup", None),
     "push the ball away": ("push the object away", "ball", None),
     # politeness

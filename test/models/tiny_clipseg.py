@@ -26,6 +26,7 @@ VOCABULARY = 2 + 2 * 256
 
 CALIBRATION = Calibration(
     mask_threshold=0.45,
+    tolerance=0.0,
     crop_threshold=0.7,
     margin=0.1,
     crop_size=64,

@@ -22,10 +22,12 @@ def find(
     prompts: tuple[str, ...],
     opponents: Mapping[str, tuple[str, ...]],
     min_area: int = 4,
+    tolerance: float = 0.0,
 ) -> tuple[SceneObject, ...]:
     return find_objects(
-        logits, prompts, opponents, (240, 480), mask_threshold=0.5, min_area=min_area
-    )
+        logits, prompts, opponents, (240, 480),
+        mask_threshold=0.5, tolerance=tolerance, min_area=min_area,
+    )  # fmt: skip
 
 
 def sigmoid(x: float) -> float:
@@ -47,8 +49,21 @@ def test_a_patch_becomes_an_object_with_box_score_and_margin() -> None:
 
 def test_boxes_cover_their_mask_pixels_where_the_scale_is_not_whole() -> None:
     logits = logits_of(cup=(slice(5, 9), slice(10, 15), 2.0))
-    (found,) = find_objects(logits, ("cup",), {"cup": ()}, (50, 90), mask_threshold=0.5, min_area=1)
+    (found,) = find_objects(
+        logits, ("cup",), {"cup": ()}, (50, 90), mask_threshold=0.5, tolerance=0.0, min_area=1
+    )
     assert found.box == (22, 12, 34, 23)
+
+
+def test_with_tolerance_a_piece_stays_whole_where_an_opponent_leads_a_little() -> None:
+    everywhere, left = (slice(5, 15), slice(5, 15), 1.0), (slice(5, 15), slice(5, 10), 1.5)
+    logits = logits_of(cup=everywhere, ball=left)
+    opponents = {"cup": ("ball",)}
+    lead = sigmoid(1.5) - sigmoid(1.0)
+    (torn,) = find(logits, ("cup", "ball"), opponents, tolerance=lead - 0.01)
+    (whole,) = find(logits, ("cup", "ball"), opponents, tolerance=lead + 0.01)
+    assert (torn.mask.sum(), whole.mask.sum()) == (50, 100)
+    assert whole.margin == pytest.approx((sigmoid(1.0) - sigmoid(-4.0) - lead) / 2, abs=1e-6)
 
 
 def test_a_pixel_belongs_to_its_best_prompt_only() -> None:

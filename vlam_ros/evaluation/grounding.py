@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from tqdm import tqdm
 
 from vlam_ros.configuration import Settings
 from vlam_ros.evaluation.queries import Kind, Question, questions
-from vlam_ros.perception import Grounder, Perceiver
+from vlam_ros.perception import Grounder, ImageFeatures, Perceiver
 from vlam_ros.simulation import World
+from vlam_ros.types import Uint8Array
 
 MIN_PIXELS = 100
 """Visible size from which a prompted object counts, in pixels of the mask."""
@@ -22,7 +25,10 @@ HIT = 0.5
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the pipeline made of one query: a possible object. `iou` is with the query's truth."""
+    """What the pipeline made of one query: a possible object.
+
+    `margin` is its mask's lead, `score` the second look's probability, `iou` that with the truth.
+    """
 
     margin: float
     score: float
@@ -38,48 +44,73 @@ class Answer:
     iou: float
     candidates: tuple[Candidate, ...]
 
-    def found(self, margin: float, threshold: float) -> bool:
-        """Whether any candidate is confirmed."""
-        return any(c.margin >= margin and c.score >= threshold for c in self.candidates)
+    def found_by_mask(self, margin: float) -> bool:
+        """Whether any candidate would be confirmed without a second look."""
+        return any(c.margin >= margin for c in self.candidates)
 
-    def right(self, margin: float, threshold: float) -> bool:
-        """Whether the best confirmed candidate is on the object."""
-        confirmed = [c for c in self.candidates if c.margin >= margin and c.score >= threshold]
-        return bool(confirmed) and max(confirmed, key=lambda c: c.score).iou > HIT
+    def found(self, threshold: float) -> bool:
+        """Whether the second look confirms any candidate."""
+        return any(c.score >= threshold for c in self.candidates)
+
+    def right(self, threshold: float) -> bool:
+        """Whether the best candidate is confirmed and on the object."""
+        best = max(self.candidates, key=lambda c: c.score, default=None)
+        return best is not None and best.score >= threshold and best.iou > HIT
 
 
 def answers(
     grounder: Grounder, settings: Settings, split: str, scenes: int, progress: bool = True
 ) -> list[Answer]:
     """Ask the model about `scenes` scenes of a split, through the pipeline's own perception."""
-    perceiver = Perceiver(grounder, settings.perception)
+    eyes = _Remembering(grounder)
     with World() as world:
         asked: Iterable[Question] = questions(world, split, scenes)
         bar = tqdm(asked, total=scenes, desc=split, disable=not progress)
-        return [answer for question in bar for answer in _ask(perceiver, question)]
+        return [answer for question in bar for answer in _ask(eyes, settings, question)]
 
 
-def _ask(perceiver: Perceiver, question: Question) -> Iterator[Answer]:
+class _Remembering:
+    """A Grounder that keeps the last picture's features and masks, for its many queries."""
+
+    def __init__(self, grounder: Grounder) -> None:
+        self._grounder = grounder
+        self._image: Uint8Array | None = None
+        self._masks: dict[str, npt.NDArray[np.float32]] = {}
+        self.mask_shape: tuple[int, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._grounder, name)
+
+    def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
+        if image is not self._image:
+            self._image, self._masks = image, {}
+            self._features = self._grounder.encode_pixels(pixels, image)
+        return self._features
+
+    def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if missing := [p for p in prompts if p not in self._masks]:
+            decoded = self._grounder.segment(features, missing)
+            self._masks.update(zip(missing, decoded, strict=True))
+        masks = np.stack([self._masks[p] for p in prompts])
+        self.mask_shape = masks.shape[1:]
+        return masks
+
+
+def _ask(eyes: _Remembering, settings: Settings, question: Question) -> Iterator[Answer]:
+    perceiver = Perceiver(eyes, settings.perception)  # type: ignore[arg-type]
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
         masks = [o.mask for o in scene.objects]
-        shape = masks[0].shape if masks else _mask_shape(perceiver.grounder, question)
-        truth = resample(query.truth, shape)
+        truth = resample(query.truth, eyes.mask_shape)
         if query.kind is Kind.PRESENT and truth.sum() <= MIN_PIXELS:
             continue
-        union = np.any(masks, axis=0) if masks else np.zeros(shape, bool)
+        union = np.any(masks, axis=0) if masks else np.zeros_like(truth)
         candidates = tuple(
             Candidate(o.margin, o.score, intersection_over_union(o.mask, truth))
             for o in scene.objects
         )
         iou = intersection_over_union(union, truth) if truth.any() else float("nan")
         yield Answer(query.phrase, query.kind, iou, candidates)
-
-
-def _mask_shape(grounder: Grounder, question: Question) -> tuple[int, int]:
-    features = grounder.encode_image(question.observation.image)
-    height, width = grounder.segment(features, ["object"]).shape[1:]
-    return height, width
 
 
 def resample(mask: npt.NDArray[np.bool_], shape: Sequence[int]) -> npt.NDArray[np.bool_]:

@@ -88,24 +88,26 @@ def evaluate_model(
     if grounder.calibration is None:
         raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
     settings = Settings.load()
-    limits = (grounder.calibration.margin, grounder.calibration.crop_threshold)
+    margin, threshold = grounder.calibration.margin, grounder.calibration.crop_threshold
     seen = answers(grounder, settings, "test", scenes, progress)
     composed = answers(grounder, settings, "composition", max(1, scenes // 2), progress)
     present = [a for a in seen if a.kind is Kind.PRESENT]
     absent = [a for a in seen if a.kind in ABSENT]
     skills = evaluate_skills(grounder, load_skills(settings.policy.skills))
-    margin = limits[0]
 
     def by_mask(answer: Answer) -> bool:
-        return any(c.margin >= margin for c in answer.candidates)
+        return answer.found_by_mask(margin)
 
     def confirmed(answer: Answer) -> bool:
-        return answer.found(*limits)
+        return answer.found(threshold)
+
+    def right(answer: Answer) -> bool:
+        return answer.right(threshold)
 
     rows = [
         Row("mean IoU", _mean(present, lambda a: a.iou), len(present), 0.70),
         Row("hits (IoU > 0.5)", _mean(present, lambda a: a.iou > HIT), len(present), 0.85),
-        Row("confirmed, right object", _mean(present, lambda a: a.right(*limits)), len(present)),
+        Row("confirmed, right object", _mean(present, right), len(present)),
         Row("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
         Row(
             "false alarms, after the second look", _mean(absent, confirmed), len(absent), 0.05, True
@@ -121,7 +123,7 @@ def evaluate_model(
         Row("mean IoU, pairs never trained", _mean(composed, lambda a: a.iou), len(composed), 0.60),
         Row(
             "confirmed, pairs never trained",
-            _mean(composed, lambda a: a.right(*limits)),
+            _mean(composed, right),
             len(composed),
         ),
         Row("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),

@@ -56,7 +56,8 @@ FILLERS = _phrases(
 OPENINGS = _phrases(
     "could you", "can you", "would you", "will you", "you should", "you must", "you can",
     "i want you to", "i need you to", "i would like you to", "i'd like you to", "let's", "let us",
-    "hey", "hello", "hi", "ok", "okay", "robot", "so", "go ahead and", "try to", "be so kind and",
+    "hey", "hello", "hi", "ok", "okay", "robot", "so", "go ahead and", "go and",
+    "come and", "try to", "be so kind and",
 )  # fmt: skip
 """Dropped at the beginning of a clause."""
 

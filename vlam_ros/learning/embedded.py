@@ -50,6 +50,7 @@ def export(trainer: Trainer, out: Path) -> None:
     words = [*COLOURS, *SHAPES, *PLACEHOLDERS]
     Calibration(
         mask_threshold=0.5,
+        tolerance=0.0,
         crop_threshold=1.0,  # nothing is believed before `vlam calibrate` has chosen a threshold
         margin=0.0,
         crop_size=recipe.model.crop_size,

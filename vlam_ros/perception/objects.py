@@ -1,4 +1,4 @@
-"""Mask logits of competing prompts as objects: connected pieces in which a phrase is the best."""
+"""Mask logits of competing prompts as objects: connected pieces that a phrase can claim."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ def find_objects(
     image_size: tuple[int, int],
     *,
     mask_threshold: float,
+    tolerance: float,
     min_area: int,
 ) -> tuple[SceneObject, ...]:
     """The objects of each asked phrase, best mask first.
 
-    A pixel belongs to a phrase if the phrase's probability there exceeds the threshold and that of
-    every opponent. Each phrase has its own competition: phrases that entail each other may share
-    pixels.
+    A pixel belongs to a phrase if the phrase's probability there exceeds the threshold and no
+    opponent's is higher by more than the tolerance. Without tolerance the best prompt takes the
+    pixel, which tears objects apart whose shape a small tower only guesses; with it the piece as a
+    whole is judged, by its margin or by the second look. Each phrase has its own competition:
+    phrases that entail each other may share pixels.
 
     Args:
         logits: float32[P,h,w], one mask per prompt.
@@ -33,6 +36,7 @@ def find_objects(
         opponents: for each asked phrase the prompts it competes with.
         image_size: (height, width) of the picture, in which boxes are given.
         mask_threshold: probability in 0..1.
+        tolerance: lead in probability, in 0..1, that an opponent may have on a pixel.
         min_area: the smallest object, in pixels of the mask.
     """
     index = {prompt: i for i, prompt in enumerate(prompts)}
@@ -43,7 +47,9 @@ def find_objects(
         own, rivals = index[phrase], [index[other] for other in others]
         best_rival = logits[rivals].max(axis=0, initial=-np.inf)
         lead = probabilities[own] - probabilities[rivals].max(axis=0, initial=0.0)
-        mask = (probabilities[own] > mask_threshold) & (logits[own] > best_rival)
+        # By the logits too, for probabilities near 1 are equal in float32.
+        claimed = (lead > -tolerance) | (logits[own] > best_rival)
+        mask = (probabilities[own] > mask_threshold) & claimed
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
         for label in range(1, count):  # 0 is the background
             if stats[label, cv2.CC_STAT_AREA] < min_area:

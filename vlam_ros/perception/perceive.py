@@ -27,14 +27,15 @@ UNCALIBRATED_MASK_THRESHOLD = 0.5
 def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> bool:
     """Whether a candidate counts as found: never without a calibration.
 
-    Its mask must lead by the calibrated margin, and its score reach the threshold of what gave
-    the score, the second look or the mask.
+    CLIPSeg says where, CLIP says whether: the second look decides if there was one. A mask alone
+    must be probable and lead over its opponents by the calibrated margin.
     """
     if calibration is None:
         return False
-    looked = candidate.looked_twice
-    threshold = calibration.crop_threshold if looked else calibration.mask_threshold
-    return candidate.margin >= calibration.margin and candidate.score >= threshold
+    if candidate.looked_twice:
+        return candidate.score >= calibration.crop_threshold
+    leads = candidate.margin >= calibration.margin
+    return leads and candidate.score >= calibration.mask_threshold
 
 
 class Perceiver:
@@ -80,6 +81,7 @@ class Perceiver:
                 mask_threshold=(
                     calibration.mask_threshold if calibration else UNCALIBRATED_MASK_THRESHOLD
                 ),
+                tolerance=calibration.tolerance if calibration else 0.0,
                 min_area=self.settings.min_area,
             )
             objects = tuple(_placed(o, observation) for o in found)
