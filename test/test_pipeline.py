@@ -1,6 +1,5 @@
 import json
 import logging
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,8 @@ from policy_world import (
     settings,
     thing,
 )
+from tiny_clipseg import CALIBRATION as TINY_CALIBRATION
+from tiny_clipseg import save_tiny_checkpoint, save_tiny_clip
 
 from vlam_ros.actions import ActionTokenizer, chunk_to_dict
 from vlam_ros.configuration import Settings
@@ -34,10 +35,6 @@ from vlam_ros.types import (
     Reason,
     SceneObject,
 )
-
-sys.path.insert(0, str(Path(__file__).parent / "models"))
-from tiny_clipseg import CALIBRATION as TINY_CALIBRATION
-from tiny_clipseg import save_tiny_checkpoint, save_tiny_clip
 
 CUP, PLATE = thing("red cup", 0.6, 0.1, score=0.97), thing("blue plate", 0.5, -0.3, score=0.93)
 PUT = "put the red cup on the blue plate"
@@ -146,7 +143,9 @@ def test_a_refusal_shows_what_was_seen_and_planned() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubtful", [replace(CUP, score=0.59), replace(CUP, margin=0.09)], ids=["score", "margin"]
+    "doubtful",
+    [replace(CUP, score=0.59), replace(CUP, looked_twice=False, margin=0.09)],
+    ids=["second look", "mask alone"],
 )
 def test_what_is_not_confirmed_is_not_found(doubtful: SceneObject) -> None:
     assert World([doubtful]).ask(GO).verdict.reason is Reason.TARGET_NOT_FOUND

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from policy_world import ToldPerceiver, WordClip, policy, settings, thing
+from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.actions import chunk_from_dict
 from vlam_ros.cli.ask import assumed_camera, read_picture
@@ -19,9 +19,6 @@ from vlam_ros.cli.main import main
 from vlam_ros.configuration import Settings
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import Camera, Decision, InstructionRequest, Observation, Outcome, Reason
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-from tiny_clipseg import save_tiny_checkpoint
 
 GO = "go to the red cup"
 SIZE = (80, 60)

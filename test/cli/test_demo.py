@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from policy_world import CALIBRATION, ToldPerceiver, WordClip, policy, settings
+from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.actions import chunk_from_dict
 from vlam_ros.cli.demo import private_domain, vlam_node
@@ -34,9 +35,6 @@ from vlam_ros.types import (
     Reason,
     SceneObject,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-from tiny_clipseg import save_tiny_checkpoint
 
 PATIENCE = 60.0
 STANDOFF = settings().policy.standoff
@@ -253,6 +251,13 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 
 # ------------------------------------------------------------------- the whole
+
+
+def test_the_embedded_model_answers_all_as_it_must(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vlam_ros.cli.main", "demo", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(TASKS)} of {len(TASKS)} answers are as they must be" in done.stdout
 
 
 def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path: Path) -> None:

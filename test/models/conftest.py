@@ -1,9 +1,6 @@
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_clipseg import save_tiny_checkpoint, save_tiny_clip
 
 

@@ -1,11 +1,8 @@
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint, save_tiny_clip
 
 from vlam_ros.configuration import PerceptionSettings, Settings

@@ -54,7 +54,7 @@ class Perceiver:
             observation: picture, camera, depth and attitude are used.
             phrases: the asked noun phrases, references included.
             looked: those of the phrases whose candidates get the second look. At most
-                `settings.crops` candidates do, best masks first, the phrases taking turns; the
+                `settings.crops` candidates do, best margins first, the phrases taking turns; the
                 others of these phrases keep score 0, for nothing is believed without it. With
                 `settings.crops` 0 there is no second look and masks alone are judged.
 
@@ -154,8 +154,13 @@ def _placed(candidate: SceneObject, observation: Observation) -> SceneObject:
 def _take_turns(
     objects: Sequence[SceneObject], phrases: Sequence[str], limit: int
 ) -> list[SceneObject]:
-    """Up to `limit` of the phrases' objects: the best of each, then the second of each."""
-    queues = [[o for o in objects if o.phrase == p] for p in dict.fromkeys(phrases)]
+    """Up to `limit` of the phrases' objects: the best of each, then the second of each.
+
+    The best is what leads its opponents most: a probable mask can be as probable for another
+    phrase.
+    """
+    best_first = sorted(objects, key=lambda o: -o.margin)
+    queues = [[o for o in best_first if o.phrase == p] for p in dict.fromkeys(phrases)]
     ranked = sorted((rank, i) for i, queue in enumerate(queues) for rank in range(len(queue)))
     return [queues[i][rank] for rank, i in ranked[:limit]]
 

@@ -1,0 +1,59 @@
+"""The embedded model is measured and calibrated through the pipeline's own perception."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_clipseg import save_tiny_checkpoint
+
+from vlam_ros.errors import ModelError
+from vlam_ros.evaluation.calibrate import calibrate
+from vlam_ros.evaluation.model import Report, evaluate_model
+from vlam_ros.evaluation.skills import UNKNOWN_VERBS
+from vlam_ros.models import Calibration
+from vlam_ros.models.loader import EMBEDDED
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return evaluate_model(scenes=8, progress=False)
+
+
+def test_the_embedded_model_sees_far_better_than_chance(report: Report) -> None:
+    """A few scenes only: the gates are for `vlam evaluate model` on hundreds."""
+    measured = {row.name: row.value for row in report.rows}
+    assert measured["mean IoU"] > 0.4
+    assert measured["confirmed, right object"] > 0.5
+    assert measured["false alarms, after the second look"] < 0.25
+    assert measured["skill accuracy, new sentences"] >= 0.97
+    assert measured["unknown verbs refused"] > 0.8
+
+
+def test_a_report_counts_its_cases_and_says_which_gates_are_missed(report: Report) -> None:
+    rows = {row.name: row for row in report.rows}
+    # Three absent phrases a scene, and all unknown verbs.
+    assert rows["false alarms, after the second look"].cases == 3 * 8
+    assert rows["unknown verbs refused"].cases == len(UNKNOWN_VERBS)
+    read = json.loads(report.to_json())
+    assert [row["name"] for row in read["rows"]] == [row.name for row in report.rows]
+    assert read["passed"] == all(row.passed is not False for row in report.rows)
+    assert report.to_markdown().count("**missed**") == sum(
+        row.passed is False for row in report.rows
+    )
+
+
+def test_calibration_keeps_what_it_cannot_choose() -> None:
+    before = Calibration.load(EMBEDDED)
+    assert before is not None
+    after = calibrate("embedded", scenes=4, progress=False)
+    assert after.vocabulary == before.vocabulary
+    assert after.crop_size == before.crop_size
+    assert 0 < after.crop_threshold <= 1
+    assert 0 < after.skill_threshold < 1
+    assert after.made_with == "vlam calibrate --scenes 4"
+
+
+def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> None:
+    folder = save_tiny_checkpoint(tmp_path)
+    with pytest.raises(ModelError, match=r"has no calibration.json: run `vlam calibrate"):
+        evaluate_model(folder, scenes=1, progress=False)
