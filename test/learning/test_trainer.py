@@ -1,14 +1,16 @@
 """Training can be stopped, goes on exactly, and leaves a checkpoint that loads as any other."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.learning.embedded import export
+from vlam_ros.learning.embedded import export, train_embedded
 from vlam_ros.learning.recipe import Recipe, build_tokenizer
 from vlam_ros.learning.scenes import SceneData, load_split, render_split
 from vlam_ros.learning.trainer import Trainer
@@ -54,6 +56,24 @@ def test_the_export_is_a_checkpoint_in_float16(
     assert grounder.segment(features, ["red cup", "box"]).shape == (2, 160, 160)
 
 
+def test_the_command_renders_trains_and_exports(recipe: Recipe, tmp_path: Path) -> None:
+    values = asdict(recipe)
+    values["model"]["extract_layers"] = list(recipe.model.extract_layers)
+    values["stages"] = list(values["stages"])
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values | {"scenes": 2}))
+    threads = torch.get_num_threads()
+    try:
+        train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads=1)
+    finally:
+        torch.set_num_threads(threads)
+    assert Grounder.from_pretrained(tmp_path / "out").calibration is not None
+    # A second call finds everything done.
+    log = tmp_path / "cache" / "run" / "state.pt"
+    before = log.stat().st_mtime_ns
+    train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads)
+    assert log.stat().st_mtime_ns == before
+
+
 def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> None:
     tokenizer = build_tokenizer(recipe)
     assert tokenizer.tokenize("pick up the red cup") == [
@@ -65,14 +85,14 @@ def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> Non
 
 
 def test_finished_shards_are_not_rendered_again(cache: Path) -> None:
-    shard = cache / "train-000000.npz"
+    shard = cache / "train-000000-000006.npz"
     before = shard.stat().st_mtime_ns
     render_split(cache, "train", 6, 160)
     assert shard.stat().st_mtime_ns == before
 
 
 def test_a_split_that_was_never_rendered_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"train-000000.npz: render the split first"):
+    with pytest.raises(FileNotFoundError, match=r"train-000000-000010.npz: render the split first"):
         load_split(tmp_path, "train", 10)
 
 

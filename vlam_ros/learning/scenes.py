@@ -1,7 +1,7 @@
 """Simulated scenes as training data: rendered once into shards on disk, then read as arrays.
 
 A scene takes about 60 ms to render and 0.1 ms to read, and is looked at dozens of times. A shard
-is named by its split and its first seed, so that a stopped run goes on where it was.
+is named by its split and its scenes, so that a stopped run goes on where it was.
 """
 
 from __future__ import annotations
@@ -48,22 +48,23 @@ class SceneData:
     crop_pairs: npt.NDArray[np.int64]
 
 
-def render_split(folder: Path, split: str, count: int, size: int, first: int = 0) -> None:
-    """Render scenes `first` … `count - 1` of a split into shards of `folder`; finished ones stay.
+def render_split(folder: Path, split: str, count: int, size: int) -> None:
+    """Render the first `count` scenes of a split into shards of `folder`; finished ones stay.
 
     Scenes are `size` pixels square, as the model's pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    starts = [s for s in range(first, count, SHARD) if not _shard(folder, split, s).exists()]
-    if not starts:
+    due = [scenes for scenes in _shards(count) if not _path(folder, split, scenes).exists()]
+    if not due:
         return
-    with World() as world, tqdm(total=len(starts) * SHARD, desc=f"render {split}") as progress:
-        for start in starts:
+    total = sum(map(len, due))
+    with World() as world, tqdm(total=total, desc=f"render {split}") as progress:
+        for scenes in due:
             rows = []
-            for index in range(start, min(start + SHARD, count)):
+            for index in scenes:
                 rows.append(_render(world, scene_of_seed(split, index), size, index))
                 progress.update()
-            path = _shard(folder, split, start)
+            path = _path(folder, split, scenes)
             temporary = path.with_suffix(".part.npz")
             np.savez(temporary, allow_pickle=False, **_stack(rows))
             temporary.rename(path)
@@ -71,7 +72,7 @@ def render_split(folder: Path, split: str, count: int, size: int, first: int = 0
 
 def load_split(folder: Path, split: str, count: int) -> SceneData:
     """Read the first `count` scenes of a split that `render_split` has rendered."""
-    paths = [_shard(folder, split, start) for start in range(0, count, SHARD)]
+    paths = [_path(folder, split, scenes) for scenes in _shards(count)]
     if missing := [path.name for path in paths if not path.exists()]:
         raise FileNotFoundError(f"{folder} lacks {missing[0]}: render the split first")
     shards = [np.load(path) for path in paths]
@@ -79,8 +80,14 @@ def load_split(folder: Path, split: str, count: int) -> SceneData:
     return SceneData(**arrays)
 
 
-def _shard(folder: Path, split: str, start: int) -> Path:
-    return folder / f"{split}-{start:06d}.npz"
+def _shards(count: int) -> list[range]:
+    """The scenes of each shard."""
+    return [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
+
+
+def _path(folder: Path, split: str, scenes: range) -> Path:
+    # With its end, lest a short last shard passes for a full one in a longer run.
+    return folder / f"{split}-{scenes.start:06d}-{scenes.stop:06d}.npz"
 
 
 def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm import tqdm
 from transformers import CLIPTokenizer
 
 from vlam_ros.learning import batches
@@ -37,7 +38,8 @@ UNKNOWN_LIMIT = 0.3
 SKILL_TEMPERATURE = 0.07
 """Temperature of the instruction-skill contrast."""
 SENTENCES = 48
-SAVE_EVERY = 250
+LOG_EVERY, SAVE_EVERY = 50, 250
+"""Steps between two records, and between two states that a stopped run can go on from."""
 
 
 class Trainer:
@@ -66,15 +68,17 @@ class Trainer:
     def run(self, until: int | None = None) -> None:
         """Train to step `until`, or to the end of the recipe."""
         end = min(until or self.recipe.steps, self.recipe.steps)
-        while self.step < end:
-            started = time.monotonic()
-            losses = self._step()
-            self.step += 1
-            self._seconds += time.monotonic() - started
-            if self.step % 50 == 0:
-                self._log({"step": self.step, "seconds": round(self._seconds, 1), **losses})
-            if self.step % SAVE_EVERY == 0 or self.step == end:
-                self._save()
+        with tqdm(total=end, initial=self.step, desc="train") as progress:
+            while self.step < end:
+                started = time.monotonic()
+                losses = self._step()
+                self.step += 1
+                self._seconds += time.monotonic() - started
+                progress.update()
+                if self.step % LOG_EVERY == 0:
+                    self._log({"step": self.step, "seconds": round(self._seconds, 1), **losses})
+                if self.step % SAVE_EVERY == 0 or self.step == end:
+                    self._save()
 
     def _step(self) -> dict[str, float]:
         recipe, stage = self.recipe, self.recipe.stage_at(self.step)
