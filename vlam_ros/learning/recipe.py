@@ -70,7 +70,6 @@ class Recipe:
 
     seed: int
     scenes: int
-    validation_scenes: int
     model: ModelRecipe
     stages: tuple[Stage, ...]
     warmup: int

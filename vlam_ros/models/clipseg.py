@@ -96,8 +96,3 @@ def normalise(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Ten
     """float[B,3,H,W] in 0..1 → the model's pixel values."""
     shape = (1, 3, 1, 1)
     return (image - image.new_tensor(mean).view(shape)) / image.new_tensor(std).view(shape)
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Number of trained values."""
-    return sum(p.numel() for p in model.parameters())
