@@ -250,12 +250,12 @@ def test_a_search_turns_until_the_object_is_seen_or_the_turn_is_round() -> None:
     assert world.ask("look for the red cup", 13.0).verdict.outcome is Outcome.DONE
 
 
-def test_masks_are_asked_for_all_nouns_and_the_second_look_for_what_is_acted_on() -> None:
+def test_masks_and_second_look_are_asked_for_all_nouns() -> None:
+    """For references too: a relation to a wrong thing picks a wrong target."""
     world = World()
     world.ask("put the red cup left of the green box on the blue plate")
-    assert world.perceiver.asked == [
-        (["red cup", "green box", "blue plate"], ["red cup", "blue plate"])
-    ]
+    nouns = ["red cup", "green box", "blue plate"]
+    assert world.perceiver.asked == [(nouns, nouns)]
 
 
 # ---------------------------------------------------------------------------------- stop

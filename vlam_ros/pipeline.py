@@ -106,7 +106,7 @@ class Pipeline:
             self._check_words(instruction)
             nouns = [p for p in (instruction.target, instruction.destination) if p]
             phrases = [text for noun in nouns for text in _texts(noun)]
-            scene, features = self.perceiver.perceive(observation, phrases, [n.text for n in nouns])
+            scene, features = self.perceiver.perceive(observation, phrases, phrases)
             seen = [o for o in scene.objects if is_confirmed(o, grounder.calibration)]
 
             skill, probability = choose_skill(
