@@ -137,7 +137,9 @@ class WordClip:
     def similarity(self, features: object, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return np.zeros(len(texts), np.float32)
 
-    def look_twice(self, crops: Sequence[object], texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def look_twice(
+        self, crops: Sequence[object], texts: Sequence[str], phrases: Sequence[str]
+    ) -> npt.NDArray[np.float32]:
         return np.zeros((len(crops), len(texts)), np.float32)
 
 

@@ -181,7 +181,10 @@ def test_the_second_look_sees_crops_as_pictures_of_the_calibrated_size(
     with torch.inference_mode():
         output = checkpoint.model.clip(**tokens, pixel_values=pixels)
     expected = output.image_embeds @ output.text_embeds.T
-    assert grounder.look_twice(crops, PROMPTS) == pytest.approx(expected.numpy(), abs=1e-5)
+    cosines, masks = grounder.look_twice(crops, PROMPTS, ["red cup"] * len(crops))
+    assert cosines == pytest.approx(expected.numpy(), abs=1e-5)
+    assert masks.shape[0] == len(crops)
+    assert ((masks >= 0) & (masks <= 1)).all()
 
 
 def test_nothing_asked_gives_nothing(grounder: Grounder, picture: Picture) -> None:
@@ -190,7 +193,7 @@ def test_nothing_asked_gives_nothing(grounder: Grounder, picture: Picture) -> No
     with pytest.raises(ValueError, match="at least one prompt"):
         grounder.segment(features, ())
     assert grounder.similarity(features, ()).shape == (0,)
-    assert grounder.look_twice([], PROMPTS).shape == (0, 3)
+    assert grounder.look_twice([], PROMPTS, ())[0].shape == (0, 3)
 
 
 def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, picture: Picture) -> None:
@@ -207,7 +210,7 @@ def test_half_precision_stays_near_float32(
     exact, near = (g.segment(g.encode_image(image), PROMPTS) for g in (grounder, half))
     assert near.dtype == np.float32
     assert np.abs(near - exact).max() <= 0.1 * np.abs(exact).max()
-    exact, near = (g.look_twice([image], PROMPTS) for g in (grounder, half))
+    exact, near = (g.look_twice([image], PROMPTS, ["cup"])[0] for g in (grounder, half))
     assert near == pytest.approx(exact, abs=0.05)
 
 

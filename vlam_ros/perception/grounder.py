@@ -115,18 +115,32 @@ class Grounder:
         own = self._skill_clip.text_directions([text])
         return (own @ self._skill_clip.text_directions(texts).T)[0].cpu().numpy()
 
-    def look_twice(self, crops: Sequence[Uint8Array], texts: Sequence[str]) -> Float32Array:
-        """CLIP cosines float32[N,T] of crops uint8[H,W,3] with texts, in one vision batch.
+    @torch.inference_mode()
+    def look_twice(
+        self, crops: Sequence[Uint8Array], texts: Sequence[str], phrases: Sequence[str]
+    ) -> tuple[Float32Array, Float32Array]:
+        """What N crops uint8[H,W,3] show, in one vision batch.
 
         Crops are resized to `calibration.crop_size`, or to the model's own size if there is no
         calibration; the position embeddings are interpolated.
+
+        Args:
+            crops: N pictures.
+            texts: T texts to compare each crop with.
+            phrases: for each crop the phrase whose mask is wanted.
+
+        Returns:
+            CLIP cosines float32[N,T], and mask probabilities float32[N,s,s].
         """
         if not crops:
-            return np.zeros((0, len(texts)), np.float32)
+            return np.zeros((0, len(texts)), np.float32), np.zeros((0, 0, 0), np.float32)
         size = self.calibration.crop_size if self.calibration else None
         pixels = torch.cat([preprocess(crop, self._preprocessing, size) for crop in crops])
-        embeddings, _ = self._clip.pictures(pixels)
-        return (embeddings @ self._clip.text_directions(texts).T).cpu().numpy()
+        embeddings, states = self._clip.pictures(pixels)
+        each = torch.arange(len(crops), device=self.device)
+        masks = decode_masks(self._model, states.activations, self._clip.texts(phrases), each)
+        cosines = embeddings @ self._clip.text_directions(texts).T
+        return cosines.cpu().numpy(), masks.float().sigmoid().cpu().numpy()
 
 
 def _calibration(checkpoint: Checkpoint, clip: Checkpoint | None) -> Calibration | None:

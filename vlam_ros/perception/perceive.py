@@ -11,10 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.models import Calibration
 from vlam_ros.perception.competitors import opponents
+from vlam_ros.perception.crops import Window, refined
 from vlam_ros.perception.grounder import Grounder, ImageFeatures
 from vlam_ros.perception.objects import find_objects
 from vlam_ros.perception.positions import locate
@@ -73,7 +75,7 @@ class Perceiver:
             logits = self.grounder.segment(features, prompts)
             watch.lap("text and decoder")
             calibration = self.grounder.calibration
-            found = find_objects(
+            found: Sequence[SceneObject] = find_objects(
                 logits,
                 prompts,
                 rivals,
@@ -84,13 +86,12 @@ class Perceiver:
                 tolerance=calibration.tolerance if calibration else 0.0,
                 min_area=self.settings.min_area,
             )
-            objects = tuple(_placed(o, observation) for o in found)
             watch.lap("objects")
             if calibration and self.settings.crops:
-                objects = self._second_look(
-                    observation.image, objects, rivals, looked, calibration.crop_temperature
-                )
+                found = self._second_look(observation.image, found, rivals, looked, calibration)
                 watch.lap("second look")
+            objects = tuple(_placed(o, observation) for o in found)
+            watch.lap("positions")
         best_first = tuple(sorted(objects, key=lambda o: -o.score))
         return Scene(observation.stamp, best_first, watch.laps()), features
 
@@ -100,42 +101,40 @@ class Perceiver:
         objects: Sequence[SceneObject],
         rivals: Mapping[str, Sequence[str]],
         looked: Sequence[str],
-        temperature: float,
-    ) -> tuple[SceneObject, ...]:
-        """The objects with the scores of the second look, in one vision batch."""
+        calibration: Calibration,
+    ) -> list[SceneObject]:
+        """The objects with scores, masks and boxes of the second look, in one vision batch.
+
+        What is not there at a closer look is left out.
+        """
         chosen = _take_turns(objects, looked, self.settings.crops)
+        rest = [o for o in objects if not any(o is c for c in chosen)]
+        unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
+        windows = [Window.around(o.box, self.settings.crop_margin) for o in chosen]
         texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *rivals[o.phrase])))
-        crops = [square_crop(image, o.box, self.settings.crop_margin) for o in chosen]
-        scores = {}
-        for candidate, row in zip(chosen, self.grounder.look_twice(crops, texts), strict=True):
-            compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
-            logits = temperature * row[compared].astype(np.float64)
-            weights = np.exp(logits - logits.max())
-            scores[id(candidate)] = float(weights[0] / weights.sum())
-        return tuple(
-            dataclasses.replace(o, score=scores.get(id(o), 0.0), looked_twice=id(o) in scores)
-            if o.phrase in looked
-            else o
-            for o in objects
+        cosines, masks = self.grounder.look_twice(
+            [window.cut(image) for window in windows], texts, [o.phrase for o in chosen]
         )
+        confirmed = []
+        for candidate, window, row, mask in zip(chosen, windows, cosines, masks, strict=True):
+            closer = refined(
+                candidate,
+                window,
+                mask,
+                image.shape[:2],
+                mask_threshold=calibration.mask_threshold,
+                min_area=self.settings.min_area,
+            )
+            if closer is not None:
+                compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
+                score = _first_of_softmax(calibration.crop_temperature * row[compared])
+                confirmed.append(dataclasses.replace(closer, score=score, looked_twice=True))
+        return confirmed + unbelieved
 
 
-def square_crop(image: Uint8Array, box: tuple[int, int, int, int], margin: float) -> Uint8Array:
-    """The square uint8[S,S,3] around a box: S is its longer side times 1 + margin, in pixels.
-
-    Beyond the picture its border pixels are repeated, so that the object keeps its proportions.
-    """
-    x0, y0, x1, y1 = box
-    side = max(1, round((1 + margin) * max(x1 - x0, y1 - y0)))
-    left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
-    height, width = image.shape[:2]
-    inside = image[max(top, 0) : top + side, max(left, 0) : left + side]
-    beyond = (
-        (max(-top, 0), max(top + side - height, 0)),
-        (max(-left, 0), max(left + side - width, 0)),
-        (0, 0),
-    )
-    return np.pad(inside, beyond, mode="edge")
+def _first_of_softmax(logits: npt.NDArray[np.float32]) -> float:
+    weights = np.exp(logits.astype(np.float64) - logits.max())
+    return float(weights[0] / weights.sum())
 
 
 def _placed(candidate: SceneObject, observation: Observation) -> SceneObject:
