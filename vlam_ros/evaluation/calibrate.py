@@ -28,7 +28,7 @@ MASK_ALARMS, ALARMS = 0.12, 0.035
 """Aimed at on validation scenes; below the gates of the test, for the two differ by chance."""
 MASK_THRESHOLDS = (0.3, 0.4, 0.5)
 TOLERANCES = (0.0, 0.3, 1.0)
-SCENES_PER_THRESHOLD = 30
+SCENES_PER_THRESHOLD = 15
 SENTENCES = 400
 SKILL_TEMPERATURE = 14.0
 
