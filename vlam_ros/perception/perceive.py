@@ -105,7 +105,7 @@ class Perceiver:
     ) -> list[SceneObject]:
         """The objects with scores, masks and boxes of the second look, in one vision batch.
 
-        What is not there at a closer look is left out.
+        What neither CLIPSeg nor CLIP finds there at a closer look is left out.
         """
         chosen = _take_turns(objects, looked, self.settings.crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
@@ -115,7 +115,7 @@ class Perceiver:
         cosines, masks = self.grounder.look_twice(
             [window.cut(image) for window in windows], texts, [o.phrase for o in chosen]
         )
-        confirmed = []
+        closely_seen = []
         for candidate, window, row, mask in zip(chosen, windows, cosines, masks, strict=True):
             closer = refined(
                 candidate,
@@ -125,11 +125,13 @@ class Perceiver:
                 mask_threshold=calibration.mask_threshold,
                 min_area=self.settings.min_area,
             )
-            if closer is not None:
-                compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
-                score = _first_of_softmax(calibration.crop_temperature * row[compared])
-                confirmed.append(dataclasses.replace(closer, score=score, looked_twice=True))
-        return confirmed + unbelieved
+            compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
+            score = _first_of_softmax(calibration.crop_temperature * row[compared])
+            if closer is None and score < calibration.crop_threshold:
+                continue
+            seen = dataclasses.replace(closer or candidate, score=score, looked_twice=True)
+            closely_seen.append(seen)
+        return closely_seen + unbelieved
 
 
 def _first_of_softmax(logits: npt.NDArray[np.float32]) -> float:
