@@ -29,15 +29,28 @@ def test_resampling_takes_the_middle_of_each_new_pixel() -> None:
 
 
 def test_an_answer_is_right_if_its_best_confirmed_candidate_is() -> None:
-    wrong, right = Candidate(0.5, 0.9, 0.0), Candidate(0.5, 0.8, 0.9)
-    answer = Answer("red cup", Kind.PRESENT, 0.6, (wrong, right))
+    truth, elsewhere = np.zeros((2, 4, 4), bool)
+    truth[:, :2], elsewhere[:, 2:] = True, True
+    wrong, right = Candidate(0.5, 0.9, elsewhere), Candidate(0.5, 0.8, truth)
+    answer = Answer("red cup", Kind.PRESENT, truth, (wrong, right))
     assert answer.found(0.85)
     assert not answer.right(0.7)
     assert answer.found_by_mask(0.5)
     assert not answer.found_by_mask(0.6)
-    assert Answer("red cup", Kind.PRESENT, 0.6, (right,)).right(0.7)
-    assert not Answer("red cup", Kind.PRESENT, 0.6, (right,)).right(0.85)
-    assert not Answer("red cup", Kind.PRESENT, 0.6, ()).right(0.0)
+    assert Answer("red cup", Kind.PRESENT, truth, (right,)).right(0.7)
+    assert not Answer("red cup", Kind.PRESENT, truth, (right,)).right(0.85)
+    assert not Answer("red cup", Kind.PRESENT, truth, ()).right(0.0)
+
+
+def test_the_pieces_of_an_answer_count_as_one_mask_without_the_rejected() -> None:
+    truth, elsewhere = np.zeros((2, 4, 4), bool)
+    truth[:, :2], elsewhere[:, 3:] = True, True
+    pieces = Candidate(0.5, 0.9, truth), Candidate(0.5, 0.1, elsewhere)
+    answer = Answer("red cup", Kind.PRESENT, truth, pieces)
+    assert answer.iou() == pytest.approx(8 / 12)
+    assert answer.iou(rejection=0.1) == pytest.approx(8 / 12)
+    assert answer.iou(rejection=0.2) == 1.0
+    assert Answer("red cup", Kind.PRESENT, truth, ()).iou() == 0.0
 
 
 def test_gates() -> None:

@@ -28,6 +28,7 @@ CALIBRATION = Calibration(
     mask_threshold=0.45,
     tolerance=0.0,
     crop_threshold=0.7,
+    crop_rejection=0.0,
     margin=0.1,
     crop_size=64,
     crop_temperature=20.0,

@@ -28,6 +28,7 @@ def test_a_folder_without_calibration_has_none(tmp_path: Path) -> None:
         ("mask_threshold", 1.01),
         ("mask_threshold", "0.5"),
         ("crop_threshold", -0.1),
+        ("crop_rejection", 1.5),
         ("crop_threshold", float("nan")),
         ("margin", True),
         ("crop_size", 0),

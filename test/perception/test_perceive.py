@@ -131,6 +131,19 @@ def test_a_second_look_tells_a_ball_from_the_cup_that_the_mask_took_it_for(
     assert scene.stamp == 7
 
 
+def test_what_the_second_look_takes_for_something_else_is_left_out(few: PerceptionSettings) -> None:
+    few = dataclasses.replace(few, distractors=("ball",))
+    observation = observe(("red", 200, 40, 40), ("red", 100, 200, 40))
+    score = perceive(few, observation, ["red cup"], ["red cup"]).of("red cup")[1].score
+
+    def left(rejection: float) -> int:
+        eyes = ColourGrounder(dataclasses.replace(CALIBRATION, crop_rejection=rejection))
+        return len(perceive(few, observation, ["red cup"], ["red cup"], eyes).objects)
+
+    assert left(score - 0.01) == 2
+    assert left(score + 0.01) == 1
+
+
 def test_the_picture_is_encoded_once(few: PerceptionSettings) -> None:
     eyes = ColourGrounder()
     perceive(few, observe(("red", 200, 40, 40)), ["red cup", "cup", "blue cup"], ["cup"], eyes)

@@ -1,8 +1,9 @@
 """`vlam calibrate`: the thresholds of a checkpoint, chosen on validation scenes and sentences.
 
-Where the masks are best (mean IoU) is chosen first. The margin is then the smallest that keeps
-false alarms of the masks alone below MASK_ALARMS, the threshold of the second look the smallest
-that keeps its own below ALARMS: no more of what is there is given up than that takes.
+Where the masks are best (mean IoU) is chosen first: what a mask takes in, and which of its pieces
+the second look leaves out. The margin is then the smallest that keeps false alarms of the masks
+alone below MASK_ALARMS, the threshold of the second look the smallest that keeps its own below
+ALARMS: no more of what is there is given up than that takes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ MASK_ALARMS, ALARMS = 0.12, 0.035
 """Aimed at on validation scenes; below the gates of the test, for the two differ by chance."""
 MASK_THRESHOLDS = (0.3, 0.4, 0.5)
 TOLERANCES = (0.0, 0.3, 1.0)
+REJECTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 SCENES_PER_THRESHOLD = 15
 SENTENCES = 400
 SKILL_TEMPERATURE = 14.0
@@ -54,13 +56,15 @@ def calibrate(model: str | Path, scenes: int = 300, progress: bool = True) -> Ca
     def ask(masks: tuple[float, float], count: int) -> list[Answer]:
         threshold, tolerance = masks
         grounder.calibration = dataclasses.replace(
-            start, mask_threshold=threshold, tolerance=tolerance
+            start, mask_threshold=threshold, tolerance=tolerance, crop_rejection=0.0
         )
         return answers(grounder, settings, "validation", count, progress)
 
     few = min(scenes, SCENES_PER_THRESHOLD)
     best = max(product(MASK_THRESHOLDS, TOLERANCES), key=lambda masks: _mean_iou(ask(masks, few)))
-    absent = [a for a in ask(best, scenes) if a.kind is not Kind.PRESENT]
+    asked = ask(best, scenes)
+    absent = [a for a in asked if a.kind is not Kind.PRESENT]
+    rejection = max(REJECTIONS, key=lambda r: _mean_iou(asked, r))
     margin = _smallest(lambda m: _share([a.found_by_mask(m) for a in absent]) <= MASK_ALARMS)
     crop_threshold = _smallest(lambda t: _share([a.found(t) for a in absent]) <= ALARMS)
     return dataclasses.replace(
@@ -69,6 +73,7 @@ def calibrate(model: str | Path, scenes: int = 300, progress: bool = True) -> Ca
         tolerance=best[1],
         margin=margin,
         crop_threshold=crop_threshold,
+        crop_rejection=min(rejection, crop_threshold),
         skill_threshold=_skill_threshold(grounder, settings),
         made_with=f"vlam calibrate --scenes {scenes}",
     )
@@ -80,6 +85,7 @@ def _neutral(model: str | Path) -> Calibration:
         mask_threshold=0.5,
         tolerance=0.0,
         crop_threshold=1.0,
+        crop_rejection=0.0,
         margin=0.0,
         crop_size=checkpoint.preprocessing.size,
         crop_temperature=round(float(checkpoint.model.clip.logit_scale.float().exp()), 2),
@@ -109,8 +115,8 @@ def _skill_threshold(grounder: Grounder, settings: Settings) -> float:
     return round(float(np.clip(middle, 0, 1)), 3)
 
 
-def _mean_iou(seen: Sequence[Answer]) -> float:
-    return float(np.mean([a.iou for a in seen if a.kind is Kind.PRESENT]))
+def _mean_iou(seen: Sequence[Answer], rejection: float = 0.0) -> float:
+    return float(np.mean([a.iou(rejection) for a in seen if a.kind is Kind.PRESENT]))
 
 
 def _share(alarms: Sequence[bool]) -> float:

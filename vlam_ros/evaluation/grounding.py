@@ -15,7 +15,7 @@ from vlam_ros.configuration import Settings
 from vlam_ros.evaluation.queries import Kind, Question, questions
 from vlam_ros.perception import Grounder, ImageFeatures, Perceiver
 from vlam_ros.simulation import World
-from vlam_ros.types import Uint8Array
+from vlam_ros.types import BoolArray, Uint8Array
 
 MIN_PIXELS = 100
 """Visible size from which a prompted object counts, in pixels of the mask."""
@@ -27,22 +27,31 @@ HIT = 0.5
 class Candidate:
     """What the pipeline made of one query: a possible object.
 
-    `margin` is its mask's lead, `score` the second look's probability, `iou` that with the truth.
+    `margin` is its mask's lead, `score` the second look's probability, `mask` as the second look
+    leaves it.
     """
 
     margin: float
     score: float
-    iou: float
+    mask: BoolArray
 
 
 @dataclass(frozen=True)
 class Answer:
-    """All candidates for one query; `iou` of their union with the truth, NaN for what is absent."""
+    """All candidates for one query, and the pixels of what it names, none for what is absent."""
 
     phrase: str
     kind: Kind
-    iou: float
+    truth: BoolArray
     candidates: tuple[Candidate, ...]
+
+    def iou(self, rejection: float = 0.0) -> float:
+        """IoU of the candidates whose score is not below `rejection`, as one mask."""
+        union = np.zeros_like(self.truth)
+        for candidate in self.candidates:
+            if candidate.score >= rejection:
+                union |= candidate.mask
+        return intersection_over_union(union, self.truth)
 
     def found_by_mask(self, margin: float) -> bool:
         """Whether any candidate would be confirmed without a second look."""
@@ -55,7 +64,9 @@ class Answer:
     def right(self, threshold: float) -> bool:
         """Whether the best candidate is confirmed and on the object."""
         best = max(self.candidates, key=lambda c: c.score, default=None)
-        return best is not None and best.score >= threshold and best.iou > HIT
+        if best is None or best.score < threshold:
+            return False
+        return intersection_over_union(best.mask, self.truth) > HIT
 
 
 def answers(
@@ -100,20 +111,14 @@ def _ask(eyes: _Remembering, settings: Settings, question: Question) -> Iterator
     perceiver = Perceiver(eyes, settings.perception)  # type: ignore[arg-type]
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
-        masks = [o.mask for o in scene.objects]
         truth = resample(query.truth, eyes.mask_shape)
         if query.kind is Kind.PRESENT and truth.sum() <= MIN_PIXELS:
             continue
-        union = np.any(masks, axis=0) if masks else np.zeros_like(truth)
-        candidates = tuple(
-            Candidate(o.margin, o.score, intersection_over_union(o.mask, truth))
-            for o in scene.objects
-        )
-        iou = intersection_over_union(union, truth) if truth.any() else float("nan")
-        yield Answer(query.phrase, query.kind, iou, candidates)
+        candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
+        yield Answer(query.phrase, query.kind, truth, candidates)
 
 
-def resample(mask: npt.NDArray[np.bool_], shape: Sequence[int]) -> npt.NDArray[np.bool_]:
+def resample(mask: BoolArray, shape: Sequence[int]) -> BoolArray:
     """bool[H,W] → bool[h,w] by the value at the middle of each new pixel."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
@@ -122,7 +127,7 @@ def resample(mask: npt.NDArray[np.bool_], shape: Sequence[int]) -> npt.NDArray[n
     return mask[rows][:, columns]
 
 
-def intersection_over_union(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+def intersection_over_union(one: BoolArray, other: BoolArray) -> float:
     """Common share of two masks, 0..1; 0 when both are empty."""
     union = np.count_nonzero(one | other)
     return float(np.count_nonzero(one & other) / union) if union else 0.0

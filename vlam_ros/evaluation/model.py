@@ -105,8 +105,8 @@ def evaluate_model(
         return answer.right(threshold)
 
     rows = [
-        Row("mean IoU", _mean(present, lambda a: a.iou), len(present), 0.70),
-        Row("hits (IoU > 0.5)", _mean(present, lambda a: a.iou > HIT), len(present), 0.85),
+        Row("mean IoU", _mean(present, Answer.iou), len(present), 0.70),
+        Row("hits (IoU > 0.5)", _mean(present, lambda a: a.iou() > HIT), len(present), 0.85),
         Row("confirmed, right object", _mean(present, right), len(present)),
         Row("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
         Row(
@@ -120,7 +120,7 @@ def evaluate_model(
             Row(f"… second look, {kind.value}", _mean(asked, confirmed), len(asked)),
         ]
     rows += [
-        Row("mean IoU, pairs never trained", _mean(composed, lambda a: a.iou), len(composed), 0.60),
+        Row("mean IoU, pairs never trained", _mean(composed, Answer.iou), len(composed), 0.60),
         Row(
             "confirmed, pairs never trained",
             _mean(composed, right),

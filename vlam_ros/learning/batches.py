@@ -70,10 +70,14 @@ def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int
 def draw_crops(
     data: SceneData, rng: Generator, count: int, size: int
 ) -> tuple[Pictures, npt.NDArray[np.int64]]:
-    """`count` augmented crops with the (colour, shape) of the object in the middle."""
+    """`count` augmented crops with the (colour, shape) of the object in the middle.
+
+    They are cut as loosely as the second look cuts around masks that cover half an object, or half
+    of its neighbour as well.
+    """
     rows = rng.integers(0, len(data.crops), count)
-    zoom = rng.uniform(0.66, 0.98, count)
-    shift = rng.uniform(-1, 1, (2, count)) * np.minimum(1 - zoom, 0.15)
+    zoom = rng.uniform(0.55, 1.0, count)
+    shift = rng.uniform(-1, 1, (2, count)) * np.minimum(1 - zoom, 0.25)
     pictures = _augment(data.crops[rows], data.crop_labels[rows], rng, zoom, shift, size)
     return pictures, data.crop_pairs[rows]
 
@@ -147,6 +151,19 @@ def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
             positives[i, NOUNS + shape] = positives[i, COLOURS + colour] = True
         positives[i, rows[i]] = True
     return positives, rows
+
+
+def crop_masks(labels: Tensor, positives: Tensor, which: Tensor, rows: Tensor) -> Tensor:
+    """bool[P,S,S]: the object in the middle of crop `which[p]` if text row `rows[p]` names it.
+
+    Args:
+        labels: int64[B,S,S], 1 on the object in the middle.
+        positives: bool[B,NONSENSE] of `crop_targets`.
+        which: int64[P], index of the crop.
+        rows: int64[P], text row of the prompt.
+    """
+    named = positives[which, rows.clamp(max=NONSENSE - 1)] & (rows < NONSENSE)
+    return (labels[which] == 1) & named[:, None, None]
 
 
 def scene_targets(labels: Tensor, pairs: npt.NDArray[np.int64], visible: int = 20) -> Tensor:

@@ -52,6 +52,7 @@ def export(trainer: Trainer, out: Path) -> None:
         mask_threshold=0.5,
         tolerance=0.0,
         crop_threshold=1.0,  # nothing is believed before `vlam calibrate` has chosen a threshold
+        crop_rejection=0.0,
         margin=0.0,
         crop_size=recipe.model.crop_size,
         crop_temperature=round(model.clip.logit_scale.detach().exp().item(), 2),

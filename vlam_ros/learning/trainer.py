@@ -123,19 +123,12 @@ class Trainer:
         floor, unnamed = (torch.full_like(rows, v) for v in (batches.FLOOR, batches.IGNORE))
         named = torch.stack([floor, rows, unnamed], dim=1)
         regions = self._regions(states.tokens, pictures.labels, named, words, scale)
-        # A prompt's own object is in the middle; a neighbour may or may not be another one.
-        known = (pictures.labels < 2).float()
-        picture = torch.arange(len(rows)).repeat(2)
-        other = torch.from_numpy(rng.permutation(len(rows)))
-        asked = torch.cat([rows, rows[other]])
-        same = asked == rows.repeat(2)
-        masks = (
-            (pictures.labels[picture] == 1)
-            & same[:, None, None]
-            & (asked != batches.FLOOR)[:, None, None]
-        )
-        logits = decode_masks(self.model, states.activations, words[asked], picture)
-        masking = mask_loss(logits * known[picture] - 20 * (1 - known[picture]), masks)
+        which, asked = map(torch.from_numpy, batches.draw_prompts(positives, rng, 2))
+        masks = batches.crop_masks(pictures.labels, positives, which, asked)
+        logits = decode_masks(self.model, states.activations, words[asked], which)
+        # The object in the middle decides; a neighbour may or may not be another one of its kind.
+        known = (pictures.labels < 2).float()[which]
+        masking = mask_loss(logits * known - 20 * (1 - known), masks)
         return {"contrast_crops": contrast, "regions_crops": regions, "masks_crops": masking}
 
     def _scene_losses(

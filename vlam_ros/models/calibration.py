@@ -27,6 +27,8 @@ class Calibration:
         tolerance: lead in mask probability, in 0..1, that an opponent may have on a pixel before
             the pixel is taken from a phrase; 0: the best prompt takes it.
         crop_threshold: probability, in 0..1, from which the second look confirms a candidate.
+        crop_rejection: probability, in 0..1, below which the second look takes a candidate for
+            something else, and it is left out of the scene.
         margin: lead in mask probability, in 0..1, that a candidate needs over the runner-up.
         crop_size: side in pixels of the square that a crop is resized to, a multiple of the patch.
         crop_temperature: factor on the image-text cosines in the second look's softmax.
@@ -39,6 +41,7 @@ class Calibration:
     mask_threshold: float
     tolerance: float
     crop_threshold: float
+    crop_rejection: float
     margin: float
     crop_size: int
     crop_temperature: float
@@ -48,7 +51,7 @@ class Calibration:
     made_with: str
 
     def __post_init__(self) -> None:
-        for name in ("mask_threshold", "tolerance", "crop_threshold", "margin"):
+        for name in ("mask_threshold", "tolerance", "crop_threshold", "crop_rejection", "margin"):
             self._check(name, "a probability in 0..1", 0.0, 1.0)
         self._check("skill_threshold", "a cosine in -1..1", -1.0, 1.0)
         for name in ("crop_temperature", "skill_temperature"):

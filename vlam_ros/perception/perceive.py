@@ -105,7 +105,8 @@ class Perceiver:
     ) -> list[SceneObject]:
         """The objects with scores, masks and boxes of the second look, in one vision batch.
 
-        What neither CLIPSeg nor CLIP finds there at a closer look is left out.
+        What CLIP takes for something else at a closer look is left out, and so is what CLIPSeg
+        does not draw again unless CLIP confirms it.
         """
         chosen = _take_turns(objects, looked, self.settings.crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
@@ -127,7 +128,8 @@ class Perceiver:
             )
             compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
             score = _first_of_softmax(calibration.crop_temperature * row[compared])
-            if closer is None and score < calibration.crop_threshold:
+            least = calibration.crop_rejection if closer else calibration.crop_threshold
+            if score < least:
                 continue
             seen = dataclasses.replace(closer or candidate, score=score, looked_twice=True)
             closely_seen.append(seen)
