@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import yaml
 
@@ -19,6 +19,7 @@ from vlam_ros.errors import ConfigurationError
 from vlam_ros.resources import resource_path
 
 T = TypeVar("T")
+Group = TypeVar("Group", bound="NodeSettings")
 
 
 def parameter(
@@ -46,14 +47,62 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class CameraMountSettings:
-    """Where the camera sits on the robot, for robots without tf."""
+class CameraSettings:
+    """Which camera it is, and where it sits on the robot, for robots without tf."""
 
+    frame_id: str = parameter("frame of the pictures that the mount is of; empty: any")
+    rectified: bool = parameter("whether the pictures are rectified: P of camera_info, no D")
     x: float = parameter("optical centre ahead of base_link, m", -5, 5)
     y: float = parameter("optical centre left of base_link, m", -5, 5)
     height: float = parameter("optical centre above the floor, m", 0.01, 10)
     tilt: float = parameter("downward tilt of the optical axis, rad", -1.5, 1.57)
     yaw: float = parameter("leftward turn of the optical axis, rad", -3.15, 3.15)
+
+
+@dataclass(frozen=True)
+class SensorSettings:
+    """How long a picture waits for its depth, and when other sensors' data is too old."""
+
+    lidar_wait: float = parameter("longest wait of a picture for its LiDAR sweep, s", 0, 5)
+    max_lidar_age: float = parameter("oldest sweep, depth and obstacles used, s", 0.01, 10)
+    max_imu_age: float = parameter("oldest IMU reading and attitude used, s", 0.01, 10)
+    max_odometry_age: float = parameter("oldest odometry and robot state used, s", 0.01, 10)
+
+
+@dataclass(frozen=True)
+class LidarSettings:
+    """Which LiDAR it is, where it sits on the robot without tf, and what it can measure."""
+
+    frame_id: str = parameter("frame of the sweeps that the mount is of; empty: any")
+    x: float = parameter("ahead of base_link, m", -5, 5)
+    y: float = parameter("left of base_link, m", -5, 5)
+    z: float = parameter("above base_link, m", -5, 10)
+    roll: float = parameter("turn about x, rad", -3.15, 3.15)
+    pitch: float = parameter("turn about y, rad", -3.15, 3.15)
+    yaw: float = parameter("turn about z, rad", -3.15, 3.15)
+    min_range: float = parameter("nearer returns are ignored, m", 0, 10)
+    max_range: float = parameter("farther returns are ignored, m", 0.1, 1000)
+
+
+@dataclass(frozen=True)
+class ImuSettings:
+    """Which IMU it is, and how it is turned against `base_link` without tf."""
+
+    frame_id: str = parameter("frame of the readings that the mount is of; empty: any")
+    roll: float = parameter("turn about x, rad", -3.15, 3.15)
+    pitch: float = parameter("turn about y, rad", -3.15, 3.15)
+    yaw: float = parameter("turn about z, rad", -3.15, 3.15)
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """What of a sweep is floor, robot or obstacle."""
+
+    floor_tolerance: float = parameter("returns this near to the floor are floor, m", 0.005, 0.5)
+    obstacle_height: float = parameter("returns higher above the floor block nothing, m", 0.1, 10)
+    robot_box: tuple[float, ...] = parameter(
+        "box of the robot: rear and front x, half width, height in base_link, m", length=4
+    )
 
 
 @dataclass(frozen=True)
@@ -94,17 +143,13 @@ class ActionSettings:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All parameters of the decision pipeline."""
+class NodeSettings:
+    """All parameters of one node, in groups; `NODE` is its name in the parameter file."""
 
-    model: ModelSettings
-    camera: CameraMountSettings
-    perception: PerceptionSettings
-    policy: PolicySettings
-    action: ActionSettings
+    NODE: ClassVar[str]
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
+    def from_mapping(cls: type[Group], values: Mapping[str, Any]) -> Group:
         """Build from nested values; ConfigurationError names the parameter that is wrong."""
         hints = get_type_hints(cls)
         known = {f.name for f in dataclasses.fields(cls)}
@@ -114,9 +159,9 @@ class Settings:
         return cls(**groups)
 
     @classmethod
-    def load(cls, path: str | Path | None = None, **overrides: Any) -> Settings:
+    def load(cls: type[Group], path: str | Path | None = None, **overrides: Any) -> Group:
         """Read a ROS parameter file; overrides are dotted names with `.` written `__`."""
-        values = read_parameters(path or resource_path("config/vlam.yaml"), "vlam_node")
+        values = read_parameters(path or resource_path("config/vlam.yaml"), cls.NODE)
         # Parameters of the node itself (autostart and the like) stand beside the groups.
         groups = {k: dict(v) for k, v in values.items() if isinstance(v, Mapping)}
         for dotted, value in overrides.items():
@@ -125,19 +170,50 @@ class Settings:
         return cls.from_mapping(groups)
 
 
+@dataclass(frozen=True)
+class Settings(NodeSettings):
+    """All parameters of vlam_node: the decision pipeline."""
+
+    NODE: ClassVar[str] = "vlam_node"
+
+    model: ModelSettings
+    camera: CameraSettings
+    sensors: SensorSettings
+    perception: PerceptionSettings
+    policy: PolicySettings
+    action: ActionSettings
+
+
+@dataclass(frozen=True)
+class FusionNodeSettings(NodeSettings):
+    """All parameters of fusion_node."""
+
+    NODE: ClassVar[str] = "fusion_node"
+
+    camera: CameraSettings
+    sensors: SensorSettings
+    lidar: LidarSettings
+    imu: ImuSettings
+    fusion: FusionSettings
+
+
 def read_parameters(path: str | Path, node: str) -> dict[str, Any]:
-    """The `ros__parameters` of one node in a ROS parameter file, nested as in the file."""
+    """The `ros__parameters` of one node in a ROS parameter file, nested as in the file.
+
+    What stands under `/**` is shared by all nodes.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             document = yaml.safe_load(file)
         values = (document.get(f"/**/{node}") or document[node])["ros__parameters"]
+        shared = document.get("/**", {"ros__parameters": {}})["ros__parameters"]
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read the parameter file {path}: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path} has no entry /**/{node}: ros__parameters: …") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not isinstance(shared, dict):
         raise ConfigurationError(f"{path}: {node}: ros__parameters must be a mapping")
-    return values
+    return {**shared, **values}
 
 
 def parameters(cls: type) -> Iterator[tuple[str, dataclasses.Field[Any]]]:

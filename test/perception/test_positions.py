@@ -44,6 +44,7 @@ def camera_at(
         rotation=rotation(optical_roll, tilt, yaw) @ optical,
         position=np.array([0.10, 0.03, height]),
         distortion=distortion,
+        distortion_model="rational_polynomial" if len(distortion) == 8 else "plumb_bob",
     )
 
 

@@ -11,14 +11,14 @@ import pytest
 from geometry_msgs.msg import TransformStamped
 from rclpy.time import Time
 
-from vlam_ros.configuration import CameraMountSettings
+from vlam_ros.configuration import CameraSettings
 from vlam_ros.ros.mount import MountSource, mount_from_settings, mount_from_transform
 
 RIGHT, DOWN, FORWARD = np.eye(3)
 
 
-def settings(tilt: float = 0.0, yaw: float = 0.0) -> CameraMountSettings:
-    return CameraMountSettings(x=0.1, y=-0.2, height=0.6, tilt=tilt, yaw=yaw)
+def settings(tilt: float = 0.0, yaw: float = 0.0) -> CameraSettings:
+    return CameraSettings(x=0.1, y=-0.2, height=0.6, tilt=tilt, yaw=yaw)
 
 
 def test_a_level_camera_sees_forward_with_right_to_the_right() -> None:

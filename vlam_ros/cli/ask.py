@@ -12,7 +12,7 @@ from vlam_ros.cli.arguments import Subparsers, command_parser, field_of_view
 from vlam_ros.errors import ImageError
 
 if TYPE_CHECKING:
-    from vlam_ros.configuration import CameraMountSettings, Settings
+    from vlam_ros.configuration import CameraSettings, Settings
     from vlam_ros.types import Camera, Uint8Array
 
 
@@ -115,7 +115,7 @@ def read_picture(path: Path) -> Uint8Array:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def assumed_camera(image: Uint8Array, hfov: float, settings: CameraMountSettings) -> Camera:
+def assumed_camera(image: Uint8Array, hfov: float, settings: CameraSettings) -> Camera:
     """An ideal camera with square pixels, `hfov` degrees wide, mounted as the settings say."""
     import numpy as np
 

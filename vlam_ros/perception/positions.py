@@ -86,7 +86,7 @@ def _from_depth(mask: BoolArray, camera: Camera, depth: npt.NDArray[np.float32])
     rows, columns = np.nonzero(mask)
     down, across = _scale(mask, camera)
     middle = (columns.mean() + 0.5) * across - 0.5, (rows.mean() + 0.5) * down - 0.5
-    ray = _rays(camera, [middle])[0]
+    ray = camera.rays([middle])[0]
     if not np.isfinite(ray).all():
         return None
     point = camera.position + camera.rotation @ ray * distance
@@ -162,7 +162,7 @@ def floor_centre(
     normal = np.array(
         [-math.sin(pitch), math.cos(pitch) * math.sin(roll), math.cos(pitch) * math.cos(roll)]
     )
-    ray = camera.rotation @ _rays(camera, [foot])[0]
+    ray = camera.rotation @ camera.rays([foot])[0]
     height, descent = float(normal @ camera.position), -float(normal @ ray)
     # Negated, so that the NaN of a distortion without inverse ends here as well.
     if not (height > 0 and descent > 1e-6):
@@ -179,27 +179,13 @@ def floor_centre(
     return edge + away * size / 2, size
 
 
-def _rays(camera: Camera, pixels: list[tuple[float, float]]) -> Vector:
-    """Rays [N,3] with z = 1 in the optical frame; NaN where the distortion has no inverse."""
-    points = np.array(pixels, np.float64).reshape(-1, 1, 2)
-    K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1.0]])
-    D = np.array(camera.distortion, np.float64)
-    # The default of five iterations leaves errors of a pixel towards the corners of wide lenses.
-    accurate = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
-    plane = cv2.undistortPoints(points, K, D, criteria=accurate)
-    rays = np.concatenate([plane[:, 0], np.ones((len(points), 1))], axis=1)
-    back, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), K, D)
-    rays[np.abs(back - points).max(axis=(1, 2)) > 0.1] = np.nan
-    return rays
-
-
 def _width(mask: BoolArray, camera: Camera) -> float:
     """The mask's width in normalised image coordinates, at half its height."""
     down, across = _scale(mask, camera)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     v = (rows[0] + rows[-1] + 1) / 2 * down - 0.5
     left, right = columns[0] * across - 0.5, (columns[-1] + 1) * across - 0.5
-    rays = _rays(camera, [(left, v), (right, v)])
+    rays = camera.rays([(left, v), (right, v)])
     return float(rays[1, 0] - rays[0, 0])
 
 

@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from std_msgs.msg import Bool
 
-from vlam_ros.configuration import CameraMountSettings
+from vlam_ros.configuration import CameraSettings
 from vlam_ros.errors import VlamError
 from vlam_ros.ros import qos, sensors
 from vlam_ros.ros.images import depth_from_message
@@ -27,9 +27,7 @@ class SensorInputs:
     Missing, with the reason, and is reported to `complain`.
     """
 
-    def __init__(
-        self, node: Node, camera: CameraMountSettings, complain: Callable[[str], None]
-    ) -> None:
+    def __init__(self, node: Node, camera: CameraSettings, complain: Callable[[str], None]) -> None:
         self._node = node
         self._mounts = MountSource(node, camera)
         self._complain = complain

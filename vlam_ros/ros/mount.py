@@ -15,7 +15,7 @@ from geometry_msgs.msg import Quaternion, TransformStamped
 from rclpy.node import Node
 from rclpy.time import Time
 
-from vlam_ros.configuration import CameraMountSettings
+from vlam_ros.configuration import CameraSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.types import FloatArray, optical_rotation
 
@@ -32,7 +32,7 @@ class Mount:
     position: FloatArray
 
 
-def mount_from_settings(settings: CameraMountSettings) -> Mount:
+def mount_from_settings(settings: CameraSettings) -> Mount:
     """The optical axis turned left by `yaw` and down by `tilt`."""
     position = np.array([settings.x, settings.y, settings.height])
     return Mount(optical_rotation(settings.tilt, settings.yaw), position)
@@ -66,7 +66,7 @@ def rotation_matrix(q: Quaternion) -> FloatArray:
 class MountSource:
     """Looks up the mount of a camera by its frame."""
 
-    def __init__(self, node: Node, settings: CameraMountSettings) -> None:
+    def __init__(self, node: Node, settings: CameraSettings) -> None:
         self._settings = mount_from_settings(settings)
         try:
             self._tf2: Any = importlib.import_module("tf2_ros")

@@ -6,6 +6,7 @@ otherwise, positions are in `base_link` at the stamp of the image. Arrays are ne
 
 from vlam_ros.types.action import DIMENSIONS, ActionChunk, ActionSpace, Decision
 from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
+from vlam_ros.types.camera import Camera, optical_rotation
 from vlam_ros.types.instruction import (
     Instruction,
     InstructionRequest,
@@ -13,17 +14,17 @@ from vlam_ros.types.instruction import (
     Placement,
     Relation,
 )
+from vlam_ros.types.measurement import ImuSample, LidarSweep
 from vlam_ros.types.observation import (
     Attitude,
-    Camera,
     DepthImage,
+    FloorPlane,
     GripperState,
     JointState,
     Missing,
     Observation,
     Obstacles,
     Odometry,
-    optical_rotation,
 )
 from vlam_ros.types.plan import Outcome, Plan, PlanState, Reason, SkillStep, Verdict
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
@@ -38,10 +39,13 @@ __all__ = [
     "Decision",
     "DepthImage",
     "FloatArray",
+    "FloorPlane",
     "GripperState",
+    "ImuSample",
     "Instruction",
     "InstructionRequest",
     "JointState",
+    "LidarSweep",
     "Missing",
     "ObjectPhrase",
     "Observation",

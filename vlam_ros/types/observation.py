@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.errors import ImageError
-from vlam_ros.types.arrays import FloatArray, Uint8Array
+from vlam_ros.types.arrays import Uint8Array
+from vlam_ros.types.camera import Camera
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The defined absence of a sensor's data, with the reason a person can read."""
+    """The defined absence of a sensor's data, with the reason a person can read.
+
+    `lost` tells a sensor that was there and fell silent from one that never spoke: a robot may do
+    without a LiDAR, but not go on as if its LiDAR still watched.
+    """
 
     reason: str
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera: intrinsics at the size of the image, and where it sits on the robot.
-
-    `rotation` turns vectors of the optical frame (x right, y down, z forward) into `base_link`;
-    `position` is the optical centre in `base_link`, its z the height above the floor the base
-    stands on. `distortion` holds plumb_bob coefficients (k1, k2, p1, p2, k3), empty if rectified.
-    """
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    rotation: FloatArray
-    position: FloatArray
-    distortion: tuple[float, ...] = ()
-    frame_id: str = "camera_optical"
-
-    def __post_init__(self) -> None:
-        if self.width <= 0 or self.height <= 0:
-            raise ImageError(f"camera size must be positive, got {self.width}x{self.height}")
-        values = (self.fx, self.fy, self.cx, self.cy)
-        if not all(np.isfinite(values)) or self.fx <= 0 or self.fy <= 0:
-            raise ImageError(
-                f"camera intrinsics must be finite with fx, fy > 0, got fx={self.fx} fy={self.fy} "
-                f"cx={self.cx} cy={self.cy}: is the camera calibrated and camera_info published?"
-            )
-
-
-def optical_rotation(tilt: float, yaw: float = 0.0, roll: float = 0.0) -> FloatArray:
-    """Rotation float64[3,3] of optical vectors into `base_link`.
-
-    The camera looks along +x, tilted down by `tilt`, turned left by `yaw` and rolled clockwise by
-    `roll`, in rad.
-    """
-    # Columns are the optical axes (x right, y down, z forward) of a level camera.
-    ahead = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-    ct, st, cy, sy = math.cos(tilt), math.sin(tilt), math.cos(yaw), math.sin(yaw)
-    cr, sr = math.cos(roll), math.sin(roll)
-    # A positive rotation about y, which points left, lowers what looks forward.
-    nod = np.array([[ct, 0.0, st], [0.0, 1.0, 0.0], [-st, 0.0, ct]])
-    turn = np.array([[cy, -sy, 0.0], [sy, cy, 0.0], [0.0, 0.0, 1.0]])
-    about_axis = np.array([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
-    return turn @ nod @ ahead @ about_axis
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +47,19 @@ class Obstacles:
 
     stamp: int
     points: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FloorPlane:
+    """The floor around the robot, as LiDAR returns show it: floor points p have n · p = offset.
+
+    `normal` is the unit vector n in `base_link` that points up, `offset` is in metres, 0 where
+    `base_link` lies on the floor, negative where it is above it.
+    """
+
+    stamp: int
+    normal: tuple[float, float, float]
+    offset: float
 
 
 @dataclass(frozen=True)
@@ -134,6 +104,7 @@ class Observation:
     camera: Camera | Missing
     depth: DepthImage | Missing = field(default_factory=lambda: Missing("no depth source"))
     attitude: Attitude | Missing = field(default_factory=lambda: Missing("no IMU"))
+    floor: FloorPlane | Missing = field(default_factory=lambda: Missing("no LiDAR"))
     obstacles: Obstacles | Missing = field(default_factory=lambda: Missing("no LiDAR"))
     odometry: Odometry | Missing = field(default_factory=lambda: Missing("no odometry"))
     gripper: GripperState | Missing = field(default_factory=lambda: Missing("no gripper state"))
