@@ -19,8 +19,8 @@ from vlam_ros.types.arrays import FloatArray
 COEFFICIENTS = {"plumb_bob": (5,), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 """Distortion models of sensor_msgs/CameraInfo, and how many coefficients each has."""
 
-_BORDER = 16
-"""Points along each edge of the picture from which its field of view is measured."""
+_GRID = 24
+"""Pixels along each side of the picture at which its field of view is measured."""
 _ROUND_TRIP = 0.1
 """Pixels by which a ray may miss its pixel before the distortion counts as without inverse."""
 
@@ -98,13 +98,14 @@ class Camera:
             (pixels float64[N,2], depth [N] along the optical axis in metres); both NaN for points
             behind the camera, outside of the picture, or not finite.
         """
-        optical = (np.asarray(points) - self.position) @ self.rotation
-        depth = optical[:, 2].copy()
         with np.errstate(divide="ignore", invalid="ignore"):
+            optical = (np.asarray(points) - self.position) @ self.rotation
+            depth = optical[:, 2].copy()
             plane = optical[:, :2] / depth[:, None]
             # Beyond its field of view a distortion polynomial folds back into the picture.
-            low, high = self._field_of_view
+            low, high, radius = self._field_of_view
             seen = (depth > 0) & ((plane >= low) & (plane <= high)).all(axis=1)
+            seen &= np.hypot(plane[:, 0], plane[:, 1]) <= radius
         pixels = np.full((len(optical), 2), np.nan)
         inside = self._distorted(np.column_stack([plane[seen], np.ones(np.count_nonzero(seen))]))
         size = np.array([self.width, self.height])
@@ -126,18 +127,19 @@ class Camera:
         return np.array(self.distortion, np.float64)
 
     @cached_property
-    def _field_of_view(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Least and greatest (x/z, y/z) of what the edges of the picture see, and a little more."""
-        u = np.linspace(-0.5, self.width - 0.5, _BORDER)
-        v = np.linspace(-0.5, self.height - 0.5, _BORDER)
-        edges = [(u, np.full_like(u, end)) for end in (v[0], v[-1])]
-        edges += [(np.full_like(v, end), v) for end in (u[0], u[-1])]
-        rays = self.rays(np.concatenate([np.column_stack(edge) for edge in edges]))[:, :2]
+    def _field_of_view(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
+        """Least and greatest (x/z, y/z) that the picture sees, the greatest distance from the axis,
+        and a little more of each.
+        """
+        u = np.linspace(-0.5, self.width - 0.5, _GRID)
+        v = np.linspace(-0.5, self.height - 0.5, _GRID)
+        rays = self.rays(np.stack(np.meshgrid(u, v), axis=-1))[:, :2]
         rays = rays[np.isfinite(rays).all(axis=1)]
-        if not len(rays):  # the lens sees more than half a sphere
-            return np.full(2, -np.inf), np.full(2, np.inf)
-        margin = 0.02 * (rays.max(axis=0) - rays.min(axis=0))
-        return rays.min(axis=0) - margin, rays.max(axis=0) + margin
+        if not len(rays):
+            raise ImageError(f"distortion {self.distortion} has no inverse anywhere in the picture")
+        low, high, radius = rays.min(axis=0), rays.max(axis=0), np.linalg.norm(rays, axis=1).max()
+        margin = 0.02 * (high - low)
+        return low - margin, high + margin, 1.02 * float(radius)
 
     def _distorted(self, rays: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Pixels [N,2] of rays [N,3] in the optical frame."""

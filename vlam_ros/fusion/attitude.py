@@ -1,0 +1,106 @@
+"""Roll and pitch from an IMU: a complementary filter on the direction of gravity.
+
+The gyroscope turns the upward direction with the robot, the accelerometer pulls it slowly towards
+the specific force (Mahony et al. 2008, for a single direction: yaw is nobody's business here). At
+rest the pull is stronger, and what the gyroscope still reads is its bias.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.fusion.rotation import rotation_from_vector, tilt_of, up_vector
+from vlam_ros.types import ImuSample
+
+Vector = npt.NDArray[np.float64]
+
+GRAVITY = 9.80665
+GAIN_MOVING, GAIN_AT_REST = 0.05, 3.0
+"""1/s: how fast the filter follows the accelerometer. A robot that accelerates for a second leans
+by no more than a twentieth of what its accelerometer says.
+"""
+NOT_GRAVITY = 1.5
+"""m/s²: a specific force whose size is off by more is a shock, and no direction at all."""
+REST_SECONDS = 0.5
+REST_RATE, REST_RATE_SIGMA, REST_FORCE_SIGMA = 0.05, 0.01, 0.15
+"""rad/s, rad/s, m/s²: mean rate and noise below which a window of readings counts as rest. A bias
+is smaller than the rate, a motor is louder than the noise.
+"""
+GAP = 0.5
+"""Seconds without a reading after which the filter starts anew: nobody knows how far it turned."""
+
+
+class AttitudeFilter:
+    """Feed it readings in the order of their stamps; `roll` and `pitch` are those of the last."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the attitude, but not the gyroscope's bias: it belongs to the sensor."""
+        self._last: ImuSample | None = None
+        self._since = 0.0
+        self._up = np.array([0.0, 0.0, 1.0])
+        self._recent: deque[ImuSample] = deque()
+        self.at_rest = False
+        if not hasattr(self, "bias"):
+            self.bias: Vector = np.zeros(3)
+
+    @property
+    def tilt(self) -> tuple[float, float]:
+        """Roll and pitch of `base_link` against gravity, rad."""
+        return tilt_of(self._up)
+
+    def update(self, sample: ImuSample, standing: bool = True) -> tuple[float, float]:
+        """Take a reading and return (roll, pitch) at its stamp.
+
+        Args:
+            sample: newer than the one before.
+            standing: False when odometry says that the robot moves, however still the IMU is: on a
+                smooth turn it reads a constant rate.
+        """
+        self._watch_rest(sample, standing)
+        force = np.array(sample.force)
+        last, self._last = self._last, sample
+        elapsed = (sample.stamp - last.stamp) / 1e9 if last else GAP
+        if last is None or elapsed >= GAP:
+            self._up, self._since = _direction(force), 0.0
+        else:
+            self._since += elapsed
+            rate = (np.array(sample.rate) + last.rate) / 2 - self.bias
+            self._up = rotation_from_vector(-rate[None] * elapsed)[0] @ self._up
+            if abs(np.linalg.norm(force) - GRAVITY) < NOT_GRAVITY:
+                # A plain average at first: one reading is all that is known of the start.
+                gain = GAIN_AT_REST if self.at_rest else max(GAIN_MOVING, 1 / (self._since + 1))
+                pulled = self._up + min(1.0, gain * elapsed) * (_direction(force) - self._up)
+                self._up = pulled / np.linalg.norm(pulled)
+        if sample.tilt is not None:
+            self._up = up_vector(*sample.tilt)
+        return self.tilt
+
+    def _watch_rest(self, sample: ImuSample, standing: bool) -> None:
+        recent = self._recent
+        recent.append(sample)
+        while sample.stamp - recent[0].stamp > REST_SECONDS * 1e9:
+            recent.popleft()
+        self.at_rest = False
+        covered = sample.stamp - recent[0].stamp > 0.8 * REST_SECONDS * 1e9
+        if not standing or not covered or len(recent) < 10:
+            return
+        rates, forces = np.array([s.rate for s in recent]), np.array([s.force for s in recent])
+        mean = rates.mean(axis=0)
+        self.at_rest = bool(
+            np.abs(mean).max() < REST_RATE
+            and rates.std(axis=0).max() < REST_RATE_SIGMA
+            and forces.std(axis=0).max() < REST_FORCE_SIGMA
+        )
+        if self.at_rest:
+            self.bias = mean
+
+
+def _direction(force: Vector) -> Vector:
+    length = float(np.linalg.norm(force))
+    return force / length if length > 0 else np.array([0.0, 0.0, 1.0])

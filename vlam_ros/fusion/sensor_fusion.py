@@ -1,0 +1,260 @@
+"""LiDAR, IMU and odometry as the perception step needs them: registered to a picture, or missing.
+
+Everything is in `base_link` and stamped in ns of one clock. What comes too old or from the future
+never gets in, so that one broken clock cannot spoil what the other sensors know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.configuration import FusionSettings, SensorSettings
+from vlam_ros.errors import SensorError
+from vlam_ros.fusion.attitude import AttitudeFilter
+from vlam_ros.fusion.depth import depth_image
+from vlam_ros.fusion.deskew import Rates, pose_table
+from vlam_ros.fusion.floor import fit_floor, obstacles_among
+from vlam_ros.fusion.history import History, Stamped
+from vlam_ros.types import (
+    Attitude,
+    Camera,
+    DepthImage,
+    FloorPlane,
+    ImuSample,
+    LidarSweep,
+    Missing,
+    Obstacles,
+    Odometry,
+)
+
+SPAN = 2_000_000_000
+"""ns of each sensor that are kept."""
+AHEAD = 100_000_000
+"""ns that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
+STANDING = 0.01
+"""m/s and rad/s below which odometry says that the robot stands."""
+NEVER = "no message yet"
+
+Item = TypeVar("Item", bound=Stamped)
+
+
+@dataclass
+class _Sensor(Generic[Item]):
+    """What came of a sensor, and why the rest of it could not be used."""
+
+    name: str
+    max_age: int
+    history: History[Item] = field(default_factory=lambda: History(SPAN))
+    seen: bool = False
+    complaint: str = ""
+
+    def admit(self, item: Item, now: int, stamp: int) -> bool:
+        """Take an item measured at `stamp`; True if time jumped back. SensorError for its age."""
+        age = now - stamp
+        if age > self.max_age or age < -AHEAD:
+            how = f"{age / 1e9:.2f} s old" if age > 0 else f"{-age / 1e9:.2f} s ahead of the clock"
+            self.complaint = f"{self.name} is {how}: are the clocks synchronised?"
+            raise SensorError(self.complaint)
+        self.seen, self.complaint = True, ""
+        return self.history.add(item)
+
+    def status(self, now: int) -> str:
+        newest = self.history.newest
+        if newest is not None and now - newest.stamp <= self.max_age + AHEAD:
+            return f"ok, {max(0, now - newest.stamp) / 1e9:.2f} s old"
+        if self.seen:
+            return f"lost: {self.complaint or 'nothing comes any more'}"
+        return f"unusable: {self.complaint}" if self.complaint else "absent"
+
+    def missing(self, reason: str) -> Missing:
+        return Missing(f"{self.name}: {self.complaint or reason}", lost=self.seen)
+
+
+@dataclass(frozen=True)
+class _Tilt:
+    """What the attitude filter said after a reading."""
+
+    stamp: int
+    roll: float
+    pitch: float
+
+
+@dataclass(frozen=True)
+class _View:
+    """The best sweep for a stamp: points float32[N,3] in `base_link` as it was then."""
+
+    stamp: int
+    sweep: LidarSweep
+    points: npt.NDArray[np.float32]
+
+    @cached_property
+    def floor(self) -> FloorPlane | Missing:
+        return fit_floor(self.points, self.stamp)
+
+
+class SensorFusion:
+    """Takes what the sensors measure and answers for the stamp of a picture.
+
+    Each `add_` takes the node's clock `now` (ns) and raises SensorError for data that is older than
+    the sensor's limit, or from the future; it is not used then, and `status` says why.
+    """
+
+    def __init__(self, sensors: SensorSettings, settings: FusionSettings) -> None:
+        self._settings = settings
+        self._limits = {
+            "LiDAR": round(sensors.max_lidar_age * 1e9),
+            "IMU": round(sensors.max_imu_age * 1e9),
+            "odometry": round(sensors.max_odometry_age * 1e9),
+        }
+        self._filter = AttitudeFilter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Time jumped: all that was measured is of another time."""
+        limits = self._limits
+        self._sweeps: _Sensor[LidarSweep] = _Sensor("LiDAR", limits["LiDAR"])
+        self._imu: _Sensor[ImuSample] = _Sensor("IMU", limits["IMU"])
+        self._odometry: _Sensor[Odometry] = _Sensor("odometry", limits["odometry"])
+        self._depths: _Sensor[DepthImage] = _Sensor("depth camera", limits["LiDAR"])
+        self._tilts: History[_Tilt] = History(SPAN)
+        self._last_view: _View | None = None
+        self._filter.reset()
+
+    # --------------------------------------------------------------------------- in
+
+    def add_imu(self, sample: ImuSample, now: int) -> None:
+        """Take a reading of the IMU."""
+        if self._imu.admit(sample, now, sample.stamp):
+            self._filter.reset()
+            self._tilts.clear()
+        if self._imu.history.newest is not sample:
+            return  # late or twice
+        odometry = self._odometry.history.newest
+        standing = odometry is None or max(abs(odometry.speed), abs(odometry.yaw_rate)) < STANDING
+        roll, pitch = self._filter.update(sample, standing)
+        self._tilts.add(_Tilt(sample.stamp, roll, pitch))
+
+    def add_cloud(self, sweep: LidarSweep, now: int) -> None:
+        """Take a sweep of the LiDAR."""
+        self._sweeps.admit(sweep, now, sweep.span[1])
+
+    def add_odometry(self, odometry: Odometry, now: int) -> None:
+        """Take a planar pose and its velocity."""
+        self._odometry.admit(odometry, now, odometry.stamp)
+
+    def add_depth(self, depth: DepthImage, now: int) -> None:
+        """Take a depth camera's image, registered to the picture with its stamp."""
+        self._depths.admit(depth, now, depth.stamp)
+
+    # --------------------------------------------------------------------------- out
+
+    def ready(self, stamp: int) -> bool:
+        """Whether nothing more can come that the picture of this stamp could use."""
+        newest = self._sweeps.history.newest
+        return newest is None or newest.span[1] >= stamp
+
+    def depth(self, stamp: int, camera: Camera) -> DepthImage | Missing:
+        """Depth registered to the picture taken at `stamp`, from LiDAR, depth camera or both."""
+        view = self._view(stamp)
+        seen = next((d for d in self._depths.history.items if d.stamp == stamp), None)
+        if seen is not None and seen.depth.shape != (camera.height, camera.width):
+            height, width = seen.depth.shape
+            seen, self._depths.complaint = None, f"{width}x{height} pixels, unlike the picture"
+        if isinstance(view, Missing):
+            return view if seen is None else seen
+        image = depth_image(view.points, camera)
+        return DepthImage(stamp, image if seen is None else np.fmin(image, seen.depth))
+
+    def attitude(self, stamp: int) -> Attitude | Missing:
+        """Roll and pitch at a stamp, between the readings around it."""
+        around = self._tilts.around(stamp, stamp)
+        nearest = min(around, key=lambda t: abs(t.stamp - stamp), default=None)
+        if nearest is None or abs(nearest.stamp - stamp) > self._imu.max_age:
+            return self._imu.missing(_gap(abs(nearest.stamp - stamp) if nearest else None))
+        stamps = [t.stamp - stamp for t in around]
+        roll = np.interp(0, stamps, [t.roll for t in around])
+        pitch = np.interp(0, stamps, [t.pitch for t in around])
+        return Attitude(stamp, float(roll), float(pitch))
+
+    def floor(self, stamp: int) -> FloorPlane | Missing:
+        """The floor around the robot at a stamp, as its LiDAR sees it."""
+        view = self._view(stamp)
+        return view if isinstance(view, Missing) else view.floor
+
+    def obstacles(self, stamp: int) -> Obstacles | Missing:
+        """What stands around the robot at a stamp. Without a floor in sight, z = 0 is the floor."""
+        view = self._view(stamp)
+        if isinstance(view, Missing):
+            return view
+        level = FloorPlane(stamp, (0.0, 0.0, 1.0), 0.0)
+        floor = level if isinstance(view.floor, Missing) else view.floor
+        return Obstacles(stamp, obstacles_among(view.points, floor, self._settings))
+
+    def status(self, now: int) -> dict[str, str]:
+        """For each sensor "ok", "absent", "lost: …" or "unusable: …", and what is not ideal."""
+        sensors = (self._sweeps, self._imu, self._odometry, self._depths)
+        report = {sensor.name: sensor.status(now) for sensor in sensors}
+        newest = self._sweeps.history.newest
+        if newest is not None and newest.offsets is None and report["LiDAR"].startswith("ok"):
+            report["LiDAR"] += "; no time per point: its sweeps are not deskewed"
+        return report
+
+    def complain(self, sensor: str, why: str) -> None:
+        """Remember why a message of a sensor, by its name in `status`, could not be read."""
+        sensors = (self._sweeps, self._imu, self._odometry, self._depths)
+        next(s for s in sensors if s.name == sensor).complaint = why
+
+    def _view(self, stamp: int) -> _View | Missing:
+        sweeps = self._sweeps.history.items
+        sweep = min(reversed(sweeps), key=lambda s: _distance(s, stamp), default=None)
+        gap = _distance(sweep, stamp) if sweep else None
+        if sweep is None or gap is None or gap > self._sweeps.max_age:
+            return self._sweeps.missing(_gap(gap))
+        last = self._last_view
+        if last is None or last.stamp != stamp or last.sweep is not sweep:
+            last = self._last_view = _View(stamp, sweep, self._deskew(sweep, stamp))
+        return last
+
+    def _deskew(self, sweep: LidarSweep, stamp: int) -> npt.NDArray[np.float32]:
+        if not len(sweep.points):
+            return sweep.points
+        offsets = np.zeros(len(sweep.points)) if sweep.offsets is None else sweep.offsets
+        times = offsets + (sweep.stamp - stamp) / 1e9
+        start, end = min(sweep.span[0], stamp), max(sweep.span[1], stamp)
+        table = pose_table(
+            (start - stamp) / 1e9,
+            (end - stamp) / 1e9,
+            self._rates(start, end, stamp),
+            self._near(self._odometry.history.around(start, end), stamp, self._odometry.max_age),
+            stamp,
+        )
+        return table.bring(sweep.points, times)
+
+    def _rates(self, start: int, end: int, stamp: int) -> Rates | None:
+        around = self._imu.history.around(start, end)
+        samples = self._near(around, stamp, self._imu.max_age)
+        if not samples:
+            return None
+        times = np.array([(s.stamp - stamp) / 1e9 for s in samples])
+        return Rates(times, np.array([s.rate for s in samples]) - self._filter.bias)
+
+    @staticmethod
+    def _near(items: list[Item], stamp: int, max_age: int) -> list[Item]:
+        """The items that may speak for a stamp; all of them or none."""
+        nearest = min((abs(item.stamp - stamp) for item in items), default=max_age + 1)
+        return items if nearest <= max_age else []
+
+
+def _distance(sweep: LidarSweep, stamp: int) -> int:
+    """How far a stamp is outside of a sweep, ns."""
+    first, last = sweep.span
+    return max(0, first - stamp, stamp - last)
+
+
+def _gap(nearest: int | None) -> str:
+    return NEVER if nearest is None else f"nothing within {nearest / 1e9:.2f} s of the picture"
