@@ -85,7 +85,7 @@ def sight() -> Sight:
     for number, thing in enumerate(SCENE.objects, start=1):
         whole = (rendering.labels == number).astype(np.float32)
         mask = cv2.resize(whole, (160, 160), interpolation=cv2.INTER_AREA) > 0.5
-        place = locate(mask, camera, Missing("none"), Missing("none"))
+        place = locate(mask, camera, *3 * [Missing("none")])
         assert place is not None
         rows, columns = np.nonzero(whole)
         box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)

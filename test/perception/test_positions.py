@@ -5,14 +5,39 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import ImageError
-from vlam_ros.perception import locate
-from vlam_ros.perception.positions import ATTITUDE_SIGMA, floor_centre
-from vlam_ros.types import Attitude, BoolArray, Camera, DepthImage, Missing, PositionSource
+from vlam_ros.perception.positions import (
+    ATTITUDE_SIGMA,
+    SHAPE_SIGMA,
+    Position,
+    floor_centre,
+    level_floor,
+)
+from vlam_ros.perception.positions import locate as locate_on
+from vlam_ros.types import (
+    Attitude,
+    BoolArray,
+    Camera,
+    DepthImage,
+    FloorPlane,
+    Missing,
+    PositionSource,
+)
 
-NO_DEPTH, NO_IMU = Missing("no depth"), Missing("no IMU")
+NO_DEPTH, NO_IMU, NO_FLOOR = Missing("no depth"), Missing("no IMU"), Missing("no LiDAR")
+LEVEL = level_floor(0.0, 0.0)
 
 PLUMB_BOB = (-0.28, 0.07, 0.0005, -0.0003, 0.0)
 RATIONAL = (0.4, -0.3, 0.0002, 0.0001, 0.05, 0.6, -0.2, 0.01)
+
+
+def locate(
+    mask: BoolArray,
+    camera: Camera,
+    depth: DepthImage | Missing,
+    attitude: Attitude | Missing,
+    floor: FloorPlane | Missing = NO_FLOOR,
+) -> Position | None:
+    return locate_on(mask, camera, depth, attitude, floor)
 
 
 def rotation(roll: float, pitch: float, yaw: float) -> np.ndarray:
@@ -90,7 +115,7 @@ def test_floor_points_are_found_from_their_pixels_within_a_millimetre(
     points = seen_floor(camera, up=rotation(roll, pitch, 0).T @ [0, 0, 1])
     assert len(points) > 20
     for point, (u, v) in zip(points, project(camera, points), strict=True):
-        found = floor_centre(camera, (u, v), roll, pitch, width=0.0)
+        found = floor_centre(camera, (u, v), level_floor(roll, pitch), width=0.0)
         assert found is not None
         assert np.linalg.norm(found[0] - point) <= 1e-3
         assert found[1] == 0.0
@@ -103,7 +128,7 @@ def test_the_centre_lies_half_a_width_behind_the_near_edge(name: str) -> None:
         away = (centre - camera.position) * (1, 1, 0)
         edge = centre - radius * away / np.linalg.norm(away)
         width = 2 * radius / depth_of(camera, centre)
-        found = floor_centre(camera, tuple(project(camera, edge)[0]), 0.0, 0.0, width)
+        found = floor_centre(camera, tuple(project(camera, edge)[0]), LEVEL, width)
         assert found is not None
         assert np.linalg.norm(found[0] - centre) <= 1e-3
         assert found[1] == pytest.approx(2 * radius, abs=1e-3)
@@ -161,7 +186,7 @@ def test_the_floor_is_tilted_by_the_attitude() -> None:
 
 def test_the_spread_is_that_of_random_errors_of_pixel_and_attitude() -> None:
     camera = camera_at()
-    centre = floor_centre(camera, (300.0, 200.0), 0.0, 0.0, 0.05)
+    centre = floor_centre(camera, (300.0, 200.0), LEVEL, 0.05)
     assert centre is not None
     rng = np.random.default_rng(0)
     moved = []
@@ -170,10 +195,10 @@ def test_the_spread_is_that_of_random_errors_of_pixel_and_attitude() -> None:
         rng.normal(0, ATTITUDE_SIGMA, (1000, 2)),
         strict=True,
     ):
-        found = floor_centre(camera, tuple(pixel), *tilt, 0.05)
+        found = floor_centre(camera, tuple(pixel), level_floor(*tilt), 0.05)
         assert found is not None
         moved.append(found[0])
-    sampled = math.sqrt(np.sum(np.var(moved, axis=0)))
+    sampled = math.sqrt(np.sum(np.var(moved, axis=0)) + (SHAPE_SIGMA * centre[1]) ** 2)
 
     mask = np.zeros((120, 160), bool)
     mask[40:50, 72:78] = True  # its foot is the pixel (299.5, 199.5), its width 24 px
@@ -208,6 +233,81 @@ def test_a_pixel_that_the_distortion_cannot_make_has_no_position() -> None:
     assert locate(mask, camera, depth, NO_IMU) is None
 
 
+def test_the_floor_that_the_lidar_sees_counts_before_gravity() -> None:
+    """On a ramp the robot is pitched, and so is what it stands on."""
+    camera = camera_at()
+    point = np.array([1.2, 0.1, 0.0])
+    u, v = project(camera, point)[0]
+    mask = np.zeros((480, 640), bool)
+    mask[round(v) - 20 : round(v), round(u)] = True
+    pitched = Attitude(0, 0.0, -0.09)
+    ramp = FloorPlane(0, (0.0, 0.0, 1.0), 0.0)
+    found = locate(mask, camera, NO_DEPTH, pitched, ramp)
+    misled = locate(mask, camera, NO_DEPTH, pitched)
+    assert found is not None
+    assert misled is not None
+    assert np.linalg.norm(np.array(found.point) - point) < 0.01
+    assert np.linalg.norm(np.array(misled.point) - point) > 0.1
+    assert found.spread < misled.spread
+
+
+def test_a_floor_below_the_base_is_farther_away() -> None:
+    camera = camera_at()
+    deep = floor_centre(camera, (320.0, 300.0), FloorPlane(0, (0.0, 0.0, 1.0), -0.05), 0.0)
+    level = floor_centre(camera, (320.0, 300.0), LEVEL, 0.0)
+    assert deep is not None
+    assert level is not None
+    assert deep[0][2] == pytest.approx(-0.05)
+    assert deep[0][0] > level[0][0] + 0.03
+
+
+def ellipsoid(
+    camera: Camera, centre: np.ndarray, axes: tuple[float, float, float]
+) -> tuple[BoolArray, DepthImage]:
+    """Mask [120,160] and depth of an ellipsoid, by casting the rays of all pixels."""
+    u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    rays = camera.rays(np.stack([u.ravel(), v.ravel()], axis=1)) @ camera.rotation.T / axes
+    start = (camera.position - centre) / axes
+    a, b, c = (rays**2).sum(1), rays @ start, start @ start - 1
+    root = b**2 - a * c
+    with np.errstate(invalid="ignore"):
+        depth = ((-b - np.sqrt(root)) / a).reshape(camera.height, camera.width)
+    mask = np.isfinite(depth).reshape(120, 4, 160, 4).mean(axis=(1, 3)) > 0.5
+    return mask, DepthImage(0, depth.astype(np.float32))
+
+
+def thinned(depth: DepthImage, rows: int, columns: int) -> DepthImage:
+    sparse = np.full_like(depth.depth, np.nan)
+    sparse[::rows, ::columns] = depth.depth[::rows, ::columns]
+    return DepthImage(0, sparse)
+
+
+@pytest.mark.parametrize("name", ["plain", "turned", "plumb_bob"])
+@pytest.mark.parametrize(
+    ("axes", "limit"),
+    [
+        ((0.08, 0.08, 0.08), 0.012),  # a ball; a pixel of the mask is 9 mm wide
+        ((0.05, 0.05, 0.12), 0.015),  # upright
+        ((0.12, 0.12, 0.008), 0.015),  # a plate
+        ((0.04, 0.14, 0.04), 0.025),  # lying across
+    ],
+)
+def test_depth_gives_the_centre_of_what_is_seen(
+    name: str, axes: tuple[float, float, float], limit: float
+) -> None:
+    camera = CAMERAS[name]
+    yaw = 0.6 if name == "turned" else 0.0
+    centre = np.array([0.1 + 1.2 * math.cos(yaw), 0.03 + 1.2 * math.sin(yaw), axes[2]])
+    mask, dense = ellipsoid(camera, centre, axes)
+    for depth in (dense, thinned(dense, 12, 4)):
+        found = locate(mask, camera, depth, NO_IMU)
+        assert found is not None
+        assert found.source is PositionSource.DEPTH
+        error = float(np.linalg.norm(np.array(found.point) - centre))
+        assert error < limit
+        assert error < 2 * found.spread
+
+
 MASK = np.zeros((60, 80), bool)
 MASK[20:30, 40:52] = True
 SEEN = (slice(160, 240), slice(320, 416))
@@ -221,39 +321,44 @@ def surface(near: float = 1.2, background: float = 3.0) -> DepthImage:
     return DepthImage(0, depth)
 
 
+def centre_depth(near: DepthImage) -> float:
+    found = locate(MASK, camera_at(), near, NO_IMU)
+    assert found is not None
+    assert found.source is PositionSource.DEPTH
+    return depth_of(camera_at(), np.array(found.point))
+
+
 @pytest.mark.parametrize("name", CAMERAS)
-def test_depth_gives_the_middle_of_the_surface_within_a_millimetre(name: str) -> None:
+def test_the_centre_is_behind_the_surface_on_the_ray_through_the_middle(name: str) -> None:
     camera = CAMERAS[name]
     found = locate(MASK, camera, surface(), NO_IMU)
     assert found is not None
-    assert found.source is PositionSource.DEPTH
     point = np.array(found.point)
-    assert abs(depth_of(camera, point) - 1.2) <= 1e-3
-    assert np.abs(project(camera, point)[0] - (367.5, 199.5)).max() * 1.2 / camera.fy <= 1e-3
+    depth = depth_of(camera, point)
+    assert 1.2 < depth < 1.2 + found.size / 2
+    assert np.abs(project(camera, point)[0] - (367.5, 199.5)).max() * depth / camera.fy <= 1e-3
     # 96 pixels wide; distortion changes it by a few per cent.
     assert found.size == pytest.approx(
-        96 * 1.2 / camera.fx, rel=0.06 if camera.distortion else 1e-6
+        96 * depth / camera.fx, rel=0.06 if camera.distortion else 1e-6
     )
-    assert found.spread == pytest.approx(8 * 1.2 / camera.fy, rel=1e-6)  # one mask pixel
 
 
 def test_depth_beats_the_floor_and_its_noise_is_in_the_spread() -> None:
     noise = np.random.default_rng(0).normal(0, 0.03, (480, 640)).astype(np.float32)
-    depth = surface().depth + noise
-    found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
-    assert found is not None
-    assert found.source is PositionSource.DEPTH
-    assert abs(depth_of(camera_at(), np.array(found.point)) - 1.2) < 0.005
-    assert found.spread == pytest.approx(math.hypot(0.03, 8 * 1.2 / camera_at().fy), rel=0.1)
+    clean = locate(MASK, camera_at(), surface(), NO_IMU)
+    noisy = locate(MASK, camera_at(), DepthImage(0, surface().depth + noise), NO_IMU)
+    assert clean is not None
+    assert noisy is not None
+    assert noisy.source is PositionSource.DEPTH
+    assert np.linalg.norm(np.subtract(noisy.point, clean.point)) < 0.005
+    assert noisy.spread == pytest.approx(math.hypot(0.03, clean.spread), rel=0.15)
 
 
 def test_of_several_surfaces_the_nearest_dense_one_counts() -> None:
     depth = surface(near=2.0).depth
     depth[180:220, 340:390] = 1.5  # half of the mask
     depth[200, 350:354] = 0.5  # a few stray points
-    found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
-    assert found is not None
-    assert abs(depth_of(camera_at(), np.array(found.point)) - 1.5) <= 1e-3
+    assert 1.5 < centre_depth(DepthImage(0, depth)) < 1.65
 
 
 def test_background_at_the_rim_of_the_mask_does_not_count() -> None:
@@ -261,9 +366,7 @@ def test_background_at_the_rim_of_the_mask_does_not_count() -> None:
     rim = np.ones(depth.shape, bool)
     rim[168:232, 328:408] = False
     depth[rim] = 1.14
-    found = locate(MASK, camera_at(), DepthImage(0, depth), NO_IMU)
-    assert found is not None
-    assert found.spread == pytest.approx(8 * 1.2 / camera_at().fy, rel=1e-6)
+    assert centre_depth(DepthImage(0, depth)) == pytest.approx(centre_depth(surface()), abs=1e-6)
 
 
 def test_sparse_depth_is_enough_with_three_points_of_one_surface() -> None:
@@ -275,7 +378,7 @@ def test_sparse_depth_is_enough_with_three_points_of_one_surface() -> None:
     two = locate(MASK, camera, DepthImage(0, depth), NO_IMU)
     assert three is not None
     assert two is not None
-    assert abs(depth_of(camera, np.array(three.point)) - 1.21) <= 1e-3
+    assert three.source is PositionSource.DEPTH
     assert two.source is PositionSource.GROUND_PLANE
 
 

@@ -53,7 +53,7 @@ class Perceiver:
         """Find the objects of all phrases in one vision pass, and look twice at some.
 
         Args:
-            observation: picture, camera, depth and attitude are used.
+            observation: picture, camera, depth, attitude and floor are used.
             phrases: the asked noun phrases, references included.
             looked: those of the phrases whose candidates get the second look. At most
                 `settings.crops` candidates do, best margins first, the phrases taking turns; the
@@ -142,7 +142,8 @@ def _first_of_softmax(logits: npt.NDArray[np.float32]) -> float:
 
 
 def _placed(candidate: SceneObject, observation: Observation) -> SceneObject:
-    position = locate(candidate.mask, observation.camera, observation.depth, observation.attitude)
+    seen = observation
+    position = locate(candidate.mask, seen.camera, seen.depth, seen.attitude, seen.floor)
     if position is None:
         return candidate
     return dataclasses.replace(

@@ -23,8 +23,8 @@ class SceneObject:
     `box` is (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; `mask` is bool[h,w] at
     the resolution of the mask logits. `mask_score` is the mean mask probability, `margin` its lead
     over the best competing prompt; `score` is the final belief in [0, 1]: the second look's where
-    there was one. `position` is the object's foot point or surface centre in `base_link`,
-    `spread` its standard deviation in metres.
+    there was one. `position` is in `base_link`: the object's centre, or from the
+    floor its foot point below that; `spread` its standard deviation in metres.
     """
 
     phrase: str
