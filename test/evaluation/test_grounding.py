@@ -9,8 +9,8 @@ from vlam_ros.evaluation.grounding import (
     intersection_over_union,
     resample,
 )
-from vlam_ros.evaluation.model import Row
 from vlam_ros.evaluation.queries import Kind
+from vlam_ros.evaluation.report import Row
 
 
 def test_intersection_over_union() -> None:

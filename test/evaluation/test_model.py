@@ -8,7 +8,8 @@ from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.errors import ModelError
 from vlam_ros.evaluation.calibrate import calibrate
-from vlam_ros.evaluation.model import Report, evaluate_model
+from vlam_ros.evaluation.model import evaluate_model
+from vlam_ros.evaluation.report import Report
 from vlam_ros.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.models import Calibration
 from vlam_ros.models.loader import EMBEDDED

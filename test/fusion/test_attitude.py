@@ -49,11 +49,11 @@ def test_at_rest_the_attitude_is_that_of_gravity_from_the_first_reading_on() -> 
 
 def test_the_bias_is_learned_at_rest_and_taken_off_while_moving() -> None:
     attitude, bias = AttitudeFilter(), np.array([0.01, -0.02, 0.005])
-    for k in range(2 * RATE):
+    for k in range(4 * RATE):
         attitude.update(sample(k / RATE, tuple(bias)))
     np.testing.assert_allclose(attitude.bias, bias, atol=1e-6)
     # A turn about z at 1 rad/s: without the bias it would tip by 0.02 rad.
-    for k in range(2 * RATE, 3 * RATE):
+    for k in range(4 * RATE, 5 * RATE):
         roll, pitch = attitude.update(sample(k / RATE, (bias[0], bias[1], bias[2] + 1.0)))
     assert (roll, pitch) == pytest.approx((0, 0), abs=1e-4)
     np.testing.assert_allclose(attitude.bias, bias, atol=1e-6)
@@ -61,12 +61,24 @@ def test_the_bias_is_learned_at_rest_and_taken_off_while_moving() -> None:
 
 def test_a_smooth_turn_is_not_a_bias_where_odometry_knows_better() -> None:
     still, told = AttitudeFilter(), AttitudeFilter()
-    for k in range(2 * RATE):
+    for k in range(4 * RATE):
         turning = sample(k / RATE, (0, 0, 0.04))
         still.update(turning)
         told.update(turning, standing=False)
     assert still.bias[2] == pytest.approx(0.04)
     assert told.bias[2] == 0.0
+
+
+def test_a_motion_that_begins_slowly_is_not_taken_for_a_bias() -> None:
+    """It looks like one until it is fast: what counts is a rest that went on."""
+    attitude = AttitudeFilter()
+    for k in range(4 * RATE):
+        attitude.update(sample(k / RATE))
+    for k in range(2 * RATE):
+        t = k / RATE
+        attitude.update(sample(4 + t, (0, 0.03 * t, 0), up_vector(0, 0.015 * t * t)))
+    np.testing.assert_allclose(attitude.bias, 0, atol=1e-9)
+    assert attitude.tilt == pytest.approx((0, 0.06), abs=0.003)
 
 
 def test_a_second_of_acceleration_tips_it_by_less_than_a_twentieth() -> None:

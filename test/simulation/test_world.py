@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.simulation import CameraSpec, ObjectSpec, SceneSpec, World, random_scene
+from vlam_ros.simulation import BasePose, CameraSpec, ObjectSpec, SceneSpec, World, random_scene
 
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
 
@@ -42,6 +42,46 @@ def test_a_ball_has_the_size_that_its_distance_gives(world: World) -> None:
     distance = np.linalg.norm(np.array(ball.position) - camera.position)
     rows = np.flatnonzero((world.render().labels == 1).any(axis=1))
     assert len(rows) == pytest.approx(2 * camera.fx * 0.10 / distance, rel=0.1)
+
+
+def test_the_camera_goes_with_the_base(world: World) -> None:
+    ball = thing("ball", 1.5, 0.3, (0.08, 0.08, 0.08))
+    world.load(SceneSpec((ball,), CameraSpec(height=0.7, tilt=0.5, roll=0.02)))
+    mounted = world.camera.position
+    for pose in (
+        BasePose(x=0.4, y=0.2),
+        BasePose(y=1.0, yaw=-0.5),
+        BasePose(x=0.2, y=-0.3, z=0.05, roll=0.1, pitch=-0.08, yaw=0.3),
+    ):
+        world.move(pose)
+        labels, camera = world.render().labels, world.camera
+        pixels, _ = camera.project(pose.to_base(np.array([ball.position])))
+        rows, columns = np.nonzero(labels == 1)
+        assert columns.mean() == pytest.approx(pixels[0, 0], abs=1.0)
+        assert rows.mean() == pytest.approx(pixels[0, 1], abs=1.0)
+        # The mount on the robot is what it was.
+        np.testing.assert_array_equal(camera.position, mounted)
+
+
+def test_a_scene_is_loaded_around_a_base_at_its_origin(world: World) -> None:
+    scene = random_scene(np.random.default_rng(1))
+    world.load(scene)
+    before = world.render()
+    world.move(BasePose(x=0.5, yaw=0.4))
+    assert (world.render().image != before.image).any()
+    world.load(scene)
+    assert world.pose == BasePose()
+    np.testing.assert_array_equal(world.render().image, before.image)
+    np.testing.assert_array_equal(world.render().labels, before.labels)
+
+
+def test_cameras_see_through_the_robot(world: World) -> None:
+    inside = thing("ball", 0.1, 0.0, (0.08, 0.08, 0.08))
+    world.load(SceneSpec((inside,), CameraSpec(x=0.1, height=0.6, tilt=1.5)))
+    assert world.cast(np.array([0.1, 0.0, 0.6]), np.array([[0.0, 0.0, -1.0]])) == pytest.approx(
+        0.6 - 0.25  # the top of the chassis
+    )
+    assert np.count_nonzero(world.render().labels == 1) > 1000
 
 
 @pytest.mark.parametrize("shape", ["box", "ball", "cylinder", "capsule", "plate", "cup", "cone"])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+
+if TYPE_CHECKING:
+    from vlam_ros.evaluation.report import Report
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -13,7 +17,7 @@ def add_parser(commands: Subparsers) -> None:
     subjects = commands.add_parser("evaluate", help="measure how good it is").add_subparsers(
         dest="subject", required=True, metavar="SUBJECT"
     )
-    parser = command_parser(
+    model = command_parser(
         subjects,
         "model",
         "measure a checkpoint on held-out scenes and sentences",
@@ -21,26 +25,52 @@ def add_parser(commands: Subparsers) -> None:
         "Measure a checkpoint on held-out scenes and sentences. The exit code is 1 if it misses a "
         "gate.",
     )
-    parser.add_argument(
+    model.add_argument(
         "--model",
         default="embedded",
         metavar="NAME",
         help="'embedded', a folder or a hub id (%(default)s)",
     )
+    _add_common(model, 500)
+    model.set_defaults(run=run_model)
+    fusion = command_parser(
+        subjects,
+        "fusion",
+        "measure projection, deskew, attitude and positions",
+        "vlam evaluate fusion --scenes 50 --markdown figures.md",
+        "Measure what LiDAR and IMU are good for, against closed forms, OpenCV and the simulator's "
+        "truth. The exit code is 1 if a gate is missed.",
+    )
+    _add_common(fusion, 200)
+    fusion.set_defaults(run=run_fusion)
+
+
+def _add_common(parser: argparse.ArgumentParser, scenes: int) -> None:
     parser.add_argument(
-        "--scenes", type=positive, default=500, metavar="N", help="of the test (%(default)s)"
+        "--scenes", type=positive, default=scenes, metavar="N", help="of the test (%(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
-    parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Show the table and write what is asked for; 1 if a gate was missed."""
-    from vlam_ros.cli.files import write_file
+def run_model(options: argparse.Namespace) -> int:
+    """Measure a checkpoint; 1 if a gate was missed."""
     from vlam_ros.evaluation.model import evaluate_model
 
-    report = evaluate_model(options.model, options.scenes, progress=True)
+    return _tell(evaluate_model(options.model, options.scenes), options)
+
+
+def run_fusion(options: argparse.Namespace) -> int:
+    """Measure fusion; 1 if a gate was missed."""
+    from vlam_ros.evaluation.fusion import evaluate_fusion
+
+    return _tell(evaluate_fusion(options.scenes), options)
+
+
+def _tell(report: Report, options: argparse.Namespace) -> int:
+    """Show the table and write what is asked for; 1 if a gate was missed."""
+    from vlam_ros.cli.files import write_file
+
     print(report.to_markdown(), end="")
     if options.json:
         write_file(options.json, report.to_json().encode())

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,61 +11,12 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
 from vlam_ros.evaluation.grounding import HIT, Answer, answers
 from vlam_ros.evaluation.queries import Kind
-from vlam_ros.evaluation.skills import SkillReport, evaluate_skills
+from vlam_ros.evaluation.report import Report, Row
+from vlam_ros.evaluation.skills import evaluate_skills
 from vlam_ros.perception import Grounder
 from vlam_ros.policy import load_skills
 
 ABSENT = (Kind.SAME_COLOUR, Kind.SAME_SHAPE, Kind.OTHER)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured figure, its bar, and how many cases it stands on."""
-
-    name: str
-    value: float
-    cases: int
-    gate: float | None = None
-    at_most: bool = False
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether the gate is met; None where there is none."""
-        if self.gate is None:
-            return None
-        return self.value <= self.gate if self.at_most else self.value >= self.gate
-
-
-@dataclass(frozen=True)
-class Report:
-    """The measured figures of one checkpoint."""
-
-    model: str
-    scenes: int
-    rows: tuple[Row, ...]
-    skills: SkillReport
-
-    @property
-    def passed(self) -> bool:
-        """Whether all gates are met."""
-        return all(row.passed is not False for row in self.rows)
-
-    def to_json(self) -> str:
-        """All figures, indented."""
-        return json.dumps({**dataclasses.asdict(self), "passed": self.passed}, indent=2) + "\n"
-
-    def to_markdown(self) -> str:
-        """The figures as a table, and the sentences that were misread."""
-        lines = ["| figure | measured | gate | cases |", "|---|---|---|---|"]
-        for row in self.rows:
-            gate = "" if row.gate is None else f"{'≤' if row.at_most else '≥'} {row.gate:.2f} "
-            mark = {True: "met", False: "**missed**", None: ""}[row.passed]
-            lines.append(f"| {row.name} | {row.value:.3f} | {gate}{mark} | {row.cases} |")
-        if self.skills.wrong:
-            lines += ["", "Sentences misread or refused:", ""]
-            counted = dict.fromkeys(self.skills.wrong)
-            lines += [f"- “{s}”: meant {m}, understood {u}" for s, m, u in counted]
-        return "\n".join(lines) + "\n"
 
 
 def evaluate_model(
@@ -129,7 +77,12 @@ def evaluate_model(
         Row("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
         Row("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
     ]
-    return Report(str(model), scenes, tuple(rows), skills)
+    misread = [
+        f"- “{sentence}”: meant {meant}, understood {understood}"
+        for sentence, meant, understood in dict.fromkeys(skills.wrong)
+    ]
+    remarks = ("Sentences misread or refused:", "", *misread) if misread else ()
+    return Report(tuple(rows), {"model": str(model), "scenes": scenes}, remarks)
 
 
 def _mean(cases: Sequence[Answer], figure: Callable[[Answer], float]) -> float:

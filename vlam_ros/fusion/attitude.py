@@ -29,6 +29,10 @@ REST_RATE, REST_RATE_SIGMA, REST_FORCE_SIGMA = 0.05, 0.01, 0.15
 """rad/s, rad/s, m/s²: mean rate and noise below which a window of readings counts as rest. A bias
 is smaller than the rate, a motor is louder than the noise.
 """
+REST_MARGIN = 1.0
+"""Seconds of rest after a window before its bias is believed: a motion that begins slowly looks
+like a bias until it is fast.
+"""
 GAP = 0.5
 """Seconds without a reading after which the filter starts anew: nobody knows how far it turned."""
 
@@ -45,6 +49,7 @@ class AttitudeFilter:
         self._since = 0.0
         self._up = np.array([0.0, 0.0, 1.0])
         self._recent: deque[ImuSample] = deque()
+        self._means: deque[tuple[int, Vector]] = deque()
         self.at_rest = False
         if not hasattr(self, "bias"):
             self.bias: Vector = np.zeros(3)
@@ -86,19 +91,25 @@ class AttitudeFilter:
         recent.append(sample)
         while sample.stamp - recent[0].stamp > REST_SECONDS * 1e9:
             recent.popleft()
-        self.at_rest = False
+        self.at_rest = self._rests(sample, standing)
+        if not self.at_rest:
+            self._means.clear()
+            return
+        self._means.append((sample.stamp, np.mean([s.rate for s in recent], axis=0)))
+        while sample.stamp - self._means[0][0] > REST_MARGIN * 1e9:
+            self.bias = self._means.popleft()[1]
+
+    def _rests(self, sample: ImuSample, standing: bool) -> bool:
+        recent = self._recent
         covered = sample.stamp - recent[0].stamp > 0.8 * REST_SECONDS * 1e9
         if not standing or not covered or len(recent) < 10:
-            return
+            return False
         rates, forces = np.array([s.rate for s in recent]), np.array([s.force for s in recent])
-        mean = rates.mean(axis=0)
-        self.at_rest = bool(
-            np.abs(mean).max() < REST_RATE
+        return bool(
+            np.abs(rates.mean(axis=0)).max() < REST_RATE
             and rates.std(axis=0).max() < REST_RATE_SIGMA
             and forces.std(axis=0).max() < REST_FORCE_SIGMA
         )
-        if self.at_rest:
-            self.bias = mean
 
 
 def _direction(force: Vector) -> Vector:

@@ -1,7 +1,8 @@
-"""A MuJoCo scene that takes the shape of any SceneSpec, and the camera that looks at it.
+"""A MuJoCo scene that takes the shape of any SceneSpec, and the robot's base that senses it.
 
 One compiled model serves all scenes: its geoms are re-typed, moved and re-coloured, which costs
-microseconds where a compilation costs a second. Nothing moves here: the scene is only looked at.
+microseconds where a compilation costs a second. Nothing moves by itself: the base goes where it is
+put, and time does not pass.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.simulation.scene import CONE_SIZES, CUP_SIZES, FLOORS, ObjectSpec, SceneSpec
-from vlam_ros.types import Camera, optical_rotation
+from vlam_ros.simulation.mjcf import MAX_OBJECTS, model_xml
+from vlam_ros.simulation.motion import BaseState
+from vlam_ros.simulation.pose import BasePose
+from vlam_ros.simulation.scene import ObjectSpec, SceneSpec
+from vlam_ros.types import Camera, FloatArray, optical_rotation
 
 # Must be said before MuJoCo is imported: there is no display to fall back to.
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -29,9 +33,7 @@ except (ImportError, AttributeError, RuntimeError) as error:  # the GL platform 
         "apt install libegl1 libgl1-mesa-dri, or set MUJOCO_GL=osmesa with libosmesa6"
     ) from error
 
-MAX_OBJECTS = 12
-RING = 32
-"""Vertices around a mesh of revolution."""
+Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,20 @@ class Rendering:
 
 
 class World:
-    """A world to look at. Use as a context manager: the renderer holds a GL context."""
+    """A world to sense. Use as a context manager: the renderer holds a GL context."""
 
     def __init__(self, width: int = 640, height: int = 480) -> None:
         self._size = (width, height)
-        self._model = mujoco.MjModel.from_xml_string(_xml(width, height))
+        self._model = mujoco.MjModel.from_xml_string(model_xml(width, height))
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width)
         self._slots = [self._model.geom(f"object{i}").id for i in range(MAX_OBJECTS)]
         # Compiled at the origin, they would share the world's frame and never move.
         self._model.geom_sameframe[self._slots] = mujoco.mjtSameFrame.mjSAMEFRAME_NONE
+        # Rays are spared the geoms whose compiled bounds they miss, and nothing keeps its bounds.
+        self._model.body_bvhadr[:] = -1
+        self._base = self._model.body("base").id
+        self._pose = BasePose()
         self._spec = SceneSpec(objects=())
         self.load(self._spec)
 
@@ -72,7 +78,10 @@ class World:
         self._renderer.close()
 
     def load(self, spec: SceneSpec) -> None:
-        """Make the world look like `spec`; SimulationError when it holds too many objects."""
+        """Make the world look like `spec`, with the base at its origin.
+
+        SimulationError when it holds too many objects.
+        """
         everything = (*spec.objects, *spec.clutter)
         if len(everything) > MAX_OBJECTS:
             raise SimulationError(f"at most {MAX_OBJECTS} objects a scene, got {len(everything)}")
@@ -103,8 +112,84 @@ class World:
         model.vis.headlight.ambient[:] = spec.ambient
         model.vis.headlight.diffuse[:] = 0.25
         self._spec = spec
-        mujoco.mj_kinematics(model, self._data)
-        mujoco.mj_camlight(model, self._data)
+        self.move(BasePose())
+
+    def move(self, pose: BasePose) -> None:
+        """Put the base, and with it the camera, at this pose in the scene."""
+        self._pose = pose
+        self._data.qpos[:3] = (pose.x, pose.y, pose.z)
+        self._data.qpos[3:] = pose.quaternion
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+
+    @property
+    def pose(self) -> BasePose:
+        """Where the base is."""
+        return self._pose
+
+    @property
+    def gravity(self) -> Vector:
+        """Gravity in the axes of the scene, m/s²; only an accelerometer feels it.
+
+        Tilted gravity stands for a ramp on which the whole scene lies. Loading a scene keeps it.
+        """
+        x, y, z = self._model.opt.gravity.tolist()
+        return (x, y, z)
+
+    @gravity.setter
+    def gravity(self, gravity: Vector) -> None:
+        if not np.isfinite(gravity).all():
+            raise SimulationError(f"gravity must be finite, got {gravity}")
+        self._model.opt.gravity[:] = gravity
+
+    def cast(self, origin: FloatArray, directions: FloatArray) -> npt.NDArray[np.float64]:
+        """How far rays go from the base as it stands, the robot's own body in their way.
+
+        Args:
+            origin: float[3] in `base_link`, m.
+            directions: float[N,3] unit vectors in `base_link`.
+
+        Returns:
+            float64[N], metres to the nearest surface, infinite where there is none.
+        """
+        turn = self._data.xmat[self._base].reshape(3, 3)
+        start = self._data.xpos[self._base] + turn @ origin
+        count = len(directions)
+        distances, hit = np.empty(count), np.empty(count, np.int32)
+        mujoco.mj_multiRay(
+            self._model,
+            self._data,
+            start,
+            (directions @ turn.T).ravel(),
+            None,  # all groups
+            1,  # the static scene, too
+            -1,  # no body is transparent
+            hit,
+            distances,
+            None,
+            count,
+            mujoco.mjMAXVAL,
+        )
+        distances[hit < 0] = np.inf
+        return distances
+
+    def inertial(self, state: BaseState) -> tuple[FloatArray, FloatArray]:
+        """What an ideal IMU at the origin of `base_link` reads when the base is in this state.
+
+        Returns:
+            (angular velocity float64[3] in rad/s, specific force float64[3] in m/s²), both in the
+            axes of `base_link`. The base stays where it was.
+        """
+        data, pose = self._data, self._pose
+        data.qpos[:3], data.qpos[3:] = state.pose.position, state.pose.quaternion
+        # A free joint has its linear velocity in the world's axes, its angular one in the body's.
+        data.qvel[:3], data.qvel[3:] = state.velocity, state.rate
+        data.qacc[:3], data.qacc[3:] = state.acceleration, state.angular_acceleration
+        mujoco.mj_inverse(self._model, data)
+        rate, force = (data.sensor(name).data.copy() for name in ("gyro", "accelerometer"))
+        data.qvel[:], data.qacc[:] = 0.0, 0.0
+        self.move(pose)
+        return rate, force
 
     def render(self) -> Rendering:
         """The picture that the scene's camera takes, with the label of every pixel."""
@@ -157,94 +242,12 @@ class World:
         mesh = model.mesh(f"{object_.shape}{object_.variant}").id
         model.geom_type[slot] = geom.mjGEOM_MESH
         model.geom_dataid[slot] = mesh
+        # Rays that miss this box around the mesh's centre are not tried on its faces.
+        first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+        model.geom_size[slot] = np.abs(model.mesh_vert[first : first + count]).max(axis=0)
         # The compiler moves a mesh to its centre of mass; undo that to place its own origin.
         offset, turn = np.zeros(3), np.zeros(4)
         mujoco.mju_rotVecQuat(offset, model.mesh_pos[mesh], np.array(object_.quaternion))
         mujoco.mju_mulQuat(turn, np.array(object_.quaternion), model.mesh_quat[mesh])
         model.geom_pos[slot] += offset
         model.geom_quat[slot] = turn
-
-
-def _revolve(profile: list[tuple[float, float]]) -> str:
-    """Vertex and face attributes of the surface that a (radius, z) profile sweeps around z."""
-    angles = 2 * math.pi * np.arange(RING) / RING
-    vertices = [(r * math.cos(a), r * math.sin(a), z) for r, z in profile for a in angles]
-    faces = []
-    for ring in range(len(profile) - 1):
-        for i in range(RING):
-            a, b = ring * RING + i, ring * RING + (i + 1) % RING
-            faces += [(a, b, b + RING), (a, b + RING, a + RING)]
-    flat = " ".join(f"{v:.5f}" for vertex in vertices for v in vertex)
-    indices = " ".join(str(i) for face in faces for i in face)
-    return f'vertex="{flat}" face="{indices}" inertia="shell"'
-
-
-def _cup(radius: float, height: float) -> str:
-    """A cup with a wall and an open inside, origin at its centre."""
-    low, top, foot, inner = -height / 2, height / 2, 0.75 * radius, 0.88
-    floor = low + 0.1 * height
-    eps = 1e-4
-    return _revolve(
-        [
-            (eps, low),
-            (foot, low),
-            (foot, low + eps),
-            (radius, top - eps),
-            (radius, top),
-            (radius * inner, top),
-            (radius * inner, top - eps),
-            (foot * inner, floor),
-            (eps, floor),
-        ]
-    )
-
-
-def _cone(radius: float, height: float) -> str:
-    eps = 1e-4
-    low, top = -height / 2, height / 2
-    return _revolve([(eps, low), (radius, low), (radius - eps, low + eps), (eps, top)])
-
-
-def _xml(width: int, height: int) -> str:
-    meshes = [f'<mesh name="cup{i}" {_cup(*s)}/>' for i, s in enumerate(CUP_SIZES)]
-    meshes += [f'<mesh name="cone{i}" {_cone(*s)}/>' for i, s in enumerate(CONE_SIZES)]
-    patterns = [
-        'builtin="flat" rgb1="1 1 1"',
-        'builtin="flat" rgb1=".9 .9 .9" mark="random" markrgb=".7 .7 .7" random=".02"',
-        'builtin="flat" rgb1=".8 .8 .8" mark="random" markrgb="1 1 1" random=".1"',
-        'builtin="checker" rgb1="1 1 1" rgb2=".8 .8 .8"',
-        'builtin="checker" rgb1="1 .95 .9" rgb2=".7 .65 .6" mark="edge" markrgb=".5 .5 .5"',
-        'builtin="flat" rgb1="1 1 1" mark="edge" markrgb=".6 .6 .6"',
-        'builtin="flat" rgb1=".85 .65 .45" mark="random" markrgb=".7 .5 .35" random=".15"',
-        'builtin="flat" rgb1=".75 .6 .5" mark="edge" markrgb=".55 .45 .35"',
-    ]
-    assert len(patterns) == FLOORS
-    textures = [
-        f'<texture name="floor{i}" type="2d" width="256" height="256" {pattern}/>'
-        f'<material name="floor{i}" texture="floor{i}" texrepeat="{2 + i % 3} {2 + i % 3}" '
-        f'texuniform="true" specular="0.1" shininess="0.1"/>'
-        for i, pattern in enumerate(patterns)
-    ]
-    walls = [
-        f'<geom name="wall{i}" type="box" size="{"0.02 12 3" if i == 0 else "12 0.02 3"}" '
-        'pos="0 0 3"/>'
-        for i in range(3)
-    ]
-    # A slot of each kind cannot be compiled without data, so all start as spheres.
-    slots = [f'<geom name="object{i}" type="sphere" size=".05"/>' for i in range(MAX_OBJECTS)]
-    return f"""
-<mujoco model="vlam_world">
-  <visual>
-    <global offwidth="{width}" offheight="{height}"/>
-    <quality shadowsize="1024" offsamples="4"/>
-    <map znear="0.01" zfar="50" shadowclip="1"/>
-  </visual>
-  <statistic extent="3" center="1 0 0"/>
-  <asset>{"".join(meshes)}{"".join(textures)}</asset>
-  <worldbody>
-    <light name="light" pos="0 0 3" dir="0 0 -1" directional="true" castshadow="true"/>
-    <camera name="camera" pos="0 0 1"/>
-    <geom name="floor" type="plane" size="15 15 0.1"/>
-    {"".join(walls)}{"".join(slots)}
-  </worldbody>
-</mujoco>"""
