@@ -76,9 +76,9 @@ def test_a_motion_that_begins_slowly_is_not_taken_for_a_bias() -> None:
         attitude.update(sample(k / RATE))
     for k in range(2 * RATE):
         t = k / RATE
-        attitude.update(sample(4 + t, (0, 0.03 * t, 0), up_vector(0, 0.015 * t * t)))
+        attitude.update(sample(4 + t, (0, 0.04 * t, 0), up_vector(0, 0.02 * t * t)))
     np.testing.assert_allclose(attitude.bias, 0, atol=1e-9)
-    assert attitude.tilt == pytest.approx((0, 0.06), abs=0.003)
+    assert attitude.tilt == pytest.approx((0, 0.08), abs=0.003)
 
 
 def test_a_second_of_acceleration_tips_it_by_less_than_a_twentieth() -> None:

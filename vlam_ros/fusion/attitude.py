@@ -29,7 +29,7 @@ REST_RATE, REST_RATE_SIGMA, REST_FORCE_SIGMA = 0.05, 0.01, 0.15
 """rad/s, rad/s, m/s²: mean rate and noise below which a window of readings counts as rest. A bias
 is smaller than the rate, a motor is louder than the noise.
 """
-REST_MARGIN = 1.0
+REST_MARGIN = 2.0
 """Seconds of rest after a window before its bias is believed: a motion that begins slowly looks
 like a bias until it is fast.
 """
