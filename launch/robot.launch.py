@@ -4,13 +4,17 @@ Values are in the parameter file and nowhere else. An entry `/**/vlam_node` coun
 namespace, a bare `vlam_node` in the root one only.
 """
 
+import os
+
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, Shutdown
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from vlam_ros.resources import resource_path
+from vlam_ros.ros.dds import with_profile
+from vlam_ros.ros.up import NODES
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -32,13 +36,17 @@ def generate_launch_description() -> LaunchDescription:
         ),
     ]
     use_sim_time = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
-    vlam_node = Node(
-        package="vlam_ros",
-        executable="vlam_node",
-        name="vlam_node",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), {"use_sim_time": use_sim_time}],
-        output="screen",
-        on_exit=Shutdown(reason="vlam_node ended"),
-    )
-    return LaunchDescription([*arguments, vlam_node])
+    nodes = [
+        Node(
+            package="vlam_ros",
+            executable=name,
+            name=name,
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), {"use_sim_time": use_sim_time}],
+            output="screen",
+            on_exit=Shutdown(reason=f"{name} ended"),
+        )
+        for name in NODES
+    ]
+    profile = [SetEnvironmentVariable(k, v) for k, v in with_profile(os.environ).items()]
+    return LaunchDescription([*arguments, *profile, *nodes])

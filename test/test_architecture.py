@@ -14,13 +14,13 @@ SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 FOR_ALL = {"", "errors", "types", "resources", "configuration"}
 STAGES = {"language", "perception", "fusion", "actions", "policy", "control", "bags", "models"}
 
-DECISION = STAGES | {"pipeline", "overlay"}
+DECISION = STAGES | {"pipeline", "drawing"}
 
 # Part of the package -> the other parts it may import, besides FOR_ALL.
 MAY_IMPORT: dict[str, set[str]] = {
     **{part: set() for part in FOR_ALL | STAGES},
     "perception": {"models"},
-    "overlay": set(),
+    "drawing": {"actions"},
     "pipeline": STAGES,
     "simulation": set(),
     "learning": STAGES | {"simulation"},

@@ -20,18 +20,18 @@ from policy_world import CALIBRATION, ToldPerceiver, WordClip, policy, settings
 from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.actions import chunk_from_dict
-from vlam_ros.cli.demo import private_domain, vlam_node
 from vlam_ros.cli.demo_scene import SCENE, TASKS, TOLERANCE, Task, judge
+from vlam_ros.cli.node_process import node_process, private_domain
 from vlam_ros.errors import ConfigurationError, VlamError
-from vlam_ros.perception.positions import locate
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.client import Answer
 from vlam_ros.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
 from vlam_ros.types import (
     InstructionRequest,
-    Missing,
     Observation,
+    Obstacles,
     Outcome,
+    PositionSource,
     Reason,
     SceneObject,
 )
@@ -73,7 +73,7 @@ class Sight:
         fakes: Any = clip, ToldPerceiver(self.objects if objects is None else objects)
         pipeline = Pipeline(*fakes, policy(), settings().action)
         decision = pipeline.step(self.observation, InstructionRequest(instruction))
-        return Answer(decision.chunk, decision.scene, self.observation.image)
+        return Answer(decision.chunk, decision.scene, decision.plan, self.observation.image)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,6 @@ def sight() -> Sight:
     for number, thing in enumerate(SCENE.objects, start=1):
         whole = (rendering.labels == number).astype(np.float32)
         mask = cv2.resize(whole, (160, 160), interpolation=cv2.INTER_AREA) > 0.5
-        place = locate(mask, camera, *3 * [Missing("none")])
-        assert place is not None
         rows, columns = np.nonzero(whole)
         box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         for phrase in (thing.phrase, thing.shape):
@@ -99,13 +97,14 @@ def sight() -> Sight:
                     mask_score=0.9,
                     margin=0.5,
                     looked_twice=True,
-                    position=place.point,
-                    spread=place.spread,
-                    size=place.size,
-                    source=place.source,
+                    position=thing.position,
+                    spread=0.01,
+                    size=0.15,
+                    source=PositionSource.DEPTH,
                 )
             )
-    return Sight(Observation(0, 0, rendering.image, camera), objects)
+    cup = Obstacles(0, np.array([SCENE.objects[0].position], np.float32))
+    return Sight(Observation(0, 0, rendering.image, camera, obstacles=cup), objects)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda t: t.instruction)
@@ -129,6 +128,13 @@ def test_acting_on_any_other_object_is_wrong(sight: Sight, task: Task) -> None:
     ]
     assert all(len(c) == 1 and c[0].startswith("acts on (") for c in complaints)
     assert len(complaints) == 4
+
+
+def test_a_target_that_is_placed_by_the_floor_is_wrong(sight: Sight) -> None:
+    guessed = [replace(o, source=PositionSource.GROUND_PLANE) for o in sight.objects]
+    for task in (t for t in TASKS if t.target):
+        complaints = judge(task, sight.answer(task.instruction, guessed), STANDOFF)
+        assert complaints == [f"does not place the {task.target} by measured depth"]
 
 
 def test_a_destination_that_is_not_seen_or_elsewhere_is_wrong(sight: Sight) -> None:
@@ -180,12 +186,12 @@ def test_the_nodes_process_ends_with_the_context_even_if_it_does_not_want_to(
 ) -> None:
     deaf = "import os, signal; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True)"
     run_instead(monkeypatch, f"{deaf}; signal.pause()")
-    monkeypatch.setattr("vlam_ros.cli.demo.END_PATIENCE", 0.1)
+    monkeypatch.setattr("vlam_ros.cli.node_process.END_PATIENCE", 0.1)
     log = tmp_path / "new" / "node.log"
     before = signal.getsignal(signal.SIGTERM)
 
     def fail_when_it_runs() -> None:
-        with vlam_node({}, log) as check:
+        with node_process("vlam_node", {}, log) as check:
             while not log.read_text().strip():
                 check()
             raise KeyboardInterrupt
@@ -203,7 +209,7 @@ def test_a_node_that_ends_by_itself_is_an_error_with_its_last_words(
     run_instead(monkeypatch, "raise SystemExit('no such thing')")
 
     def wait_for_its_end() -> None:
-        with vlam_node({}, tmp_path / "node.log") as check:
+        with node_process("vlam_node", {}, tmp_path / "node.log") as check:
             while True:
                 check()
 
@@ -213,7 +219,7 @@ def test_a_node_that_ends_by_itself_is_an_error_with_its_last_words(
 
 def test_sigterm_ends_the_context_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run_instead(monkeypatch, "import signal; signal.pause()")
-    with pytest.raises(SystemExit) as ended, vlam_node({}, tmp_path / "node.log"):
+    with pytest.raises(SystemExit) as ended, node_process("vlam_node", {}, tmp_path / "node.log"):
         os.kill(os.getpid(), signal.SIGTERM)
     assert ended.value.code == 128 + signal.SIGTERM
 
@@ -225,7 +231,7 @@ def test_parameters_are_handed_over_as_ros_reads_them(
     parameters = {"camera.x": 1.0, "model.name_or_path": "a: folder"}
 
     def wait_for_its_end() -> None:
-        with vlam_node(parameters, tmp_path / "node.log") as check:
+        with node_process("vlam_node", parameters, tmp_path / "node.log") as check:
             while True:
                 check()
 
@@ -238,7 +244,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "demo").touch()
     with (
         pytest.raises(ConfigurationError, match=r"cannot write .*demo/node\.log"),
-        vlam_node({}, tmp_path / "demo" / "node.log"),
+        node_process("vlam_node", {}, tmp_path / "demo" / "node.log"),
     ):
         pass
 
@@ -285,7 +291,10 @@ def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path:
         chunk = chunk_from_dict(json.loads((folder / "chunk.json").read_text(encoding="utf-8")))
         assert chunk.request.text == task.instruction
         assert chunk.verdict.outcome is Outcome.HOLD
-        overlay = cv2.imread(str(folder / "overlay.png"))
-        assert overlay.shape[1] == 640
-        assert overlay.shape[0] > 480
-    assert "Traceback" not in (out / "node.log").read_text(encoding="utf-8")
+        for name in ("overlay", "depth"):
+            picture = cv2.imread(str(folder / f"{name}.png"))
+            assert picture.shape[1] >= 640
+            assert picture.shape[0] > 480
+        assert cv2.imread(str(folder / "top.png")) is not None
+    for node in ("fusion_node", "vlam_node"):
+        assert "Traceback" not in (out / f"{node}.log").read_text(encoding="utf-8")

@@ -85,6 +85,19 @@ def test_a_picture_waits_for_the_sweep_that_was_under_way(fusion: SensorFusion) 
     assert distance(fusion, START + 50 * MS) == pytest.approx(2.0)
 
 
+def test_a_picture_does_not_wait_for_a_lidar_that_fell_silent(fusion: SensorFusion) -> None:
+    fusion.add_cloud(wall(START), START + 100 * MS)
+    assert not fusion.ready(START + 600 * MS)
+    assert fusion.ready(START + 601 * MS)
+
+
+def test_a_picture_waits_for_its_depth_of_a_depth_camera(fusion: SensorFusion) -> None:
+    fusion.add_depth(DepthImage(START, np.ones((48, 64), np.float32)), START)
+    assert fusion.ready(START)
+    assert not fusion.ready(START + 33 * MS)
+    assert fusion.ready(START + 501 * MS)
+
+
 def test_without_its_own_sweep_a_picture_gets_the_last_one_until_that_is_too_old(
     fusion: SensorFusion,
 ) -> None:

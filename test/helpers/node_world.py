@@ -1,4 +1,4 @@
-"""A vlam_node under test, the pipeline inside it, and the other end of its topics."""
+"""A node under test and the other end of its topics; vlam_node with the pipeline inside it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
@@ -27,6 +29,7 @@ from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import hold_chunk
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.run import autostart
+from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import (
     Decision,
     InstructionRequest,
@@ -83,8 +86,8 @@ class HeldPipeline:
         return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
 
 
-class World:
-    """The node under test and the other end of its topics, spun together by one thread."""
+class NodeWorld:
+    """A node under test and the other end of its topics, spun together by one thread."""
 
     def __init__(self) -> None:
         self.context = rclpy.Context()
@@ -92,13 +95,65 @@ class World:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.other = Node("other", context=self.context)
         self.executor.add_node(self.other)
+        self.statuses: list[DiagnosticArray] = []
+        self.other.create_subscription(DiagnosticArray, "/diagnostics", self.statuses.append, 10)
+        self._clock = self.other.create_publisher(Clock, "/clock", 1)
+        self.node: Any = None
+
+    def add(self, make: Callable[..., Any], **overrides: object) -> Any:
+        """A node in this world, not yet configured; `__` in a parameter's name stands for a dot."""
+        parameters = [Parameter(k.replace("__", "."), value=v) for k, v in overrides.items()]
+        self.node = make(context=self.context, parameter_overrides=parameters)
+        self.executor.add_node(self.node)
+        return self.node
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Spin until the condition holds."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def set_time(self, seconds: float) -> None:
+        """Set /clock and spin until the node, which uses simulated time, has heard of it."""
+        stamp = round(seconds * 1e9)
+
+        def arrived() -> bool:
+            self._clock.publish(Clock(clock=time_message(stamp)))
+            return bool(self.node.get_clock().now().nanoseconds == stamp)
+
+        self.until(arrived)
+
+    def diagnostics(self) -> list[DiagnosticStatus]:
+        """The next diagnostics."""
+        self.statuses.clear()
+        return self.next_diagnostics()
+
+    def next_diagnostics(self) -> list[DiagnosticStatus]:
+        """The last diagnostics that came, or the first that come."""
+        self.until(lambda: self.statuses)
+        return list(self.statuses[-1].status)
+
+    def close(self) -> None:
+        if self.node is not None:
+            self.node.trigger_shutdown()
+            self.node.destroy_node()
+        self.other.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown(context=self.context)
+
+
+class World(NodeWorld):
+    """A vlam_node and the other end of its topics."""
+
+    def __init__(self) -> None:
+        super().__init__()
         advertise, subscribe = self.other.create_publisher, self.other.create_subscription
         self.images = advertise(Image, "image", 5)
         self.compressed = advertise(CompressedImage, "image/compressed", 5)
         self.infos = advertise(CameraInfo, "camera_info", 5)
         self.instructions = advertise(String, "instruction", 5)
         self.chunks: list[ActionChunk] = []
-        self.statuses: list[DiagnosticArray] = []
         self.alive: list[int] = []
         subscribe(
             ActionChunk,
@@ -109,16 +164,12 @@ class World:
                 liveliness=lambda event: self.alive.append(event.alive_count)
             ),
         )
-        subscribe(DiagnosticArray, "/diagnostics", self.statuses.append, 10)
         self.pipelines: list[HeldPipeline] = []
-        self.node: Any = None
 
     def start(self, **overrides: object) -> VlamNode:
         """A node in this world, not yet configured; `__` in a parameter's name stands for a dot."""
-        parameters = [Parameter(k.replace("__", "."), value=v) for k, v in overrides.items()]
-        self.node = VlamNode(self._make, context=self.context, parameter_overrides=parameters)
-        self.executor.add_node(self.node)
-        return self.node
+        node: VlamNode = self.add(partial(VlamNode, self._make), **overrides)
+        return node
 
     def activate(self, **overrides: object) -> HeldPipeline:
         """An active node, its topics matched with those of this world."""
@@ -131,13 +182,6 @@ class World:
     def _make(self, settings: Settings) -> HeldPipeline:
         self.pipelines.append(HeldPipeline(settings))
         return self.pipelines[-1]
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Spin until the condition holds."""
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "waited in vain"
-            self.executor.spin_once(timeout_sec=0.05)
 
     def say(self, text: str) -> None:
         self.instructions.publish(String(data=text))
@@ -152,7 +196,7 @@ class World:
         message = message or self.picture()
         self.images.publish(message)
         stamp = stamp_of(message)
-        self.until(lambda: self.node._newest and stamp_of(self.node._newest) == stamp)
+        self.until(lambda: self.node._loop.newest == stamp)
         return stamp
 
     def chunk(self, outcome: Outcome, reason: Reason = Reason.NONE) -> ActionChunk:
@@ -175,20 +219,13 @@ class World:
 
     def status(self) -> tuple[bytes, dict[str, str]]:
         """Level and values of the next diagnostics."""
-        self.statuses.clear()
-        self.until(lambda: self.statuses)
-        status = self.statuses[-1].status[0]
+        status = self.diagnostics()[0]
         return status.level, {pair.key: pair.value for pair in status.values}
 
     def close(self) -> None:
         for pipeline in self.pipelines:
             pipeline.free.set()
-        if self.node is not None:
-            self.node.trigger_shutdown()
-            self.node.destroy_node()
-        self.other.destroy_node()
-        self.executor.shutdown()
-        rclpy.shutdown(context=self.context)
+        super().close()
 
 
 def replace_depth(profile: QoSProfile, depth: int) -> QoSProfile:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import QuaternionStamped
+from geometry_msgs.msg import PoseStamped, QuaternionStamped
 from nav_msgs.msg import Odometry
 from node_world import GO, World, stamp_of
 from sensor_msgs.msg import (
@@ -29,6 +29,7 @@ from vlam_ros.types import (
     Camera,
     Decision,
     DepthImage,
+    FloorPlane,
     Missing,
     Obstacles,
     Outcome,
@@ -209,6 +210,7 @@ def test_the_camera_is_missing_until_a_usable_camera_info_comes(world: World) ->
     assert isinstance(none, Missing)
     assert "no camera_info" in none.reason
     info = CameraInfo(width=64, height=48)
+    info.header.frame_id = "camera_optical"
     uncalibrated = camera_after(info)
     assert isinstance(uncalibrated, Missing)
     assert "fx=0" in uncalibrated.reason
@@ -221,6 +223,7 @@ def test_the_camera_is_missing_until_a_usable_camera_info_comes(world: World) ->
 def test_a_camera_info_of_another_size_holds(world: World) -> None:
     world.moving()
     info = CameraInfo(width=640, height=480)
+    info.header.frame_id = "camera_optical"
     info.k = [600.0, 0.0, 320.0, 0.0, 600.0, 240.0, 0.0, 0.0, 1.0]
     world.infos.publish(info)
     world.until(lambda: isinstance(world.node._inputs.latest.camera, Camera))
@@ -242,6 +245,8 @@ def test_all_sensors_reach_the_decision(world: World) -> None:
     joints.header.stamp = stamp
     attitude = QuaternionStamped()
     attitude.header.stamp = stamp
+    floor = PoseStamped()
+    floor.header.stamp, floor.header.frame_id = stamp, "base_link"
     fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate("xyz")]
     cloud = PointCloud2(height=1, width=1, point_step=12, row_step=12, fields=fields)
     cloud.data = array.array("B", np.array([1, 2, 3], "<f4").tobytes())
@@ -251,6 +256,7 @@ def test_all_sensors_reach_the_decision(world: World) -> None:
         "odom": odometry,
         "joint_states": joints,
         "attitude": attitude,
+        "floor": floor,
         "obstacles": cloud,
         "gripper_state": Bool(data=True),
     }.items():
@@ -262,7 +268,7 @@ def test_all_sensors_reach_the_decision(world: World) -> None:
         latest = world.node._inputs.latest
         return bool(latest.depths) and not any(
             isinstance(getattr(latest, name), Missing)
-            for name in ("odometry", "joints", "attitude", "obstacles", "gripper")
+            for name in ("odometry", "joints", "attitude", "floor", "obstacles", "gripper")
         )
 
     world.until(all_there)
@@ -273,5 +279,7 @@ def test_all_sensors_reach_the_decision(world: World) -> None:
     assert seen.depth.depth[47, 63] == 1.0
     assert isinstance(seen.obstacles, Obstacles)
     assert seen.obstacles.points.tolist() == [[1, 2, 3]]
+    assert isinstance(seen.floor, FloorPlane)
+    assert (seen.floor.normal, seen.floor.offset) == ((0.0, 0.0, 1.0), 0.0)
     for data in (seen.odometry, seen.joints, seen.attitude, seen.gripper):
         assert not isinstance(data, Missing)

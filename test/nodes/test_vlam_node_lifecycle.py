@@ -8,7 +8,6 @@ from node_world import GO, HeldPipeline, World, stamp_of
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
-from rosgraph_msgs.msg import Clock
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
@@ -44,25 +43,13 @@ def test_pictures_that_jump_back_in_time_start_everything_anew(world: World) -> 
 
 
 def test_a_clock_that_jumps_back_starts_everything_anew(world: World) -> None:
-    clock = world.other.create_publisher(Clock, "/clock", 1)
-
-    def set_time(seconds: int) -> None:
-        message = Clock()
-        message.clock.sec = seconds
-
-        def arrived() -> bool:
-            clock.publish(message)
-            return bool(world.node.get_clock().now().nanoseconds == seconds * 10**9)
-
-        world.until(arrived)
-
     pipeline = world.activate(use_sim_time=True)
-    set_time(100)
+    world.set_time(100)
     world.show()
     world.say(GO)
     world.chunk(Outcome.EXECUTE)
     resets = pipeline.resets
-    set_time(40)
+    world.set_time(40)
     assert "time jumped back" in world.chunk(Outcome.HOLD, Reason.STALE_SENSOR).message
     world.show()
     assert world.chunk(Outcome.EXECUTE).header.stamp.sec == 40

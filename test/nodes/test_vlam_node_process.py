@@ -1,4 +1,4 @@
-"""vlam_node as a process of its own: signals end it with code 0, after a last STOP."""
+"""The nodes as processes of their own: signals end them with code 0, vlam_node after a STOP."""
 
 from __future__ import annotations
 
@@ -87,3 +87,22 @@ def test_a_signal_ends_the_process_cleanly(
         observer.until(lambda: observer.chunks[-1].message == last)
         verdict = (observer.chunks[-1].outcome, observer.chunks[-1].reason)
         assert verdict == (Outcome.HOLD, Reason.NO_INSTRUCTION)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_fusion_node_cleanly(observer: Observer, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vlam_ros.nodes.fusion_node"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        observer.until(lambda: observer.statuses)
+        assert "fusion_node: LiDAR" in [s.name for s in observer.statuses[-1].status], "active"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors

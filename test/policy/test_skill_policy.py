@@ -8,6 +8,7 @@ from vlam_ros.errors import ActionError, ConfigurationError
 from vlam_ros.policy import Refusal, SkillPolicy
 from vlam_ros.types import (
     Instruction,
+    Missing,
     ObjectPhrase,
     Obstacles,
     Placement,
@@ -68,6 +69,16 @@ def test_checks_come_in_the_order_position_reach_path() -> None:
         with pytest.raises(Refusal) as refusal:
             policy().verify(plan, seen, PlanState())
         assert refusal.value.reason is reason
+
+
+def test_without_its_lidar_a_robot_does_not_drive_but_its_arm_moves() -> None:
+    seen = observation(obstacles=Missing("obstacles: 2.00 s old", lost=True))
+    with pytest.raises(Refusal, match="LiDAR was lost") as refusal:
+        policy().verify(planned("go_to", APPROACH, [thing("red cup", 2.0)], PlanState()), seen,
+                        PlanState())  # fmt: skip
+    assert refusal.value.reason is Reason.STALE_SENSOR
+    plan = planned("place", PUT, [CUP, PLATE], PlanState())
+    assert policy().verify(plan, seen, PlanState()) == ""
 
 
 def test_the_arm_is_timed_from_the_start_of_its_step() -> None:

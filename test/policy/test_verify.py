@@ -104,6 +104,14 @@ def test_without_lidar_the_path_is_not_checked_and_that_is_said() -> None:
     assert check_path(GO, (1.65, 0.0), seen, 0.2, 1.0) == "the path is not checked: no LiDAR"
 
 
+def test_a_lidar_that_was_lost_is_not_a_robot_without_lidar() -> None:
+    seen = observation(obstacles=Missing("obstacles: 2.00 s old, 0.5 s are allowed", lost=True))
+    reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
+    assert reason is Reason.STALE_SENSOR
+    assert "LiDAR was lost, nobody watches the path: obstacles: 2.00 s old" in message
+    assert "is the LiDAR running" in message
+
+
 def test_an_old_scan_is_not_a_clear_path() -> None:
     old = Obstacles(START - 2 * SECOND, np.zeros((0, 3), np.float32))
     seen = observation(obstacles=old)

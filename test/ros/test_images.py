@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlam_ros.errors import ImageError
-from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
+from vlam_ros.ros.images import (
+    depth_from_message,
+    depth_to_message,
+    image_from_message,
+    image_to_message,
+)
+from vlam_ros.types import DepthImage
 
 RED, BLUE = (200, 10, 30), (5, 60, 250)
 PICTURE = np.array([[RED, BLUE, RED], [BLUE, BLUE, RED]], np.uint8)
@@ -154,6 +160,16 @@ def test_depth_is_metres_with_nan_for_no_return(big_endian: bool, padding: int) 
         depth = depth_from_message(received)
         assert (depth.stamp, depth.depth.dtype) == (7, np.dtype("f4"))
         np.testing.assert_allclose(depth.depth, expected, rtol=1e-6)
+
+
+def test_depth_and_back_is_the_same_with_nan_for_unknown() -> None:
+    metres = np.array([[1.5, np.nan, 0.25], [np.nan, 4.25, 100.0]], np.float32)
+    made = depth_to_message(DepthImage(12_000_000_345, metres), "camera_optical")
+    assert (made.header.stamp.sec, made.header.stamp.nanosec) == (12, 345)
+    assert (made.header.frame_id, made.encoding, made.step) == ("camera_optical", "32FC1", 12)
+    depth = depth_from_message(made)
+    assert depth.stamp == 12_000_000_345
+    np.testing.assert_array_equal(depth.depth, metres)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import signal
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from vlam_ros.configuration import read_parameters
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.ros.up import node_command, run_together, up
+from vlam_ros.resources import resource_path
+from vlam_ros.ros.dds import with_profile
+from vlam_ros.ros.up import NODES, node_command, run_together, up
 
 PATIENCE = 30.0
 
@@ -45,6 +49,7 @@ def test_what_ignores_a_signal_gets_a_stronger_one(monkeypatch: pytest.MonkeyPat
 
 UP = """
 import sys
+from vlam_ros.ros.dds import with_profile
 from vlam_ros.ros.up import run_together
 sys.exit(run_together({{"node": [sys.executable, "-c", {child!r}]}}))
 """
@@ -72,6 +77,15 @@ def test_a_signal_is_handed_on_and_the_code_is_the_nodes(number: signal.Signals,
         process.communicate()
 
 
+def test_every_node_that_is_started_has_an_executable_and_parameters() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    scripts = setup["options.entry_points"]["console_scripts"]
+    for name in NODES:
+        assert f"{name} = vlam_ros.nodes.{name}:main" in scripts
+        assert read_parameters(resource_path("config/vlam.yaml"), name)["autostart"]
+
+
 def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere\.yaml does not exist"):
         up(tmp_path / "nowhere.yaml")
@@ -91,3 +105,8 @@ def test_the_parameter_file_counts_in_a_namespace(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_nodes_get_the_profile_for_pictures_unless_there_is_another() -> None:
+    assert Path(with_profile({})["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == "fastdds.xml"
+    assert with_profile({"FASTRTPS_DEFAULT_PROFILES_FILE": "/mine.xml"}) == {}

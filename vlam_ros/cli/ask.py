@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> int:
     settings, image = ask_settings(options), read_picture(options.picture)
     console = Console(highlight=False, markup=False)
     with console.status("importing the models' libraries") as status:
-        from vlam_ros.cli.files import write_chunk, write_overlay
+        from vlam_ros.cli.files import write_chunk, write_picture
         from vlam_ros.cli.show import show_decision
-        from vlam_ros.overlay import draw_overlay
+        from vlam_ros.drawing import draw_overlay
         from vlam_ros.pipeline import Pipeline
         from vlam_ros.types import InstructionRequest, Observation
 
@@ -68,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
         f"camera   {options.hfov:g}° wide, {mount.height:g} m high, tilted {mount.tilt:g} rad down",
         style="dim",
     )
-    show_decision(console, decision.chunk)
+    show_decision(console, decision.chunk, decision.plan)
     if options.out:
-        write_overlay(options.out, draw_overlay(image, decision, options.instruction))
+        write_picture(options.out, draw_overlay(image, decision, options.instruction))
         console.print(f"wrote    {options.out}", style="dim")
     if options.json:
         write_chunk(options.json, decision.chunk)

@@ -11,13 +11,13 @@ import numpy as np
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.simulation import COLOURS, ObjectSpec, SceneSpec
 from vlam_ros.simulation.scene import CUP_SIZES
-from vlam_ros.types import ActionChunk, Outcome, Reason
+from vlam_ros.types import ActionChunk, Outcome, PositionSource, Reason
 
 if TYPE_CHECKING:
     from vlam_ros.ros.client import Answer
 
-TOLERANCE = 0.15
-"""Metres that a position on the floor may be off; the objects are farther from each other."""
+TOLERANCE = 0.08
+"""Metres that a position may be off; a bin of the commands is 0.024 m wide."""
 
 
 def _object(
@@ -76,7 +76,8 @@ TASKS = (
         "red cup",
         "blue plate",
     ),
-    Task("nearest", "go to the nearest box", "go_to", "green box"),
+    # The red cup stands where the robot would pass.
+    Task("blocked", "go to the nearest box", reason=Reason.PATH_BLOCKED),
     Task("refused", "pick up the purple cone", reason=Reason.TARGET_NOT_FOUND),
     Task("unknown", "go to the giraffe", reason=Reason.TARGET_NOT_FOUND),
 )
@@ -97,6 +98,9 @@ def judge(task: Task, answer: Answer, standoff: float) -> list[str]:
         return [f"expected {outcome.name} {task.reason.name if task.reason else task.skill}"]
     wrong = []
     if task.target:
+        target = answer.plan.target
+        if target is None or target.source is not PositionSource.DEPTH:
+            wrong.append(f"does not place the {task.target} by measured depth")
         x, y = _acted_on(chunk, standoff)
         if (off := math.dist((x, y), _place(task.target))) > TOLERANCE:
             wrong.append(f"acts on ({x:.2f}, {y:.2f}), {off:.2f} m beside the {task.target}")

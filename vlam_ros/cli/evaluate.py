@@ -43,12 +43,23 @@ def add_parser(commands: Subparsers) -> None:
     )
     _add_common(fusion, 200)
     fusion.set_defaults(run=run_fusion)
-
-
-def _add_common(parser: argparse.ArgumentParser, scenes: int) -> None:
-    parser.add_argument(
-        "--scenes", type=positive, default=scenes, metavar="N", help="of the test (%(default)s)"
+    degradation = command_parser(
+        subjects,
+        "degradation",
+        "let every sensor fail in every way",
+        "vlam evaluate degradation --markdown figures.md",
+        "Run fusion_node and vlam_node on a simulated robot while one sensor after another fails, "
+        "over real topics. The exit code is 1 if the robot does not do what it is designed to.",
     )
+    _add_common(degradation)
+    degradation.set_defaults(run=run_degradation)
+
+
+def _add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:
+    if scenes:
+        parser.add_argument(
+            "--scenes", type=positive, default=scenes, metavar="N", help="of the test (%(default)s)"
+        )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
 
@@ -65,6 +76,13 @@ def run_fusion(options: argparse.Namespace) -> int:
     from vlam_ros.evaluation.fusion import evaluate_fusion
 
     return _tell(evaluate_fusion(options.scenes), options)
+
+
+def run_degradation(options: argparse.Namespace) -> int:
+    """Let sensors fail; 1 if the robot did not do what it is designed to."""
+    from vlam_ros.cli.degradation import evaluate_degradation
+
+    return _tell(evaluate_degradation(), options)
 
 
 def _tell(report: Report, options: argparse.Namespace) -> int:

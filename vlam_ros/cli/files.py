@@ -13,9 +13,9 @@ from vlam_ros.errors import ConfigurationError
 from vlam_ros.types import ActionChunk, Uint8Array
 
 
-def write_overlay(path: Path, overlay: Uint8Array) -> None:
+def write_picture(path: Path, picture: Uint8Array) -> None:
     """Write uint8[H,W,3] RGB as a PNG, whatever the name; errors as in `write_file`."""
-    _, data = cv2.imencode(".png", cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     write_file(path, data.tobytes())
 
 

@@ -9,15 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from vlam_ros.actions import ActionTokenizer, due_times, tokens_to_text
-from vlam_ros.types import ActionChunk, Outcome
+from vlam_ros.types import ActionChunk, Outcome, Plan, PositionSource, SceneObject
 
 _STYLES = {Outcome.EXECUTE: "bold green", Outcome.HOLD: "bold yellow", Outcome.DONE: "bold blue"}
 
 
-def show_decision(console: Console, chunk: ActionChunk) -> None:
-    """Print the plan, the verdict with its reason and message, and the decoded actions."""
+def show_decision(console: Console, chunk: ActionChunk, plan: Plan) -> None:
+    """Print the plan and where its objects are, the verdict, and the decoded actions."""
     verdict, style = chunk.verdict, _STYLES[chunk.verdict.outcome]
     console.print(Text.assemble(("plan     ", "dim"), chunk.trace or "none"))
+    for step in plan.steps[plan.current :]:
+        for thing in (step.target, step.destination):
+            if thing is not None and thing.position is not None:
+                console.print(Text.assemble(("place    ", "dim"), _place(thing)))
     line = Text.assemble(("verdict  ", "dim"), (verdict.outcome.name, style))
     if verdict.outcome is Outcome.HOLD:
         line.append(f" {verdict.reason.name}", style)
@@ -27,6 +31,12 @@ def show_decision(console: Console, chunk: ActionChunk) -> None:
     if verdict.message:
         console.print(Text.assemble(("message  ", "dim"), verdict.message))
     console.print(_action_table(chunk))
+
+
+def _place(thing: SceneObject) -> str:
+    x, y, z = thing.position or (math.nan,) * 3
+    how = "measured depth" if thing.source is PositionSource.DEPTH else "the floor"
+    return f"{thing.phrase} at ({x:.2f}, {y:.2f}, {z:.2f}) m ± {thing.spread:.2f}, from {how}"
 
 
 def _action_table(chunk: ActionChunk) -> Table:

@@ -154,9 +154,14 @@ class SensorFusion:
     # --------------------------------------------------------------------------- out
 
     def ready(self, stamp: int) -> bool:
-        """Whether nothing more can come that the picture of this stamp could use."""
-        newest = self._sweeps.history.newest
-        return newest is None or newest.span[1] >= stamp
+        """Whether nothing is to be waited for that the picture of this stamp could use: LiDAR and
+        depth camera have delivered, or are silent.
+        """
+        sweep, depth = self._sweeps.history.newest, self._depths.history.newest
+        return not (
+            (sweep is not None and 0 < stamp - sweep.span[1] <= self._sweeps.max_age)
+            or (depth is not None and 0 < stamp - depth.stamp <= self._depths.max_age)
+        )
 
     def depth(self, stamp: int, camera: Camera) -> DepthImage | Missing:
         """Depth registered to the picture taken at `stamp`, from LiDAR, depth camera or both."""

@@ -96,12 +96,19 @@ def check_path(
     corridor: float,
     age: float,
 ) -> str:
-    """PATH_BLOCKED if a LiDAR return is within `corridor` (m) of the way to a goal (x, y).
+    """PATH_BLOCKED if a LiDAR return is within `corridor` (m) of the way to a goal (x, y), and
+    STALE_SENSOR if there was a LiDAR and it no longer watches.
 
     Returns:
-        A remark if there is no LiDAR and nothing was checked, otherwise nothing.
+        A remark if there never was a LiDAR and nothing was checked, otherwise nothing.
     """
     obstacles = observation.obstacles
+    if isinstance(obstacles, Missing) and obstacles.lost:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the LiDAR was lost, nobody watches the path: {obstacles.reason}; is the LiDAR "
+            "running, and fusion_node?",
+        )
     if isinstance(obstacles, Missing):
         return f"the path is not checked: {obstacles.reason}"
     check_age("LiDAR scan", obstacles.stamp, observation.now, age)

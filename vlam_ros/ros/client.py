@@ -1,76 +1,108 @@
-"""A client of a running vlam_node: pictures and an instruction out, its answer back.
+"""A client of running nodes: pictures, other sensors and an instruction out, the answer back.
 
 For programs that have a picture rather than a camera driver: the demo, tests, one's own scripts.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
 import vlam_ros.msg
+from vlam_ros.configuration import LidarSettings
 from vlam_ros.errors import VlamError
 from vlam_ros.ros import qos
-from vlam_ros.ros.decisions import chunk_from_message
-from vlam_ros.ros.images import image_from_message, image_to_message
-from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
+from vlam_ros.ros.fused import obstacles_from_message
+from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
+from vlam_ros.ros.measured import SensorPublishers
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import (
     ActionChunk,
     Camera,
-    PositionSource,
+    Decision,
+    DepthImage,
+    ImuSample,
+    LidarSweep,
+    Missing,
+    Obstacles,
+    Odometry,
+    Plan,
     Scene,
-    SceneObject,
     Uint8Array,
 )
 
 PICTURE_PERIOD = 0.2
 """Seconds from one picture to the next while an answer is awaited."""
 _LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
+_SENSING = 0.005  # s; the same while sensors are published in between
 _KEPT = 8  # pictures whose answers are kept; an overlay is a megabyte
 
-_CHUNK, _SCENE = "action_chunk", "scene"
-
-NO_MASK = np.zeros((0, 0), np.bool_)
-"""In place of the masks, which messages do not carry."""
+_CHUNK, _SCENE, _DEPTH, _OBSTACLES = "action_chunk", "scene", "depth", "obstacles"
 
 
 class NoAnswerError(VlamError):
     """A vlam_node did not do in time what it was waited for; the message says what."""
 
 
+_NO_SENSORS = Missing("the client has no sensors")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What vlam_node decided on one picture. `overlay` is uint8[H,W,3] RGB, and the objects of
-    `scene` have NO_MASK.
+    `scene` have NO_MASK. Depth and obstacles are fusion_node's, where the client has sensors.
     """
 
     chunk: ActionChunk
     scene: Scene
+    plan: Plan
     overlay: Uint8Array
+    depth: DepthImage | Missing = _NO_SENSORS
+    obstacles: Obstacles | Missing = _NO_SENSORS
 
 
 def _ignore(waiting_for: str) -> None:
     """Watches nothing."""
 
 
+def _as_it_is(topic: str, message: Any) -> Any:
+    """Spoils nothing."""
+    return message
+
+
 class VlamClient:
     """Talks to one vlam_node in this process's ROS domain. Use as a context manager."""
 
-    def __init__(self, namespace: str = "", node_name: str = "vlam_node") -> None:
-        """Advertise and subscribe; `node_name` is that of the node to talk to."""
+    def __init__(
+        self,
+        namespace: str = "",
+        node_name: str = "vlam_node",
+        lidar: LidarSettings | None = None,
+        spoil: Callable[[str, Any], Any] = _as_it_is,
+    ) -> None:
+        """Advertise and subscribe.
+
+        Args:
+            namespace: of all topics.
+            node_name: of the vlam_node to talk to.
+            lidar: where the LiDAR sits, for a client that publishes sensors with `measure` and
+                talks to a fusion_node as well.
+            spoil: what becomes of a message of camera_info or a sensor, by its topic, before it is
+                published; None: nothing. For trials of failing sensors.
+        """
         self._server, self._overlay = node_name, f"{node_name}/overlay"
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
@@ -85,13 +117,23 @@ class VlamClient:
         self._received: dict[int, dict[str, Any]] = {}
         self._latest: Any = None  # chunk, if there is one
         self._failure = ""
+        self._spoil = spoil
+        self.diagnostics: dict[str, DiagnosticStatus] = {}
+        outputs = [
+            (vlam_ros.msg.ActionChunk, _CHUNK, qos.ACTION_CHUNK),
+            (vlam_ros.msg.Scene, _SCENE, qos.OUTPUT),
+            (Image, self._overlay, qos.OUTPUT),
+        ]
+        self._inputs = [self._images, self._cameras, self._instructions]
+        self._sensors: SensorPublishers | None = None
+        if lidar is not None:
+            self._sensors = SensorPublishers(self._node, lidar, spoil)
+            self._inputs += self._sensors.publishers
+            outputs += [(Image, _DEPTH, qos.FUSED), (PointCloud2, _OBSTACLES, qos.FUSED)]
+        self._whole = {topic for _, topic, _ in outputs}
         self._outputs = [
             subscribe(kind, topic, partial(self._on_output, topic), profile)
-            for kind, topic, profile in (
-                (vlam_ros.msg.ActionChunk, _CHUNK, qos.ACTION_CHUNK),
-                (vlam_ros.msg.Scene, _SCENE, qos.OUTPUT),
-                (Image, self._overlay, qos.OUTPUT),
-            )
+            for kind, topic, profile in outputs
         ]
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
 
@@ -111,6 +153,16 @@ class VlamClient:
         self._node.destroy_node()
         self._executor.shutdown()
         rclpy.shutdown(context=self._context)
+
+    def now(self) -> int:
+        """The clock that pictures and measurements are stamped with, ns."""
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def measure(self, measured: ImuSample | LidarSweep | Odometry) -> None:
+        """Publish what a sensor measured; its stamp is of this client's clock."""
+        if self._sensors is None:
+            raise VlamError("this client was made without sensors: tell it where the LiDAR sits")
+        self._sensors.publish(measured)
 
     def wait_for_node(self, seconds: float, watch: Callable[[str], None] = _ignore) -> None:
         """Wait until the node is there, has loaded its models, and hears and is heard.
@@ -154,10 +206,7 @@ class VlamClient:
         stamps: set[int] = set()
 
         def show() -> None:
-            stamp = int(self._node.get_clock().now().nanoseconds)
-            stamps.add(stamp)
-            self._cameras.publish(camera_to_message(camera, stamp))
-            self._images.publish(image_to_message(image, stamp, camera.frame_id))
+            stamps.add(self._show(image, camera))
 
         def spin(done: Callable[[], object], waiting_for: Callable[[], str]) -> None:
             self._spin(done, seconds, waiting_for, watch, show)
@@ -166,7 +215,8 @@ class VlamClient:
             return _order(self._latest) > before and self._latest.instruction == instruction
 
         def answers() -> list[dict[str, Any]]:
-            whole = [r for stamp, r in self._received.items() if stamp in stamps and len(r) == 3]
+            mine = [r for stamp, r in self._received.items() if stamp in stamps]
+            whole = [r for r in mine if self._whole <= r.keys()]
             return [r for r in whole if r[_CHUNK].instruction == instruction]
 
         # An instruction that comes before the node is active is lost. Any chunk shows that it is,
@@ -181,11 +231,65 @@ class VlamClient:
         stamps.clear()
         spin(answers, lambda: self._lacking(instruction))
         answer = answers()[0]
-        return Answer(
-            chunk_from_message(answer[_CHUNK]),
-            _scene(answer[_SCENE]),
+        chunk = chunk_from_message(answer[_CHUNK])
+        decided = Answer(
+            chunk,
+            scene_from_message(answer[_SCENE]),
+            plan_from_message(answer[_SCENE], chunk),
             image_from_message(answer[self._overlay]),
         )
+        if self._sensors is None:
+            return decided
+        return replace(
+            decided,
+            depth=depth_from_message(answer[_DEPTH]),
+            obstacles=obstacles_from_message(answer[_OBSTACLES]),
+        )
+
+    def decisions(
+        self,
+        image: Uint8Array,
+        camera: Camera,
+        instruction: str,
+        seconds: float,
+        watch: Callable[[str], None] = _ignore,
+    ) -> Iterator[Decision]:
+        """Say an instruction, show a picture again and again, and yield what is decided on it.
+
+        Args:
+            image: as in `ask`.
+            camera: as in `ask`.
+            instruction: what to do; it is said once.
+            seconds: for which the picture is shown.
+            watch: as in `wait_for_node`.
+        """
+        stamps: set[int] = set()
+        self._instructions.publish(String(data=instruction))
+        end = next_picture = time.monotonic()
+        end += seconds
+        while (now := time.monotonic()) < end:
+            watch("a decision")
+            if now >= next_picture:
+                stamps.add(self._show(image, camera))
+                next_picture = now + PICTURE_PERIOD
+            self._executor.spin_once(timeout_sec=_SENSING)
+            for stamp in stamps & self._received.keys():
+                received = self._received[stamp]
+                if {_CHUNK, _SCENE} <= received.keys():
+                    stamps.remove(stamp)
+                    chunk, scene = chunk_from_message(received[_CHUNK]), received[_SCENE]
+                    if chunk.request.text == instruction:
+                        plan = plan_from_message(scene, chunk)
+                        yield Decision(scene_from_message(scene), plan, chunk.verdict, chunk)
+
+    def _show(self, image: Uint8Array, camera: Camera) -> int:
+        """Publish a picture with its camera_info; its stamp."""
+        stamp = self.now()
+        info = self._spoil("camera_info", camera_to_message(camera, stamp))
+        if info is not None:
+            self._cameras.publish(info)
+        self._images.publish(image_to_message(image, stamp, camera.frame_id))
+        return stamp
 
     def _spin(
         self,
@@ -208,21 +312,20 @@ class VlamClient:
             if show is not None and now >= next_picture:
                 show()
                 next_picture = now + PICTURE_PERIOD
-            self._executor.spin_once(timeout_sec=_LATENCY)
+            self._executor.spin_once(timeout_sec=_SENSING if self._sensors else _LATENCY)
 
     def _unmatched(self) -> str:
         """What the node does not yet publish or listen to; empty if that is nothing."""
         if any(output.get_publisher_count() == 0 for output in self._outputs):
             return f"{self._server} to appear in ROS domain {self._context.get_domain_id()}"
-        inputs = (self._images, self._cameras, self._instructions)
-        if any(publisher.get_subscription_count() == 0 for publisher in inputs):
+        if any(publisher.get_subscription_count() == 0 for publisher in self._inputs):
             return f"{self._server} to load its models and be configured"
         return ""
 
     def _lacking(self, instruction: str) -> str:
         """What of an answer is not there, and what the node says instead."""
         came = {topic for received in self._received.values() for topic in received}
-        lacking = [topic for topic in (_CHUNK, _SCENE, self._overlay) if topic not in came]
+        lacking = sorted(self._whole - came)
         what = f"{' and '.join(lacking) or 'all of one picture'} in answer to {instruction!r}"
         if self._latest is None:
             return what
@@ -238,53 +341,12 @@ class VlamClient:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            self.diagnostics[status.name] = status
             if status.name.startswith(f"{self._server}:"):
                 errors = [v.value for v in status.values if v.key == "last error"]
                 inactive = status.message.startswith("not active")
                 self._failure = errors[0] if errors and inactive else ""
 
 
-def camera_to_message(camera: Camera, stamp: int) -> CameraInfo:
-    """Intrinsics as camera_info of an unrectified picture; the mount does not fit into it."""
-    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
-    message = CameraInfo(
-        width=camera.width,
-        height=camera.height,
-        distortion_model="plumb_bob",
-        d=list(camera.distortion or (0.0,) * 5),
-        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
-    )
-    message.header.stamp = time_message(stamp)
-    message.header.frame_id = camera.frame_id
-    return message
-
-
 def _order(message: vlam_ros.msg.ActionChunk) -> tuple[int, int]:
     return message.epoch, message.sequence
-
-
-def _scene(message: vlam_ros.msg.Scene) -> Scene:
-    objects = [_object(thing) for thing in message.objects]
-    return Scene(nanoseconds(message.header.stamp), tuple(objects))
-
-
-def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
-    x0, y0, x1, y1 = map(int, message.box)
-    found = SceneObject(
-        phrase=message.phrase,
-        box=(x0, y0, x1, y1),
-        mask=NO_MASK,
-        score=message.score,
-        mask_score=message.mask_score,
-        margin=message.margin,
-        looked_twice=message.looked_twice,
-        spread=message.spread,
-        size=message.size,
-        source=PositionSource(message.position_source),
-    )
-    place = message.position
-    if math.isnan(place.x):
-        return found
-    return replace(found, position=(place.x, place.y, place.z))

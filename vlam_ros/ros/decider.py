@@ -13,8 +13,8 @@ from typing import Protocol
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlam_ros.configuration import Settings
+from vlam_ros.drawing import draw_overlay
 from vlam_ros.errors import ImageError
-from vlam_ros.overlay import draw_overlay
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.sensors import Sensors
 from vlam_ros.ros.stamps import nanoseconds
@@ -66,6 +66,16 @@ class DecisionMaker(Protocol):
         """Run once, so that the first decision is not the slowest."""
 
 
+def describe(models: Models) -> dict[str, str]:
+    """For diagnostics: which models run where."""
+    return {
+        "model": models.name,
+        "device": str(models.device),
+        "dtype": str(models.dtype),
+        "notes": "; ".join(models.notes),
+    }
+
+
 @dataclass(frozen=True)
 class Job:
     """A picture to decide on. Answers of an older generation than the node's are not wanted any
@@ -107,7 +117,7 @@ class Decider:
     ) -> None:
         """Read the newest `sensors` and the node's `clock` (ns) at each decision."""
         self._pipeline = pipeline
-        self._max_age = round(settings.policy.max_image_age * 1e9)
+        self._limits = settings.sensors
         self._sensors = sensors
         self._clock = clock
         self._generation: int | None = None
@@ -122,7 +132,7 @@ class Decider:
                 self._pipeline.reset()
                 self._generation = job.generation
             image = image_from_message(job.message)
-            observation = self._sensors().observation(image, job.stamp, now, self._max_age)
+            observation = self._sensors().observation(image, job.stamp, now, self._limits)
             decision = self._pipeline.step(observation, job.request)
             text = job.request.text if job.request else ""
             overlay = draw_overlay(image, decision, text) if job.with_overlay else None

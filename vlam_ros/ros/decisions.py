@@ -1,8 +1,10 @@
-"""Decisions as messages: action chunk, scene and markers; and a chunk back from its message."""
+"""Decisions as messages: action chunk, scene and markers; and back from chunk and scene."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import Point
@@ -20,10 +22,17 @@ from vlam_ros.types import (
     Decision,
     InstructionRequest,
     Outcome,
+    Plan,
+    PositionSource,
     Reason,
+    Scene,
     SceneObject,
+    SkillStep,
     Verdict,
 )
+
+NO_MASK = np.zeros((0, 0), np.bool_)
+"""In place of the masks, which messages do not carry."""
 
 
 def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
@@ -108,11 +117,11 @@ def _four(values: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def scene_to_message(decision: Decision) -> vlam_ros.msg.Scene:
-    """The objects that perception found, with their roles in the plan's current step."""
+    """The objects that perception found, with their roles in what is still to be done."""
     message = vlam_ros.msg.Scene()
     message.header.stamp = time_message(decision.scene.stamp)
     message.header.frame_id = decision.chunk.frame_id
-    message.objects = [_object_message(o, _role(o, decision)) for o in decision.scene.objects]
+    message.objects = [_object_message(o, _role(o, decision.plan)) for o in decision.scene.objects]
     return message
 
 
@@ -134,19 +143,12 @@ def _object_message(thing: SceneObject, role: int) -> vlam_ros.msg.SceneObject:
     )
 
 
-def _role(thing: SceneObject, decision: Decision) -> int:
-    plan = decision.plan
-    step = plan.steps[plan.current] if plan.current < len(plan.steps) else None
-    if step and step.target and _same(thing, step.target):
-        return vlam_ros.msg.SceneObject.TARGET
-    if step and step.destination and _same(thing, step.destination):
-        return vlam_ros.msg.SceneObject.DESTINATION
-    return vlam_ros.msg.SceneObject.OTHER
-
-
-def _same(one: SceneObject, other: SceneObject) -> bool:
-    # Not ==, which would compare the masks, and the plan may hold an object with a better position.
-    return one.phrase == other.phrase and one.box == other.box
+def _role(thing: SceneObject, plan: Plan) -> int:
+    if thing.is_same(plan.target):
+        return int(vlam_ros.msg.SceneObject.TARGET)
+    if thing.is_same(plan.destination):
+        return int(vlam_ros.msg.SceneObject.DESTINATION)
+    return int(vlam_ros.msg.SceneObject.OTHER)
 
 
 _COLOURS = {
@@ -178,5 +180,39 @@ def _marker(decision: Decision, thing: SceneObject, number: int, kind: int) -> M
     x, y, z = map(float, thing.position or (0.0, 0.0, 0.0))
     marker.pose.position = Point(x=x, y=y, z=z)
     marker.pose.orientation.w = 1.0
-    marker.color = _COLOURS[_role(thing, decision)]
+    marker.color = _COLOURS[_role(thing, decision.plan)]
     return marker
+
+
+def scene_from_message(message: vlam_ros.msg.Scene) -> Scene:
+    """The scene, its objects with NO_MASK: messages do not carry masks."""
+    objects = [_object(thing) for thing in message.objects]
+    return Scene(nanoseconds(message.header.stamp), tuple(objects))
+
+
+def plan_from_message(message: vlam_ros.msg.Scene, chunk: ActionChunk) -> Plan:
+    """The plan as far as messages tell: its trace, and one step with the objects of all steps."""
+    role = {thing.role: _object(thing) for thing in message.objects}
+    kinds = vlam_ros.msg.SceneObject
+    step = SkillStep(chunk.skill, role.get(kinds.TARGET), role.get(kinds.DESTINATION))
+    return Plan((step,), trace=chunk.trace)
+
+
+def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
+    x0, y0, x1, y1 = map(int, message.box)
+    found = SceneObject(
+        phrase=message.phrase,
+        box=(x0, y0, x1, y1),
+        mask=NO_MASK,
+        score=message.score,
+        mask_score=message.mask_score,
+        margin=message.margin,
+        looked_twice=message.looked_twice,
+        spread=message.spread,
+        size=message.size,
+        source=PositionSource(message.position_source),
+    )
+    place = message.position
+    if math.isnan(place.x):
+        return found
+    return replace(found, position=(place.x, place.y, place.z))

@@ -85,6 +85,16 @@ def image_to_message(image: Uint8Array, stamp: int, frame_id: str) -> Image:
     return message
 
 
+def depth_to_message(depth: DepthImage, frame_id: str) -> Image:
+    """Depth in metres as a 32FC1 message, NaN where nothing is known (REP-118)."""
+    height, width = depth.depth.shape
+    message = Image(height=height, width=width, encoding="32FC1", step=4 * width)
+    message.header.stamp = time_message(depth.stamp)
+    message.header.frame_id = frame_id
+    message.data = array.array("B", np.ascontiguousarray(depth.depth, "<f4").tobytes())
+    return message
+
+
 def _rows(message: Image, pixel_size: int) -> npt.NDArray[np.uint8]:
     """A view of the data as uint8[height, width * pixel_size], without the padding of the rows."""
     size = f"{message.width}x{message.height} {message.encoding}"

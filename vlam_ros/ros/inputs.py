@@ -1,58 +1,85 @@
-"""Subscribes to the sensors beside the camera's picture and keeps the newest of each."""
+"""Subscribes to the sensors beside the camera's picture and keeps the last good data of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from geometry_msgs.msg import QuaternionStamped
+from geometry_msgs.msg import PoseStamped, QuaternionStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from std_msgs.msg import Bool
 
-from vlam_ros.configuration import CameraSettings
+from vlam_ros.configuration import Settings
 from vlam_ros.errors import VlamError
-from vlam_ros.ros import qos, sensors
+from vlam_ros.ros import fused, qos
+from vlam_ros.ros.camera_info import CameraSource
 from vlam_ros.ros.images import depth_from_message
-from vlam_ros.ros.mount import MountSource
-from vlam_ros.types import Camera, GripperState, Missing
+from vlam_ros.ros.mount import Transforms
+from vlam_ros.ros.sensors import (
+    Sensors,
+    check_age,
+    joints_from_message,
+    odometry_from_message,
+)
+from vlam_ros.types import GripperState
+
+Convert = Callable[[Any], Any]
 
 
 class SensorInputs:
-    """`latest` is what the sensors said last; a message that cannot be used makes its sensor
-    Missing, with the reason, and is reported to `complain`.
+    """`latest` is what the sensors said last. A message that cannot be used is reported to
+    `complain`, with its topic, and does not take the place of one that could.
     """
 
-    def __init__(self, node: Node, camera: CameraSettings, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        settings: Settings,
+        transforms: Transforms,
+        complain: Callable[[str, str], None],
+        on_depth: Callable[[int], None],
+    ) -> None:
+        """Subscribe; `on_depth` is told the stamp (ns) of every depth image that can be used."""
         self._node = node
-        self._mounts = MountSource(node, camera)
+        self._limits = settings.sensors
         self._complain = complain
-        self.latest = sensors.Sensors()
+        self._on_depth = on_depth
+        self.latest = Sensors()
+        camera = CameraSource(transforms, settings.camera).camera
         self._subscriptions = [
-            self._subscribe(CameraInfo, "camera_info", qos.PICTURE, "camera", self._camera),
-            node.create_subscription(Image, "depth", self._on_depth, qos.FUSED),
-            self._subscribe(
-                QuaternionStamped, "attitude", qos.FUSED, "attitude", sensors.attitude_from_message
-            ),
-            self._subscribe(
-                PointCloud2, "obstacles", qos.FUSED, "obstacles", sensors.obstacles_from_message
-            ),
-            self._subscribe(
-                Odometry, "odom", qos.ROBOT_STATE, "odometry", sensors.odometry_from_message
-            ),
-            self._subscribe(
-                JointState, "joint_states", qos.ROBOT_STATE, "joints", sensors.joints_from_message
-            ),
-            self._subscribe(Bool, "gripper_state", qos.ROBOT_STATE, "gripper", self._gripper),
+            self._subscribe(kind, topic, profile, field, convert)
+            for kind, topic, profile, field, convert in (
+                (CameraInfo, "camera_info", qos.PICTURE, "camera", camera),
+                (QuaternionStamped, "attitude", qos.FUSED, "attitude", fused.attitude_from_message),
+                (PoseStamped, "floor", qos.FUSED, "floor", fused.floor_from_message),
+                (PointCloud2, "obstacles", qos.FUSED, "obstacles", fused.obstacles_from_message),
+                (Odometry, "odom", qos.ROBOT_STATE, "odometry", odometry_from_message),
+                (
+                    JointState,
+                    "joint_states",
+                    qos.ROBOT_STATE,
+                    "joints",
+                    joints_from_message,
+                ),
+                (Bool, "gripper_state", qos.ROBOT_STATE, "gripper", self._gripper),
+                # Last: of what is here the executor takes the first first, and with its depth a
+                # picture is decided on.
+                (Image, "depth", qos.FUSED, "depth", depth_from_message),
+            )
         ]
+
+    @property
+    def depth_published(self) -> bool:
+        """Whether anybody says that depth images will come."""
+        return bool(self._subscriptions[-1].get_publisher_count())
 
     def forget(self) -> None:
         """Everything is of another time now."""
-        self.latest = sensors.Sensors()
+        self.latest = Sensors()
 
     def destroy(self) -> None:
         """End the subscriptions."""
@@ -60,34 +87,25 @@ class SensorInputs:
             self._node.destroy_subscription(subscription)
 
     def _subscribe(
-        self,
-        kind: type,
-        topic: str,
-        profile: QoSProfile,
-        field: str,
-        convert: Callable[[Any], Any],
+        self, kind: type, topic: str, profile: QoSProfile, field: str, convert: Convert
     ) -> Any:
         callback = partial(self._on_message, topic, field, convert)
         return self._node.create_subscription(kind, topic, callback, profile)
 
-    def _on_message(
-        self, topic: str, field: str, convert: Callable[[Any], Any], message: Any
-    ) -> None:
+    def _on_message(self, topic: str, field: str, convert: Convert, message: Any) -> None:
         try:
             data = convert(message)
+            # A calibration does not age, and depth is as old as the picture it belongs to.
+            if field not in ("camera", "depth"):
+                now = int(self._node.get_clock().now().nanoseconds)
+                check_age(field, data.stamp, now, self._limits)
         except VlamError as error:
-            data = Missing(str(error))
-            self._complain(f"{topic}: {error}")
-        self.latest = replace(self.latest, **{field: data})
-
-    def _on_depth(self, message: Image) -> None:
-        try:
-            self.latest = self.latest.with_depth(depth_from_message(message))
-        except VlamError as error:
-            self._complain(f"depth: {error}")
-
-    def _camera(self, message: CameraInfo) -> Camera:
-        return sensors.camera_from_message(message, self._mounts.mount(message.header.frame_id))
+            self.latest = self.latest.with_complaint(field, str(error))
+            self._complain(f"{topic}: {error}", topic)
+            return
+        self.latest = self.latest.with_data(field, data)
+        if field == "depth":
+            self._on_depth(data.stamp)
 
     def _gripper(self, message: Bool) -> GripperState:
         # The message has no stamp of its own.

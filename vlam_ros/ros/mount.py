@@ -1,73 +1,70 @@
-"""Where the camera sits on the robot: from tf2 where it is installed and knows, else from settings.
+"""Where the sensors sit on the robot: from tf2 where it is installed and knows, else from settings.
 
-tf2_ros is not on PyPI; a robot without it describes its camera in `camera.*` of the parameters.
+tf2_ros is not on PyPI; a robot without it describes its sensors in `camera.*`, `lidar.*` and
+`imu.*` of the parameters.
 """
 
 from __future__ import annotations
 
 import importlib
-import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Quaternion, TransformStamped
+from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.time import Time
 
-from vlam_ros.configuration import CameraSettings
+from vlam_ros.configuration import CameraSettings, ImuSettings, LidarSettings
 from vlam_ros.errors import SensorError
+from vlam_ros.ros.rotations import rotation_from_angles, rotation_matrix
 from vlam_ros.types import FloatArray, optical_rotation
 
 BASE_FRAME = "base_link"
 
+Place = CameraSettings | LidarSettings | ImuSettings
+_GROUPS = {CameraSettings: "camera", LidarSettings: "lidar", ImuSettings: "imu"}
+
 
 @dataclass(frozen=True)
 class Mount:
-    """Pose of a camera: `rotation` float64[3,3] turns vectors of the optical frame into
-    `base_link`, `position` float64[3] is the optical centre in `base_link`, metres.
+    """Pose of a sensor: `rotation` float64[3,3] turns vectors of its frame into `base_link`,
+    `position` float64[3] is its origin in `base_link`, metres.
     """
 
     rotation: FloatArray
     position: FloatArray
 
 
-def mount_from_settings(settings: CameraSettings) -> Mount:
-    """The optical axis turned left by `yaw` and down by `tilt`."""
-    position = np.array([settings.x, settings.y, settings.height])
-    return Mount(optical_rotation(settings.tilt, settings.yaw), position)
+def mount_from_settings(settings: Place) -> Mount:
+    """A camera's optical axis is turned left by `yaw` and down by `tilt`; the frames of the others
+    are turned by `roll`, `pitch` and `yaw`, as in URDF. Where the IMU is does not matter.
+    """
+    if isinstance(settings, CameraSettings):
+        position = np.array([settings.x, settings.y, settings.height])
+        return Mount(optical_rotation(settings.tilt, settings.yaw), position)
+    rotation = rotation_from_angles(settings.roll, settings.pitch, settings.yaw)
+    if isinstance(settings, ImuSettings):
+        return Mount(rotation, np.zeros(3))
+    return Mount(rotation, np.array([settings.x, settings.y, settings.z]))
 
 
 def mount_from_transform(message: TransformStamped) -> Mount:
-    """The mount that a transform from the optical frame into `base_link` describes."""
+    """The mount that a transform from the sensor's frame into `base_link` describes."""
     t = message.transform.translation
     return Mount(rotation_matrix(message.transform.rotation), np.array([t.x, t.y, t.z]))
 
 
-def rotation_matrix(q: Quaternion) -> FloatArray:
-    """The float64[3,3] matrix of a quaternion of any length.
-
-    Raises:
-        SensorError: its length is zero, as in a message that nobody filled in, or not finite.
-    """
-    length = math.sqrt(q.w**2 + q.x**2 + q.y**2 + q.z**2)
-    if not math.isfinite(length) or length < 1e-6:
-        raise SensorError(f"an orientation must be a unit quaternion, got {q}: is it filled in?")
-    w, x, y, z = q.w / length, q.x / length, q.y / length, q.z / length
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+def same_frame(one: str, other: str) -> bool:
+    """Whether two frames have the same name, with or without the prefix of a robot."""
+    return one.rpartition("/")[2] == other.rpartition("/")[2]
 
 
-class MountSource:
-    """Looks up the mount of a camera by its frame."""
+class Transforms:
+    """What tf2 knows, by the one listener of a node; nothing where tf2_ros is not installed."""
 
-    def __init__(self, node: Node, settings: CameraSettings) -> None:
-        self._settings = mount_from_settings(settings)
+    def __init__(self, node: Node) -> None:
         try:
             self._tf2: Any = importlib.import_module("tf2_ros")
         except ImportError:
@@ -76,12 +73,55 @@ class MountSource:
         self._buffer = self._tf2.Buffer()
         self._listener = self._tf2.TransformListener(self._buffer, node)
 
-    def mount(self, frame_id: str) -> Mount:
-        """The transform of `frame_id` into `base_link` if tf2 has one, else the settings' mount."""
+    @property
+    def source(self) -> str:
+        """For people: what was asked."""
+        return "tf" if self._tf2 is not None else "tf (tf2_ros is not installed here)"
+
+    def mount(self, frame_id: str, stamp: int) -> Mount | None:
+        """The transform of a frame into `base_link` at a stamp (ns), or else the latest.
+
+        A frame with a prefix is looked for in the `base_link` with that prefix first.
+
+        Raises:
+            SensorError: the transform is not filled in.
+        """
         if self._tf2 is None:
-            return self._settings
-        try:
-            transform = self._buffer.lookup_transform(BASE_FRAME, frame_id, Time())
-        except self._tf2.TransformException:
-            return self._settings
-        return mount_from_transform(transform)
+            return None
+        frame = frame_id.lstrip("/")
+        prefix = frame.rpartition("/")[0]
+        bases = [f"{prefix}/{BASE_FRAME}", BASE_FRAME] if prefix else [BASE_FRAME]
+        for base in bases:
+            for time in (Time(nanoseconds=stamp), Time()):
+                with suppress(self._tf2.TransformException):
+                    transform = self._buffer.lookup_transform(base, frame, time)
+                    return mount_from_transform(transform)
+        return None
+
+
+class MountSource:
+    """Tells where one sensor sits, by the frame of its messages."""
+
+    def __init__(self, transforms: Transforms, settings: Place) -> None:
+        self._transforms = transforms
+        self._settings = settings
+        self._default = mount_from_settings(settings)
+
+    def mount(self, frame_id: str, stamp: int) -> Mount:
+        """What tf2 knows of `frame_id` at `stamp` (ns), else the mount of the settings.
+
+        Raises:
+            SensorError: tf2 does not know the frame, and the settings are for another one.
+        """
+        found = self._transforms.mount(frame_id, stamp)
+        if found is not None:
+            return found
+        expected = self._settings.frame_id
+        if expected and not same_frame(expected, frame_id):
+            parameter = f"{_GROUPS[type(self._settings)]}.frame_id"
+            raise SensorError(
+                f"frame {frame_id!r} came, the mount in the parameters is that of {expected!r}: "
+                f"set {parameter} (empty: any frame), or publish where {frame_id!r} is on "
+                f"{self._transforms.source}"
+            )
+        return self._default

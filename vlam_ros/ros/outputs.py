@@ -8,10 +8,18 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 import vlam_ros.msg
+from vlam_ros.configuration import ActionSettings
 from vlam_ros.ros import qos
-from vlam_ros.ros.decisions import chunk_to_message, markers, scene_to_message
+from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, markers, scene_to_message
 from vlam_ros.ros.images import image_to_message
-from vlam_ros.types import ActionChunk, Decision, Outcome, Uint8Array
+from vlam_ros.types import (
+    ActionChunk,
+    Decision,
+    InstructionRequest,
+    Outcome,
+    Uint8Array,
+    Verdict,
+)
 
 
 class Outputs:
@@ -37,6 +45,12 @@ class Outputs:
         """A chunk, with or without a decision behind it."""
         self._chunks.publish(chunk_to_message(chunk))
         self.moving = chunk.verdict.outcome is Outcome.EXECUTE
+
+    def publish_hold(
+        self, settings: ActionSettings, stamp: int, request: InstructionRequest, verdict: Verdict
+    ) -> None:
+        """One STOP row, for when there is no decision of the pipeline."""
+        self.publish_chunk(hold_chunk(settings, stamp, request, verdict))
 
     def publish_decision(
         self, decision: Decision, overlay: Uint8Array | None, camera_frame: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -20,34 +20,37 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from vlam_ros.configuration import Settings, parameters, read_parameters
+from vlam_ros.configuration import NodeSettings, parameters, read_parameters
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.resources import resource_path
+
+Group = TypeVar("Group", bound=NodeSettings)
 
 _AUTOSTART = ParameterDescriptor(
     description="configure and activate at start, without a lifecycle manager"
 )
 
 
-class NodeParameters:
-    """Declares all settings and `autostart` on a node, and reads them back, checked."""
+class NodeParameters(Generic[Group]):
+    """Declares all settings of a class and `autostart` on a node, and reads them back, checked."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, settings: type[Group]) -> None:
         self._node = node
+        self._settings = settings
         self._wrong: dict[str, str] = {}
-        defaults = read_parameters(resource_path("config/vlam.yaml"), "vlam_node")
+        defaults = read_parameters(resource_path("config/vlam.yaml"), settings.NODE)
         self._declare("autostart", defaults["autostart"], _AUTOSTART)
-        for name, field in parameters(Settings):
+        for name, field in parameters(settings):
             group, _, member = name.partition(".")
             self._declare(name, defaults[group][member], _descriptor(field))
         # Not declared, so that rclpy would ignore it without a word: misspelt.
-        groups = tuple(f"{field.name}." for field in dataclasses.fields(Settings))
+        groups = tuple(f"{field.name}." for field in dataclasses.fields(settings))
         for name in node._parameter_overrides:
             if name.startswith(groups) and not node.has_parameter(name):
                 self._wrong[name] = "there is no such parameter: is it spelt right?"
         node.add_on_set_parameters_callback(self._on_set)
 
-    def settings(self) -> Settings:
+    def settings(self) -> Group:
         """The settings as the parameters are now.
 
         Raises:
@@ -56,12 +59,12 @@ class NodeParameters:
         if self._wrong:
             raise ConfigurationError("; ".join(f"{n}: {why}" for n, why in self._wrong.items()))
         values: dict[str, dict[str, Any]] = {}
-        for name, _ in parameters(Settings):
+        for name, _ in parameters(self._settings):
             group, _, member = name.partition(".")
             # An empty list has no type in a parameter file; rclpy takes it for "not set".
             value = self._node.get_parameter_or(name).value
             values.setdefault(group, {})[member] = () if value is None else value
-        return Settings.from_mapping(values)
+        return self._settings.from_mapping(values)
 
     def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
         # rclpy takes an empty list for bytes; ours are lists of words.

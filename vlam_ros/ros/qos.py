@@ -26,10 +26,16 @@ def _profile(reliability: ReliabilityPolicy, depth: int, **further: object) -> Q
 
 
 PICTURE = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
-"""image, image/compressed, camera_info: only the newest counts."""
+"""image, image/compressed, camera_info, camera_depth: only the newest counts."""
+
+SWEEP = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
+"""points, scan."""
+
+IMU = _profile(ReliabilityPolicy.BEST_EFFORT, 200)
+"""imu: one second of a usual one, which deskewing needs without gaps."""
 
 FUSED = _profile(ReliabilityPolicy.BEST_EFFORT, 5)
-"""depth, attitude, obstacles."""
+"""depth, attitude, floor, obstacles."""
 
 ROBOT_STATE = _profile(ReliabilityPolicy.BEST_EFFORT, 10)
 """odom, joint_states, gripper_state."""
@@ -37,7 +43,7 @@ ROBOT_STATE = _profile(ReliabilityPolicy.BEST_EFFORT, 10)
 INSTRUCTION = _profile(ReliabilityPolicy.RELIABLE, 1)
 
 OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 1)
-"""scene, ~/overlay, ~/markers, /diagnostics."""
+"""scene, ~/overlay, ~/markers, ~/depth_dense, /diagnostics."""
 
 ACTION_CHUNK = _profile(
     ReliabilityPolicy.RELIABLE,

@@ -1,33 +1,75 @@
-"""What people get to know of a deciding node: diagnostics every second, complaints in the log."""
+"""What people get to know of a node: diagnostics every second, complaints in the log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from vlam_ros.ros import qos
 from vlam_ros.ros.diagnostics import DecisionStatistics
+from vlam_ros.ros.sensor_status import SensorStatistics
 from vlam_ros.types import Verdict
 
 _PERIOD = 1.0  # s
-_COMPLAINT_PERIOD = 2.0  # s; a bad camera would fill the log at its frame rate
+_COMPLAINT_PERIOD = 2 * 10**9  # ns; a bad camera would fill the log at its frame rate
+
+_INACTIVE = "not active: configure and activate it"
 
 
-class Reporter:
-    """Feeds `DecisionStatistics` with steady time and publishes its status."""
+class Reporter(ABC):
+    """Publishes what its statistics say of the node, in steady time: /clock may stand still."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._logged: dict[str, int] = {}
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
+        node.create_timer(_PERIOD, self._publish, clock=self._clock)
+
+    def complain(self, message: str, about: str = "") -> None:
+        """Something that came cannot be used; the node goes on. The log has it now and then, for
+        each thing that complaints are about.
+        """
+        now = self._now()
+        self._note(now, message, about)
+        if about not in self._logged or now - self._logged[about] >= _COMPLAINT_PERIOD:
+            self._logged[about] = now
+            self._node.get_logger().warning(message)
+
+    def fail(self, message: str) -> None:
+        """Something that was asked of the node cannot be done."""
+        self._note(self._now(), message, "")
+        self._node.get_logger().error(message)
+
+    @abstractmethod
+    def _note(self, now: int, message: str, about: str) -> None:
+        """Take a complaint into the statistics."""
+
+    @abstractmethod
+    def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
+        """What to publish."""
+
+    def _publish(self) -> None:
+        message = DiagnosticArray(status=self._statuses(self._now()))
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _now(self) -> int:
+        return int(self._clock.now().nanoseconds)
+
+
+class DecisionReporter(Reporter):
+    """Reports on a deciding node with `DecisionStatistics`."""
 
     def __init__(self, node: Node, details: Callable[[], Mapping[str, str] | None]) -> None:
         """`details` are values to publish beside the statistics; None while not active."""
-        self._node = node
+        super().__init__(node)
         self._details = details
-        # /clock may stand still.
-        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._statistics = DecisionStatistics(self._now())
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
-        node.create_timer(_PERIOD, self._publish, clock=self._clock)
 
     def picture(self) -> None:
         """A picture arrived."""
@@ -37,25 +79,42 @@ class Reporter:
         """A chunk was published, `latency` ns after the stamp of its picture if it had one."""
         self._statistics.decision(self._now(), verdict, latency)
 
-    def complain(self, message: str) -> None:
-        """Something that came cannot be used; the node goes on."""
-        self._statistics.error(self._now(), message)
-        self._node.get_logger().warning(message, throttle_duration_sec=_COMPLAINT_PERIOD)
+    def _note(self, now: int, message: str, about: str) -> None:
+        self._statistics.error(now, message)
 
-    def fail(self, message: str) -> None:
-        """Something that was asked of the node cannot be done."""
-        self._statistics.error(self._now(), message)
-        self._node.get_logger().error(message)
-
-    def _publish(self) -> None:
+    def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
         details = self._details()
         name = f"{self._node.get_name()}: decisions"
-        status = self._statistics.status(self._now(), name, details or {})
+        status = self._statistics.status(now, name, details or {})
         if details is None:
-            status.message = "not active: configure and activate it"
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(message)
+            status.message = _INACTIVE
+        return [status]
 
-    def _now(self) -> int:
-        return int(self._clock.now().nanoseconds)
+
+class SensorReporter(Reporter):
+    """Reports on a node that takes in sensors with `SensorStatistics`, a status for each."""
+
+    def __init__(
+        self,
+        node: Node,
+        states: Callable[[], Mapping[str, str] | None],
+        details: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`states` tells what each sensor is, see `SensorStatistics`; None while not active."""
+        super().__init__(node)
+        self._states = states
+        self._details = details
+        self._statistics = SensorStatistics(self._now())
+
+    def message(self, sensor: str) -> None:
+        """A message of a sensor arrived, usable or not."""
+        self._statistics.message(self._now(), sensor)
+
+    def _note(self, now: int, message: str, about: str) -> None:
+        self._statistics.complaint(now, about, message)
+
+    def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
+        name, states = self._node.get_name(), self._states()
+        if states is None:
+            return [self._statistics.inactive(now, name, _INACTIVE)]
+        return self._statistics.statuses(now, name, states, self._details())

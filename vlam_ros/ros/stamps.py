@@ -16,6 +16,13 @@ def time_message(stamp: int) -> Time:
     return Time(sec=seconds, nanosec=rest)
 
 
+def age_text(age: int) -> str:
+    """For people: how old something is, in nanoseconds."""
+    if age < 0:
+        return f"{-age / _SECOND:.2f} s ahead of the clock"
+    return f"{age / _SECOND:.2f} s old"
+
+
 def duration_message(length: int) -> Duration:
     """Nanoseconds as a duration."""
     seconds, rest = divmod(length, _SECOND)

@@ -6,6 +6,7 @@ handed on, and what does not end in time is killed, as launch does it.
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import subprocess
@@ -17,8 +18,10 @@ from types import FrameType
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.resources import resource_path
+from vlam_ros.ros.dds import with_profile
 
-_NODES = ("vlam_node",)
+NODES = ("vlam_node", "fusion_node")
+"""The nodes of a robot."""
 _PATIENCE = 5.0  # s from one signal to the next stronger one
 
 
@@ -39,7 +42,8 @@ def up(params_file: Path | None = None, namespace: str = "") -> int:
     file = params_file or resource_path("config/vlam.yaml")
     if not file.is_file():
         raise ConfigurationError(f"parameter file {file} does not exist")
-    return run_together({name: node_command(name, file, namespace) for name in _NODES})
+    os.environ.update(with_profile(os.environ))  # the nodes inherit it
+    return run_together({name: node_command(name, file, namespace) for name in NODES})
 
 
 def node_command(name: str, params_file: Path, namespace: str) -> list[str]:

@@ -68,6 +68,16 @@ class Plan:
     current: int = 0
     trace: str = ""
 
+    @property
+    def target(self) -> SceneObject | None:
+        """The first target of the steps that are still to be done."""
+        return next((s.target for s in self.steps[self.current :] if s.target), None)
+
+    @property
+    def destination(self) -> SceneObject | None:
+        """Their first destination."""
+        return next((s.destination for s in self.steps[self.current :] if s.destination), None)
+
 
 @dataclass(frozen=True)
 class PlanState:

@@ -23,8 +23,8 @@ class SceneObject:
     `box` is (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; `mask` is bool[h,w] at
     the resolution of the mask logits. `mask_score` is the mean mask probability, `margin` its lead
     over the best competing prompt; `score` is the final belief in [0, 1]: the second look's where
-    there was one. `position` is in `base_link`: the object's centre, or from the
-    floor its foot point below that; `spread` its standard deviation in metres.
+    there was one. `position` is in `base_link`: the object's centre, or from the floor its foot
+    point below that; `spread` is its standard deviation in metres.
     """
 
     phrase: str
@@ -38,6 +38,10 @@ class SceneObject:
     spread: float = float("nan")
     size: float = float("nan")
     source: PositionSource = PositionSource.NONE
+
+    def is_same(self, other: SceneObject | None) -> bool:
+        """Whether both are the same piece for one phrase, wherever each is said to be."""
+        return other is not None and (self.phrase, self.box) == (other.phrase, other.box)
 
 
 @dataclass(frozen=True)

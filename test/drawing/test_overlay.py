@@ -3,11 +3,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from drawn import Written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlam_ros import overlay
-from vlam_ros.overlay import DESTINATION, OTHER, SHADE, TARGET, VERDICT_COLOURS, draw_overlay
+from vlam_ros.drawing import draw_overlay
+from vlam_ros.drawing.caption import VERDICT_COLOURS
+from vlam_ros.drawing.overlay import SHADE
+from vlam_ros.drawing.roles import DESTINATION, OTHER, TARGET
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,
@@ -60,21 +63,6 @@ def bands(picture: np.ndarray, height: int) -> int:
     return picture.shape[0] - height
 
 
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
-    """What is written: the text, its left and its right end in pixels."""
-    texts: list[tuple[str, int, int]] = []
-    put = cv2.putText
-
-    def record(image, text, origin, font, size, colour, thickness, line):
-        width = cv2.getTextSize(text, font, size, thickness)[0][0]
-        texts.append((text, origin[0], origin[0] + width))
-        return put(image, text, origin, font, size, colour, thickness, line)
-
-    monkeypatch.setattr(overlay.cv2, "putText", record)
-    return texts
-
-
 @pytest.mark.parametrize(
     ("shape", "drawn"),
     [
@@ -114,24 +102,24 @@ def test_masks_are_tinted_by_role_and_the_rest_is_shaded() -> None:
     assert (plain[header + 240, 20] == 100).all()
 
 
-def test_labels_name_role_score_and_distance(written: list[tuple[str, int, int]]) -> None:
+def test_labels_name_role_score_and_distance(written: list[Written]) -> None:
     draw_overlay(grey(), decide((BALL, TRAY, CUP), Plan(STEPS)), "x")
-    texts = {text for text, _, _ in written}
+    texts = {text for text, *_ in written}
     assert "target: red cup 0.90, 5.00 m" in texts
     assert "destination: blue tray 0.90, 5.00 m" in texts
     assert "green ball 0.90" in texts
 
 
-def test_what_is_done_is_no_target_any_more(written: list[tuple[str, int, int]]) -> None:
+def test_what_is_done_is_no_target_any_more(written: list[Written]) -> None:
     draw_overlay(grey(), decide((TRAY, CUP), Plan(STEPS, current=1)), "x")
-    texts = {text for text, _, _ in written}
+    texts = {text for text, *_ in written}
     assert "red cup 0.90" in texts
     assert "destination: blue tray 0.90, 5.00 m" in texts
 
 
-def test_objects_of_an_earlier_picture_are_not_drawn(written: list[tuple[str, int, int]]) -> None:
+def test_objects_of_an_earlier_picture_are_not_drawn(written: list[Written]) -> None:
     draw_overlay(grey(), decide((), Plan(STEPS)), "x")
-    assert not any("red cup 0.90" in text for text, _, _ in written)
+    assert not any("red cup 0.90" in text for text, *_ in written)
 
 
 def test_labels_of_objects_in_one_place_do_not_cover_each_other(
@@ -145,7 +133,7 @@ def test_labels_of_objects_in_one_place_do_not_cover_each_other(
             filled.append((*first, *second))
         return draw(image, first, second, colour, thickness)
 
-    monkeypatch.setattr(overlay.cv2, "rectangle", record)
+    monkeypatch.setattr(cv2, "rectangle", record)
     crowd = tuple(replace(CUP, phrase=f"red cup number {i}") for i in range(6))
     draw_overlay(grey(), decide(crowd), "x")
     assert len(filled) == 6
@@ -167,32 +155,30 @@ def test_labels_of_objects_in_one_place_do_not_cover_each_other(
     ],
 )
 def test_the_verdict_has_its_colour_and_words(
-    verdict: Verdict, title: str, written: list[tuple[str, int, int]]
+    verdict: Verdict, title: str, written: list[Written]
 ) -> None:
     result = draw_overlay(grey(), decide(verdict=verdict), "go to the box")
     assert tuple(result[-1, 0]) == VERDICT_COLOURS[verdict.outcome]
-    texts = [text for text, _, _ in written]
+    texts = [text for text, *_ in written]
     assert title in texts
     assert (verdict.message in texts) == bool(verdict.message)
     assert "go to the box" in texts
 
 
 @pytest.mark.parametrize("width", [640, 1280])
-def test_a_long_trace_is_wrapped_and_nothing_is_cut_off(
-    width: int, written: list[tuple[str, int, int]]
-) -> None:
+def test_a_long_trace_is_wrapped_and_nothing_is_cut_off(width: int, written: list[Written]) -> None:
     trace = " -> ".join(f"step{i} at ({i}.25, -{i}.50)" for i in range(40)) + " " + "x" * 300
     draw_overlay(grey(480, width), decide(plan=Plan(trace=trace)), "go")
-    joined = "".join(text for text, _, _ in written).replace(" ", "")
+    joined = "".join(text for text, *_ in written).replace(" ", "")
     assert trace.replace(" ", "") in joined
     assert len(written) > 10
-    assert all(left >= 0 and right <= width for _, left, right in written)
+    assert all(w.left >= 0 and w.right <= width for w in written)
 
 
-def test_what_the_font_lacks_is_written_another_way(written: list[tuple[str, int, int]]) -> None:
+def test_what_the_font_lacks_is_written_another_way(written: list[Written]) -> None:
     decision = decide(plan=Plan(trace="⟨go_to, θ = 0.5⟩ → café ± 3° 拿\n红"))
     draw_overlay(grey(), decision, "“go”…")
-    texts = [text for text, _, _ in written]
+    texts = [text for text, *_ in written]
     assert "<go_to, theta = 0.5> -> cafe +- 3 deg ? ?" in texts
     assert '"go"...' in texts
 

@@ -1,0 +1,197 @@
+"""vlam_node and its other sensors in time: waiting for depth, growing old, bad messages."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from node_world import World
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+
+from vlam_ros.nodes.vlam_node import DEPTH_MARGIN
+from vlam_ros.ros.fused import obstacles_to_message
+from vlam_ros.ros.images import depth_to_message
+from vlam_ros.types import DepthImage, Missing, Observation, Obstacles
+
+
+def decided(world: World, count: int = 1) -> list[Observation]:
+    """Spin until so many pictures were decided on."""
+    pipeline = world.pipelines[-1]
+    world.until(lambda: len(pipeline.observations) >= count)
+    return pipeline.observations
+
+
+def at(world: World, seconds: float, **overrides: object) -> None:
+    """An active node that thinks it is this late."""
+    world.activate(use_sim_time=True, **overrides)
+    world.set_time(seconds)
+
+
+def advertise(world: World, kind: type, topic: str) -> Publisher:
+    publisher = world.other.create_publisher(kind, topic, 5)
+    world.until(publisher.get_subscription_count)
+    return publisher
+
+
+def depth_publisher(world: World) -> Publisher:
+    publisher = advertise(world, Image, "depth")
+    world.until(lambda: world.node._inputs.depth_published)
+    return publisher
+
+
+def depth(stamp: int) -> Image:
+    return depth_to_message(DepthImage(stamp, np.ones((48, 64), np.float32)), "camera_optical")
+
+
+def looked(world: World, times: int = 3) -> None:
+    """Spin until the node has looked some times whether a picture is due."""
+    looks = [0]
+    look = world.node._loop.look
+
+    def counted(*arguments: Any) -> None:
+        looks[0] += 1
+        look(*arguments)
+
+    world.node._loop.look = counted
+    world.until(lambda: looks[0] >= times)
+    world.node._loop.look = look
+
+
+# ------------------------------------------------------------------------------ waiting
+
+
+def test_without_a_publisher_of_depth_no_picture_waits(world: World) -> None:
+    at(world, 100.0)
+    world.show()
+    assert isinstance(decided(world)[0].depth, Missing)
+
+
+def test_a_picture_waits_for_its_depth(world: World) -> None:
+    at(world, 100.0)
+    depths = depth_publisher(world)
+    stamp = world.show()
+    looked(world)
+    assert world.pipelines[-1].observations == []
+    depths.publish(depth(stamp))
+    assert isinstance(decided(world)[0].depth, DepthImage)
+
+
+def test_a_picture_waits_for_what_comes_of_lidar_wait_and_no_longer(world: World) -> None:
+    at(world, 100.0, sensors__lidar_wait=0.12)
+    depth_publisher(world)
+    stamp = world.show()
+    world.set_time(100.12 + DEPTH_MARGIN - 0.001)
+    looked(world)
+    assert world.pipelines[-1].observations == []
+    world.set_time(100.12 + DEPTH_MARGIN)
+    got = decided(world)[0]
+    assert got.stamp == stamp
+    assert isinstance(got.depth, Missing)
+
+
+def test_a_picture_that_waits_is_let_go_in_real_time_too(world: World) -> None:
+    world.activate(sensors__lidar_wait=0.05)
+    depth_publisher(world)
+    stamp = world.show()
+    assert decided(world)[0].stamp == stamp
+
+
+def test_the_newest_picture_with_depth_wins_and_the_others_are_counted(world: World) -> None:
+    at(world, 100.0)
+    depths = depth_publisher(world)
+    stamps = []
+    for i in range(3):
+        world.set_time(100.0 + i / 100)
+        stamps.append(world.show())
+    depths.publish(depth(stamps[1]))
+    assert [o.stamp for o in decided(world)] == [stamps[1]]
+    assert world.status()[1]["pictures passed over"] == "1"
+    depths.publish(depth(stamps[2]))
+    assert [o.stamp for o in decided(world, 2)] == stamps[1:]
+
+
+def test_a_new_instruction_is_answered_with_the_last_picture_decided_on(world: World) -> None:
+    at(world, 100.0)
+    depths = depth_publisher(world)
+    first = world.show()
+    depths.publish(depth(first))
+    decided(world)
+    world.set_time(100.01)
+    second = world.show()
+    world.say("go to the red box")
+    assert [o.stamp for o in decided(world, 2)] == [first, first]
+    depths.publish(depth(second))
+    assert decided(world, 3)[2].stamp == second
+
+
+# ------------------------------------------------------------------------------ lost and found
+
+
+def obstacles(seconds: float) -> PointCloud2:
+    return obstacles_to_message(Obstacles(round(seconds * 1e9), np.ones((1, 3), np.float32)))
+
+
+def bad_obstacles(seconds: float, **changes: str) -> PointCloud2:
+    message = obstacles(seconds)
+    message.header.frame_id = changes.get("frame", "base_link")
+    return message
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (bad_obstacles(100.0, frame="lidar"), "must be in base_link, got 'lidar'"),
+        (obstacles(99.0), "obstacles: 1.00 s old, 0.5 s are allowed"),
+        (obstacles(110.0), "obstacles: 10.00 s ahead of the clock"),
+    ],
+)
+def test_a_bad_message_does_not_take_the_place_of_a_good_one_which_grows_old(
+    world: World, bad: PointCloud2, said: str
+) -> None:
+    at(world, 100.0)
+    publisher = advertise(world, PointCloud2, "obstacles")
+    publisher.publish(bad)
+    world.until(lambda: said in str(world.node._inputs.latest.obstacles))
+    world.show()
+    assert decided(world)[0].obstacles == Missing(world.node._inputs.latest.obstacles.reason)
+
+    publisher.publish(obstacles(100.0))
+    world.until(lambda: isinstance(world.node._inputs.latest.obstacles, Obstacles))
+    world.set_time(100.1)
+    publisher.publish(bad)
+    complaints = world.node.reporter._statistics
+    world.until(lambda: said in str(complaints._last_error) and complaints._last_error)
+    world.show()
+    assert isinstance(decided(world, 2)[1].obstacles, Obstacles)
+
+    world.set_time(101.0)
+    world.show()
+    lost = decided(world, 3)[2].obstacles
+    assert lost == Missing("obstacles: 1.00 s old, 0.5 s are allowed", lost=True)
+
+    publisher.publish(obstacles(101.0))
+    world.until(lambda: world.node._inputs.latest.obstacles.stamp == 101 * 10**9)
+    world.set_time(101.1)
+    world.show()
+    assert isinstance(decided(world, 4)[3].obstacles, Obstacles)
+
+
+def test_a_bad_camera_info_does_not_take_the_place_of_a_good_one(world: World) -> None:
+    world.activate()
+    info = CameraInfo(width=64, height=48)
+    info.header.frame_id = "camera_optical"
+    info.k = [60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0]
+    world.infos.publish(info)
+    world.until(lambda: not isinstance(world.node._inputs.latest.camera, Missing))
+    good = world.node._inputs.latest.camera
+    not_finite = CameraInfo(width=64, height=48, header=info.header, k=[math.nan] * 9)
+    elsewhere = CameraInfo(width=64, height=48, header=Header(frame_id="gripper"), k=info.k)
+    for bad in (not_finite, elsewhere):
+        world.node.reporter._statistics._last_error = None
+        world.infos.publish(bad)
+        world.until(lambda: world.node.reporter._statistics._last_error)
+        assert world.node._inputs.latest.camera is good

@@ -1,0 +1,86 @@
+"""The processes of nodes that a command starts for itself, in a ROS domain of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vlam_ros.errors import ConfigurationError, VlamError
+
+END_PATIENCE = 10.0
+"""Seconds for a node to end."""
+
+
+def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a ROS domain on this machine only, other than the one in use.
+
+    With it goes the profile of Fast DDS for pictures.
+    """
+    from vlam_ros.ros.dds import with_profile
+
+    # Domains above 101 collide with ephemeral ports, and 0 is everybody's.
+    domain = 1 + os.getpid() % 101
+    if environment.get("ROS_DOMAIN_ID") == str(domain):
+        domain = 1 + domain % 101
+    return {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        **with_profile(environment),
+    }
+
+
+@contextmanager
+def node_process(
+    name: str, parameters: Mapping[str, Any], log: Path
+) -> Iterator[Callable[[], None]]:
+    """Run a node as a process that ends with the context, also where SIGTERM ends that.
+
+    Args:
+        name: of the node, as "vlam_node".
+        parameters: by dotted name, over the package's defaults.
+        log: file for what the node prints.
+
+    Yields:
+        A function that raises VlamError once the process has ended.
+    """
+    from vlam_ros.resources import resource_path
+    from vlam_ros.ros.up import node_command
+
+    command = node_command(name, resource_path("config/vlam.yaml"), namespace="")
+    for parameter, value in parameters.items():
+        command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, which ROS reads
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = log.open("wb")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {log}: {error.strerror}") from error
+    before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
+    with output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield lambda: _check(name, process, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(END_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            signal.signal(signal.SIGTERM, before)
+
+
+def _exit(code: int) -> None:
+    raise SystemExit(code)
+
+
+def _check(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    if (code := process.poll()) is not None:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        raise VlamError(f"{name} ended with code {code}: {last.strip()}; all of it is in {log}")

@@ -1,0 +1,145 @@
+"""Subscribes to LiDAR, IMU, odometry and depth camera, and feeds a SensorFusion with them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2
+
+from vlam_ros.configuration import FusionNodeSettings
+from vlam_ros.errors import SensorError, VlamError
+from vlam_ros.fusion import SensorFusion
+from vlam_ros.ros import qos
+from vlam_ros.ros.announced import AnnouncedPictures, Picture
+from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
+from vlam_ros.ros.images import depth_from_message
+from vlam_ros.ros.imu import imu_from_message
+from vlam_ros.ros.mount import MountSource, Transforms, same_frame
+from vlam_ros.ros.reporter import SensorReporter
+from vlam_ros.ros.sensors import odometry_from_message
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.types import LidarSweep
+
+# The sensors' names in diagnostics, and in SensorFusion, which does not know the last one.
+LIDAR, IMU, ODOMETRY, DEPTH_CAMERA = "LiDAR", "IMU", "odometry", "depth camera"
+CAMERA_INFO = "camera_info"
+
+
+class FusionInputs:
+    """Converts and feeds what comes. What cannot be used ends in a complaint about its sensor, and
+    the node goes on.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: FusionNodeSettings,
+        transforms: Transforms,
+        fusion: SensorFusion,
+        reporter: SensorReporter,
+        on_picture: Callable[[Picture], None],
+        on_data: Callable[[], None],
+    ) -> None:
+        """Subscribe; `on_picture` gets every picture that is announced, `on_data` is called when
+        anything came.
+        """
+        self._node = node
+        self._fusion = fusion
+        self._reporter = reporter
+        self._on_picture = on_picture
+        self._on_data = on_data
+        self._lidar = settings.lidar
+        self._lidar_mount = MountSource(transforms, settings.lidar)
+        self._imu_mount = MountSource(transforms, settings.imu)
+        max_age = round(settings.sensors.max_lidar_age * 1e9)
+        self._pictures = AnnouncedPictures(transforms, settings.camera, max_age)
+        self._subscriptions = [
+            node.create_subscription(
+                kind, topic, partial(self._on_message, topic, sensor, feed), profile
+            )
+            for kind, topic, profile, sensor, feed in (
+                (CameraInfo, "camera_info", qos.PICTURE, CAMERA_INFO, self._feed_camera_info),
+                (Imu, "imu", qos.IMU, IMU, self._feed_imu),
+                (PointCloud2, "points", qos.SWEEP, LIDAR, self._feed_cloud),
+                (LaserScan, "scan", qos.SWEEP, LIDAR, self._feed_scan),
+                (Odometry, "odom", qos.ROBOT_STATE, ODOMETRY, self._feed_odometry),
+                (Image, "camera_depth", qos.PICTURE, DEPTH_CAMERA, self._feed_depth),
+            )
+        ]
+
+    def states(self, now: int) -> Mapping[str, str]:
+        """What each sensor is, for diagnostics."""
+        return {CAMERA_INFO: self._pictures.state(now), **self._fusion.status(now)}
+
+    def forget(self) -> None:
+        """Everything is of another time now."""
+        self._fusion.reset()
+        self._pictures.forget()
+
+    def destroy(self) -> None:
+        """End the subscriptions."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _on_message(
+        self, topic: str, sensor: str, feed: Callable[[Any, int], None], message: Any
+    ) -> None:
+        self._reporter.message(sensor)
+        try:
+            feed(message, self._now())
+        except VlamError as error:
+            self._complain(sensor, str(error))
+            self._reporter.complain(f"{topic}: {error}", sensor)
+        except Exception as error:  # a fault of the program must not silence the other sensors
+            self._complain(sensor, f"{type(error).__name__}: {error}")
+            self._reporter.complain(f"{topic}: {traceback.format_exc()}", sensor)
+        else:
+            self._on_data()
+
+    def _complain(self, sensor: str, why: str) -> None:
+        if sensor == CAMERA_INFO:
+            self._pictures.complaint = why
+        else:
+            self._fusion.complain(sensor, why)
+
+    def _feed_camera_info(self, message: CameraInfo, now: int) -> None:
+        self._on_picture(self._pictures.picture(message, now))
+
+    def _feed_imu(self, message: Imu, now: int) -> None:
+        self._fusion.add_imu(imu_from_message(message, self._mount(self._imu_mount, message)), now)
+
+    def _feed_cloud(self, message: PointCloud2, now: int) -> None:
+        self._feed_sweep(message, sweep_from_cloud, now)
+
+    def _feed_scan(self, message: LaserScan, now: int) -> None:
+        self._feed_sweep(message, sweep_from_scan, now)
+
+    def _feed_sweep(self, message: Any, convert: Callable[..., LidarSweep], now: int) -> None:
+        limits = self._lidar.min_range, self._lidar.max_range
+        self._fusion.add_cloud(
+            convert(message, self._mount(self._lidar_mount, message), *limits), now
+        )
+
+    def _feed_odometry(self, message: Odometry, now: int) -> None:
+        self._fusion.add_odometry(odometry_from_message(message), now)
+
+    def _feed_depth(self, message: Image, now: int) -> None:
+        frame, expected = message.header.frame_id, self._pictures.frame_id
+        if expected and not same_frame(frame, expected):
+            raise SensorError(
+                f"depth came in frame {frame!r}, the pictures are in {expected!r}: publish depth "
+                "registered to the picture"
+            )
+        self._fusion.add_depth(depth_from_message(message), now)
+
+    def _now(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    @staticmethod
+    def _mount(source: MountSource, message: Any) -> Any:
+        return source.mount(message.header.frame_id, nanoseconds(message.header.stamp))

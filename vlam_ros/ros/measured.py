@@ -1,0 +1,105 @@
+"""What simulated sensors measure as the messages that the drivers of real ones publish."""
+
+from __future__ import annotations
+
+import array
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Quaternion, Vector3
+from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.node import Node
+from sensor_msgs.msg import Imu, PointCloud2, PointField
+
+from vlam_ros.configuration import LidarSettings
+from vlam_ros.ros import qos
+from vlam_ros.ros.mount import BASE_FRAME, Mount, mount_from_settings
+from vlam_ros.ros.stamps import time_message
+from vlam_ros.types import ImuSample, LidarSweep, Odometry
+
+ODOMETRY_FRAME = "odom"
+
+_LAYOUT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("time", "<f4")])
+
+
+def sweep_to_message(sweep: LidarSweep, mount: Mount, frame_id: str) -> PointCloud2:
+    """A cloud in the LiDAR's own frame, with seconds from the stamp in `time` if the sweep has any.
+
+    Args:
+        sweep: in `base_link`.
+        mount: of the LiDAR on `base_link`.
+        frame_id: the LiDAR's frame.
+    """
+    count = len(sweep.points)
+    points = np.zeros(count, _LAYOUT)
+    own = (sweep.points - mount.position) @ mount.rotation
+    for name, column in zip("xyz", own.T, strict=True):
+        points[name] = column
+    names = ["x", "y", "z"]
+    if sweep.offsets is not None:
+        points["time"] = sweep.offsets
+        names.append("time")
+    step = _LAYOUT.itemsize
+    message = PointCloud2(
+        height=1, width=count, point_step=step, row_step=step * count, is_dense=True
+    )
+    message.fields = [
+        PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, n in enumerate(names)
+    ]
+    message.header.stamp, message.header.frame_id = time_message(sweep.stamp), frame_id
+    message.data = array.array("B", points.tobytes())
+    return message
+
+
+def imu_to_message(sample: ImuSample, frame_id: str) -> Imu:
+    """A reading without orientation (REP-145), of an IMU that is turned as `base_link` is."""
+    message = Imu(
+        angular_velocity=Vector3(**dict(zip("xyz", sample.rate, strict=True))),
+        linear_acceleration=Vector3(**dict(zip("xyz", sample.force, strict=True))),
+    )
+    message.orientation_covariance[0] = -1.0
+    message.header.stamp, message.header.frame_id = time_message(sample.stamp), frame_id
+    return message
+
+
+def odometry_to_message(odometry: Odometry) -> OdometryMessage:
+    """A planar pose in the odometry's frame, its velocity in `base_link`."""
+    message = OdometryMessage(child_frame_id=BASE_FRAME)
+    message.header.stamp = time_message(odometry.stamp)
+    message.header.frame_id = ODOMETRY_FRAME
+    pose, twist = message.pose.pose, message.twist.twist
+    pose.position.x, pose.position.y = odometry.x, odometry.y
+    half = odometry.yaw / 2
+    pose.orientation = Quaternion(z=math.sin(half), w=math.cos(half))
+    twist.linear.x, twist.angular.z = odometry.speed, odometry.yaw_rate
+    return message
+
+
+class SensorPublishers:
+    """Publishes what the sensors of a robot measure."""
+
+    def __init__(self, node: Node, lidar: LidarSettings, spoil: Callable[[str, Any], Any]) -> None:
+        """Advertise; messages go through `spoil` by their topics, which may keep them (None)."""
+        self._spoil = spoil
+        self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
+        self._points = node.create_publisher(PointCloud2, "points", qos.SWEEP)
+        self._imu = node.create_publisher(Imu, "imu", qos.IMU)
+        self._odometry = node.create_publisher(OdometryMessage, "odom", qos.ROBOT_STATE)
+        self.publishers = [self._points, self._imu, self._odometry]
+
+    def publish(self, measured: ImuSample | LidarSweep | Odometry) -> None:
+        """One measurement, on its topic."""
+        message: Imu | PointCloud2 | OdometryMessage
+        if isinstance(measured, ImuSample):
+            publisher, message = self._imu, imu_to_message(measured, "imu")
+        elif isinstance(measured, LidarSweep):
+            message = sweep_to_message(measured, self._mount, self._frame)
+            publisher = self._points
+        else:
+            publisher, message = self._odometry, odometry_to_message(measured)
+        spoiled = self._spoil(publisher.topic_name.rpartition("/")[2], message)
+        if spoiled is not None:
+            publisher.publish(spoiled)
