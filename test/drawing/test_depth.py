@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from drawn import Written
@@ -36,9 +37,11 @@ def test_near_is_warm_and_far_is_cold_as_in_the_legend() -> None:
     shares = [(metres - 1.0) / 2.0 for *_, metres in depths]
     bar = [result[BAR, round(LEFT + share * (RIGHT - LEFT))] for share in shares]
     np.testing.assert_allclose(discs, bar, atol=6)
-    assert warmth(discs[0]) > warmth(discs[1]) > warmth(discs[3]) > warmth(discs[4])
     assert warmth(discs[0]) > 150
     assert warmth(discs[4]) < -100
+    hues = cv2.cvtColor(result[BAR : BAR + 1, LEFT:RIGHT], cv2.COLOR_RGB2HSV)[0, :, 0].astype(int)
+    assert (np.diff(hues) >= -1).all()  # from red over yellow and green to blue
+    assert hues[-1] - hues[0] > 90
 
 
 def test_what_is_beyond_the_scale_has_the_colour_of_its_end() -> None:

@@ -33,6 +33,8 @@ SEEN: Colour = (255, 246, 219)
 """The part of the floor that the camera sees."""
 SEEN_EDGE: Colour = (240, 214, 140)
 
+_LIMIT = 1e6
+"""Metres beyond which all places are as far away as this."""
 _AROUND = 0.35
 """Metres around what is shown, for its label."""
 _GRID: Colour = (226, 229, 235)
@@ -71,7 +73,7 @@ class FloorMap:
 
     def pixels(self, places: npt.ArrayLike) -> Pixels:
         """The pixels of places [N,2], of which those outside of the map are outside of it too."""
-        x, y = np.asarray(places, np.float64).reshape(-1, 2).T
+        x, y = np.clip(np.asarray(places, np.float64).reshape(-1, 2), -_LIMIT, _LIMIT).T
         return np.column_stack([self.side / 2 - y, self.ahead - x]) * self.scale - 0.5
 
     def pixel(self, x: float, y: float) -> tuple[float, float]:

@@ -18,6 +18,8 @@ LEFT_FIRST = (180, 0, 90, 270, 135, 45, 225, 315)
 
 _RINGS, _STEP = 14, 12.0
 """Distances at which a label is tried to lie, and the pixels between them."""
+_BESIDE = 8.0
+"""Pixels up to which no line is needed; before a number it would look like a minus."""
 
 
 class Named(NamedTuple):
@@ -87,13 +89,13 @@ class Labels:
 
 
 def _draw_leader(picture: Uint8Array, named: Named, place: Rectangle, colour: Colour) -> None:
-    """Draw a line from what is named to the nearest pixel of its label."""
+    """Draw a line from what is named to its label, if that is not just beside it."""
     x, y = named.middle
     end = (min(max(x, place[0]), place[2] - 1), min(max(y, place[1]), place[3] - 1))
     way = np.subtract(end, named.middle)
-    share = named.reach / max(float(np.hypot(*way)), 1e-9)
-    if share < 1:
-        line(picture, np.array([named.middle + share * way, end]), colour)
+    length = float(np.hypot(*way))
+    if length > named.reach + _BESIDE:
+        line(picture, np.array([named.middle + named.reach / length * way, end]), colour)
 
 
 def _candidates(

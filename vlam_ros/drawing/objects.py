@@ -80,17 +80,17 @@ def _drawn(thing: SceneObject, role: Role, floor_map: FloorMap) -> _Drawn:
     x, y = thing.position[:2] if thing.position else (0.0, 0.0)
     middle, heading = floor_map.pixel(x, y), math.atan2(y, x)
     if not all(0 <= c < SIDE for c in middle):
-        edge = _towards(floor_map.pixel(0.0, 0.0), middle)
+        edge = _at_edge(floor_map.pixel(0.0, 0.0), heading)
         return _Drawn(thing, role, edge, _EDGE, _EDGE, heading, True)
-    size, spread = (v if math.isfinite(v) else 0.0 for v in (thing.size, thing.spread))
+    size, spread = (v if 0 < v < math.inf else 0.0 for v in (thing.size, thing.spread))
     radius = min(max(_LEAST_RADIUS, size / 2 * floor_map.scale), _LARGEST_RADIUS)
     reach = min(radius + spread * floor_map.scale, _LARGEST_RADIUS)
     return _Drawn(thing, role, middle, radius, reach, heading, False)
 
 
-def _towards(origin: Pixel, pixel: Pixel) -> Pixel:
-    """Where the straight way from the origin to a pixel beyond the map leaves it."""
-    start, way = np.array(origin), np.subtract(pixel, origin)
+def _at_edge(origin: Pixel, heading: float) -> Pixel:
+    """Where the straight way from the origin in a direction leaves the map."""
+    start, way = np.array(origin), np.array([-math.sin(heading), -math.cos(heading)])
     room = np.where(way > 0, SIDE - 1 - _EDGE - start, start - _EDGE)
     column, row = start + way * (room / np.maximum(np.abs(way), 1e-9)).min()
     return float(column), float(row)

@@ -41,14 +41,11 @@ _COLOURS = {Role.NONE: OTHER, Role.DESTINATION: DESTINATION, Role.TARGET: TARGET
 
 def with_roles(objects: tuple[SceneObject, ...], plan: Plan) -> list[tuple[SceneObject, Role]]:
     """The objects with their roles, in the order in which they are to be drawn."""
-    steps = plan.steps[plan.current :]
-    target = next((s.target for s in steps if s.target), None)
-    place = next((s.destination for s in steps if s.destination), None)
 
     def role(thing: SceneObject) -> Role:
-        if _is_same(thing, target):
+        if thing.same_piece(plan.target):
             return Role.TARGET
-        return Role.DESTINATION if _is_same(thing, place) else Role.NONE
+        return Role.DESTINATION if thing.same_piece(plan.destination) else Role.NONE
 
     return sorted(((o, role(o)) for o in objects), key=lambda pair: pair[1].rank)
 
@@ -59,7 +56,3 @@ def label_of(thing: SceneObject, role: Role) -> str:
     if role.value and thing.position is not None:
         label += f", {math.hypot(*thing.position[:2]):.2f} m"
     return f"{role.value}: {label}" if role.value else label
-
-
-def _is_same(thing: SceneObject, other: SceneObject | None) -> bool:
-    return other is not None and (thing.phrase, thing.box) == (other.phrase, other.box)

@@ -87,7 +87,8 @@ def waypoint(canvas: Uint8Array, middle: Pixel, heading: float | None) -> None:
         corners = _turned(
             np.array([[0, -1], [0.65, 0.75], [0, 0.4], [-0.65, 0.75]]) * WAYPOINT, middle, heading
         )
-    polygon(canvas, corners, PATH, (255, 255, 255))
+    line(canvas, corners, (255, 255, 255), 2, closed=True)
+    polygon(canvas, corners, PATH)
 
 
 def beyond(canvas: Uint8Array, middle: Pixel, heading: float, paper: Colour) -> None:

@@ -27,9 +27,10 @@ from vlam_ros.types import ActionChunk, Uint8Array
 TURN_RADIUS = 0.6
 """Metres from the origin at which a row is drawn that only turns the base."""
 
-_SAME = 9.0
+_SAME = 12.0
 """Pixels within which rows are drawn as one, with all their numbers."""
-_TEXT, _HEIGHT = 0.46, 13
+_TEXT, _HEIGHT, _FARTHEST = 0.46, 13, 35
+"""Of numbers: their size, and in pixels their height and the farthest they are from a waypoint."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _add_numbers(labels: Labels, text: str, where: Pixel, directions: Sequence[i
         write(picture, text, (x0 + 2, y1 - 2), BOLD, _TEXT, PATH)
 
     size = (text_width(text, BOLD, _TEXT) + 4, _HEIGHT)
-    labels.add(Named(where, WAYPOINT), size, draw, 3, 30, directions)
+    labels.add(Named(where, WAYPOINT, PATH), size, draw, 3, _FARTHEST, directions)
 
 
 def _ranges(indices: Sequence[int]) -> str:

@@ -44,6 +44,9 @@ def export(trainer: Trainer, out: Path) -> None:
     images = ViTImageProcessor(
         size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
     )
+    # What the last training batch asked for is nobody else's business.
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
     CLIPSegProcessor(images, tokenizer).save_pretrained(out)
     # CLIP's own two files, for readers that do not know tokenizer.json.
     tokenizer.backend_tokenizer.model.save(str(out))

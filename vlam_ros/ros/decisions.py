@@ -144,9 +144,9 @@ def _object_message(thing: SceneObject, role: int) -> vlam_ros.msg.SceneObject:
 
 
 def _role(thing: SceneObject, plan: Plan) -> int:
-    if thing.is_same(plan.target):
+    if thing.same_piece(plan.target):
         return int(vlam_ros.msg.SceneObject.TARGET)
-    if thing.is_same(plan.destination):
+    if thing.same_piece(plan.destination):
         return int(vlam_ros.msg.SceneObject.DESTINATION)
     return int(vlam_ros.msg.SceneObject.OTHER)
 

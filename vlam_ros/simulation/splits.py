@@ -9,10 +9,13 @@ from vlam_ros.simulation.scene import SceneSpec, random_scene
 SPLIT_SEEDS = {
     "train": 0,
     "validation": 10_000_000,
-    "test": 20_000_000,
-    "composition": 30_000_000,
+    "test": 40_000_000,
+    "composition": 50_000_000,
 }
-"""First seed of each split; "composition" is a test on colour-shape pairs never trained."""
+"""First seed of each split; "composition" is a test on colour-shape pairs never trained.
+
+Test scenes that were looked at before a decision are given up, and others take their place.
+"""
 
 
 def scene_of_seed(split: str, index: int) -> SceneSpec:

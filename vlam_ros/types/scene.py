@@ -39,7 +39,7 @@ class SceneObject:
     size: float = float("nan")
     source: PositionSource = PositionSource.NONE
 
-    def is_same(self, other: SceneObject | None) -> bool:
+    def same_piece(self, other: SceneObject | None) -> bool:
         """Whether both are the same piece for one phrase, wherever each is said to be."""
         return other is not None and (self.phrase, self.box) == (other.phrase, other.box)
 
