@@ -28,15 +28,17 @@ check() {
 
 # Starts the node, waits up to a minute for its first log line, and ends it as launch would.
 node_runs() {
-  ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST "$installed/lib/vlam_ros/vlam_node" >node.log 2>&1 &
+  ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST "$installed/lib/vlam_ros/$1" >node.log 2>&1 &
   local node=$!
-  timeout 60 bash -c 'until grep -q "\[vlam_node\]" node.log; do sleep 0.5; done' || true
+  timeout 60 bash -c 'until grep -q "\[$0\]" node.log; do sleep 0.5; done' "$1" || true
   kill -TERM "$node" && wait "$node" && return
   tail -n 20 node.log >&2
   return 1
 }
 
-check "lib/vlam_ros/vlam_node is there" test -x "$installed/lib/vlam_ros/vlam_node"
+for node in vlam_node fusion_node; do
+  check "lib/vlam_ros/$node is there" test -x "$installed/lib/vlam_ros/$node"
+done
 check "vlam on the PATH is bin/vlam" test "$(command -v vlam)" = "$installed/bin/vlam"
 check "vlam starts" vlam --help
 check "messages and sources are one package, from the install space" python - "$installed" <<'PYTHON'
@@ -46,4 +48,5 @@ assert vlam_ros.__file__.startswith(sys.argv[1]), vlam_ros.__file__
 assert vlam_ros.msg.__file__.startswith(sys.argv[1]), vlam_ros.msg.__file__
 vlam_ros.resources.resource_path("config/vlam.yaml")
 PYTHON
-check "vlam_node runs, and ends cleanly on SIGTERM" node_runs
+check "vlam_node runs, and ends cleanly on SIGTERM" node_runs vlam_node
+check "fusion_node runs, and ends cleanly on SIGTERM" node_runs fusion_node

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlam_ros.learning.captions import (
+    ALL_PAIRS,
     COLOUR_NAMES,
     FLOOR_PHRASE,
     PLACEHOLDERS,
@@ -60,11 +61,27 @@ def phrases(rng: Generator) -> list[str]:
 
 
 def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Instructions and their skill index; −1 for those that mean no skill."""
+    """Instructions and their skill index; −1 for those that mean no skill.
+
+    Some have lost a word or two: no single word, and no pattern as a whole, may decide alone.
+    """
     skills = list(SKILL_PATTERNS)
     labels = rng.integers(-1, len(skills), count)
     texts = [unknown_sentence(rng) if i < 0 else skill_sentence(rng, skills[i]) for i in labels]
-    return texts, labels
+    return [_with_gaps(text, rng) for text in texts], labels
+
+
+def _with_gaps(text: str, rng: Generator) -> str:
+    """Every second text without about a seventh of its words."""
+    words = text.split()
+    kept = [word for word in words if rng.random() > 0.15]
+    return " ".join(kept) if kept and rng.random() < 0.5 else text
+
+
+def all_phrases() -> list[str]:
+    """What the pipeline asks for: every pair, trained or not, every noun and every colour."""
+    pairs = [f"{colour} {shape}" for colour, shape in ALL_PAIRS]
+    return [*pairs, *SHAPES, *(f"{c} {p}" for c in COLOUR_NAMES for p in PLACEHOLDERS)]
 
 
 def draw_crops(

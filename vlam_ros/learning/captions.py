@@ -76,31 +76,40 @@ SKILL_PATTERNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 TEST_PATTERNS: dict[str, tuple[str, ...]] = {
-    "stop": ("stop and wait", "stand still now", "halt and stay here", "wait here", "do not go"),
+    "stop": (
+        "stop and wait", "stand still now", "halt and stay here", "wait here", "do not go",
+        "freeze and stay there", "wait and do not move", "halt and stand still",
+    ),
     "go_to": (
         "roll over to {t}", "drive up to {t}", "head towards {t}", "walk over to {t}",
-        "go close to {t}", "navigate towards {t}", "drive near {t}",
+        "go close to {t}", "navigate towards {t}", "drive near {t}", "travel towards {t}",
+        "walk up to {t}", "come over to {t}", "roll near {t}",
     ),
     "turn_to": (
         "turn and face {t}", "rotate to face {t}", "spin to face {t}", "turn around towards {t}",
-        "orient towards {t}", "spin around to {t}",
+        "orient towards {t}", "spin around to {t}", "turn around and face {t}",
+        "spin around towards {t}", "rotate around to {t}", "point towards {t}",
     ),
     "pick_up": (
         "grab hold of {t}", "grasp {t} and lift it", "take {t} up", "go and get {t}",
         "lift {t} up now", "go and fetch {t}", "seize hold of {t}",
+        "seize {t} and lift it up", "go and grab {t}", "take hold of {t} and lift it",
     ),
     "place": (
         "take {t} and set it on {d}", "lift {t} and lay it on {d}", "grab {t} and drop it in {d}",
         "place {t} on top of {d}", "set {t} beside {d}", "lay {t} down on {d}",
-        "fetch {t} and put it near {d}",
+        "fetch {t} and put it near {d}", "get {t} and put it on {d}", "drop {t} on top of {d}",
+        "lay {t} near {d}",
     ),
     "push": (
         "shove {t} over to {d}", "slide {t} over to {d}", "nudge {t} towards {d}",
-        "shove {t} against {d}", "slide {t} away",
+        "shove {t} against {d}", "slide {t} away", "nudge {t} over to {d}",
+        "slide {t} against {d}", "shove {t} up to {d}",
     ),
     "search": (
         "try to locate {t}", "go and look for {t}", "scan around for {t}", "hunt around for {t}",
         "scan the room for {t}", "go and search for {t}", "try to seek {t}",
+        "hunt the room for {t}", "go and locate {t}", "try to scan for {t}",
     ),
 }  # fmt: skip
 """Made of words that SKILL_PATTERNS uses for the same skill or for none in particular."""

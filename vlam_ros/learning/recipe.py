@@ -50,6 +50,7 @@ class Stage:
     """A part of the curriculum: what a step sees, and the peak learning rate.
 
     `window` is the side of the squares cut from the scenes, `prompts` the phrases asked of each.
+    Without crops and scenes only sentences are trained, and phrases stay where they are.
     """
 
     name: str

@@ -37,7 +37,10 @@ UNKNOWN_LIMIT = 0.3
 """Cosine that an instruction without meaning may have with any that has one."""
 SKILL_TEMPERATURE = 0.07
 """Temperature of the instruction-skill contrast."""
-SENTENCES = 48
+SENTENCES, SENTENCES_ALONE = 48, 160
+"""Instructions in a step, beside pictures and without."""
+ANCHOR = 100.0
+"""Weight of what keeps phrases in their place while only sentences are trained."""
 LOG_EVERY, SAVE_EVERY = 50, 250
 """Steps between two records, and between two states that a stopped run can go on from."""
 
@@ -89,13 +92,18 @@ class Trainer:
         weights = recipe.loss_weights
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            phrases = batches.phrases(rng)
-            sentences, skills = batches.sentences(rng, SENTENCES)
+            alone = not (stage.crops or stage.scenes)
+            phrases = batches.all_phrases() if alone else batches.phrases(rng)
+            sentences, skills = batches.sentences(rng, SENTENCES_ALONE if alone else SENTENCES)
             texts = self._encode_texts([*phrases, *sentences])
             words, instructions = texts[: len(phrases)], texts[len(phrases) :]
             losses = {"skills": weights["skills"] * self._skill_loss(instructions, skills)}
             scale = self.model.clip.logit_scale.exp().clamp(max=100)
-            parts = [self._crop_losses(stage, rng, words, scale)]
+            parts = []
+            if alone:
+                losses["anchor"] = self._anchor_loss(phrases, words)
+            if stage.crops:
+                parts.append(self._crop_losses(stage, rng, words, scale))
             if stage.scenes:
                 parts.append(self._scene_losses(stage, rng, words, scale))
             for part in parts:
@@ -188,6 +196,16 @@ class Trainer:
         positives = (same[:, None] == same[None]) & ~itself
         contrast = unicl_loss((cosine / SKILL_TEMPERATURE).masked_fill(itself, -1e4), positives)
         return contrast + 10 * rejection_loss(unknown @ known.t(), UNKNOWN_LIMIT)
+
+    def _anchor_loss(self, phrases: Sequence[str], words: Tensor) -> Tensor:
+        """How far phrases have moved from where masks and crops know them, relative to their size.
+
+        Where sentences are trained without pictures, nothing else would hold them there.
+        """
+        with torch.no_grad():
+            tokens = self.tokenizer(list(phrases), padding=True, return_tensors="pt")
+            known = encode_texts(self.average, tokens.input_ids, tokens.attention_mask).float()
+        return ANCHOR * (words.float() - known).square().mean() / known.square().mean()
 
     def _encode_texts(self, texts: Sequence[str]) -> Tensor:
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")

@@ -47,6 +47,11 @@ class ManagedNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Say in the log that the node is at work."""
+        self.get_logger().info("active")
+        return super().on_activate(state)
+
     def steady_timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """A timer that goes on when /clock stands still."""
         return self.create_timer(seconds, callback, clock=self._steady)
