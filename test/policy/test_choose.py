@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from policy_world import CALIBRATION, WordClip, skills
 
 from vlam_ros.policy import Refusal, choose_skill, means_stop
-from vlam_ros.policy.choose import AFFORDANCE_WEIGHT, combine
+from vlam_ros.policy.choose import AFFORDANCE_WEIGHT, UNFIT, combine
 from vlam_ros.types import Instruction, ObjectPhrase, Plan, Reason, SkillStep
 
 SKILLS = tuple(skills().values())
@@ -46,15 +46,19 @@ def test_probabilities_follow_the_formula() -> None:
     words, pictures = np.array([0.9, 0.7, 0.1]), np.array([0.2, 0.3, -np.inf])
     # The third skill is always possible and counts like the most possible one.
     scores = np.exp(10 * words) * np.exp(10 * np.array([0.2, 0.3, 0.3])) ** AFFORDANCE_WEIGHT
-    assert combine(words, pictures, 10.0) == pytest.approx(scores / scores.sum(), rel=1e-12)
-    assert combine(words, None, 10.0)[0] == pytest.approx(
+    alike = np.ones(3)
+    assert combine(words, pictures, alike, 10.0) == pytest.approx(scores / scores.sum(), rel=1e-12)
+    assert combine(words, None, alike, 10.0)[0] == pytest.approx(
         1 / (1 + np.exp(-2.0) + np.exp(-8.0)), rel=1e-12
     )
+    fits = np.array([UNFIT, 1.0, 1.0])
+    scores = np.exp(10 * words) * fits
+    assert combine(words, None, fits, 10.0) == pytest.approx(scores / scores.sum(), rel=1e-12)
 
 
 def test_the_picture_decides_between_equal_words() -> None:
     words, pictures = np.array([0.5, 0.5]), np.array([0.1, 0.3])
-    assert combine(words, pictures, 20.0).argmax() == 1
+    assert combine(words, pictures, np.ones(2), 20.0).argmax() == 1
 
 
 cosines = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(np.array)
@@ -64,11 +68,22 @@ cosines = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(np.array)
 def test_a_tenth_of_what_the_pictures_differ_by_is_all_they_can_outvote(
     words: np.ndarray, pictures: np.ndarray, temperature: float
 ) -> None:
-    probabilities = combine(words, pictures, temperature)
+    probabilities = combine(words, pictures, np.ones(3), temperature)
     assert probabilities.sum() == pytest.approx(1)
     second, first = np.sort(words)[-2:]
     if first - second > AFFORDANCE_WEIGHT * np.ptp(pictures) + 1e-9:
         assert probabilities[words.argmax()] == probabilities.max()
+
+
+def test_of_skills_that_sound_alike_the_one_is_meant_whose_nouns_are_named() -> None:
+    # Cosine 0.77 with "pick up the object", 0.81 with "… and put it on the destination".
+    phrase = "pick up the object and it"
+    cup, plate = ObjectPhrase("red cup"), ObjectPhrase("blue plate")
+    meant = [
+        choose_skill(SKILLS, WordClip(), Instruction(phrase, phrase, cup, to), blind, None)[0].name
+        for to in (None, plate)
+    ]
+    assert meant == ["pick_up", "place"]
 
 
 def test_words_unlike_all_prompts_are_no_skill() -> None:

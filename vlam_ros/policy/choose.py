@@ -4,10 +4,12 @@ With c_k the best text-text cosine between the instruction's skill phrase and th
 k, a_k the best image-text cosine between the picture and its affordance prompts, and T the
 calibrated temperature, the score of skill k is
 
-    p_k ∝ softmax(T c)_k · softmax(T a)_k ^ AFFORDANCE_WEIGHT
+    p_k ∝ softmax(T c)_k · softmax(T a)_k ^ AFFORDANCE_WEIGHT · n_k
 
 as in SayCan (Ahn et al. 2022): what the words mean times what the scene allows. SayCan learns
 what is possible by trial; a cosine of a whole picture is a much weaker witness, hence the exponent.
+n_k is 1 if the instruction names what the skill needs and no more than it accepts, else UNFIT:
+"grab it and lift it" sounds like putting something somewhere, but names no place.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.policy.refusal import Refusal
-from vlam_ros.policy.skills import Skill, said
+from vlam_ros.policy.skills import Noun, Skill, said
 from vlam_ros.types import FloatArray, Instruction, Plan, Reason
 
 Float64Array = npt.NDArray[np.float64]
 
 AFFORDANCE_WEIGHT = 0.1
 """The picture outvotes the words only where its cosines differ ten times as much as theirs."""
+UNFIT = 0.1
+"""How often people leave out what a skill needs, or name what it has no use for."""
 
 
 class SkillCalibration(Protocol):
@@ -73,7 +77,7 @@ def choose_skill(
     Args:
         skills: in the order of their ids.
         clip: compares the skill phrase with the prompts; its text embeddings are cached by string.
-        instruction: its skill phrase and target are used.
+        instruction: its skill phrase, target and destination are used.
         affordance: cosines float[T] of the picture with texts.
         begun: a plan that has begun keeps its skill, though a picture on the way affords less.
 
@@ -98,26 +102,43 @@ def choose_skill(
         name = instruction.target.text
         prompts = [[p.format(target=name) for p in skill.affordance] for skill in skills]
         pictures = _best_of_each(prompts, affordance)
-    probabilities = combine(words, pictures, clip.calibration.skill_temperature)
+    fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in skills])
+    probabilities = combine(words, pictures, fits, clip.calibration.skill_temperature)
     names = [skill.name for skill in skills]
     chosen = names.index(begun.steps[-1].skill) if begun else int(probabilities.argmax())
     return skills[chosen], float(probabilities[chosen])
 
 
-def combine(words: Float64Array, pictures: Float64Array | None, temperature: float) -> Float64Array:
+def combine(
+    words: Float64Array, pictures: Float64Array | None, fits: Float64Array, temperature: float
+) -> Float64Array:
     """The probabilities p [K] of the formula above.
 
     Args:
         words: the c_k, float64[K].
         pictures: the a_k, float64[K]; None if the words decide alone. Minus infinity stands for a
             skill without affordance prompts, which is always possible, like "done" in SayCan.
+        fits: the n_k, float64[K].
         temperature: T.
     """
-    scores = _log_softmax(temperature * words)
+    scores = _log_softmax(temperature * words) + np.log(fits)
     if pictures is not None and np.isfinite(pictures).any():
         possible = np.where(np.isneginf(pictures), pictures.max(), pictures)
         scores += AFFORDANCE_WEIGHT * _log_softmax(temperature * possible)
     return np.exp(_log_softmax(scores))
+
+
+def _fits(skill: Skill, instruction: Instruction) -> bool:
+    named = {
+        noun
+        for noun, phrase in (
+            (Noun.TARGET, instruction.target),
+            (Noun.DESTINATION, instruction.destination),
+        )
+        if phrase is not None
+    }
+    # A robot told to stop stops, whatever else the sentence names.
+    return skill.id == 0 or skill.needs <= named <= skill.needs | skill.accepts
 
 
 def _language(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> Float64Array:
