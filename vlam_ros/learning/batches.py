@@ -61,21 +61,11 @@ def phrases(rng: Generator) -> list[str]:
 
 
 def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Instructions and their skill index; −1 for those that mean no skill.
-
-    Some have lost a word or two: no single word, and no pattern as a whole, may decide alone.
-    """
+    """Instructions and their skill index; −1 for those that mean no skill."""
     skills = list(SKILL_PATTERNS)
     labels = rng.integers(-1, len(skills), count)
     texts = [unknown_sentence(rng) if i < 0 else skill_sentence(rng, skills[i]) for i in labels]
-    return [_with_gaps(text, rng) for text in texts], labels
-
-
-def _with_gaps(text: str, rng: Generator) -> str:
-    """Every second text without about a seventh of its words."""
-    words = text.split()
-    kept = [word for word in words if rng.random() > 0.15]
-    return " ".join(kept) if kept and rng.random() < 0.5 else text
+    return texts, labels
 
 
 def all_phrases() -> list[str]:
