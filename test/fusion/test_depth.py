@@ -4,18 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from vlam_ros.evaluation.fusion import LENSES, opencv_pixels
 from vlam_ros.fusion import densify, depth_image
 from vlam_ros.types import Camera, optical_rotation
-
-LENSES = {
-    "none": ("plumb_bob", ()),
-    "plumb_bob": ("plumb_bob", (-0.28, 0.07, 0.0005, -0.0003, 0.0)),
-    "rational_polynomial": (
-        "rational_polynomial",
-        (0.4, -0.3, 0.0002, 0.0001, 0.05, 0.6, -0.2, 0.01),
-    ),
-    "equidistant": ("equidistant", (-0.02, 0.005, -0.002, 0.0003)),
-}
 
 
 def camera(lens: str, rotation: np.ndarray | None = None, focal: float = 420.0) -> Camera:
@@ -27,18 +18,6 @@ def camera(lens: str, rotation: np.ndarray | None = None, focal: float = 420.0) 
         distortion=distortion,
         distortion_model=model,
     )  # fmt: skip
-
-
-def opencv_pixels(lens: Camera, points: np.ndarray) -> np.ndarray:
-    """Pixels [N,2], the pose given to OpenCV as rvec and tvec, so that it does all of the work."""
-    turn, _ = cv2.Rodrigues(lens.rotation.T)
-    shift = -lens.rotation.T @ lens.position
-    K = np.array([[lens.fx, 0, lens.cx], [0, lens.fy, lens.cy], [0, 0, 1]])
-    D = np.array(lens.distortion)
-    points = points.reshape(-1, 1, 3)
-    if lens.distortion_model == "equidistant":
-        return cv2.fisheye.projectPoints(points, turn, shift, K, D)[0][:, 0]
-    return cv2.projectPoints(points, turn, shift, K, D)[0][:, 0]
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -99,7 +78,7 @@ def test_a_folding_lens_brings_nothing_from_outside_into_the_picture() -> None:
 
 
 def test_the_nearest_of_several_points_wins_whatever_their_order() -> None:
-    eye = camera("none")
+    eye = camera("no distortion")
     axis = eye.rotation[:, 2]
     for depths in ((2.0, 1.5, 3.0), (1.5, 2.0, 3.0), (3.0, 2.0, 1.5)):
         image = depth_image(np.array([eye.position + d * axis for d in depths]), eye)

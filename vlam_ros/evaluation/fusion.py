@@ -65,7 +65,7 @@ def _projection() -> Iterator[Row]:
             points = rng.uniform(-8, 8, (POINTS_PER_POSE, 3)).astype(np.float32)
             pixels, depth = camera.project(points)
             found = np.isfinite(depth)
-            theirs = _opencv_pixels(camera, points[found].astype(np.float64))
+            theirs = opencv_pixels(camera, points[found].astype(np.float64))
             worst = max(worst, float(np.abs(pixels[found] - theirs).max(initial=0)))
             seen += int(found.sum())
         yield Row(f"projection against OpenCV, {name}, worst (px)", worst, seen, 0.01, True)
@@ -76,7 +76,7 @@ def _camera(lens: str, rotation: np.ndarray, position: np.ndarray) -> Camera:
     return Camera(640, 480, 420, 428, 322, 238.5, rotation, position, distortion, model)
 
 
-def _opencv_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
+def opencv_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
     """The same pixels [N,2], with OpenCV doing the change of frames as well."""
     turn, _ = cv2.Rodrigues(camera.rotation.T)
     shift = -camera.rotation.T @ camera.position
