@@ -1,6 +1,6 @@
 """What is asked, and what is true of it."""
 
-from vlam_ros.evaluation.queries import Kind, questions
+from vlam_ros.evaluation.queries import ABSENT, Kind, questions
 from vlam_ros.simulation import HELD_OUT_PAIRS, World
 from vlam_ros.simulation.splits import scene_of_seed
 
@@ -14,7 +14,11 @@ def test_queries_fit_the_scene() -> None:
     for index, question in enumerate(asked):
         there = {o.phrase for o in scene_of_seed("test", index).objects}
         present = {q.phrase for q in question.queries if q.kind is Kind.PRESENT}
-        absent = [q for q in question.queries if q.kind is not Kind.PRESENT]
+        absent = [q for q in question.queries if q.kind in ABSENT]
+        for query in (q for q in question.queries if q.kind is Kind.GENERAL):
+            word = query.phrase.split()[0]
+            assert query.truth.any()
+            assert word in {w for p in there for w in p.split()}
         assert present == there
         assert not {q.phrase for q in absent} & there
         assert not any(q.truth.any() for q in absent)
@@ -28,7 +32,7 @@ def test_queries_fit_the_scene() -> None:
 def test_a_third_of_the_absent_phrases_share_the_colour() -> None:
     with World(160, 120) as world:
         asked = [q for question in questions(world, "test", SCENES) for q in question.queries]
-    absent = [q for q in asked if q.kind is not Kind.PRESENT]
+    absent = [q for q in asked if q.kind in ABSENT]
     assert 3 * sum(q.kind is Kind.SAME_COLOUR for q in absent) >= len(absent)
 
 

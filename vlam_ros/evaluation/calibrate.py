@@ -18,7 +18,7 @@ import numpy as np
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import InstructionError, ModelError
 from vlam_ros.evaluation.grounding import Answer, answers
-from vlam_ros.evaluation.queries import Kind
+from vlam_ros.evaluation.queries import ABSENT, Kind
 from vlam_ros.language import parse_instruction
 from vlam_ros.learning.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
 from vlam_ros.models import Calibration, load_checkpoint
@@ -63,7 +63,7 @@ def calibrate(model: str | Path, scenes: int = 300, progress: bool = True) -> Ca
     few = min(scenes, SCENES_PER_THRESHOLD)
     best = max(product(MASK_THRESHOLDS, TOLERANCES), key=lambda masks: _mean_iou(ask(masks, few)))
     asked = ask(best, scenes)
-    absent = [a for a in asked if a.kind is not Kind.PRESENT]
+    absent = [a for a in asked if a.kind in ABSENT]
     rejection = max(REJECTIONS, key=lambda r: _mean_iou(asked, r))
     margin = _smallest(lambda m: _share([a.found_by_mask(m) for a in absent]) <= MASK_ALARMS)
     crop_threshold = _smallest(lambda t: _share([a.found(t) for a in absent]) <= ALARMS)

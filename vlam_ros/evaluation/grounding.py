@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from vlam_ros.configuration import Settings
-from vlam_ros.evaluation.queries import Kind, Question, questions
+from vlam_ros.evaluation.queries import ABSENT, Kind, Question, questions
 from vlam_ros.perception import Grounder, ImageFeatures, Perceiver
 from vlam_ros.simulation import World
 from vlam_ros.types import BoolArray, Uint8Array
@@ -112,7 +112,7 @@ def _ask(eyes: _Remembering, settings: Settings, question: Question) -> Iterator
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
         truth = resample(query.truth, eyes.mask_shape)
-        if query.kind is Kind.PRESENT and truth.sum() <= MIN_PIXELS:
+        if query.kind not in ABSENT and truth.sum() <= MIN_PIXELS:
             continue
         candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
         yield Answer(query.phrase, query.kind, truth, candidates)

@@ -10,13 +10,11 @@ import numpy as np
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
 from vlam_ros.evaluation.grounding import HIT, Answer, answers
-from vlam_ros.evaluation.queries import Kind
+from vlam_ros.evaluation.queries import ABSENT, Kind
 from vlam_ros.evaluation.report import Report, Row
 from vlam_ros.evaluation.skills import evaluate_skills
 from vlam_ros.perception import Grounder
 from vlam_ros.policy import load_skills
-
-ABSENT = (Kind.SAME_COLOUR, Kind.SAME_SHAPE, Kind.OTHER)
 
 
 def evaluate_model(
@@ -40,6 +38,7 @@ def evaluate_model(
     seen = answers(grounder, settings, "test", scenes, progress)
     composed = answers(grounder, settings, "composition", max(1, scenes // 2), progress)
     present = [a for a in seen if a.kind is Kind.PRESENT]
+    general = [a for a in seen if a.kind is Kind.GENERAL]
     absent = [a for a in seen if a.kind in ABSENT]
     skills = evaluate_skills(grounder, load_skills(settings.policy.skills))
 
@@ -74,6 +73,8 @@ def evaluate_model(
             _mean(composed, right),
             len(composed),
         ),
+        Row("mean IoU, bare nouns and colours", _mean(general, Answer.iou), len(general)),
+        Row("hits, bare nouns and colours", _mean(general, lambda a: a.iou() > HIT), len(general)),
         Row("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
         Row("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
     ]

@@ -22,9 +22,13 @@ class Kind(Enum):
     """What a query asks for, as the reports name it."""
 
     PRESENT = "present"
+    GENERAL = "present, bare noun or colour"
     SAME_COLOUR = "absent, same colour, other shape"
     SAME_SHAPE = "absent, same shape, other colour"
     OTHER = "absent, anything else"
+
+
+ABSENT = (Kind.SAME_COLOUR, Kind.SAME_SHAPE, Kind.OTHER)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Question:
 
 
 def questions(world: World, split: str, count: int) -> Iterator[Question]:
-    """The first `count` scenes of a split, asked for all that is there and three absent things.
+    """The first `count` scenes of a split, asked for all that is there, for the noun and the colour
+    of one of the objects, and for three absent things.
 
     Of the split "composition" only the colour-shape pairs never trained are asked for.
     """
@@ -60,7 +65,9 @@ def questions(world: World, split: str, count: int) -> Iterator[Question]:
         if split == "composition":
             queries = [q for q in queries if tuple(q.phrase.split()) in HELD_OUT_PAIRS]
         else:
-            queries += _absent(spec, rendering.labels, np.random.default_rng(index))
+            rng = np.random.default_rng(index)
+            queries += _absent(spec, rendering.labels, rng)
+            queries += _general(spec, rendering.labels, rng)
         yield Question(observation, tuple(queries))
 
 
@@ -68,6 +75,20 @@ def _present(spec: SceneSpec, labels: npt.NDArray[np.uint8]) -> Iterator[Query]:
     for phrase in dict.fromkeys(o.phrase for o in spec.objects):
         named = [i + 1 for i, o in enumerate(spec.objects) if o.phrase == phrase]
         yield Query(phrase, Kind.PRESENT, np.isin(labels, named))
+
+
+def _general(
+    spec: SceneSpec, labels: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> Iterator[Query]:
+    visible = [o for i, o in enumerate(spec.objects) if (labels == i + 1).any()]
+    if not visible:
+        return
+    like = visible[int(rng.integers(len(visible)))]
+    for phrase, alike in (
+        (like.shape, [o.shape == like.shape for o in spec.objects]),
+        (f"{like.colour} object", [o.colour == like.colour for o in spec.objects]),
+    ):
+        yield Query(phrase, Kind.GENERAL, np.isin(labels, 1 + np.flatnonzero(alike)))
 
 
 def _absent(
