@@ -78,38 +78,45 @@ SKILL_PATTERNS: dict[str, tuple[str, ...]] = {
 TEST_PATTERNS: dict[str, tuple[str, ...]] = {
     "stop": (
         "stop and wait", "stand still now", "halt and stay here", "wait here", "do not go",
-        "freeze and stay there", "wait and do not move", "halt and stand still",
+        "freeze and stay there", "wait and do not move", "halt and stand still", "stop there",
+        "hold still and wait",
     ),
     "go_to": (
         "roll over to {t}", "drive up to {t}", "head towards {t}", "walk over to {t}",
         "go close to {t}", "navigate towards {t}", "drive near {t}", "travel towards {t}",
-        "walk up to {t}", "come over to {t}", "roll near {t}",
+        "walk up to {t}", "come over to {t}", "roll near {t}", "drive close to {t}",
+        "move near {t}", "go up to {t}",
     ),
     "turn_to": (
         "turn and face {t}", "rotate to face {t}", "spin to face {t}", "turn around towards {t}",
         "orient towards {t}", "spin around to {t}", "turn around and face {t}",
         "spin around towards {t}", "rotate around to {t}", "point towards {t}",
+        "look over to {t}", "turn and look at {t}",
     ),
     "pick_up": (
         "grab hold of {t}", "grasp {t} and lift it", "take {t} up", "go and get {t}",
         "lift {t} up now", "go and fetch {t}", "seize hold of {t}",
         "seize {t} and lift it up", "go and grab {t}", "take hold of {t} and lift it",
+        "take {t} and lift it", "pick {t} up and hold it",
     ),
     "place": (
         "take {t} and set it on {d}", "lift {t} and lay it on {d}", "grab {t} and drop it in {d}",
         "place {t} on top of {d}", "set {t} beside {d}", "lay {t} down on {d}",
         "fetch {t} and put it near {d}", "get {t} and put it on {d}", "drop {t} on top of {d}",
-        "lay {t} near {d}",
+        "lay {t} near {d}", "drop {t} near {d}", "pick up {t} and lay it on {d}",
+        "get {t} and place it beside {d}",
     ),
     "push": (
         "shove {t} over to {d}", "slide {t} over to {d}", "nudge {t} towards {d}",
         "shove {t} against {d}", "slide {t} away", "nudge {t} over to {d}",
         "slide {t} against {d}", "shove {t} up to {d}",
+        "nudge {t} away", "push {t} up to {d}",
     ),
     "search": (
         "try to locate {t}", "go and look for {t}", "scan around for {t}", "hunt around for {t}",
         "scan the room for {t}", "go and search for {t}", "try to seek {t}",
         "hunt the room for {t}", "go and locate {t}", "try to scan for {t}",
+        "look around and find {t}", "go and seek {t}",
     ),
 }  # fmt: skip
 """Made of words that SKILL_PATTERNS uses for the same skill or for none in particular."""
@@ -128,10 +135,19 @@ def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
     return [FRAMES[int(rng.integers(len(FRAMES)))].format(phrase) for phrase in phrases]
 
 
-def skill_sentence(rng: Generator, skill: str) -> str:
-    """A random training sentence for a skill, with the objects named or taken out."""
+def skill_sentence(rng: Generator, skill: str, gaps: bool = False) -> str:
+    """A random training sentence for a skill, with the objects named or taken out.
+
+    With `gaps` every second sentence lacks about a seventh of its words, but none of its objects:
+    neither a single word nor a pattern as a whole may decide alone.
+    """
     patterns = SKILL_PATTERNS[skill]
-    return _fill(patterns[int(rng.integers(len(patterns)))], rng)
+    pattern = patterns[int(rng.integers(len(patterns)))]
+    if gaps and rng.random() < 0.5:
+        words = pattern.split()
+        kept = [word for word in words if word.startswith("{") or rng.random() > 0.15]
+        pattern = " ".join(kept) if any(not w.startswith("{") for w in kept) else pattern
+    return _fill(pattern, rng)
 
 
 def unknown_sentence(rng: Generator) -> str:
