@@ -12,10 +12,11 @@ from vlam_ros.learning.captions import (
     pseudo_word,
     skill_sentence,
     test_sentences,
+    varied_sentence,
     vocabulary,
 )
 from vlam_ros.policy import load_skills
-from vlam_ros.simulation import HELD_OUT_PAIRS
+from vlam_ros.simulation import HELD_OUT_PAIRS, SHAPES
 
 # pytest would take the imported function for a test.
 held_out_sentences = test_sentences
@@ -58,3 +59,20 @@ def test_pseudo_words_are_no_words_of_the_vocabulary() -> None:
 
 def test_placeholders_are_words_of_the_vocabulary() -> None:
     assert set(PLACEHOLDERS) - {"thing"} <= vocabulary()
+
+
+def test_varied_sentences_keep_their_objects_and_are_never_those_of_the_test() -> None:
+    rng = np.random.default_rng(0)
+    tested = {
+        p.format(t="the object", d="the destination")
+        for patterns in TEST_PATTERNS.values()
+        for p in patterns
+        if not p.endswith(" now")  # a suffix: the evaluation leaves them out as trained
+    }
+    drawn = [varied_sentence(rng, skill) for skill in SKILL_PATTERNS for _ in range(2000)]
+    doubled = {s for s in drawn if " and " in s}
+    assert len(doubled) > 1000
+    assert not tested & set(drawn)
+    placing = [varied_sentence(rng, "place") for _ in range(500)]
+    named = ("destination", *SHAPES)
+    assert all(sum(s.count(word) for word in named) >= 1 for s in placing)

@@ -24,8 +24,8 @@ from vlam_ros.learning.captions import (
     TRAINED_PAIRS,
     framed,
     pseudo_word,
-    skill_sentence,
     unknown_sentence,
+    varied_sentence,
 )
 from vlam_ros.learning.scenes import SceneData
 from vlam_ros.simulation import SHAPES
@@ -64,10 +64,7 @@ def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int
     """Instructions and their skill index; −1 for those that mean no skill."""
     skills = list(SKILL_PATTERNS)
     labels = rng.integers(-1, len(skills), count)
-    texts = [
-        unknown_sentence(rng) if i < 0 else skill_sentence(rng, skills[i], gaps=True)
-        for i in labels
-    ]
+    texts = [unknown_sentence(rng) if i < 0 else varied_sentence(rng, skills[i]) for i in labels]
     return texts, labels
 
 

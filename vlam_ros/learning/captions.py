@@ -135,19 +135,40 @@ def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
     return [FRAMES[int(rng.integers(len(FRAMES)))].format(phrase) for phrase in phrases]
 
 
-def skill_sentence(rng: Generator, skill: str, gaps: bool = False) -> str:
-    """A random training sentence for a skill, with the objects named or taken out.
+def skill_sentence(rng: Generator, skill: str) -> str:
+    """A random training sentence for a skill, with the objects named or taken out."""
+    return _fill(_pattern(skill, rng), rng)
 
-    With `gaps` every second sentence lacks about a seventh of its words, but none of its objects:
-    neither a single word nor a pattern as a whole may decide alone.
+
+def varied_sentence(rng: Generator, skill: str) -> str:
+    """A training sentence that need not follow one pattern as a whole, but never a test pattern.
+
+    A third says it twice ("grab the object and take it"); every second of the others lacks about a
+    seventh of its words, but none of its objects.
     """
+    pattern = varied = _pattern(skill, rng)
+    if rng.random() < 1 / 3:
+        varied = _doubled(pattern, skill, rng)
+    elif rng.random() < 0.5:
+        kept = [w for w in pattern.split() if w.startswith("{") or rng.random() > 0.15]
+        varied = " ".join(kept)
+    empty = all(word.startswith("{") for word in varied.split())
+    tested = any(varied in patterns for patterns in TEST_PATTERNS.values())
+    return _fill(pattern if empty or tested else varied, rng)
+
+
+def _pattern(skill: str, rng: Generator) -> str:
     patterns = SKILL_PATTERNS[skill]
-    pattern = patterns[int(rng.integers(len(patterns)))]
-    if gaps and rng.random() < 0.5:
-        words = pattern.split()
-        kept = [word for word in words if word.startswith("{") or rng.random() > 0.15]
-        pattern = " ".join(kept) if any(not w.startswith("{") for w in kept) else pattern
-    return _fill(pattern, rng)
+    return patterns[int(rng.integers(len(patterns)))]
+
+
+def _doubled(pattern: str, skill: str, rng: Generator) -> str:
+    """Two patterns of a skill as one; before what places an object comes what picks it up."""
+    before = _pattern("pick_up", rng) if skill == "place" else pattern
+    after = pattern if skill == "place" else _pattern(skill, rng)
+    if "{d}" in before or " and " in before + after:
+        return pattern
+    return f"{before} and {after.replace('{t}', 'it')}"
 
 
 def unknown_sentence(rng: Generator) -> str:
