@@ -303,6 +303,7 @@ def test_depth_gives_the_centre_of_what_is_seen(
         found = locate(mask, camera, depth, NO_IMU)
         assert found is not None
         assert found.source is PositionSource.DEPTH
+        assert found.point[2] > -1e-6  # nothing is below the floor
         error = float(np.linalg.norm(np.array(found.point) - centre))
         assert error < limit
         assert error < 2 * found.spread

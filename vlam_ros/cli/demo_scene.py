@@ -68,7 +68,7 @@ class Task:
 
 
 TASKS = (
-    Task("", "go to the orange ball", "go_to", "orange ball"),
+    Task("", "go to the ball right of the red cup", "go_to", "orange ball"),
     Task(
         "put",
         "pick up the red cup and put it on the blue plate",
@@ -77,7 +77,7 @@ TASKS = (
         "blue plate",
     ),
     # The red cup stands where the robot would pass.
-    Task("blocked", "go to the nearest box", reason=Reason.PATH_BLOCKED),
+    Task("blocked", "go to the green box", reason=Reason.PATH_BLOCKED),
     Task("refused", "pick up the purple cone", reason=Reason.TARGET_NOT_FOUND),
     Task("unknown", "go to the giraffe", reason=Reason.TARGET_NOT_FOUND),
 )

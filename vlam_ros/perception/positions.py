@@ -131,7 +131,7 @@ def _from_depth(
     off = np.stack([columns, rows], axis=1)[cluster] - seen.centre
     bulge = np.sqrt(np.clip(1 - np.sum((off / seen.half) ** 2, axis=1), 0, 1))
     centres = values[cluster] + behind * bulge
-    distance = float(np.median(centres))
+    distance = min(float(np.median(centres)), _floor_depth(camera, ray, floor))
     down, across = _scale(mask, camera)
     lateral = distance * max(across / camera.fx, down / camera.fy)
     return Position(
@@ -140,6 +140,14 @@ def _from_depth(
         size=seen.width * distance,
         source=PositionSource.DEPTH,
     )
+
+
+def _floor_depth(camera: Camera, ray: Vector, floor: FloorPlane) -> float:
+    """The depth at which a ray meets the floor, m: no object's centre is below it."""
+    normal = np.array(floor.normal)
+    descent = -float(normal @ camera.rotation @ ray)
+    height = float(normal @ camera.position) - floor.offset
+    return height / descent if descent > 1e-6 and height > 0 else math.inf
 
 
 @dataclass(frozen=True)
