@@ -41,6 +41,7 @@ class AttitudeFilter:
     """Feed it readings in the order of their stamps; `roll` and `pitch` are those of the last."""
 
     def __init__(self) -> None:
+        self.bias: Vector = np.zeros(3)
         self.reset()
 
     def reset(self) -> None:
@@ -51,8 +52,6 @@ class AttitudeFilter:
         self._recent: deque[ImuSample] = deque()
         self._means: deque[tuple[int, Vector]] = deque()
         self.at_rest = False
-        if not hasattr(self, "bias"):
-            self.bias: Vector = np.zeros(3)
 
     @property
     def tilt(self) -> tuple[float, float]:
