@@ -187,3 +187,32 @@ def test_another_frame_is_refused_with_what_to_do(
 def test_any_frame_will_do_where_none_is_named(no_tf2: Transforms) -> None:
     place = replace(camera(), frame_id="")
     assert MountSource(no_tf2, place).mount("gripper_link", 0).position[2] == 0.6
+
+
+class DrivingTf2(FakeTf2):
+    """tf2_ros of a robot that drives at 1 m/s along y of `odom`, turned there by a quarter."""
+
+    class Buffer(FakeTf2.Buffer):
+        def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
+            if (target, source) != ("odom", "base_link") or time.nanoseconds > 2 * SECOND:
+                raise FakeTf2.TransformException
+            message = TransformStamped()
+            message.transform.translation.y = time.nanoseconds / SECOND
+            message.transform.rotation.z = message.transform.rotation.w = math.sqrt(0.5)
+            return message
+
+
+def test_tf_tells_how_the_robot_moved_during_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tf2_ros", DrivingTf2)
+    transforms = Transforms(None)
+    start, end = transforms.odometry((SECOND, SECOND + SECOND // 10))
+    assert (start.stamp, end.stamp) == (SECOND, SECOND + SECOND // 10)
+    assert (start.y, end.y) == pytest.approx((1.0, 1.1))
+    assert start.yaw == pytest.approx(QUARTER)
+    assert (end.speed, end.yaw_rate) == pytest.approx((1.0, 0.0))
+    assert transforms.odometry((SECOND, SECOND)) == []
+    assert transforms.odometry((SECOND, 3 * SECOND)) == []
+
+
+def test_without_tf_nobody_tells_how_the_robot_moved(no_tf2: Transforms) -> None:
+    assert no_tf2.odometry((0, SECOND)) == []

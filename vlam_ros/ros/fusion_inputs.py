@@ -54,6 +54,7 @@ class FusionInputs:
         self._on_picture = on_picture
         self._on_data = on_data
         self._lidar = settings.lidar
+        self._transforms = transforms
         self._lidar_mount = MountSource(transforms, settings.lidar)
         self._imu_mount = MountSource(transforms, settings.imu)
         max_age = round(settings.sensors.max_lidar_age * 1e9)
@@ -121,9 +122,11 @@ class FusionInputs:
 
     def _feed_sweep(self, message: Any, convert: Callable[..., LidarSweep], now: int) -> None:
         limits = self._lidar.min_range, self._lidar.max_range
-        self._fusion.add_cloud(
-            convert(message, self._mount(self._lidar_mount, message), *limits), now
-        )
+        sweep = convert(message, self._mount(self._lidar_mount, message), *limits)
+        if self._node.count_publishers("odom") == 0:  # then tf may know how the robot moved
+            for moved in self._transforms.odometry(sweep.span):
+                self._fusion.add_odometry(moved, now)
+        self._fusion.add_cloud(sweep, now)
 
     def _feed_odometry(self, message: Odometry, now: int) -> None:
         self._fusion.add_odometry(odometry_from_message(message), now)

@@ -15,11 +15,9 @@ from sensor_msgs.msg import Imu, PointCloud2, PointField
 
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.ros import qos
-from vlam_ros.ros.mount import BASE_FRAME, Mount, mount_from_settings
+from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import ImuSample, LidarSweep, Odometry
-
-ODOMETRY_FRAME = "odom"
 
 _LAYOUT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("time", "<f4")])
 
@@ -69,7 +67,7 @@ def odometry_to_message(odometry: Odometry) -> OdometryMessage:
     """A planar pose in the odometry's frame, its velocity in `base_link`."""
     message = OdometryMessage(child_frame_id=BASE_FRAME)
     message.header.stamp = time_message(odometry.stamp)
-    message.header.frame_id = ODOMETRY_FRAME
+    message.header.frame_id = ODOM_FRAME
     pose, twist = message.pose.pose, message.twist.twist
     pose.position.x, pose.position.y = odometry.x, odometry.y
     half = odometry.yaw / 2

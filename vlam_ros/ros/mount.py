@@ -7,6 +7,7 @@ tf2_ros is not on PyPI; a robot without it describes its sensors in `camera.*`, 
 from __future__ import annotations
 
 import importlib
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,9 @@ from rclpy.time import Time
 from vlam_ros.configuration import CameraSettings, ImuSettings, LidarSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.ros.rotations import rotation_from_angles, rotation_matrix
-from vlam_ros.types import FloatArray, optical_rotation
+from vlam_ros.types import FloatArray, Odometry, optical_rotation
 
-BASE_FRAME = "base_link"
+BASE_FRAME, ODOM_FRAME = "base_link", "odom"
 
 Place = CameraSettings | LidarSettings | ImuSettings
 _GROUPS = {CameraSettings: "camera", LidarSettings: "lidar", ImuSettings: "imu"}
@@ -96,6 +97,35 @@ class Transforms:
                 with suppress(self._tf2.TransformException):
                     transform = self._buffer.lookup_transform(base, frame, time)
                     return mount_from_transform(transform)
+        return None
+
+    def odometry(self, span: tuple[int, int]) -> list[Odometry]:
+        """How `base_link` moved in `odom` from one stamp (ns) to another, as odometry at both.
+
+        Nothing if tf2 does not know, or the stamps are the same.
+        """
+        poses = [self._planar(stamp) for stamp in span]
+        seconds = (span[1] - span[0]) / 1e9
+        if self._tf2 is None or seconds <= 0 or None in poses:
+            return []
+        (x0, y0, yaw0), (x1, y1, yaw1) = (pose for pose in poses if pose is not None)
+        turned = math.remainder(yaw1 - yaw0, math.tau)
+        heading = yaw0 + turned / 2
+        speed = ((x1 - x0) * math.cos(heading) + (y1 - y0) * math.sin(heading)) / seconds
+        return [
+            Odometry(stamp, x, y, yaw, speed, turned / seconds)
+            for stamp, (x, y, yaw) in zip(span, ((x0, y0, yaw0), (x1, y1, yaw1)), strict=True)
+        ]
+
+    def _planar(self, stamp: int) -> tuple[float, float, float] | None:
+        """x, y and yaw of `base_link` in `odom` at a stamp."""
+        if self._tf2 is None:
+            return None
+        with suppress(self._tf2.TransformException):
+            found = self._buffer.lookup_transform(ODOM_FRAME, BASE_FRAME, Time(nanoseconds=stamp))
+            mount = mount_from_transform(found)
+            x, y, _ = map(float, mount.position)
+            return x, y, math.atan2(mount.rotation[1, 0], mount.rotation[0, 0])
         return None
 
 
