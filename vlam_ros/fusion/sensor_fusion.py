@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -76,15 +76,6 @@ class _Sensor(Generic[Item]):
 
 
 @dataclass(frozen=True)
-class _Tilt:
-    """What the attitude filter said after a reading."""
-
-    stamp: int
-    roll: float
-    pitch: float
-
-
-@dataclass(frozen=True)
 class _View:
     """The best sweep for a stamp: points float32[N,3] in `base_link` as it was then."""
 
@@ -121,7 +112,7 @@ class SensorFusion:
         self._imu: _Sensor[ImuSample] = _Sensor("IMU", limits["IMU"])
         self._odometry: _Sensor[Odometry] = _Sensor("odometry", limits["odometry"])
         self._depths: _Sensor[DepthImage] = _Sensor("depth camera", limits["LiDAR"])
-        self._tilts: History[_Tilt] = History(SPAN)
+        self._attitudes: History[Attitude] = History(SPAN)
         self._last_view: _View | None = None
         self._filter.reset()
 
@@ -131,13 +122,13 @@ class SensorFusion:
         """Take a reading of the IMU."""
         if self._imu.admit(sample, now, sample.stamp):
             self._filter.reset()
-            self._tilts.clear()
+            self._attitudes.clear()
         if self._imu.history.newest is not sample:
             return  # late or twice
         odometry = self._odometry.history.newest
         standing = odometry is None or max(abs(odometry.speed), abs(odometry.yaw_rate)) < STANDING
         roll, pitch = self._filter.update(sample, standing)
-        self._tilts.add(_Tilt(sample.stamp, roll, pitch))
+        self._attitudes.add(Attitude(sample.stamp, roll, pitch))
 
     def add_cloud(self, sweep: LidarSweep, now: int) -> None:
         """Take a sweep of the LiDAR."""
@@ -177,13 +168,13 @@ class SensorFusion:
 
     def attitude(self, stamp: int) -> Attitude | Missing:
         """Roll and pitch at a stamp, between the readings around it."""
-        around = self._tilts.around(stamp, stamp)
-        nearest = min(around, key=lambda t: abs(t.stamp - stamp), default=None)
+        around = self._attitudes.around(stamp, stamp)
+        nearest = min(around, key=lambda a: abs(a.stamp - stamp), default=None)
         if nearest is None or abs(nearest.stamp - stamp) > self._imu.max_age:
             return self._imu.missing(_gap(abs(nearest.stamp - stamp) if nearest else None))
-        stamps = [t.stamp - stamp for t in around]
-        roll = np.interp(0, stamps, [t.roll for t in around])
-        pitch = np.interp(0, stamps, [t.pitch for t in around])
+        stamps = [a.stamp - stamp for a in around]
+        roll = np.interp(0, stamps, [a.roll for a in around])
+        pitch = np.interp(0, stamps, [a.pitch for a in around])
         return Attitude(stamp, float(roll), float(pitch))
 
     def floor(self, stamp: int) -> FloorPlane | Missing:
@@ -202,8 +193,7 @@ class SensorFusion:
 
     def status(self, now: int) -> dict[str, str]:
         """For each sensor "ok", "absent", "lost: …" or "unusable: …", and what is not ideal."""
-        sensors = (self._sweeps, self._imu, self._odometry, self._depths)
-        report = {sensor.name: sensor.status(now) for sensor in sensors}
+        report = {sensor.name: sensor.status(now) for sensor in self._sensors}
         newest = self._sweeps.history.newest
         if newest is not None and newest.offsets is None and report["LiDAR"].startswith("ok"):
             report["LiDAR"] += "; no time per point: its sweeps are not deskewed"
@@ -211,8 +201,11 @@ class SensorFusion:
 
     def complain(self, sensor: str, why: str) -> None:
         """Remember why a message of a sensor, by its name in `status`, could not be read."""
-        sensors = (self._sweeps, self._imu, self._odometry, self._depths)
-        next(s for s in sensors if s.name == sensor).complaint = why
+        next(s for s in self._sensors if s.name == sensor).complaint = why
+
+    @property
+    def _sensors(self) -> tuple[_Sensor[Any], ...]:
+        return self._sweeps, self._imu, self._odometry, self._depths
 
     def _view(self, stamp: int) -> _View | Missing:
         sweeps = self._sweeps.history.items

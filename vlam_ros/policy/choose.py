@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.policy.refusal import Refusal
-from vlam_ros.policy.skills import Noun, Skill, said
+from vlam_ros.policy.skills import Skill, named_nouns, said
 from vlam_ros.types import FloatArray, Instruction, Plan, Reason
 
 Float64Array = npt.NDArray[np.float64]
@@ -129,14 +129,7 @@ def combine(
 
 
 def _fits(skill: Skill, instruction: Instruction) -> bool:
-    named = {
-        noun
-        for noun, phrase in (
-            (Noun.TARGET, instruction.target),
-            (Noun.DESTINATION, instruction.destination),
-        )
-        if phrase is not None
-    }
+    named = named_nouns(instruction).keys()
     # A robot told to stop stops, whatever else the sentence names.
     return skill.id == 0 or skill.needs <= named <= skill.needs | skill.accepts
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vlam_ros.policy.refusal import Refusal
 from vlam_ros.policy.select import is_same, select
-from vlam_ros.policy.skills import Noun, Skill, said
+from vlam_ros.policy.skills import Noun, Skill, named_nouns, said
 from vlam_ros.types import (
     Instruction,
     ObjectPhrase,
@@ -36,9 +36,10 @@ def outline(skill: Skill, instruction: Instruction) -> Plan:
         Refusal: INSTRUCTION_INVALID if the instruction does not name what the skill needs, or
             names what it has no use for.
     """
-    nouns = {Noun.TARGET: instruction.target, Noun.DESTINATION: instruction.destination}
+    named = named_nouns(instruction)
     # A robot told to stop stops, whatever else the sentence says.
-    for noun, phrase in nouns.items() if skill.id != 0 else ():
+    for noun in Noun if skill.id != 0 else ():
+        phrase = named.get(noun)
         if phrase is None and noun in skill.needs:
             raise Refusal(
                 Reason.INSTRUCTION_INVALID,

@@ -13,6 +13,7 @@ import yaml
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.resources import resource_path
+from vlam_ros.types import Instruction, ObjectPhrase
 
 
 class Noun(Enum):
@@ -72,6 +73,12 @@ def load_skills(source: str | Path) -> tuple[Skill, ...]:
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     return skills
+
+
+def named_nouns(instruction: Instruction) -> dict[Noun, ObjectPhrase]:
+    """The nouns that an instruction names."""
+    nouns = {Noun.TARGET: instruction.target, Noun.DESTINATION: instruction.destination}
+    return {noun: phrase for noun, phrase in nouns.items() if phrase is not None}
 
 
 def said(skill: str) -> str:
