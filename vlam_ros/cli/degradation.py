@@ -7,28 +7,24 @@ must decide as designed while it lasts, name the sensor in its diagnostics, and 
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
-from vlam_ros.cli.demo import START_PATIENCE, camera_parameters
+from vlam_ros.cli.demo import START_PATIENCE
 from vlam_ros.cli.demo_scene import SCENE
-from vlam_ros.cli.live_sensors import LiveSensors
-from vlam_ros.cli.node_process import node_process, private_domain
-from vlam_ros.configuration import FusionNodeSettings
+from vlam_ros.cli.node_process import private_domain
+from vlam_ros.cli.simulated_robot import SimulatedRobot, simulated_robot
 from vlam_ros.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
 from vlam_ros.evaluation.report import Report, Row
 from vlam_ros.ros import spoil
-from vlam_ros.ros.client import VlamClient
-from vlam_ros.simulation import World
-from vlam_ros.types import Camera, Decision, Uint8Array
+from vlam_ros.types import Decision
 
 INSTRUCTION = "go to the orange ball"
 TOPICS = {"points": Sensor.LIDAR, "imu": Sensor.IMU, "odom": Sensor.ODOMETRY}
@@ -70,18 +66,15 @@ _SPOILT: dict[Failure, Callable[[Any], Any]] = {
 
 @dataclass
 class Robot:
-    """Nodes under trial, the sensors that feed them, and what spoils these."""
+    """A robot under trial, and what spoils its sensors."""
 
-    client: VlamClient
-    sensors: LiveSensors
-    image: Uint8Array
-    camera: Camera
-    check: Callable[[], None]
-    spoiler: Spoiler = field(default_factory=Spoiler)
+    simulated: SimulatedRobot
+    spoiler: Spoiler
 
     def decisions(self, seconds: float) -> Iterator[Decision]:
         """What is decided for so long."""
-        return self.client.decisions(self.image, self.camera, INSTRUCTION, seconds, self._watch)
+        it = self.simulated
+        return it.client.decisions(it.image, it.camera, INSTRUCTION, seconds, self.watch)
 
     def comes_to(self, wanted: Expected) -> str:
         """Wait until the designed decision is taken: empty; else what is decided instead."""
@@ -96,12 +89,12 @@ class Robot:
         """Whether diagnostics warn of a sensor."""
         return any(
             name.endswith(f": {sensor.value}") and status.level != b"\0"
-            for name, status in self.client.diagnostics.items()
+            for name, status in self.simulated.client.diagnostics.items()
         )
 
-    def _watch(self, waiting_for: str) -> None:
-        self.check()
-        self.sensors.publish()
+    def watch(self, waiting_for: str) -> None:
+        """Keep it alive while something is waited for."""
+        self.simulated.keep_alive()
 
 
 def evaluate_degradation(progress: bool = True) -> Report:
@@ -158,28 +151,10 @@ def said(decision: Decision) -> str:
 
 @contextmanager
 def running(logs: Path, spoiler: Spoiler | None = None) -> Iterator[Robot]:
-    """A robot whose nodes run in processes of their own, in a ROS domain of their own."""
+    """A robot whose nodes run in a ROS domain of their own."""
     spoiler = spoiler or Spoiler()
     os.environ.update(private_domain(os.environ))
-    mount = camera_parameters(SCENE.camera)
-    with World() as world:
-        world.load(SCENE)
-        image, camera = world.render().image, world.camera
-        with (
-            node_process("fusion_node", mount, logs / "fusion_node.log") as check_fusion,
-            node_process("vlam_node", mount, logs / "vlam_node.log") as check_vlam,
-            VlamClient(lidar=FusionNodeSettings.load().lidar, spoil=spoiler) as client,
-        ):
-            sensors = LiveSensors(world, client)
-
-            def check() -> None:
-                check_fusion()
-                check_vlam()
-
-            robot = Robot(client, sensors, image, camera, check, spoiler)
-            client.wait_for_node(START_PATIENCE, robot._watch)
-            started = time.monotonic()
-            while time.monotonic() - started < 1:  # let all topics match
-                for _ in robot.decisions(0.2):
-                    pass
-            yield robot
+    with simulated_robot(SCENE, logs, spoil=spoiler) as simulated:
+        robot = Robot(simulated, spoiler)
+        simulated.client.wait_for_node(START_PATIENCE, robot.watch)
+        yield robot

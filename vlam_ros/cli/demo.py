@@ -10,14 +10,13 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser
-from vlam_ros.cli.node_process import node_process, private_domain
+from vlam_ros.cli.node_process import private_domain
 
 if TYPE_CHECKING:
     from vlam_ros.ros.client import Answer
-    from vlam_ros.simulation import CameraSpec
     from vlam_ros.types import Camera, Uint8Array
 
 START_PATIENCE = 120.0
@@ -59,49 +58,34 @@ def run(options: argparse.Namespace) -> int:
     console = Console(highlight=False, markup=False)
     # Before ROS reads them; the nodes' processes inherit them.
     os.environ.update(private_domain(os.environ))
-    with console.status("rendering the scene"):
+    with console.status("starting the nodes") as status:
         from vlam_ros.cli.demo_scene import SCENE, TASKS, judge
-        from vlam_ros.cli.live_sensors import LiveSensors
         from vlam_ros.cli.show import show_decision
-        from vlam_ros.configuration import FusionNodeSettings, Settings
-        from vlam_ros.ros.client import VlamClient
-        from vlam_ros.simulation import World
+        from vlam_ros.cli.simulated_robot import simulated_robot
+        from vlam_ros.configuration import Settings
 
-        world = World()
-        world.load(SCENE)
-        image, camera = world.render().image, world.camera
-    standoff, failures = Settings.load().policy.standoff, 0
-    mount, logs = camera_parameters(SCENE.camera), options.out
-    model = {"model.name_or_path": options.model}
-    with (
-        world,
-        node_process("fusion_node", mount, logs / "fusion_node.log") as check_fusion,
-        node_process("vlam_node", {**mount, **model}, logs / "vlam_node.log") as check_vlam,
-        VlamClient(lidar=FusionNodeSettings.load().lidar) as client,
-        console.status("starting the nodes") as status,
-    ):
-        sensors, shown = LiveSensors(world, client), ""
+        standoff, failures, shown = Settings.load().policy.standoff, 0, ""
+        with simulated_robot(SCENE, options.out, options.model) as robot:
 
-        def watch(waiting_for: str) -> None:
-            nonlocal shown
-            check_fusion()
-            check_vlam()
-            sensors.publish()
-            if waiting_for != shown:
-                shown = waiting_for
-                status.update(f"waiting for {waiting_for}")
+            def watch(waiting_for: str) -> None:
+                nonlocal shown
+                robot.keep_alive()
+                if waiting_for != shown:
+                    shown = waiting_for
+                    status.update(f"waiting for {waiting_for}")
 
-        client.wait_for_node(START_PATIENCE, watch)
-        console.print(f"{time.monotonic() - begin:4.1f} s  fusion_node and vlam_node are ready")
-        for task in TASKS:
-            status.update(f"asking: {task.instruction}")
-            answer = client.ask(image, camera, task.instruction, watch=watch)
-            write_answer(options.out / task.name, image, camera, answer)
-            console.rule(f"“{task.instruction}”", align="left")
-            show_decision(console, answer.chunk, answer.plan)
-            for complaint in (complaints := judge(task, answer, standoff)):
-                console.print(f"wrong    {complaint}", style="bold red")
-            failures += bool(complaints)
+            robot.client.wait_for_node(START_PATIENCE, watch)
+            seconds = time.monotonic() - begin
+            console.print(f"{seconds:4.1f} s  fusion_node and vlam_node are ready")
+            for task in TASKS:
+                status.update(f"asking: {task.instruction}")
+                answer = robot.client.ask(robot.image, robot.camera, task.instruction, watch=watch)
+                write_answer(options.out / task.name, robot.image, robot.camera, answer)
+                console.rule(f"“{task.instruction}”", align="left")
+                show_decision(console, answer.chunk, answer.plan)
+                for complaint in (complaints := judge(task, answer, standoff)):
+                    console.print(f"wrong    {complaint}", style="bold red")
+                failures += bool(complaints)
     console.rule()
     console.print(
         f"{len(TASKS) - failures} of {len(TASKS)} answers are as they must be, after "
@@ -122,14 +106,3 @@ def write_answer(folder: Path, image: Uint8Array, camera: Camera, answer: Answer
         write_picture(folder / "depth.png", draw_depth(image, answer.depth.depth))
     write_picture(folder / "top.png", draw_top_view(decision, answer.obstacles, camera=camera))
     write_chunk(folder / "chunk.json", answer.chunk)
-
-
-def camera_parameters(camera: CameraSpec) -> dict[str, Any]:
-    """What both nodes must know: the mount of the simulated camera."""
-    return {
-        "camera.x": camera.x,
-        "camera.y": 0.0,
-        "camera.height": camera.height,
-        "camera.tilt": camera.tilt,
-        "camera.yaw": 0.0,
-    }

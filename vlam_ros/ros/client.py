@@ -78,7 +78,7 @@ def _ignore(waiting_for: str) -> None:
     """Watches nothing."""
 
 
-def _as_it_is(topic: str, message: Any) -> Any:
+def as_it_is(topic: str, message: Any) -> Any:
     """Spoils nothing."""
     return message
 
@@ -91,7 +91,7 @@ class VlamClient:
         namespace: str = "",
         node_name: str = "vlam_node",
         lidar: LidarSettings | None = None,
-        spoil: Callable[[str, Any], Any] = _as_it_is,
+        spoil: Callable[[str, Any], Any] = as_it_is,
     ) -> None:
         """Advertise and subscribe.
 
