@@ -34,7 +34,7 @@ SCENE = SceneSpec(
     objects=(
         # Cup and plate are within the arm's reach.
         _object("red cup", CUP_SIZES[0], (0.66, 0.17), CUP_SIZES[0][1] / 2),
-        _object("blue plate", (0.11, 0.01), (0.70, -0.15), 0.01),
+        _object("blue plate", (0.11, 0.007), (0.70, -0.15), 0.007),
         _object("green box", (0.075, 0.06, 0.06), (1.15, 0.38), 0.06, turn=0.5),
         _object("yellow box", (0.08, 0.08, 0.08), (1.75, 0.03), 0.08, turn=-0.3),
         _object("orange ball", (0.085,) * 3, (1.25, -0.45), 0.085),
