@@ -20,6 +20,7 @@ DECISION = STAGES | {"pipeline", "drawing"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{part: set() for part in FOR_ALL | STAGES},
     "perception": {"models"},
+    "control": {"actions"},  # what follows a chunk must read it
     "drawing": {"actions"},
     "pipeline": STAGES,
     "simulation": set(),

@@ -7,6 +7,7 @@ otherwise, positions are in `base_link` at the stamp of the image. Arrays are ne
 from vlam_ros.types.action import DIMENSIONS, ActionChunk, ActionSpace, Decision
 from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
 from vlam_ros.types.camera import Camera, optical_rotation
+from vlam_ros.types.command import Command, Halt, VelocityCommand
 from vlam_ros.types.instruction import (
     Instruction,
     InstructionRequest,
@@ -36,11 +37,13 @@ __all__ = [
     "Attitude",
     "BoolArray",
     "Camera",
+    "Command",
     "Decision",
     "DepthImage",
     "FloatArray",
     "FloorPlane",
     "GripperState",
+    "Halt",
     "ImuSample",
     "Instruction",
     "InstructionRequest",
@@ -63,6 +66,7 @@ __all__ = [
     "SkillStep",
     "Uint8Array",
     "Uint16Array",
+    "VelocityCommand",
     "Verdict",
     "optical_rotation",
 ]
