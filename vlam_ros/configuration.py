@@ -143,6 +143,68 @@ class ActionSettings:
 
 
 @dataclass(frozen=True)
+class ControlSettings:
+    """How the base follows a chunk, and how fast it may change what it does."""
+
+    rate: float = parameter("commands per second", 20, 200)
+    max_speed: float = parameter("fastest forward, m/s", 0.01, 5)
+    max_turn: float = parameter("fastest turn, rad/s", 0.01, 10)
+    acceleration: float = parameter("largest change of speed, m/s²", 0.05, 20)
+    turn_acceleration: float = parameter("largest change of turn, rad/s²", 0.05, 50)
+    jerk: float = parameter("largest change of acceleration, m/s³", 0.1, 1000)
+    turn_jerk: float = parameter("largest change of turn acceleration, rad/s³", 0.1, 1000)
+    lookahead: float = parameter("distance along the path of the point steered at, m", 0.05, 5)
+    goal_tolerance: float = parameter("as near to the last waypoint the base is there, m", 0.005, 1)
+    angle_tolerance: float = parameter("as near to an angle the base is turned, rad", 0.005, 1)
+    ensemble: bool = parameter("whether overlapping chunks of one skill are averaged")
+    ensemble_decay: float = parameter("decay m of the weights exp(-m i), i = 0 the oldest", 0, 10)
+    stamped_cmd_vel: bool = parameter("whether cmd_vel is TwistStamped, not Twist")
+
+
+@dataclass(frozen=True)
+class SafetySettings:
+    """When the robot is stopped whatever the chunk says."""
+
+    radius: float = parameter("of the round base, m", 0.05, 5)
+    margin: float = parameter("distance that base and obstacles keep, m", 0, 2)
+    reaction: float = parameter("from a LiDAR return to brakes that take hold, s", 0, 2)
+    floor_height: float = parameter("returns lower than this at the robot are floor, m", 0, 1)
+    floor_slope: float = parameter("what this rises by per metre of distance, m", 0, 1)
+    robot_height: float = parameter("returns higher than this are above the robot, m", 0.1, 5)
+    max_odometry_age: float = parameter("oldest odometry that moves the robot, s", 0.02, 5)
+    max_scan_age: float = parameter("oldest sweep that moves a robot with a LiDAR, s", 0.02, 5)
+    clock_patience: float = parameter("longest standstill of the clock, s", 0.05, 5)
+
+
+@dataclass(frozen=True)
+class ArmSettings:
+    """An arm that pans about a mast, extends along its boom, and lowers the tool."""
+
+    joints: tuple[str, ...] = parameter("joint names: pan, extend, lift", length=3)
+    mast_x: float = parameter("axis of pan ahead of base_link, m", -5, 5)
+    mast_y: float = parameter("axis of pan left of base_link, m", -5, 5)
+    radius: float = parameter("of the tool about the mast at extend 0, m", 0, 5)
+    top: float = parameter("of the tool's tip above base_link at lift 0, m", 0, 5)
+    pan_limit: float = parameter("pan goes so far to either side, rad", 0.1, 3.15)
+    extend_max: float = parameter("extend goes from 0 to this, m", 0.01, 5)
+    lift_max: float = parameter("lift goes from 0 to this, downwards, m", 0.01, 5)
+    speeds: tuple[float, ...] = parameter(
+        "fastest pan (rad/s), extend, lift (m/s)", 0.01, 10, length=3
+    )
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """Which room is simulated, and how fast."""
+
+    scene: str = parameter("the room: 'demo', or 'random:N' for that of seed N")
+    seed: int = parameter("of the errors of the sensors", 0, 2**31 - 1)
+    rate: float = parameter("simulated seconds a second, where the machine can", 0.01, 100)
+    picture_rate: float = parameter("pictures per simulated second", 0.1, 50)
+    stamped_cmd_vel: bool = parameter("whether cmd_vel is TwistStamped, not Twist")
+
+
+@dataclass(frozen=True)
 class NodeSettings:
     """All parameters of one node, in groups; `NODE` is its name in the parameter file."""
 
@@ -161,7 +223,9 @@ class NodeSettings:
     @classmethod
     def load(cls: type[Group], path: str | Path | None = None, **overrides: Any) -> Group:
         """Read a ROS parameter file; overrides are dotted names with `.` written `__`."""
-        values = read_parameters(path or resource_path("config/vlam.yaml"), cls.NODE)
+        shared, own = _sections(path or resource_path("config/vlam.yaml"), cls.NODE)
+        elsewhere = _groups_of_nodes() - set(get_type_hints(cls))
+        values = {**{k: v for k, v in shared.items() if k not in elsewhere}, **own}
         # Parameters of the node itself (autostart and the like) stand beside the groups.
         groups = {k: dict(v) for k, v in values.items() if isinstance(v, Mapping)}
         for dotted, value in overrides.items():
@@ -197,23 +261,59 @@ class FusionNodeSettings(NodeSettings):
     fusion: FusionSettings
 
 
+@dataclass(frozen=True)
+class ControllerSettings(NodeSettings):
+    """All parameters of controller_node."""
+
+    NODE: ClassVar[str] = "controller_node"
+
+    control: ControlSettings
+    safety: SafetySettings
+    arm: ArmSettings
+    lidar: LidarSettings
+    fusion: FusionSettings
+
+
+@dataclass(frozen=True)
+class SimulatorSettings(NodeSettings):
+    """All parameters of simulator_node."""
+
+    NODE: ClassVar[str] = "simulator_node"
+
+    simulation: SimulationSettings
+    lidar: LidarSettings
+
+
 def read_parameters(path: str | Path, node: str) -> dict[str, Any]:
     """The `ros__parameters` of one node in a ROS parameter file, nested as in the file.
 
     What stands under `/**` is shared by all nodes.
     """
+    shared, own = _sections(path, node)
+    return {**shared, **own}
+
+
+def _sections(path: str | Path, node: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a parameter file has for all nodes, and for one."""
     try:
         with open(path, encoding="utf-8") as file:
             document = yaml.safe_load(file)
-        values = (document.get(f"/**/{node}") or document[node])["ros__parameters"]
+        own = (document.get(f"/**/{node}") or document[node])["ros__parameters"]
         shared = document.get("/**", {"ros__parameters": {}})["ros__parameters"]
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read the parameter file {path}: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path} has no entry /**/{node}: ros__parameters: …") from error
-    if not isinstance(values, dict) or not isinstance(shared, dict):
+    if not isinstance(own, dict) or not isinstance(shared, dict):
         raise ConfigurationError(f"{path}: {node}: ros__parameters must be a mapping")
-    return {**shared, **values}
+    return shared, own
+
+
+def _groups_of_nodes() -> set[str]:
+    """The groups that any node has: a shared one need not be for every node."""
+    return {
+        field.name for node in NodeSettings.__subclasses__() for field in dataclasses.fields(node)
+    }
 
 
 def parameters(cls: type) -> Iterator[tuple[str, dataclasses.Field[Any]]]:

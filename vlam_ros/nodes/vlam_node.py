@@ -64,6 +64,7 @@ class VlamNode(ManagedNode):
         # Wall time, also where the node's clock is simulated: a restarted node must be newer.
         # An empty text is no instruction, and has its place in the order all the same.
         self._request = InstructionRequest("", epoch=time.time_ns())
+        self._done = False  # what the request asks for
         self._loop: DecisionLoop | None = None  # while active
 
     # --------------------------------------------------------------------------- life cycle
@@ -82,6 +83,7 @@ class VlamNode(ManagedNode):
                 CompressedImage, "image/compressed", self._on_image, qos.PICTURE
             ),
             self.create_subscription(String, "instruction", self._on_instruction, qos.INSTRUCTION),
+            self.create_subscription(String, "replan", self._on_replan, qos.INSTRUCTION),
         ]
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -162,10 +164,20 @@ class VlamNode(ManagedNode):
             self._stop_moving("a new instruction came, and no picture was decided on since")
         self._loop.again(*self._asked())
 
+    def _on_replan(self, message: String) -> None:
+        """The controller missed a part of what it was told: begin the instruction anew."""
+        if self._loop is None or not self._request.text or self._done:
+            return
+        self.get_logger().warning(f"the instruction begins anew: {message.data}")
+        self._take(self._request.text)
+        self._stop_moving(f"{message.data}; no picture was decided on since")
+        self._loop.again(*self._asked())
+
     def _take(self, text: str) -> None:
         """A new instruction, newer than any before; nothing under way counts any more."""
         sequence = self._request.sequence + 1
         self._request = replace(self._request, text=text, sequence=sequence)
+        self._done = False
         if self._loop is not None:
             self._loop.void()
 
@@ -203,6 +215,7 @@ class VlamNode(ManagedNode):
             # The pipeline cannot know the order of a request that it is not given.
             chunk = replace(answer.decision.chunk, request=self._request)
             decision = replace(answer.decision, chunk=chunk)
+            self._done = verdict.outcome is Outcome.DONE
             self._outputs.publish_decision(decision, answer.overlay, job.message.header.frame_id)
         self.reporter.decision(verdict, latency=self.now() - job.stamp)
         # With this a replay can follow the live schedule.

@@ -41,6 +41,15 @@ ROBOT_STATE = _profile(ReliabilityPolicy.BEST_EFFORT, 10)
 """odom, joint_states, gripper_state."""
 
 INSTRUCTION = _profile(ReliabilityPolicy.RELIABLE, 1)
+"""instruction, replan."""
+
+ESTOP = _profile(ReliabilityPolicy.RELIABLE, 10)
+
+CLOCK = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
+"""/clock, as rclpy listens to it."""
+
+COMMAND = _profile(ReliabilityPolicy.RELIABLE, 1)
+"""cmd_vel, arm, gripper."""
 
 OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 1)
 """scene, ~/overlay, ~/markers, ~/depth_dense, /diagnostics."""

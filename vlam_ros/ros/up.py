@@ -20,7 +20,7 @@ from vlam_ros.errors import ConfigurationError
 from vlam_ros.resources import resource_path
 from vlam_ros.ros.dds import with_profile
 
-NODES = ("vlam_node", "fusion_node")
+NODES = ("vlam_node", "fusion_node", "controller_node")
 """The nodes of a robot."""
 _PATIENCE = 5.0  # s from one signal to the next stronger one
 

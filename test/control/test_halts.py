@@ -1,0 +1,296 @@
+"""What stops the robot: at once, to exactly zero, for the reason that is told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from driven import FINE, HOLD, NAN, START, Driven, go_to, halt_chunk, ns, rows_chunk
+
+from vlam_ros.actions import ActionTokenizer
+from vlam_ros.types import (
+    Command,
+    Halt,
+    InstructionRequest,
+    Odometry,
+    Outcome,
+    VelocityCommand,
+    Verdict,
+)
+
+PILLAR = np.column_stack(
+    [
+        0.1 * np.cos(np.arange(0, 6.28, 0.1)),
+        0.1 * np.sin(np.arange(0, 6.28, 0.1)),
+        np.full(63, 0.4),
+    ]
+)
+
+
+def moving(**robot: Any) -> Driven:
+    """A robot that drives straight on at full speed."""
+    driven = Driven(**robot)
+    driven.controller.chunk(go_to(2.9, 0.0, 0.0, horizon=40), driven.now)
+    driven.run(1.5)
+    assert driven.told[-1].velocity.linear == 0.4
+    return driven
+
+
+def assert_stopped(command: Command, why: Halt) -> None:
+    assert command == Command(VelocityCommand(0.0, 0.0), None, None, why)
+
+
+def test_before_the_first_chunk_the_robot_stands() -> None:
+    assert_stopped(Driven().tick(), Halt.NO_CHUNK)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "why"), [(HOLD, Halt.HOLD), (Verdict(Outcome.DONE), Halt.DONE)]
+)
+@pytest.mark.parametrize("sequence", [1, 2])
+def test_hold_and_done_stop_at_once(verdict: Verdict, why: Halt, sequence: int) -> None:
+    robot = moving()
+    robot.controller.chunk(halt_chunk(verdict, robot.now, sequence), robot.now)
+    assert_stopped(robot.tick(), why)
+    robot.controller.chunk(go_to(2.0, 0.0, 0.0, stamp=robot.now, sequence=sequence), robot.now)
+    assert 0 < robot.tick().velocity.linear < 0.01, "from rest again"
+
+
+def test_a_row_that_says_stop_stops() -> None:
+    robot = moving()
+    chunk = go_to(2.0, 0.0, 0.0, stamp=robot.now)
+    tokens = halt_chunk().tokens
+    robot.controller.chunk(replace(chunk, tokens=tokens, skill="stop"), robot.now)
+    assert_stopped(robot.tick(), Halt.HOLD)
+
+
+def test_a_chunk_that_runs_out_stops() -> None:
+    robot = Driven()
+    robot.controller.chunk(go_to(2.9, 0.0, 0.0, horizon=4), robot.now)
+    robot.run(1.2)
+    assert robot.now < START + ns(0.2 + 4 * 0.25)
+    assert robot.tick().velocity.linear > 0.3
+    assert_stopped(robot.tick(), Halt.EXPIRED)
+
+
+def wrong_chunks() -> dict[str, Any]:
+    good = go_to(1.0, 0.0, 0.0, sequence=2)
+    beyond = good.tokens.copy()
+    beyond[0, 1] = FINE.bins + 1
+    other = good.tokens.copy()
+    other[1, 0] = 2
+    return {
+        "no bin": replace(good, tokens=beyond),
+        "another skill in a row": replace(good, tokens=other),
+        "an unknown skill": replace(good, skill="dance"),
+        "another frame": replace(good, frame_id="map"),
+        "no waypoints": rows_chunk("go_to", [[NAN, NAN, NAN, 1.0]], sequence=2),
+        "half a waypoint": rows_chunk("go_to", [[1.0, NAN, NAN, 1.0]], sequence=2),
+        "a turn with a place": rows_chunk("turn_to", [[1.0, 0.0, NAN, 1.0]], sequence=2),
+        "an event in a push": rows_chunk("push", [[NAN] * 4], sequence=2),
+        "a tool without height": rows_chunk("push", [[0.5, 0.0, NAN, 0.0]], sequence=2),
+        "a tool out of reach": rows_chunk("push", [[1.5, 0.0, 0.1, 0.0]], sequence=2),
+    }
+
+
+@pytest.mark.parametrize("name", wrong_chunks())
+def test_a_chunk_that_cannot_be_decoded_stops_and_says_why(name: str) -> None:
+    robot = moving()
+    robot.controller.chunk(wrong_chunks()[name], robot.now)
+    assert_stopped(robot.tick(), Halt.UNREADABLE)
+    assert robot.controller.trouble
+    robot.controller.chunk(go_to(1.0, 0.0, 0.0, stamp=robot.now, sequence=2), robot.now)
+    assert robot.tick().halt is Halt.NONE
+    assert robot.controller.trouble == ""
+
+
+def test_a_message_that_is_no_chunk_stops() -> None:
+    robot = moving()
+    robot.controller.unreadable("no rows")
+    assert_stopped(robot.tick(), Halt.UNREADABLE)
+
+
+def test_odometry_that_falls_silent_stops_after_its_time() -> None:
+    robot = moving()
+    commands = [robot.tick(odometry=False) for _ in range(12)]
+    halts = [command.halt for command in commands]
+    # The last odometry came one tick before the first of these.
+    assert halts.index(Halt.NO_ODOMETRY) == math.floor(0.25 * 30)
+    assert_stopped(commands[-1], Halt.NO_ODOMETRY)
+    assert robot.tick().halt is Halt.NONE
+
+
+def test_without_odometry_at_the_stamp_there_is_no_place_to_go_to() -> None:
+    robot = Driven()
+    robot.now += ns(1.0)
+    robot.report()
+    robot.controller.chunk(go_to(1.0, 0.0, 0.0, stamp=START - ns(1.0), horizon=40), robot.now)
+    assert_stopped(robot.tick(), Halt.NO_ODOMETRY)
+
+
+def test_odometry_of_another_time_does_not_count() -> None:
+    robot = Driven()
+    robot.controller.chunk(go_to(1.0, 0.0, 0.0), robot.now)
+    robot.controller.odometry(Odometry(robot.now + ns(10.0), 0.0, 0.0, 0.0))
+    assert_stopped(robot.controller.command(robot.now), Halt.NO_ODOMETRY)
+
+
+def test_the_emergency_stop_stops_until_it_is_released() -> None:
+    robot = moving()
+    robot.controller.estop(True)
+    assert_stopped(robot.tick(), Halt.ESTOP)
+    robot.controller.reset()
+    assert_stopped(robot.tick(), Halt.ESTOP)
+    robot.controller.estop(False)
+    robot.controller.chunk(go_to(2.0, 0.0, 0.0, stamp=robot.now), robot.now)
+    assert robot.tick().halt is Halt.NONE
+
+
+def test_a_lost_publisher_stops_and_its_chunk_is_void() -> None:
+    robot = moving()
+    robot.controller.publisher(alive=False)
+    assert_stopped(robot.tick(), Halt.PUBLISHER_LOST)
+    robot.controller.publisher(alive=True)
+    assert_stopped(robot.tick(), Halt.NO_CHUNK)
+
+
+def test_a_clock_that_stands_still_stops() -> None:
+    robot = moving()
+    controller, now = robot.controller, robot.now
+    robot.report()
+    assert controller.command(now, steady=0).halt is Halt.NONE
+    assert controller.command(now, steady=ns(0.25)).halt is Halt.NONE
+    assert_stopped(controller.command(now, steady=ns(0.26)), Halt.CLOCK_FROZEN)
+    assert controller.command(now + 1, steady=ns(0.3)).halt is Halt.NONE
+
+
+def test_a_clock_that_jumps_back_forgets_everything() -> None:
+    robot = moving()
+    robot.now -= ns(20.0)
+    assert_stopped(robot.tick(), Halt.NO_CHUNK)
+    robot.controller.chunk(go_to(2.0, 0.0, 0.0, stamp=robot.now), robot.now)
+    assert robot.tick().halt is Halt.NONE, "an older stamp is newer now"
+
+
+# ------------------------------------------------------------------------------ order
+
+
+def test_older_chunks_are_ignored() -> None:
+    robot = moving()
+    newest = robot.now
+    robot.controller.chunk(halt_chunk(HOLD, newest, sequence=5), newest)
+    for old in (
+        go_to(2.0, 0.0, 0.0, stamp=newest, sequence=4),
+        go_to(2.0, 0.0, 0.0, stamp=newest - 1, sequence=5),
+        replace(
+            go_to(2.0, 0.0, 0.0, stamp=newest, sequence=9), request=InstructionRequest("x", 6, 9)
+        ),
+    ):
+        robot.controller.chunk(old, robot.now)
+        assert_stopped(robot.tick(), Halt.HOLD)
+    assert robot.controller.ignored == 3
+    restarted = replace(go_to(2.0, 0.0, 0.0), stamp=robot.now, request=InstructionRequest("x", 8))
+    robot.controller.chunk(restarted, robot.now)
+    assert robot.tick().halt is Halt.NONE
+
+
+# ------------------------------------------------------------------------------ LiDAR
+
+
+def test_a_robot_without_lidar_drives() -> None:
+    assert moving().told[-1].halt is Halt.NONE
+
+
+def test_a_lidar_that_falls_silent_stops_after_its_time() -> None:
+    robot = moving(cloud=np.array([[50.0, 50.0, 0.4]], np.float32))
+    robot.cloud = None
+    halts = [command.halt for command in robot.run(0.6)]
+    assert halts.index(Halt.NO_SCAN) == math.floor(0.4 * 30)
+    assert_stopped(robot.told[-1], Halt.NO_SCAN)
+
+
+def test_a_lidar_that_says_nothing_usable_stops() -> None:
+    robot = moving()
+    robot.controller.unusable_cloud()
+    assert_stopped(robot.tick(), Halt.NO_SCAN)
+
+
+def pillar(robot: Driven, x: float, y: float) -> None:
+    """Put a pillar of 0.2 m in the way, its centre in `base_link` now."""
+    place = robot.in_odom(x, y)
+    robot.cloud = (PILLAR + np.array([place[0], place[1], 0.0])).astype(np.float32)
+
+
+def nearest(robot: Driven) -> float:
+    assert robot.cloud is not None
+    seen = robot.seen(robot.cloud)
+    return float(np.hypot(seen[:, 0], seen[:, 1]).min())
+
+
+def test_a_pillar_that_appears_within_the_stopping_distance_stops_at_once() -> None:
+    robot = moving()
+    pillar(robot, 0.55, 0.0)
+    assert_stopped(robot.tick(), Halt.OBSTACLE)
+
+
+def test_a_robot_slows_down_before_a_pillar_and_keeps_its_distance() -> None:
+    robot = Driven()
+    pillar(robot, 1.5, 0.05)
+    robot.controller.chunk(go_to(2.9, 0.0, 0.0, horizon=60), robot.now)
+    robot.run(10.0)
+    speeds = np.array([command.velocity.linear for command in robot.told])
+    assert speeds.max() == 0.4
+    assert speeds[-1] < 0.01
+    assert 0.28 <= nearest(robot) < 0.34
+    assert np.abs(np.diff(speeds)).max() * 30 < 0.61, "no jerk to a stop"
+
+
+def test_what_stands_beside_the_way_does_not_stop() -> None:
+    robot = Driven()
+    pillar(robot, 1.0, 0.45)
+    robot.controller.chunk(go_to(2.0, 0.0, 0.0, horizon=60), robot.now)
+    robot.run(8.0)
+    assert robot.told[-1].velocity.linear == 0.0
+    assert {command.halt for command in robot.told} == {Halt.NONE}
+    assert math.hypot(robot.x - 0.3, robot.y + 0.2) == pytest.approx(2.0, abs=0.03)
+
+
+def test_a_robot_near_an_object_can_turn_away_and_leave() -> None:
+    robot = Driven()
+    pillar(robot, 0.36, 0.0)
+    goal = robot.in_odom(-1.0, 0.0, math.pi)
+    robot.controller.chunk(go_to(-1.0, 0.0, math.pi, horizon=60), robot.now)
+    robot.run(11.0)
+    assert {command.halt for command in robot.told} == {Halt.NONE}
+    x, y, _ = robot.in_base(*goal)
+    assert math.hypot(x, y) < 0.03
+
+
+def test_a_robot_near_an_object_does_not_come_nearer() -> None:
+    robot = Driven()
+    pillar(robot, 0.36, 0.0)
+    robot.controller.chunk(go_to(1.0, 0.0, 0.0, horizon=40), robot.now)
+    robot.run(3.0)
+    assert_stopped(robot.told[-1], Halt.OBSTACLE)
+    assert nearest(robot) == pytest.approx(0.26, abs=0.002)
+
+
+def test_returns_are_moved_with_the_base_until_the_next_sweep() -> None:
+    robot = moving()
+    pillar(robot, 0.77, 0.0)
+    sweep, stamp = robot.seen(robot.cloud), robot.now  # type: ignore[arg-type]
+    robot.cloud = None
+    robot.controller.cloud(sweep, stamp)
+    assert robot.tick().velocity.linear == 0.4
+    robot.run(0.36)
+    assert 0.0 < robot.told[-1].velocity.linear < 0.4, "it brakes before what it saw then"
+
+
+def test_tokens_of_the_test_are_what_the_tokenizer_reads() -> None:
+    chunk = go_to(1.0, 0.5, 0.3)
+    assert ActionTokenizer(FINE).decode(chunk.tokens)[-1, 1:] == pytest.approx(
+        [1.0, 0.5, NAN, 0.3], abs=1e-3, nan_ok=True
+    )

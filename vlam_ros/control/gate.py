@@ -1,0 +1,137 @@
+"""The last word on every command: limits that always hold, and the stops that need no chunk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.configuration import ControllerSettings
+from vlam_ros.control.clearance import free_way, standing_points
+from vlam_ros.control.frames import OdometryHistory, Pose
+from vlam_ros.control.limits import VelocityLimits, stopping_speed
+from vlam_ros.types import Command, Halt, VelocityCommand
+
+Points = npt.NDArray[np.floating]
+
+
+class SafetyGate:
+    """Knows what stops the robot whatever the chunk says. Times are passed in, ns."""
+
+    def __init__(self, settings: ControllerSettings) -> None:
+        self._safety = settings.safety
+        self._control = settings.control
+        self._robot_box = settings.fusion.robot_box
+        self._limits = VelocityLimits(settings.control)
+        # Longer than the stop itself takes: what comes from the limits follows this smoothly.
+        self._lag = self._safety.reaction + self._control.acceleration / self._control.jerk
+        self.estop = False
+        self.publisher_lost = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Time jumped back: no sweep is of this time. A pressed emergency stop remains."""
+        self._limits.stop()
+        self._points: Points = np.empty((0, 3), np.float32)
+        self._swept: int | None = None  # stamp of the last sweep
+        self._lidar = False
+        self._last: int | None = None
+        self._ticked: tuple[int, int] | None = None  # when the clock moved last: its time, steady
+
+    def cloud(self, points: Points, stamp: int) -> None:
+        """A sweep: points [N,3] in `base_link` at its stamp."""
+        self._lidar = True
+        if self._swept is None or stamp > self._swept:
+            self._swept = stamp
+            self._points = standing_points(points, self._safety, self._robot_box)
+
+    def unusable_cloud(self) -> None:
+        """There is a LiDAR, and what it says cannot be used."""
+        self._lidar = True
+
+    @property
+    def swept(self) -> int | None:
+        """Stamp of the last sweep, None before the first."""
+        return self._swept
+
+    # --------------------------------------------------------------------------- stops
+
+    def before_chunk(self, now: int, steady: int | None) -> Halt:
+        """What stops the robot before a chunk is looked at. `steady` is a clock that cannot stand
+        still; without it nobody knows whether the other one does.
+        """
+        if self.estop:
+            return Halt.ESTOP
+        if steady is not None:
+            if self._ticked is None or self._ticked[0] != now:
+                self._ticked = now, steady
+            elif steady - self._ticked[1] > self._safety.clock_patience * 1e9:
+                return Halt.CLOCK_FROZEN
+        return Halt.PUBLISHER_LOST if self.publisher_lost else Halt.NONE
+
+    def after_chunk(self, now: int, history: OdometryHistory) -> Halt:
+        """What stops a robot that has a chunk to follow."""
+        odometry = history.newest
+        if odometry is None or self._old(now, odometry.stamp, self._safety.max_odometry_age):
+            return Halt.NO_ODOMETRY
+        if not self._lidar:
+            return Halt.NONE
+        if self._swept is None or self._old(now, self._swept, self._safety.max_scan_age):
+            return Halt.NO_SCAN
+        return Halt.NONE
+
+    @staticmethod
+    def _old(now: int, stamp: int, limit: float) -> bool:
+        """As far ahead of the clock is as bad: two clocks disagree."""
+        return abs(now - stamp) > limit * 1e9
+
+    # --------------------------------------------------------------------------- velocity
+
+    def stop(self, now: int) -> None:
+        """Zero now, at once; the next motion starts from rest."""
+        self._limits.stop()
+        self._last = now
+
+    def let_through(self, command: Command, now: int, history: OdometryHistory) -> Command:
+        """The command with a velocity within the limits, or the halt before an obstacle."""
+        seconds = 0.0 if self._last is None else (now - self._last) / 1e9
+        self._last = now
+        points = self._points_now(history.at(now), history)
+        slowed = self._slowed(command.velocity, points)
+        if command.velocity.linear != 0 and slowed.linear == 0:
+            self.stop(now)
+            return Command(halt=Halt.OBSTACLE)
+        velocity = self._limits.step(slowed, seconds)
+        brake = self._control.acceleration
+        reach = abs(velocity.linear) * (self._safety.reaction + abs(velocity.linear) / (2 * brake))
+        if self._free(velocity, points, reach) < reach:
+            self.stop(now)
+            return Command(halt=Halt.OBSTACLE)
+        return replace(command, velocity=velocity)
+
+    def _slowed(self, wanted: VelocityCommand, points: Points) -> VelocityCommand:
+        """The wanted arc at the speed that allows a smooth stop before what is on it."""
+        speed, brake = abs(wanted.linear), self._control.acceleration
+        reach = speed * self._lag + speed * speed / (2 * brake)
+        free = self._free(wanted, points, reach)
+        if free >= reach:
+            return wanted
+        share = stopping_speed(free, brake, self._lag) / speed
+        return VelocityCommand(share * wanted.linear, share * wanted.angular)
+
+    def _free(self, velocity: VelocityCommand, points: Points, reach: float) -> float:
+        if velocity.linear == 0:
+            return math.inf
+        keep = self._safety.radius + self._safety.margin
+        curvature = velocity.angular / velocity.linear
+        return free_way(points, velocity.linear, curvature, reach, keep)
+
+    def _points_now(self, here: Pose | None, history: OdometryHistory) -> Points:
+        """The last sweep's points [N,2] in the `base_link` of now."""
+        flat = self._points[:, :2].astype(np.float64)
+        there = None if self._swept is None else history.at(self._swept)
+        if here is None or there is None:
+            return flat
+        return here.into(there.out(flat))

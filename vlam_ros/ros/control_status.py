@@ -1,0 +1,95 @@
+"""What controller_node does, as a diagnostic status: whether it moves, and its stops by reason.
+
+Every time is passed in, in nanoseconds of the steady clock, which no bag or simulator can stop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from vlam_ros.ros.reporter import Reporter
+from vlam_ros.types import Halt
+
+_WINDOW = 10 * 10**9
+
+_MEANT = (Halt.NONE, Halt.NO_CHUNK, Halt.HOLD, Halt.DONE)
+"""What is as it should be; anything else somebody should look into."""
+
+
+class ControlStatistics:
+    """Counts how often the robot was stopped for each reason since the start."""
+
+    def __init__(self) -> None:
+        self._halt = Halt.INACTIVE
+        self._stops: Counter[Halt] = Counter()
+        self._missed = 0
+        self._last_error: tuple[int, str] | None = None
+
+    def command(self, halt: Halt) -> None:
+        """A command was given; with a halt other than that of the last one this is a stop."""
+        if halt not in (Halt.NONE, self._halt):
+            self._stops[halt] += 1
+        self._halt = halt
+
+    def missed(self) -> None:
+        """An event of the gripper passed."""
+        self._missed += 1
+
+    def error(self, now: int, why: str) -> None:
+        """Something that came cannot be used."""
+        self._last_error = (now, why)
+
+    def status(self, now: int, name: str, details: Mapping[str, str]) -> DiagnosticStatus:
+        """The status at `now`: WARN for a stop that nobody decided, or after errors of late."""
+        status = DiagnosticStatus(name=name, level=DiagnosticStatus.OK)
+        status.message = self._halt.value or "following"
+        recent = self._last_error is not None and now - self._last_error[0] <= _WINDOW
+        if self._halt is Halt.INACTIVE:
+            status.level = DiagnosticStatus.STALE
+        elif self._halt not in _MEANT or recent:
+            status.level = DiagnosticStatus.WARN
+        values = {
+            "halt": self._halt.name,
+            **{f"stops {halt.name}": str(n) for halt, n in sorted(self._stops.items(), key=_name)},
+            "gripper events missed": str(self._missed),
+            **details,
+        }
+        if self._last_error:
+            when, why = self._last_error
+            values["last error"] = f"{(now - when) / 1e9:.0f} s ago: {why.strip()}"
+        status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+        return status
+
+
+def _name(item: tuple[Halt, int]) -> str:
+    return item[0].name
+
+
+class ControlReporter(Reporter):
+    """Reports on a controlling node with `ControlStatistics`."""
+
+    def __init__(self, node: Node, details: Callable[[], Mapping[str, str]]) -> None:
+        """`details` are values to publish beside the statistics."""
+        super().__init__(node)
+        self._details = details
+        self._statistics = ControlStatistics()
+
+    def command(self, halt: Halt) -> None:
+        """A command was given."""
+        self._statistics.command(halt)
+
+    def missed(self, why: str) -> None:
+        """An event of the gripper passed, and a new chunk was asked for."""
+        self._statistics.missed()
+        self._node.get_logger().warning(f"a new chunk is asked for: {why}")
+
+    def _note(self, now: int, message: str, about: str) -> None:
+        self._statistics.error(now, message)
+
+    def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
+        name = f"{self._node.get_name()}: control"
+        return [self._statistics.status(now, name, self._details())]
