@@ -9,47 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.simulation import COLOURS, ObjectSpec, SceneSpec
-from vlam_ros.simulation.scene import CUP_SIZES
+from vlam_ros.simulation.rooms import DEMO_SCENE
 from vlam_ros.types import ActionChunk, Outcome, PositionSource, Reason
 
 if TYPE_CHECKING:
     from vlam_ros.ros.client import Answer
 
+SCENE = DEMO_SCENE
+
 TOLERANCE = 0.08
 """Metres that a position may be off; a bin of the commands is 0.024 m wide."""
-
-
-def _object(
-    phrase: str, size: tuple[float, ...], place: tuple[float, float], height: float, turn: float = 0
-) -> ObjectSpec:
-    """An upright object at a place (x, y), its centre at `height`; metres and radians."""
-    colour, shape = phrase.split()
-    a, b, c = (*size, 0.0, 0.0)[:3]
-    quaternion = (math.cos(turn / 2), 0.0, 0.0, math.sin(turn / 2))
-    return ObjectSpec(shape, colour, COLOURS[colour], (a, b, c), (*place, height), quaternion)
-
-
-SCENE = SceneSpec(
-    objects=(
-        # Cup and plate are within the arm's reach.
-        _object("red cup", CUP_SIZES[0], (0.66, 0.17), CUP_SIZES[0][1] / 2),
-        _object("blue plate", (0.11, 0.007), (0.70, -0.15), 0.007),
-        _object("green box", (0.075, 0.06, 0.06), (1.15, 0.38), 0.06, turn=0.5),
-        _object("yellow box", (0.08, 0.08, 0.08), (1.75, 0.03), 0.08, turn=-0.3),
-        _object("orange ball", (0.085,) * 3, (1.25, -0.45), 0.085),
-    ),
-    floor=5,
-    floor_rgb=(0.74, 0.73, 0.71),
-    wall_rgb=(0.80, 0.83, 0.86),
-    wall_distance=4.0,
-    light_position=(0.2, 1.2, 2.6),
-    light=0.7,
-    ambient=0.4,
-)
-"""Five objects of colour-shape pairs that the embedded model was trained on, seen by the camera
-that the nodes' default parameters describe.
-"""
 
 
 @dataclass(frozen=True)

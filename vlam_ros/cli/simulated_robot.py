@@ -15,9 +15,10 @@ import numpy as np
 
 from vlam_ros.cli.node_process import node_process
 from vlam_ros.configuration import FusionNodeSettings
-from vlam_ros.evaluation.drive import Arrival, SensedDrive
-from vlam_ros.ros.client import VlamClient, as_it_is
-from vlam_ros.simulation import CameraSpec, SceneSpec, Standing, World
+from vlam_ros.evaluation.drive import SensedDrive
+from vlam_ros.ros.client import VlamClient
+from vlam_ros.ros.measured import as_it_is
+from vlam_ros.simulation import Arrival, CameraSpec, SceneSpec, Standing, World
 from vlam_ros.types import Camera, Uint8Array
 
 PAUSE = 200_000_000

@@ -14,9 +14,10 @@ from enum import Enum
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.evaluation.drive import Arrival, feed
+from vlam_ros.evaluation.drive import feed
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.pipeline import Pipeline
+from vlam_ros.simulation import Arrival
 from vlam_ros.types import (
     Camera,
     Decision,

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from numpy.random import Generator
 
 from vlam_ros.fusion import SensorFusion
-from vlam_ros.simulation import Drift, Imu, ImuSpec, Lidar, LidarSpec, Motion, World, odometry
+from vlam_ros.simulation import (
+    Arrival,
+    Drift,
+    Imu,
+    ImuSpec,
+    Lidar,
+    LidarSpec,
+    Motion,
+    World,
+    odometry,
+)
 from vlam_ros.types import ImuSample, LidarSweep, Odometry
-
-Measurement = ImuSample | LidarSweep | Odometry
 
 ODOMETRY_EVERY = 4
 """Readings of the IMU for one of odometry: 50 Hz."""
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A measurement, and the time in ns at which it is there."""
-
-    now: int
-    measured: Measurement
 
 
 class SensedDrive:
@@ -63,11 +62,11 @@ class SensedDrive:
 
 
 def feed(fusion: SensorFusion, arrival: Arrival) -> None:
-    """Give fusion what arrived; SensorError if it does not want it."""
+    """Give fusion what arrived, if it is of its sensors; SensorError if it does not want it."""
     measured = arrival.measured
     if isinstance(measured, ImuSample):
         fusion.add_imu(measured, arrival.now)
     elif isinstance(measured, LidarSweep):
         fusion.add_cloud(measured, arrival.now)
-    else:
+    elif isinstance(measured, Odometry):
         fusion.add_odometry(measured, arrival.now)

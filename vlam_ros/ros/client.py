@@ -27,18 +27,15 @@ from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.fused import obstacles_from_message
 from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
-from vlam_ros.ros.measured import SensorPublishers
+from vlam_ros.ros.measured import Measurement, SensorPublishers, as_it_is
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import (
     ActionChunk,
     Camera,
     Decision,
     DepthImage,
-    ImuSample,
-    LidarSweep,
     Missing,
     Obstacles,
-    Odometry,
     Plan,
     Scene,
     Uint8Array,
@@ -76,11 +73,6 @@ class Answer:
 
 def _ignore(waiting_for: str) -> None:
     """Watches nothing."""
-
-
-def as_it_is(topic: str, message: Any) -> Any:
-    """Spoils nothing."""
-    return message
 
 
 class VlamClient:
@@ -158,7 +150,7 @@ class VlamClient:
         """The clock that pictures and measurements are stamped with, ns."""
         return int(self._node.get_clock().now().nanoseconds)
 
-    def measure(self, measured: ImuSample | LidarSweep | Odometry) -> None:
+    def measure(self, measured: Measurement) -> None:
         """Publish what a sensor measured; its stamp is of this client's clock."""
         if self._sensors is None:
             raise VlamError("this client was made without sensors: tell it where the LiDAR sits")

@@ -12,12 +12,16 @@ from geometry_msgs.msg import Quaternion, Vector3
 from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, PointCloud2, PointField
+from sensor_msgs.msg import JointState as JointStateMessage
+from std_msgs.msg import Bool
 
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.ros import qos
 from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
 from vlam_ros.ros.stamps import time_message
-from vlam_ros.types import ImuSample, LidarSweep, Odometry
+from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Odometry
+
+Measurement = ImuSample | LidarSweep | Odometry | JointState | GripperState
 
 _LAYOUT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("time", "<f4")])
 
@@ -76,26 +80,55 @@ def odometry_to_message(odometry: Odometry) -> OdometryMessage:
     return message
 
 
+def joints_to_message(joints: JointState) -> JointStateMessage:
+    """Names and positions; velocities and efforts are not measured."""
+    message = JointStateMessage(name=list(joints.names), position=list(joints.positions))
+    message.header.stamp = time_message(joints.stamp)
+    return message
+
+
+def as_it_is(topic: str, message: Any) -> Any:
+    """Spoils nothing."""
+    return message
+
+
 class SensorPublishers:
     """Publishes what the sensors of a robot measure."""
 
-    def __init__(self, node: Node, lidar: LidarSettings, spoil: Callable[[str, Any], Any]) -> None:
-        """Advertise; messages go through `spoil` by their topics, which may keep them (None)."""
+    def __init__(
+        self,
+        node: Node,
+        lidar: LidarSettings,
+        spoil: Callable[[str, Any], Any] = as_it_is,
+        arm: bool = False,
+    ) -> None:
+        """Advertise; messages go through `spoil` by their topics, which may keep them (None).
+
+        With an `arm` there are joints and a gripper to publish, too.
+        """
         self._spoil = spoil
         self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
         self._points = node.create_publisher(PointCloud2, "points", qos.SWEEP)
         self._imu = node.create_publisher(Imu, "imu", qos.IMU)
         self._odometry = node.create_publisher(OdometryMessage, "odom", qos.ROBOT_STATE)
         self.publishers = [self._points, self._imu, self._odometry]
+        if arm:
+            self._joints = node.create_publisher(JointStateMessage, "joint_states", qos.ROBOT_STATE)
+            self._gripper = node.create_publisher(Bool, "gripper_state", qos.ROBOT_STATE)
+            self.publishers += [self._joints, self._gripper]
 
-    def publish(self, measured: ImuSample | LidarSweep | Odometry) -> None:
+    def publish(self, measured: Measurement) -> None:
         """One measurement, on its topic."""
-        message: Imu | PointCloud2 | OdometryMessage
+        message: Any
         if isinstance(measured, ImuSample):
             publisher, message = self._imu, imu_to_message(measured, "imu")
         elif isinstance(measured, LidarSweep):
             message = sweep_to_message(measured, self._mount, self._frame)
             publisher = self._points
+        elif isinstance(measured, JointState):
+            publisher, message = self._joints, joints_to_message(measured)
+        elif isinstance(measured, GripperState):
+            publisher, message = self._gripper, Bool(data=measured.holding)
         else:
             publisher, message = self._odometry, odometry_to_message(measured)
         spoiled = self._spoil(publisher.topic_name.rpartition("/")[2], message)

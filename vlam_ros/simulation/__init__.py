@@ -1,7 +1,10 @@
-"""A MuJoCo world, without ROS: random scenes, a base that moves, what its camera, LiDAR and IMU
-measure, and the truth behind it.
+"""MuJoCo worlds, without ROS. In a `World` time stands still: random scenes, a base that is put
+somewhere, what its camera, LiDAR and IMU measure. In a `Simulator` a robot with an arm drives and
+works under the laws of mechanics. Both tell the truth behind what is measured.
 """
 
+from vlam_ros.simulation.arrival import Arrival
+from vlam_ros.simulation.contacts import Contact
 from vlam_ros.simulation.imu import Imu, ImuSpec
 from vlam_ros.simulation.lidar import Lidar, LidarSpec
 from vlam_ros.simulation.motion import (
@@ -14,6 +17,8 @@ from vlam_ros.simulation.motion import (
     state_at,
 )
 from vlam_ros.simulation.pose import BasePose
+from vlam_ros.simulation.robot_mjcf import ARM
+from vlam_ros.simulation.room import RampSpec, RoomSpec, check_room
 from vlam_ros.simulation.scene import (
     COLOURS,
     HELD_OUT_PAIRS,
@@ -23,15 +28,22 @@ from vlam_ros.simulation.scene import (
     SceneSpec,
     random_scene,
 )
+from vlam_ros.simulation.simulator import COMMAND_TIMEOUT, Simulator
+from vlam_ros.simulation.spinning import ROBOT_LIDAR
 from vlam_ros.simulation.world import Rendering, World
 
 __all__ = [
+    "ARM",
     "COLOURS",
+    "COMMAND_TIMEOUT",
     "HELD_OUT_PAIRS",
+    "ROBOT_LIDAR",
     "SHAPES",
+    "Arrival",
     "BasePose",
     "BaseState",
     "CameraSpec",
+    "Contact",
     "Drift",
     "Drive",
     "Imu",
@@ -40,10 +52,14 @@ __all__ = [
     "LidarSpec",
     "Motion",
     "ObjectSpec",
+    "RampSpec",
     "Rendering",
+    "RoomSpec",
     "SceneSpec",
+    "Simulator",
     "Standing",
     "World",
+    "check_room",
     "odometry",
     "random_scene",
     "state_at",

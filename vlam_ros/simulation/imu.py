@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from numpy.random import Generator
 
 from vlam_ros.errors import SimulationError
 from vlam_ros.simulation.motion import Motion, state_at
 from vlam_ros.simulation.world import World
-from vlam_ros.types import ImuSample
+from vlam_ros.types import FloatArray, ImuSample
 
 
 @dataclass(frozen=True)
@@ -35,24 +33,36 @@ class ImuSpec:
             raise SimulationError(f"an IMU needs a rate and no negative errors, got {self}")
 
 
-class Imu:
-    """The IMU on the base of a world; its biases are drawn once."""
+class ImuErrors:
+    """What an IMU makes of the truth; its biases are drawn once."""
 
-    def __init__(self, world: World, spec: ImuSpec, rng: Generator) -> None:
+    def __init__(self, spec: ImuSpec, rng: Generator) -> None:
         self.spec = spec
         self.gyro_bias = rng.uniform(-spec.gyro_bias, spec.gyro_bias, 3)
         self.force_bias = rng.uniform(-spec.force_bias, spec.force_bias, 3)
-        self._world, self._rng = world, rng
+        self._rng = rng
+
+    def reading(self, stamp: int, rate: FloatArray, force: FloatArray) -> ImuSample:
+        """The reading (REP-145) of a true rate (rad/s) and specific force (m/s²), float64[3]."""
+        spec, rng = self.spec, self._rng
+        rate = rate + self.gyro_bias + rng.normal(0.0, spec.gyro_noise, 3)
+        force = force + self.force_bias + rng.normal(0.0, spec.force_noise, 3)
+        return ImuSample(stamp, _vector(rate), _vector(force))
+
+
+class Imu(ImuErrors):
+    """The IMU on the base of a world."""
+
+    def __init__(self, world: World, spec: ImuSpec, rng: Generator) -> None:
+        super().__init__(spec, rng)
+        self._world = world
 
     def sample(self, motion: Motion, t: float) -> ImuSample:
         """The reading at `t` seconds of the motion; its stamp is that time in ns (REP-145)."""
-        spec, rng = self.spec, self._rng
         rate, force = self._world.inertial(state_at(motion, t))
-        rate = rate + self.gyro_bias + rng.normal(0.0, spec.gyro_noise, 3)
-        force = force + self.force_bias + rng.normal(0.0, spec.force_noise, 3)
-        return ImuSample(round(t * 1e9), _vector(rate), _vector(force))
+        return self.reading(round(t * 1e9), rate, force)
 
 
-def _vector(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+def _vector(values: FloatArray) -> tuple[float, float, float]:
     x, y, z = values.tolist()
     return (x, y, z)

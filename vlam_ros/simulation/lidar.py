@@ -15,7 +15,7 @@ from numpy.random import Generator
 from vlam_ros.errors import SimulationError
 from vlam_ros.simulation.motion import Motion
 from vlam_ros.simulation.world import World
-from vlam_ros.types import LidarSweep
+from vlam_ros.types import FloatArray, LidarSweep
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,36 @@ class LidarSpec:
         return np.arange(self.columns) / (self.columns * self.rate)
 
 
+class SweepMaker:
+    """Makes sweeps, with the errors of a LiDAR, of what a perfect one would measure."""
+
+    def __init__(self, spec: LidarSpec, rng: Generator) -> None:
+        self.spec = spec
+        self.directions, self.offsets = spec.directions, spec.offsets
+        self._rng = rng
+
+    def sweep(self, stamp: int, ranges: FloatArray) -> LidarSweep:
+        """The sweep of true ranges float64[columns,rings] in m, infinite for a miss.
+
+        Misses, lost returns and hits beyond the limits of range are left out.
+        """
+        spec, rng = self.spec, self._rng
+        # Drawn for every ray, so that one sweep's random numbers do not hang on what was hit.
+        kept = rng.random(ranges.shape) >= spec.dropout
+        noise = rng.normal(0.0, spec.noise, ranges.shape)
+        kept &= (ranges >= spec.min_range) & (ranges <= spec.max_range)
+        points = spec.mount + self.directions[kept] * (ranges + noise)[kept, None]
+        offsets = np.broadcast_to(self.offsets[:, None], ranges.shape)[kept]
+        return LidarSweep(stamp, points.astype(np.float32), offsets)
+
+
 class Lidar:
     """The LiDAR on the base of a world."""
 
     def __init__(self, world: World, spec: LidarSpec, rng: Generator) -> None:
         self.spec = spec
-        self._world, self._rng = world, rng
-        self._directions, self._offsets = spec.directions, spec.offsets
+        self._world = world
+        self._maker = SweepMaker(spec, rng)
 
     def sweep(self, motion: Motion, start: float) -> LidarSweep:
         """The sweep that starts at `start` seconds of the motion; its stamp is that time in ns.
@@ -78,23 +101,16 @@ class Lidar:
         Misses, lost returns and hits beyond the limits of range are left out. The world's base is
         where it was before.
         """
-        spec, rng = self.spec, self._rng
-        ranges = self._ranges(motion, start)
-        # Drawn for every ray, so that one sweep's random numbers do not hang on what was hit.
-        kept = rng.random(ranges.shape) >= spec.dropout
-        noise = rng.normal(0.0, spec.noise, ranges.shape)
-        kept &= (ranges >= spec.min_range) & (ranges <= spec.max_range)
-        points = spec.mount + self._directions[kept] * (ranges + noise)[kept, None]
-        offsets = np.broadcast_to(self._offsets[:, None], ranges.shape)[kept]
-        return LidarSweep(round(start * 1e9), points.astype(np.float32), offsets)
+        return self._maker.sweep(round(start * 1e9), self._ranges(motion, start))
 
     def _ranges(self, motion: Motion, start: float) -> npt.NDArray[np.float64]:
         """What a perfect LiDAR measures: float64[columns,rings] in m, infinite for a miss."""
         world, mount = self._world, np.array(self.spec.mount)
         before = world.pose
-        ranges = np.empty(self._directions.shape[:2])
-        for column, offset in enumerate(self._offsets):
+        directions = self._maker.directions
+        ranges = np.empty(directions.shape[:2])
+        for column, offset in enumerate(self._maker.offsets):
             world.move(motion.pose(start + float(offset)))
-            ranges[column] = world.cast(mount, self._directions[column])
+            ranges[column] = world.cast(mount, directions[column])
         world.move(before)
         return ranges

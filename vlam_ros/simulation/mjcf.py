@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from vlam_ros.simulation.appearance import WALL_SIDES
 from vlam_ros.simulation.scene import CONE_SIZES, CUP_SIZES, FLOORS
 
 MAX_OBJECTS = 12
@@ -66,48 +67,70 @@ def _cone(radius: float, height: float) -> str:
     return _revolve([(eps, low), (radius, low), (radius - eps, low + eps), (eps, top)])
 
 
-def model_xml(width: int, height: int) -> str:
-    """The world's model, for pictures of this size in pixels."""
+PATTERNS = (
+    'builtin="flat" rgb1="1 1 1"',
+    'builtin="flat" rgb1=".9 .9 .9" mark="random" markrgb=".7 .7 .7" random=".02"',
+    'builtin="flat" rgb1=".8 .8 .8" mark="random" markrgb="1 1 1" random=".1"',
+    'builtin="checker" rgb1="1 1 1" rgb2=".8 .8 .8"',
+    'builtin="checker" rgb1="1 .95 .9" rgb2=".7 .65 .6" mark="edge" markrgb=".5 .5 .5"',
+    'builtin="flat" rgb1="1 1 1" mark="edge" markrgb=".6 .6 .6"',
+    'builtin="flat" rgb1=".85 .65 .45" mark="random" markrgb=".7 .5 .35" random=".15"',
+    'builtin="flat" rgb1=".75 .6 .5" mark="edge" markrgb=".55 .45 .35"',
+)
+assert len(PATTERNS) == FLOORS
+
+LIGHT = '<light name="light" pos="0 0 3" dir="0 0 -1" directional="true" castshadow="true"/>'
+
+
+def assets_xml() -> str:
+    """The meshes "cup0", "cone0", … and the materials "floor0", …."""
     meshes = [f'<mesh name="cup{i}" {_cup(*s)}/>' for i, s in enumerate(CUP_SIZES)]
     meshes += [f'<mesh name="cone{i}" {_cone(*s)}/>' for i, s in enumerate(CONE_SIZES)]
-    patterns = [
-        'builtin="flat" rgb1="1 1 1"',
-        'builtin="flat" rgb1=".9 .9 .9" mark="random" markrgb=".7 .7 .7" random=".02"',
-        'builtin="flat" rgb1=".8 .8 .8" mark="random" markrgb="1 1 1" random=".1"',
-        'builtin="checker" rgb1="1 1 1" rgb2=".8 .8 .8"',
-        'builtin="checker" rgb1="1 .95 .9" rgb2=".7 .65 .6" mark="edge" markrgb=".5 .5 .5"',
-        'builtin="flat" rgb1="1 1 1" mark="edge" markrgb=".6 .6 .6"',
-        'builtin="flat" rgb1=".85 .65 .45" mark="random" markrgb=".7 .5 .35" random=".15"',
-        'builtin="flat" rgb1=".75 .6 .5" mark="edge" markrgb=".55 .45 .35"',
-    ]
-    assert len(patterns) == FLOORS
     textures = [
         f'<texture name="floor{i}" type="2d" width="256" height="256" {pattern}/>'
         f'<material name="floor{i}" texture="floor{i}" texrepeat="{2 + i % 3} {2 + i % 3}" '
         f'texuniform="true" specular="0.1" shininess="0.1"/>'
-        for i, pattern in enumerate(patterns)
+        for i, pattern in enumerate(PATTERNS)
     ]
-    walls = [
-        f'<geom name="wall{i}" type="box" size="{"0.02 12 3" if i == 0 else "12 0.02 3"}" '
-        'pos="0 0 3"/>'
-        for i in range(3)
-    ]
+    return f"<asset>{''.join(meshes)}{''.join(textures)}</asset>"
+
+
+def visual_xml(width: int, height: int) -> str:
+    """How pictures of up to this size in pixels are drawn."""
+    return f"""<visual>
+    <global offwidth="{width}" offheight="{height}"/>
+    <quality shadowsize="1024" offsamples="4"/>
+    <map znear="0.01" zfar="50" shadowclip="1"/>
+  </visual>
+  <statistic extent="3" center="1 0 0"/>"""
+
+
+def floor_xml(attributes: str = "") -> str:
+    """The floor, with further attributes of its geom."""
+    return f'<geom name="floor" type="plane" size="15 15 0.1" {attributes}/>'
+
+
+def wall_xml(i: int, distance: float = 0.0, attributes: str = "") -> str:
+    """Wall `i` of `appearance.WALL_SIDES`, 4 cm thick, 6 m high, `distance` m from the origin."""
+    size = "0.02 12 3" if i in (0, 3) else "12 0.02 3"
+    x, y = (side * distance for side in WALL_SIDES[i])
+    return f'<geom name="wall{i}" type="box" size="{size}" pos="{x} {y} 3" {attributes}/>'
+
+
+def model_xml(width: int, height: int) -> str:
+    """The world's model, for pictures of this size in pixels."""
+    walls = [wall_xml(i) for i in range(3)]
     # A slot of each kind cannot be compiled without data, so all start as spheres.
     slots = [f'<geom name="object{i}" type="sphere" size=".05"/>' for i in range(MAX_OBJECTS)]
     return f"""
 <mujoco model="vlam_world">
   <option><flag contact="disable"/></option>
-  <visual>
-    <global offwidth="{width}" offheight="{height}"/>
-    <quality shadowsize="1024" offsamples="4"/>
-    <map znear="0.01" zfar="50" shadowclip="1"/>
-  </visual>
-  <statistic extent="3" center="1 0 0"/>
-  <asset>{"".join(meshes)}{"".join(textures)}</asset>
+  {visual_xml(width, height)}
+  {assets_xml()}
   <worldbody>
-    <light name="light" pos="0 0 3" dir="0 0 -1" directional="true" castshadow="true"/>
+    {LIGHT}
     {_BASE}
-    <geom name="floor" type="plane" size="15 15 0.1"/>
+    {floor_xml()}
     {"".join(walls)}{"".join(slots)}
   </worldbody>
   <sensor><gyro name="gyro" site="imu"/><accelerometer name="accelerometer" site="imu"/></sensor>

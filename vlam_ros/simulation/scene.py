@@ -116,10 +116,10 @@ def random_scene(
     occupied: list[tuple[float, float, float]] = []
     for _ in range(int(rng.integers(count[0], count[1] + 1))):
         colour, shape = _random_pair(rng, held_out, placed)
-        _place(placed, occupied, _random_object(rng, colour, shape), camera, rng)
+        _place(placed, occupied, random_object(rng, colour, shape), camera, rng)
     clutter: list[ObjectSpec] = []
     for _ in range(int(rng.integers(0, 3))):
-        _place(clutter, occupied, _random_clutter(rng), camera, rng)
+        _place(clutter, occupied, random_clutter(rng), camera, rng)
     grey = rng.uniform(0.4, 1.0)
     return SceneSpec(
         objects=tuple(placed),
@@ -153,7 +153,8 @@ def _random_pair(rng: Generator, held_out: bool, placed: list[ObjectSpec]) -> tu
             return colour, shape
 
 
-def _random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
+def random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
+    """An object of random size that stands or lies at the origin, turned at random."""
     variant = int(rng.integers(len(CUP_SIZES)))
     u = rng.uniform(0, 1, 3)
     upright = rng.random() < 0.75
@@ -194,7 +195,7 @@ def _random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
     )
 
 
-def _random_clutter(rng: Generator) -> ObjectSpec:
+def random_clutter(rng: Generator) -> ObjectSpec:
     """A grey or brown slab, much longer than any box that has a name."""
     size = (0.02 + 0.02 * rng.random(), 0.15 + 0.15 * rng.random(), 0.01 + 0.03 * rng.random())
     yaw = rng.uniform(-math.pi, math.pi)

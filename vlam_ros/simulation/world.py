@@ -7,8 +7,6 @@ put, and time does not pass.
 
 from __future__ import annotations
 
-import math
-import os
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -16,22 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
+from vlam_ros.simulation.appearance import calibrated, dress
+from vlam_ros.simulation.engine import mujoco
 from vlam_ros.simulation.mjcf import MAX_OBJECTS, model_xml
 from vlam_ros.simulation.motion import BaseState
 from vlam_ros.simulation.pose import BasePose
 from vlam_ros.simulation.scene import ObjectSpec, SceneSpec
-from vlam_ros.types import Camera, FloatArray, optical_rotation
-
-# Must be said before MuJoCo is imported: there is no display to fall back to.
-os.environ.setdefault("MUJOCO_GL", "egl")
-
-try:
-    import mujoco
-except (ImportError, AttributeError, RuntimeError) as error:  # the GL platform fails in its own way
-    raise SimulationError(
-        f"MuJoCo cannot render off-screen here ({error}); on Debian or Ubuntu: "
-        "apt install libegl1 libgl1-mesa-dri, or set MUJOCO_GL=osmesa with libosmesa6"
-    ) from error
+from vlam_ros.types import Camera, FloatArray
 
 Vector = tuple[float, float, float]
 
@@ -90,27 +79,7 @@ class World:
             model.geom_rgba[slot, 3] = 0.0
         for slot, object_ in zip(self._slots, everything, strict=False):
             self._set_object(slot, object_)
-        camera = spec.camera
-        model.cam_pos[0] = (camera.x, 0.0, camera.height)
-        # MuJoCo's camera looks along its -z with +y up; the optical frame has z forward, y down.
-        matrix = optical_rotation(camera.tilt, 0.0, camera.roll) @ np.diag([1.0, -1.0, -1.0])
-        mujoco.mju_mat2Quat(model.cam_quat[0], matrix.ravel())
-        model.cam_fovy[0] = math.degrees(camera.fovy)
-        floor = model.geom("floor").id
-        model.geom_matid[floor] = model.material(f"floor{spec.floor}").id
-        model.geom_rgba[floor, :3] = spec.floor_rgb
-        model.mat_rgba[model.geom_matid[floor], :3] = spec.floor_rgb
-        for i in range(3):
-            wall = model.geom(f"wall{i}").id
-            model.geom_rgba[wall, :3] = spec.wall_rgb
-            side = (spec.wall_distance, 0.0) if i == 0 else (0.0, (3 - 2 * i) * spec.wall_distance)
-            model.geom_pos[wall, :2] = side
-        model.light_pos[0] = spec.light_position
-        aim = np.array([1.0, 0.0, 0.0]) - spec.light_position
-        model.light_dir[0] = aim / np.linalg.norm(aim)
-        model.light_diffuse[0] = spec.light
-        model.vis.headlight.ambient[:] = spec.ambient
-        model.vis.headlight.diffuse[:] = 0.25
+        dress(model, spec)
         self._spec = spec
         self.move(BasePose())
 
@@ -207,20 +176,7 @@ class World:
     @property
     def camera(self) -> Camera:
         """Intrinsics of the pictures and pose of the camera in `base_link`."""
-        width, height = self._size
-        spec = self._spec.camera
-        focal = height / 2 / math.tan(spec.fovy / 2)
-        return Camera(
-            width=width,
-            height=height,
-            fx=focal,
-            fy=focal,
-            # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
-            cx=(width - 1) / 2,
-            cy=(height - 1) / 2,
-            rotation=optical_rotation(spec.tilt, 0.0, spec.roll),
-            position=np.array([spec.x, 0.0, spec.height]),
-        )
+        return calibrated(self._spec.camera, *self._size)
 
     def _set_object(self, slot: int, object_: ObjectSpec) -> None:
         model, geom = self._model, mujoco.mjtGeom
