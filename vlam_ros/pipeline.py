@@ -94,7 +94,7 @@ class Pipeline:
         its plan, and stays DONE when it is done. A stop is DONE at once, by its one STOP row.
         """
         if request != self.state.request:
-            self.state = PlanState(request)
+            self.state = PlanState(request, held=self.state.held)
         scene, plan = Scene(observation.stamp), Plan()
         policy, grounder = self.policy, self.grounder
         try:
@@ -107,7 +107,9 @@ class Pipeline:
             nouns = [p for p in (instruction.target, instruction.destination) if p]
             phrases = [text for noun in nouns for text in _texts(noun)]
             scene, features = self.perceiver.perceive(observation, phrases, phrases)
-            seen = [o for o in scene.objects if is_confirmed(o, grounder.calibration)]
+            seen = [
+                replace(o, confirmed=is_confirmed(o, grounder.calibration)) for o in scene.objects
+            ]
 
             skill, probability = choose_skill(
                 policy.skills,
@@ -117,17 +119,25 @@ class Pipeline:
                 self.state.plan,
             )
             plan = policy.outline(skill, instruction)
-            self.state = policy.advance(plan, instruction, observation, seen, self.state)
-            if self.state.current == len(plan.steps):
-                plan = replace(self.state.plan or plan, current=self.state.current)
+            before = self.state
+            state = policy.ground(plan, instruction, observation, seen, before)
+            state = policy.advance(state, observation, seen)
+            plan = state.plan or plan
+            # What was done and seen stays so, even if what comes next must not be executed.
+            if before.since and state.current != before.current:
+                self.state = state
+            elif before.plan:
+                self.state = replace(
+                    before, target=state.target, destination=state.destination, held=state.held
+                )
+            if state.current == len(plan.steps):
+                self.state = state
                 return self._decision(scene, plan, Verdict(Outcome.DONE, confidence=probability))
-            plan = policy.ground(plan, instruction, seen, self.state)
 
-            remark = policy.verify(plan, observation, self.state)
-            waypoints = policy.act(plan, observation, self.state)
+            remark = policy.verify(state, observation)
+            waypoints = policy.act(state, observation)
             tokens = self._tokenizer.encode(waypoints.values, waypoints.used)
-            since = self.state.since or observation.stamp
-            self.state = replace(self.state, since=since, plan=plan)
+            self.state = replace(state, since=state.since or observation.stamp)
             used = [o for s in plan.steps[plan.current :] for o in (s.target, s.destination) if o]
             confidence = min([probability, *(o.score for o in used)])
             verdict = Verdict(Outcome.EXECUTE, message=remark, confidence=confidence)

@@ -13,14 +13,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
 from vlam_ros.models import Calibration
+from vlam_ros.pipeline import Pipeline
 from vlam_ros.policy import Skill, SkillPolicy, load_skills
 from vlam_ros.types import (
     Camera,
+    Decision,
     GripperState,
+    InstructionRequest,
     Missing,
     Observation,
+    Odometry,
     PositionSource,
     Scene,
     SceneObject,
@@ -122,6 +127,27 @@ def gripper(holding: bool) -> GripperState:
     return GripperState(START, holding)
 
 
+def odometry(
+    x: float = 0.0,
+    y: float = 0.0,
+    yaw: float = 0.0,
+    speed: float = 0.0,
+    yaw_rate: float = 0.0,
+    seconds: float = 0.0,
+) -> Odometry:
+    """Where the base is `seconds` after START; it stands, unless a speed is given."""
+    return Odometry(START + round(seconds * SECOND), x, y, yaw, speed, yaw_rate)
+
+
+def seen_from(base: Odometry, placed: SceneObject) -> SceneObject:
+    """An object whose position is in the odometry frame, as the robot at `base` sees it."""
+    assert placed.position is not None
+    dx, dy = placed.position[0] - base.x, placed.position[1] - base.y
+    c, s = math.cos(base.yaw), math.sin(base.yaw)
+    x, y = c * dx + s * dy, c * dy - s * dx
+    return thing(placed.phrase, x, y, placed.position[2], score=placed.score, size=placed.size)
+
+
 class WordClip:
     """A CLIP whose text embedding is the count of words; to pictures all texts are the same."""
 
@@ -162,6 +188,43 @@ class ToldPerceiver:
         if isinstance(observation.camera, Missing):
             found = [replace(o, position=None, spread=math.nan, size=math.nan) for o in found]
         return Scene(observation.stamp, tuple(found)), SimpleNamespace()
+
+
+CUP, PLATE = thing("red cup", 0.6, 0.1, score=0.97), thing("blue plate", 0.5, -0.3, score=0.93)
+
+
+@dataclass
+class World:
+    """A pipeline whose perception is told what it sees."""
+
+    objects: list[SceneObject] = field(default_factory=lambda: [CUP, PLATE])
+    clip: WordClip = field(default_factory=WordClip)
+
+    def __post_init__(self) -> None:
+        self.perceiver = ToldPerceiver(self.objects)
+        fakes: Any = self.clip, self.perceiver
+        self.pipeline = Pipeline(*fakes, policy(), settings().action)
+
+    def ask(
+        self,
+        text: str | None,
+        seconds: float = 0.0,
+        sequence: int = 1,
+        age: float = 0.1,
+        **sensors: Any,
+    ) -> Decision:
+        request = None if text is None else InstructionRequest(text, START, sequence)
+        return self.pipeline.step(observation(seconds, age, **sensors), request)
+
+
+def poses(decision: Decision) -> npt.NDArray[np.float64]:
+    """The rows (cmd, x, y, z, θ) of a decision's chunk."""
+    return ActionTokenizer(decision.chunk.space).decode(decision.chunk.tokens)
+
+
+def is_stop(decision: Decision) -> bool:
+    chunk = decision.chunk
+    return chunk.tokens.tolist() == [[0, 255, 255, 255, 255]] and chunk.skill == "stop"
 
 
 def _cosine(one: str, other: str) -> float:

@@ -10,7 +10,14 @@ from policy_world import skills, thing
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.policy.act import Timing, Waypoints, check_motion, standoff_point, waypoints
+from vlam_ros.policy.act import (
+    Timing,
+    Waypoints,
+    check_motion,
+    standoff_point,
+    stay,
+    waypoints,
+)
 from vlam_ros.policy.skills import PoseOf
 from vlam_ros.types import ActionSpace, SceneObject, SkillStep
 
@@ -36,6 +43,12 @@ def test_an_object_nearer_than_the_standoff_is_faced_not_fled_from() -> None:
     found = rows("go_to", thing("cup", 0.2, 0.1)).values
     assert np.abs(found[:, 1:3]).max() == 0
     assert found[-1, 4] == pytest.approx(math.atan2(0.1, 0.2))
+
+
+def test_to_stay_is_to_be_where_the_base_is_in_every_row() -> None:
+    found = stay(skills()["go_to"], TIMING)
+    assert found.used.tolist() == [[True, True, False, True]] * 8
+    assert found.values[:, [0, 1, 2, 4]].tolist() == [[1.0, 0.0, 0.0, 0.0]] * 8
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(0.05, 1))

@@ -1,17 +1,15 @@
 import math
 
 import pytest
-from policy_world import gripper, settings, skills, thing
+from policy_world import gripper, odometry, settings, skills, thing
 
 from vlam_ros.policy import Refusal
-from vlam_ros.policy.progress import base_is_there, check_effect, duration
-from vlam_ros.types import GripperState, Missing, ObjectPhrase, Reason, SceneObject, SkillStep
-
-CUP = ObjectPhrase("cup")
+from vlam_ros.policy.progress import base_is_there, check_effect, duration, stands
+from vlam_ros.types import GripperState, Missing, Reason, SceneObject, SkillStep
 
 
-def there(skill: str, *seen: SceneObject) -> bool:
-    return base_is_there(skills()[skill], CUP, seen, settings().policy)
+def there(skill: str, target: SceneObject | None) -> bool:
+    return base_is_there(skills()[skill], target, settings().policy)
 
 
 def test_go_to_is_done_within_standoff_and_tolerance_and_facing() -> None:
@@ -29,12 +27,22 @@ def test_turn_to_is_done_when_facing_at_any_distance() -> None:
     assert not there("turn_to", thing("cup", 3.0, -0.31))
 
 
-def test_a_target_out_of_sight_is_refused_but_for_search() -> None:
-    with pytest.raises(Refusal) as refusal:
-        there("go_to")
-    assert refusal.value.reason is Reason.TARGET_NOT_FOUND
-    assert not there("search")
-    assert there("search", thing("cup"), thing("cup"))
+def test_without_a_target_nothing_is_reached_and_a_search_is_over_when_there_is_one() -> None:
+    for skill in ("go_to", "turn_to", "search"):
+        assert not there(skill, None)
+    assert there("search", thing("cup"))
+
+
+@pytest.mark.parametrize(
+    ("speed", "yaw_rate", "at_rest"),
+    [(0.0, 0.0, True), (0.03, -0.06, True), (0.031, 0.0, False), (-0.031, 0.0, False),
+     (0.0, 0.061, False), (0.0, -0.061, False)],
+)  # fmt: skip
+def test_the_base_stands_below_3_centimetres_and_6_hundredths_of_a_radian_per_second(
+    speed: float, yaw_rate: float, at_rest: bool
+) -> None:
+    assert stands(odometry(speed=speed, yaw_rate=yaw_rate)) is at_rest
+    assert stands(Missing("no odometry"))
 
 
 def test_motions_have_their_time() -> None:

@@ -17,10 +17,19 @@ def path(step: SkillStep) -> ToolPath:
 def test_pick_up_comes_from_above_and_grips_while_it_rests() -> None:
     grip = path(SkillStep("pick_up", thing("cup", 0.6, 0.1)))
     assert grip.poses[:, :2] == pytest.approx(np.tile([0.6, 0.1], (5, 1)))
-    assert grip.poses[:, 2] == pytest.approx([0.19, 0.19, 0.04, 0.04, 0.19])
+    assert grip.poses[:, 2] == pytest.approx([0.79, 0.79, 0.04, 0.04, 0.79])
     assert grip.poses[:, 3] == pytest.approx(np.full(5, math.atan2(0.1, 0.6)))
     assert grip.times == pytest.approx([0.0, 2.1, 3.6, 4.2, 6.0])
     assert grip.event == pytest.approx(3.9)
+
+
+@pytest.mark.parametrize("skill", ["pick_up", "place", "push"])
+def test_a_path_begins_and_ends_above_what_the_camera_sees(skill: str) -> None:
+    # The robot's camera is at (0.10, 0.60), tilted down by 0.45 rad, and sees 27.5° to each side.
+    upper_edge = math.radians(27.5) - 0.45
+    tools = path(SkillStep(skill, thing("cup", 0.6), thing("plate", 0.7, 0.2))).poses
+    for x, _, z, _ in tools[[0, -1]]:
+        assert math.atan2(z - 0.60, x - 0.10) > upper_edge
 
 
 def test_a_measured_height_is_gripped_at() -> None:
@@ -43,7 +52,7 @@ def test_push_drives_the_object_its_distance_away_from_the_robot() -> None:
     push = path(SkillStep("push", thing("box", 0.5, 0.0, size=0.1)))
     # Down 0.08 m before the near side at 0.45 m; at the end that side has moved by 0.15 m.
     assert push.poses[:, 0] == pytest.approx([0.37, 0.37, 0.37, 0.60, 0.60])
-    assert push.poses[:, 2] == pytest.approx([0.19, 0.19, 0.04, 0.04, 0.19])
+    assert push.poses[:, 2] == pytest.approx([0.76, 0.76, 0.01, 0.01, 0.76])
     assert push.event is None
 
 

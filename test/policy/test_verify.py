@@ -57,7 +57,7 @@ def test_the_arm_reaches_its_radius_on_the_floor() -> None:
     reason, message = reason_of(reach, step, [[0.64, 0.48, 0.2, 0.0], [0.66, 0.48, 0.0, 0.0]])
     assert reason is Reason.UNREACHABLE
     assert "0.82 m" in message
-    assert "say 'go to the red cup' first" in message
+    assert "bring the robot nearer" in message
 
 
 def test_the_base_goes_as_far_as_the_action_space() -> None:
@@ -78,19 +78,34 @@ def blocked(*points: tuple[float, float], goal: tuple[float, float] = (1.65, 0.0
     return False
 
 
+def post(x: float, y: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What is really there gives more than one return."""
+    return (x, y), (x, y)
+
+
 def test_the_path_is_a_corridor_with_round_ends() -> None:
-    assert blocked((0.8, 0.19))
-    assert not blocked((0.8, 0.21))
-    assert blocked((1.84, 0.0))
-    assert not blocked((1.86, 0.0))  # the target's own front, 0.14 m nearer than its centre
-    assert not blocked((1.80, 0.15))
-    assert not blocked((-0.25, 0.0))
+    assert blocked(*post(0.8, 0.19))
+    assert not blocked(*post(0.8, 0.21))
+    assert blocked(*post(1.84, 0.0))
+    assert not blocked(*post(1.86, 0.0))  # the target's own front, 0.14 m before its centre
+    assert not blocked(*post(1.80, 0.15))
+    assert not blocked(*post(-0.25, 0.0))
     assert not blocked()
-    assert blocked((0.1, 0.1), goal=(0.0, 0.0))
+    assert blocked(*post(0.1, 0.1), goal=(0.0, 0.0))
+
+
+def test_a_lone_return_does_not_block_the_path_but_two_do() -> None:
+    assert not blocked((0.8, 0.0))
+    assert not blocked((0.8, 0.0), (0.8, 0.16))
+    assert blocked((0.8, 0.0), (0.8, 0.14))
+    assert not blocked((0.5, 0.0), (0.8, 0.0), (1.1, 0.0))
+    # Company counts beside the path too: the edge of a box reaches into it.
+    assert blocked((0.8, 0.15), (0.8, 0.25))
 
 
 def test_the_nearest_of_the_obstacles_is_named() -> None:
-    cloud = np.array([(1.5, 0.1, 0.3), (0.8, -0.1, 0.3), (1.0, 2.0, 0.3)], np.float32)
+    points = [*post(1.5, 0.1), *post(0.8, -0.1), *post(1.0, 2.0), (0.4, 0.0)]
+    cloud = np.array([(x, y, 0.3) for x, y in points], np.float32)
     seen = observation(obstacles=Obstacles(START, cloud))
     reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
     assert (reason, message) == (

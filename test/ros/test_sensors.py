@@ -15,6 +15,7 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import ImageError, SensorError
 from vlam_ros.ros.rotations import quaternion_from_angles
 from vlam_ros.ros.sensors import (
+    ODOMETRIES_KEPT,
     Sensors,
     check_age,
     joints_from_message,
@@ -162,6 +163,40 @@ def test_a_picture_gets_the_depth_with_its_stamp_and_no_other() -> None:
     other = missing(seen(sensors, STAMP + 9).depth)
     assert "no depth image with the stamp" in other.reason
     assert not other.lost
+
+
+def driven(*milliseconds: int) -> Sensors:
+    """Odometry that came in this order, milliseconds after STAMP."""
+    sensors = Sensors()
+    for time in milliseconds:
+        reading = Odometry(STAMP + time * SECOND // 1000, time / 1000, 0.0, 0.0)
+        sensors = sensors.with_data("odometry", reading)
+    return sensors
+
+
+@pytest.mark.parametrize(
+    ("picture", "nearest"), [(0, 0), (109, 100), (111, 120), (110, 120), (-500, 0), (900, 400)]
+)
+def test_a_picture_gets_the_odometry_nearest_to_its_stamp(picture: int, nearest: int) -> None:
+    sensors = driven(*range(0, 401, 20))
+    stamp = STAMP + picture * SECOND // 1000
+    got = seen(sensors, stamp, STAMP + 2 * SECOND // 5).odometry
+    assert isinstance(got, Odometry)
+    assert got.x == nearest / 1000
+
+
+def test_only_so_much_odometry_is_kept() -> None:
+    sensors = driven(*range(0, 1000, 10))
+    assert len(sensors.driven) == ODOMETRIES_KEPT == 50
+    got = seen(sensors, STAMP, STAMP + SECOND).odometry
+    assert got == sensors.driven[0] == Odometry(STAMP + SECOND // 2, 0.5, 0.0, 0.0)
+
+
+def test_odometry_of_an_old_picture_is_lost_when_none_comes_any_more() -> None:
+    sensors = driven(0, 20, 40)
+    assert isinstance(seen(sensors, STAMP, STAMP + 84 * SECOND // 100).odometry, Odometry)
+    lost = missing(seen(sensors, STAMP, STAMP + 85 * SECOND // 100).odometry)
+    assert lost == Missing("odometry: 0.81 s old, 0.8 s are allowed", lost=True)
 
 
 def test_depth_is_lost_when_none_comes_any_more() -> None:

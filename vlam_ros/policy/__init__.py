@@ -45,7 +45,7 @@ class Policy(Protocol):
     def outline(self, skill: Skill, instruction: Instruction) -> Plan:
         """The steps of a skill, before anything is looked for."""
 
-    def advance(
+    def ground(
         self,
         outline: Plan,
         instruction: Instruction,
@@ -53,19 +53,15 @@ class Policy(Protocol):
         seen: Sequence[SceneObject],
         state: PlanState,
     ) -> PlanState:
+        """The state with a plan whose steps to come have the objects that they act on."""
+
+    def advance(
+        self, state: PlanState, observation: Observation, seen: Sequence[SceneObject]
+    ) -> PlanState:
         """The state after looking whether the current step has had its effect."""
 
-    def ground(
-        self,
-        outline: Plan,
-        instruction: Instruction,
-        seen: Sequence[SceneObject],
-        state: PlanState,
-    ) -> Plan:
-        """The plan with the objects that the steps to come act on."""
-
-    def verify(self, grounded: Plan, observation: Observation, state: PlanState) -> str:
+    def verify(self, state: PlanState, observation: Observation) -> str:
         """Refuse what must not be executed; returns a remark on what could not be checked."""
 
-    def act(self, grounded: Plan, observation: Observation, state: PlanState) -> Waypoints:
+    def act(self, state: PlanState, observation: Observation) -> Waypoints:
         """The rows of the current step, in `base_link` at the stamp of the observation."""

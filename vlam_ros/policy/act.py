@@ -114,6 +114,12 @@ def keyframes(step: SkillStep, skill: Skill, standoff: float) -> Poses:
     return np.empty((0, 4))
 
 
+def stay(skill: Skill, timing: Timing) -> Waypoints:
+    """The rows of a base that comes to rest where it is."""
+    rest = np.tile([float(skill.id), 0.0, 0.0, _NOT, 0.0], (timing.horizon, 1))
+    return Waypoints(rest)
+
+
 def waypoints(
     step: SkillStep, skill: Skill, timing: Timing, standoff: float, elapsed: float
 ) -> Waypoints:

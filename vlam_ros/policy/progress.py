@@ -11,35 +11,39 @@ from collections.abc import Sequence
 
 from vlam_ros.configuration import PolicySettings
 from vlam_ros.policy.refusal import Refusal
-from vlam_ros.policy.select import bearing, floor_distance, select
+from vlam_ros.policy.select import bearing, floor_distance
 from vlam_ros.policy.skills import PoseOf, Skill, said
 from vlam_ros.policy.tool_path import located, push_vector
 from vlam_ros.types import (
     GripperState,
     Missing,
-    ObjectPhrase,
+    Odometry,
     Reason,
     SceneObject,
     SkillStep,
 )
 
+REST_SPEED, REST_TURN = 0.03, 0.06
+"""m/s and rad/s below which the base is at rest."""
 
-def base_is_there(
-    skill: Skill, target: ObjectPhrase, seen: Sequence[SceneObject], settings: PolicySettings
-) -> bool:
-    """Whether go_to, turn_to or search has reached what it is for.
 
-    Raises:
-        Refusal: the target is not seen, or not the only one; never for search.
-    """
-    if skill.name == "search":
-        return any(o.phrase == target.text for o in seen)
-    place = select(target, seen, settings.ambiguity, Reason.TARGET_NOT_FOUND).position
+def base_is_there(skill: Skill, target: SceneObject | None, settings: PolicySettings) -> bool:
+    """Whether go_to, turn_to or search has reached what it is for; the target may be unseen."""
+    if skill.name == "search" or target is None:
+        return target is not None
+    place = target.position
     if place is None or abs(bearing(place)) > skill.parameters["angle"]:
         return False
     if skill.name == "turn_to":
         return True
     return floor_distance(place) <= settings.standoff + skill.parameters["tolerance"]
+
+
+def stands(odometry: Odometry | Missing) -> bool:
+    """Whether the base is at rest, as far as anybody knows."""
+    if isinstance(odometry, Missing):
+        return True
+    return abs(odometry.speed) <= REST_SPEED and abs(odometry.yaw_rate) <= REST_TURN
 
 
 def duration(skill: Skill) -> float:

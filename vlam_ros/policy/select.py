@@ -3,6 +3,9 @@
 Relations are read from metric positions in `base_link` (x forward, y left), so they are the
 robot's: left of is a larger y, in front of is nearer to the robot. What the positions do not
 decide is refused, not guessed.
+
+An object that may well be what the phrase means, though it is not confirmed, is a rival of the one
+that is: the surer of two alike is no more meant than the other.
 """
 
 from __future__ import annotations
@@ -26,16 +29,17 @@ def select(
 
     Args:
         phrase: the noun phrase, with relation and references.
-        seen: the confirmed objects of all phrases.
-        ambiguity: two candidates whose scores differ by less are equally good.
+        seen: the objects of all phrases. One that fits must be confirmed; others count beside it
+            if the second look gave them a score of `ambiguity` or more.
+        ambiguity: the score, in 0..1, from which an object that is not confirmed counts.
         missing: the reason to refuse with if there is no such object.
 
     Raises:
         Refusal: `missing`; TARGET_AMBIGUOUS if several objects fit; NO_POSITION if the relation
             needs a position that is unknown. References are selected in the same way.
     """
-    candidates = [o for o in seen if o.phrase == phrase.text]
-    if not candidates:
+    candidates = [o for o in seen if o.phrase == phrase.text and _counts(o, ambiguity)]
+    if not any(o.confirmed for o in candidates):
         raise Refusal(missing, f"I do not see '{phrase.text}': show it to me, or name another")
     references = [select(r, seen, ambiguity, missing) for r in phrase.references]
     # "the cup closest to the red cup": the red cup is a cup too.
@@ -50,8 +54,12 @@ def select(
         return candidates[0]
     if phrase.relation in _LEAST:
         measured = _LEAST[phrase.relation]
-        return _first(phrase, candidates, lambda c: measured(c, references), TIE)
-    return _first(phrase, candidates, lambda c: -c.score, ambiguity)
+        return _first(phrase, candidates, lambda c: measured(c, references))
+    raise _ambiguous(phrase, candidates)
+
+
+def _counts(thing: SceneObject, ambiguity: float) -> bool:
+    return thing.confirmed or (thing.looked_twice and thing.score >= ambiguity)
 
 
 def is_same(one: SceneObject, other: SceneObject) -> bool:
@@ -76,18 +84,21 @@ def _first(
     phrase: ObjectPhrase,
     candidates: Sequence[SceneObject],
     measure: Callable[[SceneObject], float],
-    tie: float,
 ) -> SceneObject:
-    """The candidate with the least measure, if it is least by `tie` or more."""
+    """The candidate with the least measure, if it is least by TIE or more."""
     ranked = sorted(candidates, key=measure)
-    equal = [c for c in ranked if measure(c) - measure(ranked[0]) < tie]
-    if len(equal) == 1:
-        return ranked[0]
+    equal = [c for c in ranked if measure(c) - measure(ranked[0]) < TIE]
+    if len(equal) > 1:
+        raise _ambiguous(phrase, equal)
+    return ranked[0]
+
+
+def _ambiguous(phrase: ObjectPhrase, equal: Sequence[SceneObject]) -> Refusal:
     places = [f"{floor_distance(c.position):.1f} m" for c in equal if c.position]
     at = f", at {', '.join(places[:-1])} and {places[-1]}" if len(places) > 1 else ""
     distances = (Relation.NEAREST, Relation.FARTHEST)
     hint = "leftmost" if phrase.relation in distances else "nearest"
-    raise Refusal(
+    return Refusal(
         Reason.TARGET_AMBIGUOUS,
         f"I see {len(equal)} candidates for '{_words(phrase)}'{at}: "
         f"say which, e.g. 'the {hint} {phrase.text}'",

@@ -14,6 +14,7 @@ from vlam_ros.policy.tool_path import Poses
 from vlam_ros.types import (
     DIMENSIONS,
     ActionSpace,
+    BoolArray,
     GripperState,
     Missing,
     Observation,
@@ -25,6 +26,9 @@ from vlam_ros.types import (
 
 AHEAD = 0.1
 """Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
+
+COMPANY = 0.15
+"""Metres from a LiDAR return to the next one of the same thing, at the distances driven to."""
 
 
 def check_age(name: str, stamp: int, now: int, limit: float) -> None:
@@ -63,18 +67,23 @@ def check_positions(step: SkillStep, max_spread: float) -> None:
             )
 
 
+def is_within(poses: Poses, reach: float) -> bool:
+    """Whether the arm reaches all poses [K,4] from where the base stands."""
+    return float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0)) <= reach
+
+
 def check_reach(
     step: SkillStep, skill: Skill, poses: Poses, space: ActionSpace, reach: float
 ) -> None:
     """UNREACHABLE if a pose [K,4] of a step is beyond the arm or outside the action space."""
     thing = step.destination if step.skill == "place" else step.target
     name = thing.phrase if thing else ""
-    farthest = float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0))
-    if skill.pose_of is PoseOf.TOOL and farthest > reach:
+    if skill.pose_of is PoseOf.TOOL and not is_within(poses, reach):
+        farthest = float(np.hypot(poses[:, 0], poses[:, 1]).max())
         raise Refusal(
             Reason.UNREACHABLE,
             f"to {said(step.skill)} at '{name}' the arm must reach {farthest:.2f} m, it reaches "
-            f"{reach:g} m: say 'go to the {name}' first",
+            f"{reach:g} m: bring the robot nearer",
         )
     low, high = np.array(space.low), np.array(space.high)
     # Not compared are NaN, which are not used, and the last bits of an angle of half a turn.
@@ -113,8 +122,8 @@ def check_path(
         return f"the path is not checked: {obstacles.reason}"
     check_age("LiDAR scan", obstacles.stamp, observation.now, age)
     points = obstacles.points[:, :2].astype(np.float64)
-    gaps = _distances(points, np.array(goal))
-    blocking = points[gaps <= corridor]
+    blocking = points[_distances(points, np.array(goal)) <= corridor]
+    blocking = blocking[_supported(blocking, points)]
     if len(blocking):
         x, y = blocking[np.argmin(np.hypot(blocking[:, 0], blocking[:, 1]))]
         name = step.target.phrase if step.target else "the goal"
@@ -139,6 +148,12 @@ def check_gripper(skill: Skill, gripper: GripperState | Missing) -> None:
             Reason.PRECONDITION,
             f"to {said(skill.name)} the gripper must hold something, it is empty: pick it up first",
         )
+
+
+def _supported(some: Poses, all_of_them: Poses) -> BoolArray:
+    """Which of some returns [N,2] have company among all [M,2]; a lone one is the floor's noise."""
+    gaps = np.linalg.norm(some[:, None] - all_of_them[None], axis=2)
+    return np.count_nonzero(gaps <= COMPANY, axis=1) > 1  # one of them is itself
 
 
 def _distances(points: Poses, goal: Poses) -> Poses:

@@ -79,12 +79,14 @@ def describe(models: Models) -> dict[str, str]:
 @dataclass(frozen=True)
 class Job:
     """A picture to decide on. Answers of an older generation than the node's are not wanted any
-    more: the instruction changed, or time jumped.
+    more: the instruction changed, or time jumped. With each jump of time an era begins, in which
+    nothing is remembered of the one before.
     """
 
     message: Image | CompressedImage
     request: InstructionRequest | None
     generation: int
+    era: int
     with_overlay: bool
 
     @property
@@ -120,7 +122,7 @@ class Decider:
         self._limits = settings.sensors
         self._sensors = sensors
         self._clock = clock
-        self._generation: int | None = None
+        self._era: int | None = None
 
     def __call__(self, job: Job) -> Answer:
         """Decide; a bad picture answers HOLD with STALE_SENSOR (there is no usable picture), a
@@ -128,9 +130,9 @@ class Decider:
         """
         now = self._clock()
         try:
-            if job.generation != self._generation:
+            if job.era != self._era:
                 self._pipeline.reset()
-                self._generation = job.generation
+                self._era = job.era
             image = image_from_message(job.message)
             observation = self._sensors().observation(image, job.stamp, now, self._limits)
             decision = self._pipeline.step(observation, job.request)

@@ -32,6 +32,7 @@ class DecisionLoop:
         self._shown: Picture | None = None
         # Answers of an older generation are not heard.
         self._generation = 0
+        self._era = 0
 
     @property
     def newest(self) -> int | None:
@@ -67,7 +68,7 @@ class DecisionLoop:
     def again(self, request: InstructionRequest | None, overlay: bool) -> None:
         """Decide on the last picture that was decided on, if there was one."""
         if self._shown is not None:
-            self._worker.put(Job(self._shown, request, self._generation, overlay))
+            self._worker.put(Job(self._shown, request, self._generation, self._era, overlay))
 
     def void(self) -> None:
         """The instruction changed: no answer under way counts."""
@@ -77,6 +78,7 @@ class DecisionLoop:
         """Time jumped: no picture and no answer under way counts."""
         self._shown = None
         self._pictures.clear()
+        self._era += 1
         self.void()
 
     def answers(self) -> Iterator[Answer]:

@@ -37,6 +37,8 @@ BASE_FRAMES = (BASE_FRAME, "base_footprint")
 
 DEPTHS_KEPT = 5
 """Depth images that are kept, as many as the topic's queue holds."""
+ODOMETRIES_KEPT = 50
+"""Readings that are kept for pictures that waited: half a second or more of most robots."""
 
 
 def odometry_from_message(message: OdometryMessage) -> Odometry:
@@ -133,13 +135,17 @@ class Sensors:
     floor: FloorPlane | Missing = Missing("no floor yet")
     obstacles: Obstacles | Missing = Missing("no obstacles yet")
     odometry: Odometry | Missing = Missing("no odometry yet")
+    driven: tuple[Odometry, ...] = ()
     gripper: GripperState | Missing = Missing("no gripper state yet")
     joints: JointState | Missing = Missing("no joint states yet")
 
     def with_data(self, name: str, data: Any) -> Sensors:
-        """With new data of one field; "depth" puts it in the place of the oldest of too many."""
+        """With new data of one field; of depth and odometry a few old ones are kept."""
         if name == "depth":
             return replace(self, depths=(*self.depths, data)[-DEPTHS_KEPT:])
+        if name == "odometry":
+            driven = (*self.driven, data)[-ODOMETRIES_KEPT:]
+            return replace(self, odometry=data, driven=driven)
         return replace(self, **{name: data})
 
     def with_complaint(self, name: str, why: str) -> Sensors:
@@ -157,7 +163,8 @@ class Sensors:
         """What is known at `now` about the picture taken at `stamp`; both in nanoseconds.
 
         Depth belongs to the picture with its stamp and to no other, and the camera's calibration
-        does not age. The rest is lost once it is too old.
+        does not age. Odometry is that of the picture, as near as it came. The rest is the newest;
+        all is lost once it is too old.
 
         Raises:
             ImageError: the picture does not have the camera's size.
@@ -171,10 +178,15 @@ class Sensors:
             attitude=_fresh("attitude", self.attitude, now, limits),
             floor=_fresh("floor", self.floor, now, limits),
             obstacles=_fresh("obstacles", self.obstacles, now, limits),
-            odometry=_fresh("odometry", self.odometry, now, limits),
+            odometry=self._odometry(stamp, now, limits),
             gripper=_fresh("gripper", self.gripper, now, limits),
             joints=_fresh("joints", self.joints, now, limits),
         )
+
+    def _odometry(self, stamp: int, now: int, limits: SensorSettings) -> Odometry | Missing:
+        if isinstance(newest := _fresh("odometry", self.odometry, now, limits), Missing):
+            return newest
+        return min(reversed(self.driven), key=lambda o: abs(o.stamp - stamp), default=newest)
 
     def _depth(
         self, stamp: int, size: tuple[int, ...], now: int, limits: SensorSettings

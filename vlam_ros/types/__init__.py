@@ -27,7 +27,7 @@ from vlam_ros.types.observation import (
     Obstacles,
     Odometry,
 )
-from vlam_ros.types.plan import Outcome, Plan, PlanState, Reason, SkillStep, Verdict
+from vlam_ros.types.plan import Outcome, Plan, PlanState, Reason, Sighting, SkillStep, Verdict
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Relation",
     "Scene",
     "SceneObject",
+    "Sighting",
     "SkillStep",
     "Uint8Array",
     "Uint16Array",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from vlam_ros.types.instruction import InstructionRequest, Placement
+from vlam_ros.types.observation import Odometry
 from vlam_ros.types.scene import SceneObject
 
 
@@ -80,14 +81,29 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Sighting:
+    """Where an object of the plan was seen last: in `base_link` at `stamp`, the base at `base`."""
+
+    thing: SceneObject
+    stamp: int
+    base: Odometry
+
+
+@dataclass(frozen=True)
 class PlanState:
     """What a pipeline remembers from one call to the next: how far the instruction is done.
 
     `since` is the stamp at which the current step began to be executed, 0 before that. `plan` is
-    the plan as it was executed last, None before that: the arm hides the objects it moves.
+    the plan as it was executed last, None before that: the arm hides the objects it moves. `target`
+    and `destination` are where those of the plan were seen last, None where nobody could tell how
+    the base moves since. `held` is the phrase of what was picked up last; it outlives the
+    instruction.
     """
 
     request: InstructionRequest | None = None
     current: int = 0
     since: int = 0
     plan: Plan | None = None
+    target: Sighting | None = None
+    destination: Sighting | None = None
+    held: str = ""

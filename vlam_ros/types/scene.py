@@ -24,7 +24,8 @@ class SceneObject:
     the resolution of the mask logits. `mask_score` is the mean mask probability, `margin` its lead
     over the best competing prompt; `score` is the final belief in [0, 1]: the second look's where
     there was one. `position` is in `base_link`: the object's centre, or from the floor its foot
-    point below that; `spread` is its standard deviation in metres.
+    point below that; `spread` is its standard deviation in metres. What is not `confirmed` may be
+    something else: it is not chosen, but what was chosen before may be followed by it.
     """
 
     phrase: str
@@ -38,6 +39,7 @@ class SceneObject:
     spread: float = float("nan")
     size: float = float("nan")
     source: PositionSource = PositionSource.NONE
+    confirmed: bool = True
 
     def same_piece(self, other: SceneObject | None) -> bool:
         """Whether both are the same piece for one phrase, wherever each is said to be."""
