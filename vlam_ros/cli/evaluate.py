@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlam_ros.cli import tasks
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     _add_common(degradation)
     degradation.set_defaults(run=run_degradation)
+    tasks.add_parser(subjects)
 
 
 def _add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:

@@ -1,0 +1,120 @@
+"""What one would write first: CLIPSeg for the noun, the highest pixel, and drive there.
+
+It has no second look, no competing prompts, no verification and no arm, takes the floor for level,
+and knows "stop" by its words. It gets the noun from our own parser, which is generous.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from vlam_ros.actions import ActionTokenizer, stop_chunk
+from vlam_ros.configuration import ActionSettings
+from vlam_ros.errors import InstructionError
+from vlam_ros.language import parse_instruction
+from vlam_ros.perception import Grounder
+from vlam_ros.pipeline import FRAME
+from vlam_ros.types import (
+    ActionChunk,
+    ActionSpace,
+    Camera,
+    Decision,
+    InstructionRequest,
+    Observation,
+    Outcome,
+    Plan,
+    Reason,
+    Scene,
+    Verdict,
+)
+
+STANDOFF, TOLERANCE = 0.65, 0.05
+"""Metres from the place at which it stops, and within which it is there."""
+_STOP = re.compile(r"\b(stop|halt|freeze|wait|still|stay|do not)\b")
+
+
+class HighestPixel:
+    """A decision maker to compare with."""
+
+    def __init__(self, grounder: Grounder, space: ActionSpace, action: ActionSettings) -> None:
+        self._grounder, self._tokenizer = grounder, ActionTokenizer(space)
+        self._horizon, self._step = action.horizon, round(action.step * 1e9)
+        self._start_offset = round(action.start_offset * 1e9)
+
+    def reset(self) -> None:
+        """It remembers nothing."""
+
+    def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
+        """Drive to the highest pixel of the noun's mask; hold where there is no noun."""
+        text = request.text if request else ""
+        try:
+            target = parse_instruction(text).target if text else None
+        except InstructionError:
+            target = None
+        if _STOP.search(text):
+            return self._stand(observation, request, Verdict(Outcome.DONE, confidence=1.0))
+        if target is None or not isinstance(observation.camera, Camera):
+            verdict = Verdict(Outcome.HOLD, Reason.INSTRUCTION_INVALID, "no noun")
+            return self._stand(observation, request, verdict)
+        features = self._grounder.encode_image(observation.image)
+        logits = self._grounder.segment(features, [target.text])[0]
+        place = _on_floor(logits, observation.camera)
+        distance = math.hypot(*place)
+        if distance <= STANDOFF + TOLERANCE:
+            return self._stand(observation, request, Verdict(Outcome.DONE, confidence=1.0))
+        return self._drive(observation, request, place, 1 - STANDOFF / distance)
+
+    def _drive(
+        self,
+        observation: Observation,
+        request: InstructionRequest | None,
+        place: tuple[float, float],
+        share: float,
+    ) -> Decision:
+        space, (x, y) = self._tokenizer.space, np.clip(place, -3.0, 3.0) * share
+        shares = np.arange(1, self._horizon + 1) / self._horizon
+        rows = np.full((self._horizon, 5), math.nan)
+        rows[:, 0] = space.commands.index("go_to")
+        rows[:, 1], rows[:, 2], rows[:, 4] = shares * x, shares * y, math.atan2(y, x)
+        verdict = Verdict(Outcome.EXECUTE, confidence=1.0)
+        chunk = ActionChunk(
+            stamp=observation.stamp,
+            frame_id=FRAME,
+            space=space,
+            tokens=self._tokenizer.encode(rows, ~np.isnan(rows[:, 1:])),
+            start_offset=self._start_offset,
+            step=self._step,
+            request=request or InstructionRequest(""),
+            skill="go_to",
+            trace="",
+            verdict=verdict,
+        )
+        return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
+
+    def _stand(
+        self, observation: Observation, request: InstructionRequest | None, verdict: Verdict
+    ) -> Decision:
+        chunk = stop_chunk(
+            stamp=observation.stamp,
+            frame_id=FRAME,
+            space=self._tokenizer.space,
+            step=self._step,
+            request=request or InstructionRequest(""),
+            verdict=verdict,
+        )
+        return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
+
+
+def _on_floor(logits: np.ndarray, camera: Camera) -> tuple[float, float]:
+    """Where the ray through the highest pixel meets a level floor, x and y in `base_link`."""
+    row, column = np.unravel_index(int(logits.argmax()), logits.shape)
+    height, width = logits.shape
+    u = (column + 0.5) * camera.width / width - 0.5
+    v = (row + 0.5) * camera.height / height - 0.5
+    direction = camera.rotation @ camera.rays([[u, v]])[0]
+    down = min(float(direction[2]), -1e-3)  # the horizon is far away, not nowhere
+    x, y, _ = camera.position - camera.position[2] / down * direction
+    return float(x), float(y)

@@ -1,0 +1,139 @@
+"""Runs many episodes on all cores, and goes on where it was interrupted.
+
+Each episode's record is a file of its own, written when the episode is over, so that nothing is
+lost and nothing is half-written. One worker has one model.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.evaluation.baseline import HighestPixel
+from vlam_ros.evaluation.closed_loop import EpisodeRecord, run_episode
+from vlam_ros.evaluation.episodes import episode_of_seed
+from vlam_ros.evaluation.film_strip import FilmStrip
+from vlam_ros.evaluation.lockstep import DecisionMaker
+from vlam_ros.pipeline import Pipeline
+
+
+class Variant(Enum):
+    """What runs an episode."""
+
+    VLAM = "vlam"
+    ENSEMBLE = "ensemble"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to be run by one variant, and the folder of its results."""
+
+    variant: Variant
+    seed: int
+    control: bool
+    model: str
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """The file of its record."""
+        return self.folder / self.variant.value / f"{self._name}.json"
+
+    @property
+    def strip(self) -> Path:
+        """The picture of what happened, where the episode failed."""
+        return self.folder / self.variant.value / f"{self._name}.jpg"
+
+    @property
+    def _name(self) -> str:
+        return f"{'control' if self.control else 'task'}-{self.seed}"
+
+
+def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
+    """Run the jobs that have no record yet, spread over processes.
+
+    Raises:
+        ConfigurationError: the folder cannot be written, or the model not be loaded.
+    """
+    to_do = [job for job in jobs if not job.record.exists()]
+    for job in to_do:
+        try:
+            job.record.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write to {job.folder}: {error.strerror}") from error
+    if not to_do:
+        return
+    # Not forked: MuJoCo's and torch's threads do not survive that.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, len(to_do)), initializer=_one_thread) as pool:
+        done = pool.imap_unordered(run_job, to_do)
+        for _ in tqdm(done, total=len(to_do), desc="episodes", disable=not progress):
+            pass
+
+
+def records(jobs: Sequence[Job]) -> dict[Variant, list[EpisodeRecord]]:
+    """What is written down of the jobs that were run, by variant."""
+    found: dict[Variant, list[EpisodeRecord]] = {}
+    for job in jobs:
+        if job.record.exists():
+            values = json.loads(job.record.read_text(encoding="utf-8"))
+            found.setdefault(job.variant, []).append(EpisodeRecord.from_dict(values))
+    return found
+
+
+def film_strip(folder: Path, variant: str, record: EpisodeRecord) -> bytes | None:
+    """The JPEG of an episode that failed; None if there is none."""
+    path = folder / variant / f"{record.name}.jpg"
+    return path.read_bytes() if path.exists() else None
+
+
+def run_job(job: Job) -> None:
+    """Run one episode and write its record; if it failed, its film strip before."""
+    strip = FilmStrip()
+    controller = ControllerSettings.load()
+    if job.variant is Variant.ENSEMBLE:
+        controller = replace(controller, control=replace(controller.control, ensemble=True))
+    record = run_episode(
+        episode_of_seed(job.seed, job.control),
+        _decider(job.variant is Variant.BASELINE, job.model),
+        FusionNodeSettings.load(),
+        controller,
+        strip.add,
+    )
+    if not record.success or record.collisions:
+        _write(job.strip, strip.jpeg())
+    _write(job.record, json.dumps(record.to_dict(), indent=1).encode())
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@cache
+def _decider(baseline: bool, model: str) -> DecisionMaker:
+    pipeline = Pipeline.from_settings(Settings.load(model__name_or_path=model))
+    pipeline.warm_up()
+    if not baseline:
+        return pipeline
+    return HighestPixel(pipeline.grounder, pipeline.policy.space, Settings.load().action)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of it or nothing."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)
