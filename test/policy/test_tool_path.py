@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def path(step: SkillStep) -> ToolPath:
 def test_pick_up_comes_from_above_and_grips_while_it_rests() -> None:
     grip = path(SkillStep("pick_up", thing("cup", 0.6, 0.1)))
     assert grip.poses[:, :2] == pytest.approx(np.tile([0.6, 0.1], (5, 1)))
-    assert grip.poses[:, 2] == pytest.approx([0.79, 0.79, 0.04, 0.04, 0.79])
+    assert grip.poses[:, 2] == pytest.approx([0.76, 0.76, 0.01, 0.01, 0.76])
     assert grip.poses[:, 3] == pytest.approx(np.full(5, math.atan2(0.1, 0.6)))
     assert grip.times == pytest.approx([0.0, 2.1, 3.6, 4.2, 6.0])
     assert grip.event == pytest.approx(3.9)
@@ -32,8 +33,8 @@ def test_a_path_begins_and_ends_above_what_the_camera_sees(skill: str) -> None:
         assert math.atan2(z - 0.60, x - 0.10) > upper_edge
 
 
-def test_a_measured_height_is_gripped_at() -> None:
-    assert path(SkillStep("pick_up", thing("cup", 0.6, z=0.3))).poses[2, 2] == pytest.approx(0.3)
+def test_the_cup_is_pressed_on_what_it_grips() -> None:
+    assert path(SkillStep("pick_up", thing("cup", 0.6, z=0.3))).poses[2, 2] == pytest.approx(0.27)
 
 
 def test_place_on_is_over_the_destination() -> None:
@@ -44,8 +45,11 @@ def test_place_on_is_over_the_destination() -> None:
 @pytest.mark.parametrize("placement", [Placement.NEXT_TO, Placement.TO])
 def test_place_beside_is_on_the_robots_side(placement: Placement) -> None:
     # 0.08 m beside a plate of radius 0.12 m, whose centre is 0.5 m away.
-    step = SkillStep("place", None, thing("plate", 0.3, -0.4, size=0.24), placement)
-    assert path(step).poses[2, :2] == pytest.approx([0.3 * 0.6, -0.4 * 0.6])
+    step = SkillStep("place", None, thing("plate", 0.3, -0.4, 0.05, size=0.24), placement)
+    assert path(step).poses[2, :3] == pytest.approx([0.3 * 0.6, -0.4 * 0.6, 0.10])
+    # What is 0.1 m wide is put down 0.05 m farther from it.
+    wide = path(replace(step, load=0.1))
+    assert wide.poses[2, :2] == pytest.approx([0.3 * 0.5, -0.4 * 0.5])
 
 
 def test_push_drives_the_object_its_distance_away_from_the_robot() -> None:

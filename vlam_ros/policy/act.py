@@ -36,7 +36,7 @@ MOTIONS: dict[str, Motion] = {
     "stop": Motion(PoseOf.BASE, None, frozenset()),
     "go_to": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"tolerance", "angle"})),
     "turn_to": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"angle"})),
-    "pick_up": Motion(PoseOf.TOOL, Noun.TARGET, _ARM),
+    "pick_up": Motion(PoseOf.TOOL, Noun.TARGET, _ARM | {"press"}),
     "place": Motion(PoseOf.TOOL, Noun.DESTINATION, _ARM | {"beside"}),
     "push": Motion(PoseOf.TOOL, Noun.TARGET, _ARM | {"beside", "distance"}),
     "search": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"rate"})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -158,8 +159,15 @@ def _with(
             step,
             target=found.get(target, step.target) if target else None,
             destination=found.get(destination, step.destination) if destination else None,
+            load=_load(steps[:index]),
         )
     return Plan(tuple(steps), current, _trace(steps, instruction))
+
+
+def _load(before: Sequence[SkillStep]) -> float:
+    """How wide what the steps before have picked up is, m."""
+    taken = [s.target for s in before if s.skill == "pick_up" and s.target]
+    return taken[-1].size if taken and math.isfinite(taken[-1].size) else 0.0
 
 
 def _sighting(

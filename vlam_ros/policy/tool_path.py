@@ -65,8 +65,7 @@ def _down_and_up(
 
 def _pick_up(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
     place = located(step.target)
-    # A position from the ground plane lies on the floor, where no gripper can close.
-    low = max(place[2], parameters["height"])
+    low = max(place[2] - parameters["press"], parameters["height"])
     return _down_and_up(place, bearing(place), low, parameters)
 
 
@@ -75,8 +74,8 @@ def _place(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
     theta = math.atan2(y, x)
     if step.placement is not Placement.ON:
         # On the robot's side of the destination, which is where the arm reaches.
-        gap = parameters["beside"] + _radius(step.destination)
-        x, y = x - gap * math.cos(theta), y - gap * math.sin(theta)
+        gap = parameters["beside"] + _radius(step.destination) + step.load / 2
+        x, y, z = x - gap * math.cos(theta), y - gap * math.sin(theta), 0.0
     return _down_and_up((x, y, z), theta, z + parameters["height"], parameters)
 
 

@@ -53,12 +53,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SkillStep:
-    """One skill of a plan: the skill's name, and the objects it acts on."""
+    """One skill of a plan: the skill's name, and the objects it acts on.
+
+    `load` is how wide what the gripper holds then is, in m; 0 if nobody knows.
+    """
 
     skill: str
     target: SceneObject | None = None
     destination: SceneObject | None = None
     placement: Placement = Placement.NONE
+    load: float = 0.0
 
 
 @dataclass(frozen=True)
