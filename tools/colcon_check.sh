@@ -36,7 +36,7 @@ node_runs() {
   return 1
 }
 
-for node in vlam_node fusion_node; do
+for node in vlam_node fusion_node controller_node; do
   check "lib/vlam_ros/$node is there" test -x "$installed/lib/vlam_ros/$node"
 done
 check "vlam on the PATH is bin/vlam" test "$(command -v vlam)" = "$installed/bin/vlam"
@@ -50,3 +50,4 @@ vlam_ros.resources.resource_path("config/vlam.yaml")
 PYTHON
 check "vlam_node runs, and ends cleanly on SIGTERM" node_runs vlam_node
 check "fusion_node runs, and ends cleanly on SIGTERM" node_runs fusion_node
+check "controller_node runs, and ends cleanly on SIGTERM" node_runs controller_node
