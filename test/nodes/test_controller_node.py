@@ -12,12 +12,13 @@ import pytest
 from control_world import ControlWorld, is_zero, speed
 from diagnostic_msgs.msg import DiagnosticStatus
 from driven import HOLD, NAN, go_to, halt_chunk, rows_chunk
-from geometry_msgs.msg import PoseStamped, TwistStamped
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Path
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import JointState, LaserScan
 from std_msgs.msg import Bool
 
+from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import Halt
@@ -34,6 +35,7 @@ import rclpy
 from driven import go_to
 from rclpy.node import Node
 from vlam_ros.msg import ActionChunk
+from vlam_ros.ros import qos
 from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_to_message
 rclpy.init()
@@ -71,6 +73,13 @@ def test_zero_is_published_at_the_rate_until_a_chunk_comes_and_then_the_robot_dr
     level, message, values = world.values()
     assert (level, message, values["halt"]) == (OK, "following", "NONE")
     assert float(values["age of odometry (s)"]) < 0.2
+
+
+def test_a_base_may_ask_for_a_deadline(world: ControlWorld) -> None:
+    heard: list[Twist] = []
+    world.other.create_subscription(Twist, "cmd_vel", heard.append, qos.VELOCITY)
+    world.activate()
+    world.until(lambda: len(heard) >= 3)
 
 
 def test_cmd_vel_is_stamped_where_that_is_asked_for(world: ControlWorld) -> None:

@@ -44,10 +44,12 @@ def test_stops_are_counted_when_they_begin() -> None:
     for halt in (Halt.NONE, Halt.OBSTACLE, Halt.OBSTACLE, Halt.NONE, Halt.OBSTACLE, Halt.ESTOP):
         statistics.command(halt)
     statistics.missed()
+    statistics.late(3)
     values = status(statistics)[2]
     assert (values["stops OBSTACLE"], values["stops ESTOP"]) == ("2", "1")
     assert values["halt"] == "ESTOP"
     assert values["gripper events missed"] == "1"
+    assert values["cmd_vel deadlines missed"] == "3"
 
 
 def test_an_error_is_a_warning_for_ten_seconds() -> None:

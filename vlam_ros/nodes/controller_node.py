@@ -14,6 +14,7 @@ from typing import Any
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Path
 from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks, QoSOfferedDeadlineMissedInfo
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
@@ -62,7 +63,12 @@ class ControllerNode(ManagedNode):
         """Check the parameters, advertise cmd_vel."""
         self._settings = self._declared.settings()
         kind = TwistStamped if self._settings.control.stamped_cmd_vel else Twist
-        self._velocities = self.create_lifecycle_publisher(kind, "cmd_vel", qos.COMMAND)
+        self._velocities = self.create_lifecycle_publisher(
+            kind,
+            "cmd_vel",
+            qos.VELOCITY,
+            event_callbacks=PublisherEventCallbacks(deadline=self._on_late),
+        )
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to listen and to command: zero until there is something to follow."""
@@ -99,6 +105,10 @@ class ControllerNode(ManagedNode):
         """Start anew: nothing that came is of this time."""
         if self._controller is not None:
             self._controller.reset()
+
+    def _on_late(self, event: QoSOfferedDeadlineMissedInfo) -> None:
+        if self._controller is not None:
+            self.reporter.late(event.total_count_change)
 
     # --------------------------------------------------------------------------- out
 

@@ -26,7 +26,7 @@ class ControlStatistics:
     def __init__(self) -> None:
         self._halt = Halt.INACTIVE
         self._stops: Counter[Halt] = Counter()
-        self._missed = 0
+        self._missed = self._late = 0
         self._last_error: tuple[int, str] | None = None
 
     def command(self, halt: Halt) -> None:
@@ -38,6 +38,10 @@ class ControlStatistics:
     def missed(self) -> None:
         """An event of the gripper passed."""
         self._missed += 1
+
+    def late(self, times: int) -> None:
+        """cmd_vel was silent for longer than its deadline."""
+        self._late += times
 
     def error(self, now: int, why: str) -> None:
         """Something that came cannot be used."""
@@ -56,6 +60,7 @@ class ControlStatistics:
             "halt": self._halt.name,
             **{f"stops {halt.name}": str(n) for halt, n in sorted(self._stops.items(), key=_name)},
             "gripper events missed": str(self._missed),
+            "cmd_vel deadlines missed": str(self._late),
             **details,
         }
         if self._last_error:
@@ -86,6 +91,10 @@ class ControlReporter(Reporter):
         """An event of the gripper passed, and a new chunk was asked for."""
         self._statistics.missed()
         self._node.get_logger().warning(f"a new chunk is asked for: {why}")
+
+    def late(self, times: int) -> None:
+        """cmd_vel missed its deadline, because the machine is too slow or too busy."""
+        self._statistics.late(times)
 
     def _note(self, now: int, message: str, about: str) -> None:
         self._statistics.error(now, message)

@@ -49,7 +49,10 @@ CLOCK = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
 """/clock, as rclpy listens to it."""
 
 COMMAND = _profile(ReliabilityPolicy.RELIABLE, 1)
-"""cmd_vel, arm, gripper."""
+"""arm, gripper; cmd_vel as a base listens to it, which may ask for a deadline besides."""
+
+VELOCITY = _profile(ReliabilityPolicy.RELIABLE, 1, deadline=Duration(seconds=0.1))
+"""cmd_vel as it is published: never longer silent, or the middleware tells both ends."""
 
 OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 1)
 """scene, ~/overlay, ~/markers, ~/depth_dense, /diagnostics."""
