@@ -124,7 +124,7 @@ class PolicySettings:
     skills: str = parameter("skill definitions: a file, or a name in config/")
     max_image_age: float = parameter("oldest picture that may move the robot, s", 0.01, 60)
     max_spread: float = parameter("largest standard deviation of a position, m", 0.001, 5)
-    ambiguity: float = parameter("two candidates whose scores differ by less are ambiguous", 0, 1)
+    ambiguity: float = parameter("score from which an unconfirmed object rivals another", 0, 1)
     standoff: float = parameter("distance kept from an object one goes to, m", 0.05, 5)
     corridor: float = parameter("half width of the path that must be free, m", 0.05, 5)
     reach: float = parameter("farthest floor distance the arm reaches, m", 0.05, 5)
@@ -197,7 +197,7 @@ class ArmSettings:
 class SimulationSettings:
     """Which room is simulated, and how fast."""
 
-    scene: str = parameter("the room: 'demo', or 'random:N' for that of seed N")
+    scene: str = parameter("the room: 'demo', 'errand', 'random:N', 'task:N' or 'control:N'")
     seed: int = parameter("of the errors of the sensors", 0, 2**31 - 1)
     rate: float = parameter("simulated seconds a second, where the machine can", 0.01, 100)
     picture_rate: float = parameter("pictures per simulated second", 0.1, 50)

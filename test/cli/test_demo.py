@@ -16,15 +16,20 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from policy_world import CALIBRATION, ToldPerceiver, WordClip, policy, settings
 from tiny_clipseg import save_tiny_checkpoint
+from told_decisions import DONE, decision
 
 from vlam_ros.actions import chunk_from_dict
+from vlam_ros.cli.demo_errand import INSTRUCTION, Timeline, complaints, errand
 from vlam_ros.cli.demo_scene import SCENE, TASKS, TOLERANCE, Task, judge
 from vlam_ros.cli.node_process import node_process, private_domain
 from vlam_ros.errors import ConfigurationError, VlamError
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.client import Answer
+from vlam_ros.ros.mission import Decided
 from vlam_ros.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
 from vlam_ros.types import (
     InstructionRequest,
@@ -36,7 +41,7 @@ from vlam_ros.types import (
     SceneObject,
 )
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 STANDOFF = settings().policy.standoff
 
 
@@ -103,7 +108,8 @@ def sight() -> Sight:
                     source=PositionSource.DEPTH,
                 )
             )
-    cup = Obstacles(0, np.array([SCENE.objects[0].position], np.float32))
+    x, y, z = SCENE.objects[0].position
+    cup = Obstacles(0, np.array([(x - 0.03, y, z), (x - 0.02, y - 0.02, z)], np.float32))
     return Sight(Observation(0, 0, rendering.image, camera, obstacles=cup), objects)
 
 
@@ -256,16 +262,69 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     )
 
 
+# ------------------------------------------------------------------- the errand
+
+FINE = EpisodeRecord(
+    "task-0", 0, "put next to", False, (), False, False, False, True, False, "", "DONE", "NONE", "",
+    seconds=20.0, path=1.3, straight=1.2,
+)  # fmt: skip
+
+
+def test_an_errand_is_wrong_if_it_is_not_done_or_not_in_truth_or_hits_something() -> None:
+    assert complaints(FINE) == []
+    held = replace(FINE, outcome="HOLD", reason="TARGET_NOT_FOUND", message="I do not see it")
+    assert complaints(held) == ["ended in HOLD TARGET_NOT_FOUND: I do not see it"]
+    beside = replace(FINE, success=False, why="still holds something")
+    assert complaints(beside) == ["the truth: still holds something"]
+    hit = replace(FINE, collisions=("chassis object0 0.31 m/s",))
+    assert complaints(hit) == ["hit something: chassis object0 0.31 m/s"]
+
+
+def test_the_errand_means_two_objects_that_are_too_far_apart_to_be_done() -> None:
+    task = errand().task
+    ball, box = (task.room.scene.objects[i or 0] for i in (task.target, task.destination))
+    assert (ball.phrase, box.phrase) == ("orange ball", "yellow box")
+    for phrase in (ball.phrase, box.phrase):
+        assert phrase in INSTRUCTION
+    assert math.dist(ball.position[:2], box.position[:2]) > 0.5
+
+
+def test_the_timeline_has_a_line_for_each_change() -> None:
+    lines: list[str] = []
+    timeline = Timeline(lambda text: lines.append(text.plain.rstrip()))
+    for seconds, made in enumerate(
+        [decision("go_to"), decision("go_to"), decision("pick_up"), decision("stop", DONE)]
+    ):
+        timeline.add(float(seconds), Decided(0, made, None, None, None))
+    assert lines == [
+        " 0.0 s  EXECUTE  step 1 of 2: go to red cup",
+        " 2.0 s  EXECUTE  step 2 of 2: pick up red cup",
+        " 3.0 s  DONE",
+    ]
+
+
 # ------------------------------------------------------------------- the whole
 
 
+@pytest.mark.timeout(1.2 * PATIENCE)
 def test_the_embedded_model_answers_all_as_it_must(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "vlam_ros.cli.main", "demo", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(TASKS)} of {len(TASKS)} answers are as they must be" in done.stdout
+    shown = [line.split() for line in done.stdout.splitlines()]
+    steps = [line[4] for line in shown if line[2:4] == ["EXECUTE", "step"]]
+    assert sorted(set(steps)) == ["1", "2", "3", "4"]
+    assert any("it holds the orange ball" in line for line in done.stdout.splitlines())
+    assert "the robot did what it was told" in done.stdout
+    with Image.open(tmp_path / "film.gif") as film:
+        assert (film.format, film.width) == ("GIF", 480)
+        assert film.n_frames > 50
+    assert (tmp_path / "film.gif").stat().st_size < 4_000_000
+    assert cv2.imread(str(tmp_path / "film_strip.jpg")).shape[1] == 4 * 480
 
 
+@pytest.mark.timeout(1.2 * PATIENCE)
 def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path: Path) -> None:
     model, out = save_tiny_checkpoint(tmp_path / "model"), tmp_path / "out"
     command = [sys.executable, "-m", "vlam_ros.cli.main", "demo"]
@@ -285,6 +344,8 @@ def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path:
         process.kill()
     assert (process.returncode, errors) == (1, "")
     assert "0 of 5 answers are as they must be" in " ".join(shown.split())
+    assert "the robot did not do what it was told" in " ".join(shown.split())
+    assert "wrong    ended in HOLD" in shown
     for task in TASKS:
         assert f"“{task.instruction}”" in shown
         folder = out / task.name
@@ -296,5 +357,7 @@ def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path:
             assert picture.shape[1] >= 640
             assert picture.shape[0] > 480
         assert cv2.imread(str(folder / "top.png")) is not None
-    for node in ("fusion_node", "vlam_node"):
-        assert "Traceback" not in (out / f"{node}.log").read_text(encoding="utf-8")
+    logs = [out / f"{node}.log" for node in ("fusion_node", "vlam_node")]
+    driving = ("fusion_node", "vlam_node", "controller_node", "simulator_node")
+    for log in [*logs, *(out / "errand" / f"{node}.log" for node in driving)]:
+        assert "Traceback" not in log.read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ import pytest
 from vlam_ros.actions import chunk_to_dict
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.evaluation.baseline import HighestPixel
-from vlam_ros.evaluation.closed_loop import EpisodeRecord, run_episode
+from vlam_ros.evaluation.closed_loop import run_episode
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.episodes import Episode, episode_of_seed
 from vlam_ros.evaluation.lockstep import Decided, Lockstep
 from vlam_ros.pipeline import Pipeline

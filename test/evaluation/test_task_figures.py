@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vlam_ros.evaluation.closed_loop import EpisodeRecord
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_counts import EXPECTED, Counts, Percentiles, Share, Stop
 from vlam_ros.evaluation.task_figures import common_episodes, figures_of, gates_of
 from vlam_ros.simulation.tasks import CONTROL

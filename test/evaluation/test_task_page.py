@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from vlam_ros.evaluation.closed_loop import EpisodeRecord
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_figures import figures_of
 from vlam_ros.evaluation.task_page import failures_of, task_page
 

@@ -7,7 +7,7 @@ import pytest
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.evaluation import task_runs
-from vlam_ros.evaluation.closed_loop import EpisodeRecord
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_runs import Job, Variant, film_strip, records, run_all, run_job
 
 

@@ -195,6 +195,29 @@ def test_a_random_room_has_the_number_of_its_seed(world: SimulatedWorld) -> None
     assert world.truth["objects"]
 
 
+def test_the_overview_is_drawn_while_somebody_looks_only(world: SimulatedWorld) -> None:
+    world.start()
+    came: list[Any] = []
+    topic = "simulator_node/overview"
+    subscription = world.other.create_subscription(Image, topic, came.append, qos.OUTPUT)
+    world.until(lambda: len(came) > 1)
+    assert image_from_message(came[-1]).shape == (360, 480, 3)
+    assert nanoseconds(came[-1].header.stamp) % 200_000_000 == 0
+    world.other.destroy_subscription(subscription)
+
+
+def test_what_is_visible_is_told_once_a_second(world: SimulatedWorld) -> None:
+    world.start()
+    truths = world.came["simulator_node/truth"]
+    truths.clear()
+    world.until(lambda: len(truths) > 20)
+    told = [json.loads(truth.data) for truth in truths]
+    counted = [truth["stamp"] for truth in told if truth["visible"] is not None]
+    assert 1 <= len(counted) <= 3
+    assert all(stamp % 10**9 == 0 for stamp in counted)
+    assert told[-1]["speed"] == pytest.approx(0.0, abs=0.01)
+
+
 def test_an_unknown_room_is_refused(world: SimulatedWorld) -> None:
     node = world.add(SimulatorNode, simulation__scene="kitchen")
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE

@@ -61,3 +61,25 @@ def test_a_window_beyond_the_edge_keeps_its_place() -> None:
     assert seen.box == (0, 0, 32, 32)
     assert seen.mask[:10, :8].all()
     assert not seen.mask[11:, :].any()
+
+
+def test_the_part_of_a_crop_that_a_mask_covers() -> None:
+    # Rows 60..120 and columns 100..160 of the picture: the first 60 of each in the crop.
+    mask = candidate(slice(20, 40), slice(25, 40)).mask
+    part = Window(left=100, top=60, side=64).part_of(mask, IMAGE, 64)
+    assert part[:60, :60].all()
+    assert part.sum() == 60 * 60
+    half = Window(left=100, top=60, side=64).part_of(mask, IMAGE, 32)
+    assert half[:30, :30].all()
+    assert half.sum() == 30 * 30
+
+
+def test_nothing_beyond_the_edge_is_part_of_a_mask() -> None:
+    part = Window(-32, -32, 64).part_of(np.ones(GRID, bool), IMAGE, 64)
+    assert part[32:, 32:].all()
+    assert part.sum() == 32 * 32
+
+
+def test_a_mask_too_small_for_the_pixels_of_a_crop_is_judged_by_all_of_it() -> None:
+    mask = candidate(slice(20, 21), slice(25, 26)).mask
+    assert Window(left=0, top=0, side=240).part_of(mask, IMAGE, 2).all()

@@ -181,10 +181,24 @@ def test_the_second_look_sees_crops_as_pictures_of_the_calibrated_size(
     with torch.inference_mode():
         output = checkpoint.model.clip(**tokens, pixel_values=pixels)
     expected = output.image_embeds @ output.text_embeds.T
-    cosines, masks = grounder.look_twice(crops, PROMPTS, ["red cup"] * len(crops))
+    cosines, _ = grounder.look_twice(crops, PROMPTS, [["red cup"]] * len(crops))
     assert cosines == pytest.approx(expected.numpy(), abs=1e-5)
-    assert masks.shape[0] == len(crops)
-    assert ((masks >= 0) & (masks <= 1)).all()
+
+
+def test_each_crop_is_decoded_for_its_own_prompts(grounder: Grounder, picture: Picture) -> None:
+    crops = [picture(50, 50, seed=1), picture(90, 90, seed=2)]
+    prompts = [PROMPTS, ("red cup",)]
+    _, together = grounder.look_twice(crops, (), prompts)
+    assert [len(masks) for masks in together] == [3, 1]
+    for crop, some, masks in zip(crops, prompts, together, strict=True):
+        (alone,) = grounder.look_twice([crop], (), [some])[1]
+        assert masks == pytest.approx(alone, abs=1e-4)
+    # At the model's own size the crop is a picture, and its masks are those of the picture.
+    whole = dataclasses.replace(load_checkpoint(grounder.name, device="cpu"), calibration=None)
+    eyes = Grounder(whole)
+    (masks,) = eyes.look_twice(crops[:1], (), [PROMPTS])[1]
+    expected = eyes.segment(eyes.encode_image(crops[0]), PROMPTS)
+    assert masks == pytest.approx(expected, abs=1e-4)
 
 
 def test_nothing_asked_gives_nothing(grounder: Grounder, picture: Picture) -> None:
@@ -193,7 +207,9 @@ def test_nothing_asked_gives_nothing(grounder: Grounder, picture: Picture) -> No
     with pytest.raises(ValueError, match="at least one prompt"):
         grounder.segment(features, ())
     assert grounder.similarity(features, ()).shape == (0,)
-    assert grounder.look_twice([], PROMPTS, ())[0].shape == (0, 3)
+    cosines, masks = grounder.look_twice([], PROMPTS, [])
+    assert cosines.shape == (0, 3)
+    assert masks == []
 
 
 def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, picture: Picture) -> None:
@@ -210,7 +226,7 @@ def test_half_precision_stays_near_float32(
     exact, near = (g.segment(g.encode_image(image), PROMPTS) for g in (grounder, half))
     assert near.dtype == np.float32
     assert np.abs(near - exact).max() <= 0.1 * np.abs(exact).max()
-    exact, near = (g.look_twice([image], PROMPTS, ["cup"])[0] for g in (grounder, half))
+    exact, near = (g.look_twice([image], PROMPTS, [["cup"]])[0] for g in (grounder, half))
     assert near == pytest.approx(exact, abs=0.05)
 
 

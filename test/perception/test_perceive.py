@@ -66,14 +66,16 @@ class ColourGrounder:
         return np.where(is_colour & (own > 50), own / 50, -5).astype(np.float32)
 
     def look_twice(
-        self, crops: Sequence[Uint8Array], texts: Sequence[str], phrases: Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, crops: Sequence[Uint8Array], texts: Sequence[str], prompts: Sequence[Sequence[str]]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         self.crops += crops
         rows = [[self._cosine(crop, text.split()) for text in texts] for crop in crops]
         small = [cv2.resize(crop, (64, 64), interpolation=cv2.INTER_NEAREST) for crop in crops]
-        logits = [self._logits(c, p) for c, p in zip(small, phrases, strict=True)]
-        masks = 1 / (1 + np.exp(-np.array(logits, np.float32).reshape(len(crops), 64, 64)))
-        return np.array(rows, np.float32).reshape(len(crops), len(texts)), masks
+        logits = [
+            np.stack([self._logits(crop, prompt) for prompt in some])
+            for crop, some in zip(small, prompts, strict=True)
+        ]
+        return np.array(rows, np.float32).reshape(len(crops), len(texts)), logits
 
     def _cosine(self, crop: Uint8Array, words: list[str]) -> float:
         middle = crop[len(crop) // 2, len(crop) // 2]
@@ -122,11 +124,12 @@ def test_a_second_look_tells_a_ball_from_the_cup_that_the_mask_took_it_for(
     assert ball.box == pytest.approx((200, 40, 232, 72), abs=1)
     assert cup.looked_twice
     assert ball.looked_twice
-    # Cosines of red cup, green cup, blue cup, ball: 0.9, 0.4, 0.4, 0 at temperature 20.
-    weights = np.exp(20 * np.array([0.9, 0.4, 0.4, 0.0]))
-    assert cup.score == pytest.approx(weights[0] / weights.sum(), abs=1e-6)
-    weights = np.exp(20 * np.array([0.5, 0.0, 0.0, 0.4]))
-    assert ball.score == pytest.approx(weights[0] / weights.sum(), abs=1e-6)
+    # Cosines of red cup, green cup, blue cup, ball: 0.9, 0.4, 0.4, 0 at temperature 20; mask logits
+    # 4, -5, -5 and 3.6, for a ball without colour is drawn a little less.
+    weights = np.exp((20 * np.array([0.9, 0.4, 0.4, 0.0]) + [4, -5, -5, 3.6]) / 2)
+    assert cup.score == pytest.approx(cup.mask_score * weights[0] / weights.sum(), abs=1e-5)
+    weights = np.exp((20 * np.array([0.5, 0.0, 0.0, 0.4]) + [2, -5, -5, 1.6]) / 2)
+    assert ball.score == pytest.approx(ball.mask_score * weights[0] / weights.sum(), abs=1e-5)
     assert cup.mask_score > 0.9
     assert scene.stamp == 7
 
@@ -142,6 +145,32 @@ def test_what_the_second_look_takes_for_something_else_is_left_out(few: Percepti
 
     assert left(score - 0.01) == 2
     assert left(score + 0.01) == 1
+
+
+def test_what_is_not_drawn_again_in_its_crop_is_left_out(few: PerceptionSettings) -> None:
+    class Forgetful(ColourGrounder):
+        """Draws nothing in crops."""
+
+        def look_twice(
+            self, crops: Sequence[Uint8Array], texts: Sequence[str], prompts: object
+        ) -> tuple[np.ndarray, list[np.ndarray]]:
+            cosines, logits = super().look_twice(crops, texts, [texts] * len(crops))
+            return cosines, [np.full_like(some, -5) for some in logits]
+
+    observation = observe(("red", 200, 40, 40))
+    assert perceive(few, observation, ["red cup"], ["red cup"]).objects
+    assert not perceive(few, observation, ["red cup"], ["red cup"], Forgetful()).objects
+
+
+def test_what_is_hardly_drawn_is_hardly_believed(few: PerceptionSettings) -> None:
+    def score(shade: int) -> float:
+        (cup,) = perceive(few, observe(("red", shade, 40, 40)), ["red cup"], ["red cup"]).objects
+        assert cup.score <= cup.mask_score
+        return cup.score
+
+    # Mask logits of 4 and 3: probabilities of 0.98 and 0.95, both taken for a cup.
+    assert score(200) == pytest.approx(0.982, abs=2e-3)
+    assert score(150) == pytest.approx(0.953, abs=2e-3)
 
 
 def test_the_picture_is_encoded_once(few: PerceptionSettings) -> None:
@@ -164,7 +193,9 @@ def test_crops_are_given_in_turns_and_the_rest_is_not_believed(few: PerceptionSe
     eyes = ColourGrounder()
     scene = perceive(few, observe(*reds, *blues), phrases, phrases, eyes)
     shades = [int(crop[len(crop) // 2, len(crop) // 2].max()) for crop in eyes.crops]
-    assert shades == [200, 190, 180]
+    assert shades == 2 * [200, 190, 180]
+    # Of the same things, first closely and then loosely: 1.3 and 1.6 times their 32 pixels.
+    assert [len(crop) for crop in eyes.crops] == 3 * [42] + 3 * [51]
     unseen = [o for o in scene.objects if not o.looked_twice]
     assert len(unseen) == 3
     assert all(o.score == 0 and not is_confirmed(o, CALIBRATION) for o in unseen)

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import pytest
@@ -102,16 +103,38 @@ def test_between_is_the_circle_around_the_two_references() -> None:
 
 
 def test_two_candidates_without_relation_are_ambiguous_and_the_way_out_is_said() -> None:
-    seen = [thing("cup", 0.9, score=0.9), thing("cup", 1.4, score=0.76)]
+    # However much surer one of them is: it is no more meant than the other.
+    seen = [thing("cup", 0.9, score=0.99), thing("cup", 1.4, score=0.55)]
     assert refused(seen) == (
         Reason.TARGET_AMBIGUOUS,
         "I see 2 candidates for 'cup', at 0.9 m and 1.4 m: say which, e.g. 'the nearest cup'",
     )
 
 
-def test_a_clearly_better_candidate_wins() -> None:
-    seen = [thing("cup", 0.9, score=0.7), thing("cup", 1.4, score=0.9)]
-    assert pick(seen) is seen[1]
+def doubtful(x: float, y: float = 0.0, **values: float | bool) -> SceneObject:
+    """A cup, maybe: seen twice and not confirmed."""
+    return dataclasses.replace(thing("cup", x, y), confirmed=False, **values)  # type: ignore[arg-type]
+
+
+def test_a_doubtful_rival_of_a_confirmed_object_makes_the_phrase_ambiguous() -> None:
+    sure = thing("cup", 0.9)
+    assert refused([sure, doubtful(1.4, score=0.15)])[0] is Reason.TARGET_AMBIGUOUS
+    assert pick([sure, doubtful(1.4, score=0.14)]) is sure
+    # Without a second look a score says little: masks of two phrases are alike.
+    assert pick([sure, doubtful(1.4, score=0.4, looked_twice=False)]) is sure
+
+
+def test_what_is_only_doubtful_is_not_there() -> None:
+    assert refused([doubtful(0.9, score=0.4), doubtful(1.4, score=0.3)])[0] is (
+        Reason.TARGET_NOT_FOUND
+    )
+
+
+def test_a_relation_decides_between_a_confirmed_object_and_a_doubtful_rival() -> None:
+    left, right = doubtful(1.0, 0.4, score=0.3), thing("cup", 1.0, -0.4)
+    assert pick([right, left], Relation.LEFTMOST) is left
+    assert pick([right, left], Relation.RIGHTMOST) is right
+    assert pick([right, left, thing("plate", 1.0)], Relation.LEFT_OF, PLATE) is left
 
 
 def test_several_left_of_the_plate_are_still_ambiguous() -> None:

@@ -17,9 +17,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vlam_ros.cli.demo import START_PATIENCE
 from vlam_ros.cli.demo_scene import SCENE
-from vlam_ros.cli.node_process import private_domain
+from vlam_ros.cli.node_process import START_PATIENCE, private_domain
 from vlam_ros.cli.simulated_robot import SimulatedRobot, simulated_robot
 from vlam_ros.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
 from vlam_ros.evaluation.report import Report, Row

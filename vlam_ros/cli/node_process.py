@@ -13,6 +13,8 @@ from typing import Any
 
 from vlam_ros.errors import ConfigurationError, VlamError
 
+START_PATIENCE = 120.0
+"""Seconds for the nodes to start, on a machine that is busy."""
 END_PATIENCE = 10.0
 """Seconds for a node to end."""
 

@@ -11,12 +11,13 @@ from rich.text import Text
 from vlam_ros.actions import ActionTokenizer, due_times, tokens_to_text
 from vlam_ros.types import ActionChunk, Outcome, Plan, PositionSource, SceneObject
 
-_STYLES = {Outcome.EXECUTE: "bold green", Outcome.HOLD: "bold yellow", Outcome.DONE: "bold blue"}
+STYLES = {Outcome.EXECUTE: "bold green", Outcome.HOLD: "bold yellow", Outcome.DONE: "bold blue"}
+"""Of verdicts."""
 
 
 def show_decision(console: Console, chunk: ActionChunk, plan: Plan) -> None:
     """Print the plan and where its objects are, the verdict, and the decoded actions."""
-    verdict, style = chunk.verdict, _STYLES[chunk.verdict.outcome]
+    verdict, style = chunk.verdict, STYLES[chunk.verdict.outcome]
     console.print(Text.assemble(("plan     ", "dim"), chunk.trace or "none"))
     for step in plan.steps[plan.current :]:
         for thing in (step.target, step.destination):

@@ -42,6 +42,12 @@ def add_parser(subjects: Subparsers) -> None:
         "highest pixel (vlam)",
     )
     parser.add_argument(
+        "--ros",
+        action="store_true",
+        help="run the nodes themselves over ROS 2 topics, one episode after another, in place of "
+        "--variants",
+    )
+    parser.add_argument(
         "--model",
         default="embedded",
         metavar="NAME",
@@ -70,11 +76,16 @@ def run(options: argparse.Namespace) -> int:
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [
         Job(Variant(variant), options.seed + index, of_control, options.model, options.out)
-        for variant in options.variants
+        for variant in (["ros"] if options.ros else options.variants)
         for of_control, count in ((False, options.episodes), (True, control))
         for index in range(count)
     ]
-    run_all(jobs, options.workers)
+    if options.ros:
+        from vlam_ros.cli.tasks_ros import run_over_ros
+
+        run_over_ros(jobs, options.model, options.out / "logs")
+    else:
+        run_all(jobs, options.workers)
     found = {variant.value: those for variant, those in records(jobs).items()}
     figures = figures_of(found, {"model": options.model, "first seed": options.seed})
     failures = failures_of(found, lambda variant, record: film_strip(options.out, variant, record))

@@ -27,7 +27,7 @@ HIT = 0.5
 class Candidate:
     """What the pipeline made of one query: a possible object.
 
-    `margin` is its mask's lead, `score` the second look's probability, `mask` as the second look
+    `margin` is its mask's lead, `score` that of the second look, `mask` as the second look
     leaves it.
     """
 

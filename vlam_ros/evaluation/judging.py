@@ -11,6 +11,7 @@ from vlam_ros.simulation.layout import place
 from vlam_ros.simulation.room import half_height
 from vlam_ros.simulation.scene import ObjectSpec, footprint_radius
 from vlam_ros.simulation.tasks import CONTROL, Kind, Task
+from vlam_ros.simulation.truth import Truth
 
 CLOSE = (0.40, 0.85)
 """Metres from the object gone to, from base to centre."""
@@ -52,6 +53,18 @@ class Moment:
     objects: tuple[tuple[float, float, float], ...]
     held: int | None
     visible: tuple[int, ...]
+
+
+def moment_of(truth: Truth, start: int = 0) -> Moment:
+    """What a simulation tells, seconds counted from `start` (ns)."""
+    return Moment(
+        (truth.stamp - start) / 1e9,
+        truth.pose,
+        truth.speed,
+        truth.positions,
+        truth.held,
+        truth.visible or (),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlam_ros.evaluation.closed_loop import EpisodeRecord
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.simulation.tasks import CONTROL, Kind
 from vlam_ros.types import Outcome, Reason
 
@@ -176,6 +176,7 @@ class Counts:
     stops: dict[str, Stop]
     compute: Percentiles
     latency: Percentiles
+    wall_latency: Percentiles
 
     @classmethod
     def of(cls, records: Sequence[EpisodeRecord]) -> Counts:
@@ -195,6 +196,7 @@ class Counts:
             stops=_stops(tasks),
             compute=Percentiles.of(s for r in records for s in r.compute),
             latency=Percentiles.of(s for r in records for s in r.latencies),
+            wall_latency=Percentiles.of(s for r in records for s in r.wall_latencies),
         )
 
 

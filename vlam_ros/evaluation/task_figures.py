@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlam_ros.evaluation.closed_loop import HARMLESS, EpisodeRecord
+from vlam_ros.evaluation.diary import HARMLESS, EpisodeRecord
 from vlam_ros.evaluation.task_counts import Counts, Share
 from vlam_ros.evaluation.task_table import Table, share, tables
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from string import Template
 
-from vlam_ros.evaluation.closed_loop import EpisodeRecord
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_counts import ending
 from vlam_ros.evaluation.task_figures import Gate, TaskFigures
 from vlam_ros.evaluation.task_page_template import PAGE

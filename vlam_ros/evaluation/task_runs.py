@@ -21,7 +21,8 @@ from tqdm import tqdm
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.evaluation.baseline import HighestPixel
-from vlam_ros.evaluation.closed_loop import EpisodeRecord, run_episode
+from vlam_ros.evaluation.closed_loop import run_episode
+from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.episodes import episode_of_seed
 from vlam_ros.evaluation.film_strip import FilmStrip
 from vlam_ros.evaluation.lockstep import DecisionMaker
@@ -34,6 +35,8 @@ class Variant(Enum):
     VLAM = "vlam"
     ENSEMBLE = "ensemble"
     BASELINE = "baseline"
+    ROS = "ros"
+    """The nodes themselves, over topics; not run by `run_all`."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,7 @@ def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
     Raises:
         ConfigurationError: the folder cannot be written, or the model not be loaded.
     """
-    to_do = [job for job in jobs if not job.record.exists()]
-    for job in to_do:
-        try:
-            job.record.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"cannot write to {job.folder}: {error.strerror}") from error
-    if not to_do:
+    if not (to_do := not_run_yet(jobs)):
         return
     # Not forked: MuJoCo's and torch's threads do not survive that.
     context = multiprocessing.get_context("spawn")
@@ -81,6 +78,21 @@ def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
         done = pool.imap_unordered(run_job, to_do)
         for _ in tqdm(done, total=len(to_do), desc="episodes", disable=not progress):
             pass
+
+
+def not_run_yet(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs without a record, whose folders exist then.
+
+    Raises:
+        ConfigurationError: a folder cannot be made.
+    """
+    to_do = [job for job in jobs if not job.record.exists()]
+    for job in to_do:
+        try:
+            job.record.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write to {job.folder}: {error.strerror}") from error
+    return to_do
 
 
 def records(jobs: Sequence[Job]) -> dict[Variant, list[EpisodeRecord]]:
@@ -112,6 +124,11 @@ def run_job(job: Job) -> None:
         controller,
         strip.add,
     )
+    keep(job, record, strip)
+
+
+def keep(job: Job, record: EpisodeRecord, strip: FilmStrip) -> None:
+    """Write down what became of an episode; the film strip only if something went wrong."""
     if not record.success or record.collisions:
         _write(job.strip, strip.jpeg())
     _write(job.record, json.dumps(record.to_dict(), indent=1).encode())

@@ -150,7 +150,8 @@ def _held(variants: Mapping[str, Counts]) -> Table:
 def _stops(variants: Mapping[str, Counts]) -> Table:
     names = dict.fromkeys(name for c in variants.values() for name in c.stops)
     rows = {_halt(name): _stop(name) for name in names}
-    note = "How often the controller let the robot stand in tasks that can be done, and how long."
+    note = "How often the controller let the robot stand in tasks that can be done, and how long"
+    note += ", where that was measured."
     return _table("Stops", variants, rows, note)
 
 
@@ -158,6 +159,7 @@ def _times(variants: Mapping[str, Counts]) -> Table:
     rows: dict[str, _Cell] = {"computing": lambda c: _percentiles(c.compute)}
     if any(c.latency.cases for c in variants.values()):
         rows["from a picture's stamp to its chunk"] = lambda c: _percentiles(c.latency)
+        rows["the same on the wall"] = lambda c: _percentiles(c.wall_latency)
     note = "p50 / p95 / p99 in ms, of all decisions."
     return _table("Time per decision", variants, rows, note)
 
@@ -197,7 +199,9 @@ def _held_for(reason: str) -> _Cell:
 def _stop(name: str) -> _Cell:
     def cell(counts: Counts) -> str:
         stop = counts.stops.get(name)
-        return f"{stop.times} ×, {stop.seconds:.0f} s" if stop else NOTHING
+        if stop is None:
+            return NOTHING
+        return f"{stop.times} ×" + (f", {stop.seconds:.0f} s" if stop.seconds else "")
 
     return cell
 

@@ -26,12 +26,13 @@ class Calibration:
         mask_threshold: probability, in 0..1, above which a mask pixel can belong to a phrase.
         tolerance: lead in mask probability, in 0..1, that an opponent may have on a pixel before
             the pixel is taken from a phrase; 0: the best prompt takes it.
-        crop_threshold: probability, in 0..1, from which the second look confirms a candidate.
-        crop_rejection: probability, in 0..1, below which the second look takes a candidate for
-            something else, and it is left out of the scene.
+        crop_threshold: score, in 0..1, from which the second look confirms a candidate.
+        crop_rejection: score, in 0..1, below which the second look takes a candidate for something
+            else, and it is left out of the scene.
         margin: lead in mask probability, in 0..1, that a candidate needs over the runner-up.
         crop_size: side in pixels of the square that a crop is resized to, a multiple of the patch.
-        crop_temperature: factor on the image-text cosines in the second look's softmax.
+        crop_temperature: factor on the image-text cosines in the second look's softmax, where they
+            count as much as the mask logits.
         skill_threshold: text-text cosine, in -1..1, below which words mean none of the skills.
         skill_temperature: factor on the text-text cosines in the skills' softmax.
         vocabulary: the words that the checkpoint was trained on; None means an open vocabulary.

@@ -2,7 +2,7 @@
 
 A managed node. While it is active time passes in its room, `simulation.rate` times as fast as on
 the wall or as fast as the machine can: it may be late, but it skips nothing. The truth, for those
-who judge the robot, is on `~/truth` as JSON.
+who judge the robot, is on `~/truth` as JSON, and what it looks like from aside on `~/overview`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ PATIENCE = 200_000_000
 """ns by which the simulation may be late and still makes up for it."""
 TRUTH_EVERY = 10
 """Ticks from one truth to the next."""
+LOOK_EVERY = 100
+"""Ticks from one truth that tells what is visible to the next; it takes a rendering."""
+OVERVIEW_EVERY = 20
+"""Ticks from one overview to the next."""
+OVERVIEW_SIZE = (480, 360)
+"""Its width and height, pixels."""
 
 
 class SimulatorNode(ManagedNode):
@@ -59,6 +65,7 @@ class SimulatorNode(ManagedNode):
         self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
         self._images = advertise(Image, "image", qos.PICTURE)
         self._truths = advertise(String, "~/truth", qos.OUTPUT)
+        self._overviews = advertise(Image, "~/overview", qos.OUTPUT)
         self._sensors: SensorPublishers | None = None
         self._simulator: Simulator | None = None  # while active
 
@@ -165,8 +172,6 @@ class SimulatorNode(ManagedNode):
 
     def _tick(self) -> None:
         """Let one tick pass, if it is time, and publish what was measured in it."""
-        from vlam_ros.simulation.truth import truth_as_json
-
         simulator, sensors = self._simulator, self._sensors
         now = self._steady.now().nanoseconds
         if simulator is None or sensors is None or now < self._due:
@@ -180,8 +185,18 @@ class SimulatorNode(ManagedNode):
             sensors.publish(arrival.measured)
         if self._ticks % self._picture_every == 0:
             self._publish_picture(simulator)
+        self._tell_watchers(simulator)
+
+    def _tell_watchers(self, simulator: Simulator) -> None:
+        """Publish what no robot knows, if it is time and somebody listens."""
+        from vlam_ros.simulation.truth import truth_of, truth_to_json
+
         if self._ticks % TRUTH_EVERY == 0 and self._truths.get_subscription_count() > 0:
-            self._truths.publish(String(data=truth_as_json(simulator)))
+            truth = truth_of(simulator, look=self._ticks % LOOK_EVERY == 0)
+            self._truths.publish(String(data=truth_to_json(truth)))
+        if self._ticks % OVERVIEW_EVERY == 0 and self._overviews.get_subscription_count() > 0:
+            overview = simulator.overview(*OVERVIEW_SIZE)
+            self._overviews.publish(image_to_message(overview, simulator.now, "map"))
 
     def _publish_picture(self, simulator: Simulator) -> None:
         camera = simulator.camera

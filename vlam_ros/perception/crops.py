@@ -46,6 +46,21 @@ class Window:
         )
         return np.pad(inside, beyond, mode="edge")
 
+    def part_of(self, mask: BoolArray, image_size: tuple[int, int], pixels: int) -> BoolArray:
+        """What of the crop, resized to a side of `pixels`, a mask of the picture covers.
+
+        All of it if nothing: the piece is smaller than the pixels of the crop.
+        """
+        rows, columns = (
+            _mask_pixels(corner, self.side, pixels, picture, grid)
+            for corner, picture, grid in zip(
+                (self.top, self.left), image_size, mask.shape, strict=True
+            )
+        )
+        part = np.zeros((pixels, pixels), bool)
+        part[np.ix_(rows >= 0, columns >= 0)] = mask[np.ix_(rows[rows >= 0], columns[columns >= 0])]
+        return part if part.any() else np.ones_like(part)
+
 
 def square_crop(image: Uint8Array, box: tuple[int, int, int, int], margin: float) -> Uint8Array:
     """The square uint8[S,S,3] around a box: S is its longer side times 1 + margin, in pixels."""
@@ -104,6 +119,15 @@ def _crop_pixels(
     middle = (np.arange(grid) + 0.5) * picture / grid
     line = np.floor((middle - corner) * pixels / side).astype(np.int64)
     return np.where((line >= 0) & (line < pixels), line, -1)
+
+
+def _mask_pixels(
+    corner: int, side: int, pixels: int, picture: int, grid: int
+) -> npt.NDArray[np.int64]:
+    """For the middle of each of the crop's lines the grid line there, -1 outside of the picture."""
+    middle = corner + (np.arange(pixels) + 0.5) * side / pixels
+    line = np.floor(middle * grid / picture).astype(np.int64)
+    return np.where((line >= 0) & (line < grid), line, -1)
 
 
 def _image_box(

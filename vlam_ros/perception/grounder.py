@@ -117,9 +117,12 @@ class Grounder:
 
     @torch.inference_mode()
     def look_twice(
-        self, crops: Sequence[Uint8Array], texts: Sequence[str], phrases: Sequence[str]
-    ) -> tuple[Float32Array, Float32Array]:
-        """What N crops uint8[H,W,3] show, in one vision batch.
+        self,
+        crops: Sequence[Uint8Array],
+        texts: Sequence[str],
+        prompts: Sequence[Sequence[str]],
+    ) -> tuple[Float32Array, list[Float32Array]]:
+        """What N crops uint8[H,W,3] show, in one vision and one decoder batch.
 
         Crops are resized to `calibration.crop_size`, or to the model's own size if there is no
         calibration; the position embeddings are interpolated.
@@ -127,20 +130,27 @@ class Grounder:
         Args:
             crops: N pictures.
             texts: T texts to compare each crop with.
-            phrases: for each crop the phrase whose mask is wanted.
+            prompts: for each crop what masks are wanted of, one or more.
 
         Returns:
-            CLIP cosines float32[N,T], and mask probabilities float32[N,s,s].
+            CLIP cosines float32[N,T], and for each crop the mask logits float32[P,s,s] of its P
+            prompts.
         """
         if not crops:
-            return np.zeros((0, len(texts)), np.float32), np.zeros((0, 0, 0), np.float32)
+            return np.zeros((0, len(texts)), np.float32), []
         size = self.calibration.crop_size if self.calibration else None
         pixels = torch.cat([preprocess(crop, self._preprocessing, size) for crop in crops])
         embeddings, states = self._clip.pictures(pixels)
-        each = torch.arange(len(crops), device=self.device)
-        masks = decode_masks(self._model, states.activations, self._clip.texts(phrases), each)
         cosines = embeddings @ self._clip.text_directions(texts).T
-        return cosines.cpu().numpy(), masks.float().sigmoid().cpu().numpy()
+        counts = [len(some) for some in prompts]
+        conditions = self._clip.texts([prompt for some in prompts for prompt in some])
+        each = torch.repeat_interleave(
+            torch.arange(len(crops), device=self.device),
+            torch.tensor(counts, device=self.device),
+        )
+        logits = decode_masks(self._model, states.activations, conditions, each)
+        by_crop = logits.float().cpu().split(counts)
+        return cosines.cpu().numpy(), [masks.numpy() for masks in by_crop]
 
 
 def _calibration(checkpoint: Checkpoint, clip: Checkpoint | None) -> Calibration | None:

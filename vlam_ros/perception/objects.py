@@ -40,8 +40,7 @@ def find_objects(
         min_area: the smallest object, in pixels of the mask.
     """
     index = {prompt: i for i, prompt in enumerate(prompts)}
-    # logaddexp, because exp overflows on the large logits of an untrained decoder.
-    probabilities = np.exp(-np.logaddexp(0, -logits))
+    probabilities = expit(logits)
     found: list[SceneObject] = []
     for phrase, others in opponents.items():
         own, rivals = index[phrase], [index[other] for other in others]
@@ -67,6 +66,12 @@ def find_objects(
                 )
             )
     return tuple(sorted(found, key=lambda o: -o.mask_score))
+
+
+def expit(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The probabilities, in 0..1, of log-odds."""
+    # logaddexp, because exp overflows on the large logits of an untrained decoder.
+    return np.exp(-np.logaddexp(np.float32(0), -logits))
 
 
 def _image_box(

@@ -1,7 +1,9 @@
 """From an observation to a scene: masks say where something is, the second look whether it is.
 
-The second look compares CLIP's view of each candidate's crop with the phrase and its opponents.
-It is believed before the mask: small towers tell colours from masks, but shapes only from crops.
+The second look asks CLIP and CLIPSeg's decoder which of a phrase and its opponents two crops of a
+candidate show, one close and one loose, and takes the mean of their log-odds. Its probability times
+that of the mask is the score: a piece that only hints at the phrase is often a part of something
+else, and in a crop of it nothing else is seen.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from vlam_ros.models import Calibration
 from vlam_ros.perception.competitors import opponents
 from vlam_ros.perception.crops import Window, refined
 from vlam_ros.perception.grounder import Grounder, ImageFeatures
-from vlam_ros.perception.objects import find_objects
+from vlam_ros.perception.objects import expit, find_objects
 from vlam_ros.perception.positions import locate
 from vlam_ros.types import Observation, Scene, SceneObject, Uint8Array
 
 UNCALIBRATED_MASK_THRESHOLD = 0.5
 """Where a sigmoid is undecided: for showing what an uncalibrated checkpoint sees, no more."""
+LOOSER = 0.3
+"""What the loose crop has more margin than the close one, share of the candidate's size."""
 
 
 def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> bool:
@@ -103,41 +107,52 @@ class Perceiver:
         looked: Sequence[str],
         calibration: Calibration,
     ) -> list[SceneObject]:
-        """The objects with scores, masks and boxes of the second look, in one vision batch.
+        """The objects with scores of the second look, masks and boxes of its close crops.
 
-        What CLIP takes for something else at a closer look is left out, and so is what CLIPSeg
-        does not draw again unless CLIP confirms it.
+        What it takes for something else is left out, and so is what CLIPSeg does not draw again.
         """
         chosen = _take_turns(objects, looked, self.settings.crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
         unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
-        windows = [Window.around(o.box, self.settings.crop_margin) for o in chosen]
         texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *rivals[o.phrase])))
-        cosines, masks = self.grounder.look_twice(
-            [window.cut(image) for window in windows], texts, [o.phrase for o in chosen]
+        compared = [(o.phrase, *rivals[o.phrase]) for o in chosen]
+        margin = self.settings.crop_margin
+        close, loose = (
+            [Window.around(o.box, m) for o in chosen] for m in (margin, margin + LOOSER)
+        )
+        cosines, logits = self.grounder.look_twice(
+            [window.cut(image) for window in (*close, *loose)], texts, compared * 2
         )
         closely_seen = []
-        for candidate, window, row, mask in zip(chosen, windows, cosines, masks, strict=True):
+        for index, (candidate, window) in enumerate(zip(chosen, close, strict=True)):
             closer = refined(
                 candidate,
                 window,
-                mask,
+                expit(logits[index][0]),
                 image.shape[:2],
                 mask_threshold=calibration.mask_threshold,
                 min_area=self.settings.min_area,
             )
-            compared = [texts.index(t) for t in (candidate.phrase, *rivals[candidate.phrase])]
-            score = _first_of_softmax(calibration.crop_temperature * row[compared])
-            least = calibration.crop_rejection if closer else calibration.crop_threshold
-            if score < least:
+            if closer is None:
                 continue
-            seen = dataclasses.replace(closer or candidate, score=score, looked_twice=True)
-            closely_seen.append(seen)
+            columns = [texts.index(t) for t in compared[index]]
+            opinions = []
+            for view, cut in ((index, window), (index + len(chosen), loose[index])):
+                piece = cut.part_of(candidate.mask, image.shape[:2], logits[view].shape[-1])
+                opinions += [
+                    calibration.crop_temperature * cosines[view, columns],
+                    logits[view][:, piece].mean(axis=1),
+                ]
+            # Their mean, not their sum: opinions on the same pixels are not independent.
+            recognised = _first_of_softmax(np.mean(opinions, axis=0, dtype=np.float64))
+            score = candidate.mask_score * recognised
+            if score >= calibration.crop_rejection:
+                closely_seen.append(dataclasses.replace(closer, score=score, looked_twice=True))
         return closely_seen + unbelieved
 
 
-def _first_of_softmax(logits: npt.NDArray[np.float32]) -> float:
-    weights = np.exp(logits.astype(np.float64) - logits.max())
+def _first_of_softmax(logits: npt.NDArray[np.float64]) -> float:
+    weights = np.exp(logits - logits.max())
     return float(weights[0] / weights.sum())
 
 

@@ -93,7 +93,7 @@ def ground(
         observation: the picture's.
         seen: the objects of the picture.
         state: how far the plan is done; the steps before stay as they are.
-        ambiguity: two candidates whose scores differ by less are ambiguous.
+        ambiguity: the score from which an object that is not confirmed rivals one that is.
 
     Raises:
         Refusal: TARGET_NOT_FOUND, DESTINATION_NOT_FOUND, TARGET_AMBIGUOUS or NO_POSITION.

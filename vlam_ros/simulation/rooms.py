@@ -1,4 +1,4 @@
-"""Rooms that have a name: that of the demo, and random ones by their seeds."""
+"""Rooms that have a name: those of the demo, and random ones by their seeds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from vlam_ros.errors import SimulationError
+from vlam_ros.simulation.pose import BasePose
 from vlam_ros.simulation.room import RoomSpec
 from vlam_ros.simulation.scene import COLOURS, CUP_SIZES, ObjectSpec, SceneSpec
 from vlam_ros.simulation.tasks import random_task
@@ -45,14 +46,33 @@ that the nodes' default parameters describe.
 """
 
 
+ERRAND_START = BasePose(0.0, -1.0, yaw=0.45)
+"""Where the robot of the demo's errand starts: from there it has a free way to the orange ball, and
+from that to the yellow box.
+"""
+
+
 def named_room(name: str) -> RoomSpec:
-    """A room by its name: "demo", or "random:N" for that of the task with seed N.
+    """A room by its name.
+
+    Args:
+        name: "demo", or "errand" for the same objects with another start of the robot; "task:N" or
+            "control:N" for the room of the evaluation's task with seed N, of the set that can be
+            done or must be refused; "random:N" for any other.
 
     Raises:
         SimulationError: there is no such room.
     """
     if name == "demo":
         return RoomSpec(DEMO_SCENE)
+    if name == "errand":
+        return RoomSpec(DEMO_SCENE, start=ERRAND_START)
     if match := re.fullmatch(r"random:(\d+)", name):
         return random_task(np.random.default_rng(int(match[1]))).room
-    raise SimulationError(f'there is no room {name!r}: say "demo", or "random:7" for seed 7')
+    if match := re.fullmatch(r"(task|control):(\d+)", name):
+        control = match[1] == "control"
+        return random_task(np.random.default_rng([int(match[2]), control]), control).room
+    raise SimulationError(
+        f'there is no room {name!r}: say "demo", "errand", or "random:7", "task:7" or "control:7" '
+        "for seed 7"
+    )
