@@ -5,6 +5,7 @@ from tiny_clipseg import CALIBRATION
 
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.perception import competitors, opponents, overlap, unknown_words
+from vlam_ros.perception.competitors import lookalikes
 
 
 @pytest.fixture
@@ -34,6 +35,21 @@ def test_a_phrase_competes_with_what_differs_in_one_word(
     few: PerceptionSettings, phrase: str, expected: set[str]
 ) -> None:
     assert set(competitors(phrase, few)) == expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("red cup", ("red ball", "red water bottle")),
+        ("cup", ("ball", "water bottle")),
+        ("red thing", ()),
+        ("giraffe", ()),
+    ],
+)
+def test_lookalikes_differ_in_the_noun_alone(
+    few: PerceptionSettings, phrase: str, expected: tuple[str, ...]
+) -> None:
+    assert lookalikes(phrase, few) == expected
 
 
 def test_distractors_always_compete_unless_they_entail_the_phrase(few: PerceptionSettings) -> None:

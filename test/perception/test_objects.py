@@ -66,6 +66,23 @@ def test_with_tolerance_a_piece_stays_whole_where_an_opponent_leads_a_little() -
     assert whole.margin == pytest.approx((sigmoid(1.0) - sigmoid(-4.0) - lead) / 2, abs=1e-6)
 
 
+def test_a_piece_that_is_taken_for_a_lookalike_is_looked_at_and_one_of_a_rival_is_not() -> None:
+    logits = logits_of(
+        cup=(slice(0, 1), slice(0, 1), -4.0),
+        box=(slice(5, 9), slice(10, 16), 2.0),
+        ball=(slice(12, 16), slice(10, 16), 2.0),
+    )
+    prompts, opponents = ("cup", "box", "ball"), {"cup": ("box", "ball")}
+    assert find(logits, prompts, opponents) == ()
+    (found,) = find_objects(
+        logits, prompts, opponents, (240, 480),
+        mask_threshold=0.5, tolerance=0.0, min_area=4, lookalikes={"cup": ("box",)},
+    )  # fmt: skip
+    assert (found.phrase, found.box) == ("cup", (120, 60, 192, 108))
+    assert found.mask_score == pytest.approx(sigmoid(2.0), abs=1e-6)
+    assert found.margin == pytest.approx(sigmoid(-4.0) - sigmoid(2.0), abs=1e-6)
+
+
 def test_a_pixel_belongs_to_its_best_prompt_only() -> None:
     everywhere = (slice(5, 15), slice(5, 15), 1.0)
     left = (slice(5, 15), slice(5, 10), 3.0)

@@ -35,6 +35,18 @@ def competitors(phrase: str, settings: PerceptionSettings) -> tuple[str, ...]:
     )
 
 
+def lookalikes(phrase: str, settings: PerceptionSettings) -> tuple[str, ...]:
+    """The competitors that differ in the noun alone: "red box" for "red cup".
+
+    A mask tells colours, and a shape only roughly; a piece that is taken for one of these may be
+    what is asked for.
+    """
+    noun = _find(phrase, settings.nouns)
+    others = _exchange(phrase, noun, settings.nouns) if noun else []
+    known = set(competitors(phrase, settings))
+    return tuple(other for other in others if other in known)
+
+
 def opponents(phrase: str, asked: Sequence[str], settings: PerceptionSettings) -> tuple[str, ...]:
     """All that a phrase competes with: its competitors and the other asked phrases."""
     others = [other for other in asked if not overlap(phrase, other)]

@@ -21,6 +21,7 @@ def find_objects(
     mask_threshold: float,
     tolerance: float,
     min_area: int,
+    lookalikes: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[SceneObject, ...]:
     """The objects of each asked phrase, best mask first.
 
@@ -38,23 +39,29 @@ def find_objects(
         mask_threshold: probability in 0..1.
         tolerance: lead in probability, in 0..1, that an opponent may have on a pixel.
         min_area: the smallest object, in pixels of the mask.
+        lookalikes: for a phrase those opponents whose pieces are looked at as well, because a
+            second look decides between them and the phrase; their masks count as the phrase's.
     """
     index = {prompt: i for i, prompt in enumerate(prompts)}
     probabilities = expit(logits)
     found: list[SceneObject] = []
     for phrase, others in opponents.items():
-        own, rivals = index[phrase], [index[other] for other in others]
+        alike = (lookalikes or {}).get(phrase, ())
+        own, family = index[phrase], [index[p] for p in (phrase, *alike)]
+        rivals = [index[other] for other in others if other not in alike]
+        asked = probabilities[family].max(axis=0)
         best_rival = logits[rivals].max(axis=0, initial=-np.inf)
-        lead = probabilities[own] - probabilities[rivals].max(axis=0, initial=0.0)
+        rival = probabilities[rivals].max(axis=0, initial=0.0)
         # By the logits too, for probabilities near 1 are equal in float32.
-        claimed = (lead > -tolerance) | (logits[own] > best_rival)
-        mask = (probabilities[own] > mask_threshold) & claimed
+        claimed = (asked - rival > -tolerance) | (logits[family].max(axis=0) > best_rival)
+        mask = (asked > mask_threshold) & claimed
+        opponent = probabilities[[index[other] for other in others]].max(axis=0, initial=0.0)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
         for label in range(1, count):  # 0 is the background
             if stats[label, cv2.CC_STAT_AREA] < min_area:
                 continue
             piece = labels == label
-            score = float(probabilities[own][piece].mean())
+            score = float(asked[piece].mean())
             found.append(
                 SceneObject(
                     phrase=phrase,
@@ -62,7 +69,7 @@ def find_objects(
                     mask=piece,
                     score=score,
                     mask_score=score,
-                    margin=float(lead[piece].mean()),
+                    margin=float((probabilities[own] - opponent)[piece].mean()),
                 )
             )
     return tuple(sorted(found, key=lambda o: -o.mask_score))

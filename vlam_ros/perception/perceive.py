@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.models import Calibration
-from vlam_ros.perception.competitors import opponents
+from vlam_ros.perception.competitors import lookalikes, opponents
 from vlam_ros.perception.crops import Window, refined
 from vlam_ros.perception.grounder import Grounder, ImageFeatures
 from vlam_ros.perception.objects import expit, find_objects
@@ -79,6 +79,8 @@ class Perceiver:
             logits = self.grounder.segment(features, prompts)
             watch.lap("text and decoder")
             calibration = self.grounder.calibration
+            looks_twice = calibration is not None and self.settings.crops > 0
+            alike = {phrase: lookalikes(phrase, self.settings) for phrase in looked}
             found: Sequence[SceneObject] = find_objects(
                 logits,
                 prompts,
@@ -89,10 +91,11 @@ class Perceiver:
                 ),
                 tolerance=calibration.tolerance if calibration else 0.0,
                 min_area=self.settings.min_area,
+                lookalikes=alike if looks_twice else {},
             )
             watch.lap("objects")
-            if calibration and self.settings.crops:
-                found = self._second_look(observation.image, found, rivals, looked, calibration)
+            if calibration and looks_twice:
+                found = self._second_look(observation.image, found, rivals, alike, calibration)
                 watch.lap("second look")
             objects = tuple(_placed(o, observation) for o in found)
             watch.lap("positions")
@@ -104,14 +107,15 @@ class Perceiver:
         image: Uint8Array,
         objects: Sequence[SceneObject],
         rivals: Mapping[str, Sequence[str]],
-        looked: Sequence[str],
+        looked: Mapping[str, Sequence[str]],
         calibration: Calibration,
     ) -> list[SceneObject]:
         """The objects with scores of the second look, masks and boxes of its close crops.
 
-        What it takes for something else is left out, and so is what CLIPSeg does not draw again.
+        What it takes for something else is left out, and so is what CLIPSeg does not draw again,
+        as the phrase or as one of its lookalikes: those are the values of `looked`.
         """
-        chosen = _take_turns(objects, looked, self.settings.crops)
+        chosen = _take_turns(objects, list(looked), self.settings.crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
         unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
         texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *rivals[o.phrase])))
@@ -125,10 +129,12 @@ class Perceiver:
         )
         closely_seen = []
         for index, (candidate, window) in enumerate(zip(chosen, close, strict=True)):
+            family = (candidate.phrase, *looked[candidate.phrase])
+            drawn = logits[index][[compared[index].index(phrase) for phrase in family]]
             closer = refined(
                 candidate,
                 window,
-                expit(logits[index][0]),
+                expit(drawn.max(axis=0)),
                 image.shape[:2],
                 mask_threshold=calibration.mask_threshold,
                 min_area=self.settings.min_area,
