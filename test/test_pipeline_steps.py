@@ -89,10 +89,10 @@ def test_a_motion_of_the_arm_that_was_held_starts_over() -> None:
 def test_a_search_turns_until_the_object_is_seen_or_the_turn_is_round() -> None:
     world = World([])
     assert world.ask("look for the red cup", 0.0).chunk.skill == "search"
-    assert world.ask("look for the red cup", 12.5).verdict.outcome is Outcome.EXECUTE
-    assert world.ask("look for the red cup", 12.6).verdict.reason is Reason.TARGET_NOT_FOUND
+    assert world.ask("look for the red cup", 13.7).verdict.outcome is Outcome.EXECUTE
+    assert world.ask("look for the red cup", 13.8).verdict.reason is Reason.TARGET_NOT_FOUND
     world.perceiver.objects = [CUP]
-    assert world.ask("look for the red cup", 13.0).verdict.outcome is Outcome.DONE
+    assert world.ask("look for the red cup", 14.0).verdict.outcome is Outcome.DONE
 
 
 # ---------------------------------------------------------------------------------- driven to

@@ -128,6 +128,7 @@ class PolicySettings:
     standoff: float = parameter("distance kept from an object one goes to, m", 0.05, 5)
     corridor: float = parameter("half width of the path that must be free, m", 0.05, 5)
     reach: float = parameter("farthest floor distance the arm reaches, m", 0.05, 5)
+    reach_ahead: float = parameter("nearest x in base_link the arm reaches, m", -5, 5)
 
 
 @dataclass(frozen=True)

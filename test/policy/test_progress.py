@@ -45,9 +45,14 @@ def test_the_base_stands_below_3_centimetres_and_6_hundredths_of_a_radian_per_se
     assert stands(Missing("no odometry"))
 
 
+def test_a_search_turns_on_until_what_it_found_is_well_in_the_picture() -> None:
+    assert there("search", thing("cup", math.cos(0.29), math.sin(0.29)))
+    assert not there("search", thing("cup", math.cos(0.31), -math.sin(0.31)))
+
+
 def test_motions_have_their_time() -> None:
     assert duration(skills()["pick_up"]) == 6.0
-    assert duration(skills()["search"]) == pytest.approx(4 * math.pi)
+    assert duration(skills()["search"]) == pytest.approx(4 * math.pi + 1.2)
     assert duration(skills()["go_to"]) == math.inf
 
 

@@ -48,7 +48,7 @@ def test_positions_must_be_known_and_certain() -> None:
 
 
 def reach(step: SkillStep, poses: list[list[float]]) -> None:
-    check_reach(step, skills()[step.skill], np.array(poses), SPACE, 0.8)
+    check_reach(step, skills()[step.skill], np.array(poses), SPACE, 0.8, 0.2)
 
 
 def test_the_arm_reaches_its_radius_on_the_floor() -> None:
@@ -58,6 +58,14 @@ def test_the_arm_reaches_its_radius_on_the_floor() -> None:
     assert reason is Reason.UNREACHABLE
     assert "0.82 m" in message
     assert "bring the robot nearer" in message
+
+
+def test_the_arm_works_before_the_robot_not_beside_or_behind_it() -> None:
+    step = SkillStep("place", None, thing("blue plate", -0.1, -0.4))
+    reach(step, [[0.2, -0.4, 0.1, 0.0]])
+    reason, message = reason_of(reach, step, [[0.2, -0.4, 0.1, 0.0], [-0.1, -0.4, 0.1, 0.0]])
+    assert reason is Reason.UNREACHABLE
+    assert "this is -0.10 m ahead: turn the robot to it" in message
 
 
 def test_the_base_goes_as_far_as_the_action_space() -> None:

@@ -16,7 +16,7 @@ def add_parser(subjects: Subparsers) -> None:
         subjects,
         "tasks",
         "let the robot carry out instructions in simulation",
-        "vlam evaluate tasks --episodes 200 --control 100 --seed 2000000 --out evaluation",
+        "vlam evaluate tasks --episodes 200 --control 100 --seed 5000000 --out evaluation",
         "Run episodes in which a simulated robot carries out instructions, and episodes whose "
         "instructions it must refuse, judged by the simulator's truth. What is in --out already is "
         "not run again. The exit code is 1 if a gate is missed.",

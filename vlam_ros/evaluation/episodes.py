@@ -14,9 +14,6 @@ from vlam_ros.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.learning.captions import SKILL_PATTERNS, TEST_PATTERNS, pseudo_word
 from vlam_ros.simulation.tasks import CONTROL, Kind, Task, random_task
 
-SPLIT_SEEDS = {"test": 1_000_000, "held-out": 2_000_000}
-"""First seed of the episodes that tests use, and of those that are only measured."""
-
 STOP_AFTER = 3.0
 """Seconds from the first instruction of a stop task to the stop."""
 

@@ -96,6 +96,8 @@ class SimulatorNode(ManagedNode):
             self._simulator = Simulator(self._room, seed=settings.seed, lidar=lidar, origin=ORIGIN)
             self._picture_every = max(1, round(1e9 / settings.picture_rate / TICK))
             self._ticks = 0
+            # The clock first: nothing may come from the future.
+            self._publish_clock(self._simulator)
             self._publish_picture(self._simulator)
         except SimulationError as error:
             self.reporter.fail(f"cannot simulate: {error}")
@@ -179,8 +181,7 @@ class SimulatorNode(ManagedNode):
         self._due = max(self._due + self._period, now - PATIENCE)
         arrivals = simulator.advance(simulator.now + TICK)
         self._ticks += 1
-        # The clock first: nothing may come from the future.
-        self._clocks.publish(Clock(clock=time_message(simulator.now)))
+        self._publish_clock(simulator)
         for arrival in arrivals:
             sensors.publish(arrival.measured)
         if self._ticks % self._picture_every == 0:
@@ -197,6 +198,9 @@ class SimulatorNode(ManagedNode):
         if self._ticks % OVERVIEW_EVERY == 0 and self._overviews.get_subscription_count() > 0:
             overview = simulator.overview(*OVERVIEW_SIZE)
             self._overviews.publish(image_to_message(overview, simulator.now, "map"))
+
+    def _publish_clock(self, simulator: Simulator) -> None:
+        self._clocks.publish(Clock(clock=time_message(simulator.now)))
 
     def _publish_picture(self, simulator: Simulator) -> None:
         camera = simulator.camera

@@ -39,7 +39,7 @@ MOTIONS: dict[str, Motion] = {
     "pick_up": Motion(PoseOf.TOOL, Noun.TARGET, _ARM | {"press"}),
     "place": Motion(PoseOf.TOOL, Noun.DESTINATION, _ARM | {"beside"}),
     "push": Motion(PoseOf.TOOL, Noun.TARGET, _ARM | {"beside", "distance"}),
-    "search": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"rate"})),
+    "search": Motion(PoseOf.BASE, Noun.TARGET, frozenset({"rate", "angle"})),
 }
 """The skills that can be executed, by name."""
 

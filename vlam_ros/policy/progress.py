@@ -28,13 +28,16 @@ REST_SPEED, REST_TURN = 0.03, 0.06
 
 
 def base_is_there(skill: Skill, target: SceneObject | None, settings: PolicySettings) -> bool:
-    """Whether go_to, turn_to or search has reached what it is for; the target may be unseen."""
-    if skill.name == "search" or target is None:
-        return target is not None
-    place = target.position
-    if place is None or abs(bearing(place)) > skill.parameters["angle"]:
+    """Whether go_to, turn_to or search has reached what it is for; the target may be unseen.
+
+    A search goes on until what it has found is well in the picture: it turns on for a moment.
+    """
+    place = target.position if target else None
+    if place is None:
+        return skill.name == "search" and target is not None
+    if abs(bearing(place)) > skill.parameters["angle"]:
         return False
-    if skill.name == "turn_to":
+    if skill.name != "go_to":
         return True
     return floor_distance(place) <= settings.standoff + skill.parameters["tolerance"]
 
@@ -49,7 +52,7 @@ def stands(odometry: Odometry | Missing) -> bool:
 def duration(skill: Skill) -> float:
     """Seconds after which a step must have had its effect; infinite for closed loops."""
     if skill.name == "search":
-        return 2 * math.pi / skill.parameters["rate"]
+        return 2 * (math.pi + skill.parameters["angle"]) / skill.parameters["rate"]
     return skill.parameters["duration"] if skill.pose_of is PoseOf.TOOL else math.inf
 
 

@@ -125,7 +125,14 @@ class SkillPolicy:
             if step.skill == "go_to" and step is not to_come[0]:
                 break
             poses = act.keyframes(step, self._skill[step.skill], settings.standoff)
-            verify.check_reach(step, self._skill[step.skill], poses, self.space, settings.reach)
+            verify.check_reach(
+                step,
+                self._skill[step.skill],
+                poses,
+                self.space,
+                settings.reach,
+                settings.reach_ahead,
+            )
         remark = ""
         if to_come[0].skill == "go_to":
             goal = act.standoff_point(located(to_come[0].target), settings.standoff)
@@ -171,7 +178,7 @@ class SkillPolicy:
         if there and floor_distance(located(step.target)) <= settings.standoff + NEAREST:
             return True
         poses = act.keyframes(following, self._skill[following.skill], settings.standoff)
-        return verify.is_within(poses, settings.reach)
+        return verify.is_within(poses, settings.reach, settings.reach_ahead)
 
     def _is_held(
         self, instruction: Instruction, observation: Observation, state: PlanState

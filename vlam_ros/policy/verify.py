@@ -67,24 +67,30 @@ def check_positions(step: SkillStep, max_spread: float) -> None:
             )
 
 
-def is_within(poses: Poses, reach: float) -> bool:
-    """Whether the arm reaches all poses [K,4] from where the base stands."""
-    return float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0)) <= reach
+def is_within(poses: Poses, reach: float, ahead: float) -> bool:
+    """Whether the arm gets to all poses [K,4] from where the base stands: none farther away than
+    `reach`, and all `ahead` or more before the robot (m).
+    """
+    far = float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0))
+    return far <= reach and float(poses[:, 0].min(initial=np.inf)) >= ahead
 
 
 def check_reach(
-    step: SkillStep, skill: Skill, poses: Poses, space: ActionSpace, reach: float
+    step: SkillStep, skill: Skill, poses: Poses, space: ActionSpace, reach: float, ahead: float
 ) -> None:
     """UNREACHABLE if a pose [K,4] of a step is beyond the arm or outside the action space."""
     thing = step.destination if step.skill == "place" else step.target
     name = thing.phrase if thing else ""
-    if skill.pose_of is PoseOf.TOOL and not is_within(poses, reach):
-        farthest = float(np.hypot(poses[:, 0], poses[:, 1]).max())
-        raise Refusal(
-            Reason.UNREACHABLE,
-            f"to {said(step.skill)} at '{name}' the arm must reach {farthest:.2f} m, it reaches "
-            f"{reach:g} m: bring the robot nearer",
+    if skill.pose_of is PoseOf.TOOL and not is_within(poses, reach, ahead):
+        far = float(np.hypot(poses[:, 0], poses[:, 1]).max())
+        near = float(poses[:, 0].min())
+        wrong = (
+            f"the arm must reach {far:.2f} m, it reaches {reach:g} m: bring the robot nearer"
+            if far > reach
+            else f"the arm works from {ahead:g} m ahead on, this is {near:.2f} m ahead: turn the "
+            "robot to it"
         )
+        raise Refusal(Reason.UNREACHABLE, f"to {said(step.skill)} at '{name}' {wrong}")
     low, high = np.array(space.low), np.array(space.high)
     # Not compared are NaN, which are not used, and the last bits of an angle of half a turn.
     outside = np.argwhere((poses < low - 1e-6) | (poses > high + 1e-6))
