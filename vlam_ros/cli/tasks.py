@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive
@@ -63,6 +64,9 @@ def add_parser(subjects: Subparsers) -> None:
         metavar="DIR",
         help="of records, figures and the page (%(default)s)",
     )
+    parser.add_argument(
+        "--report", action="store_true", help="only report on what was run, by all variants"
+    )
     parser.set_defaults(run=run)
 
 
@@ -76,15 +80,15 @@ def run(options: argparse.Namespace) -> int:
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [
         Job(Variant(variant), options.seed + index, of_control, options.model, options.out)
-        for variant in (["ros"] if options.ros else options.variants)
+        for variant in _variants(options)
         for of_control, count in ((False, options.episodes), (True, control))
         for index in range(count)
     ]
-    if options.ros:
+    if options.ros and not options.report:
         from vlam_ros.cli.tasks_ros import run_over_ros
 
         run_over_ros(jobs, options.model, options.out / "logs")
-    else:
+    elif not options.report:
         run_all(jobs, options.workers)
     found = {variant.value: those for variant, those in records(jobs).items()}
     figures = figures_of(found, {"model": options.model, "first seed": options.seed})
@@ -94,3 +98,9 @@ def run(options: argparse.Namespace) -> int:
     write_file(options.out / "index.html", task_page(figures, failures).encode())
     print(figures.to_markdown(), end="")
     return 0 if figures.passed else 1
+
+
+def _variants(options: argparse.Namespace) -> Sequence[str]:
+    if options.report:
+        return (*VARIANTS, "ros")
+    return ["ros"] if options.ros else options.variants
