@@ -121,6 +121,13 @@ def test_rows_of_another_command_take_no_part() -> None:
     assert averaged([chunk(0, [2.0, 2.0], cmd=2), chunk(100, [1.0])])[0, 1] == 1.0
 
 
+@given(st.integers(2, 8), st.floats(0, 2))
+def test_the_mean_of_equal_commands_is_that_command(count: int, m: float) -> None:
+    # Weights seldom sum up so that 2 stays exactly 2.
+    same = [chunk(i, [0.0, 0.0, 0.0], cmd=2) for i in range(count)]
+    assert averaged(same, now=count, m=m)[:, 0].tolist() == [2.0, 2.0, 2.0]
+
+
 def test_a_hold_is_never_averaged_away() -> None:
     hold = replace(chunk(100, [0.0]), verdict=Verdict(Outcome.HOLD, Reason.PATH_BLOCKED))
     result = ensemble([chunk(0, [2.0, 2.0]), hold], [STILL, STILL], 100, 0.0)

@@ -103,6 +103,7 @@ def _average(rows: Rows, m: float) -> Rows:
     """The weighted mean of rows [K,5] for one time, oldest first; the last one is the newest."""
     weights = np.exp(-m * np.arange(len(rows)))
     mean = weights @ rows / weights.sum()
+    mean[0] = rows[-1, 0]  # all have the same command, which rounding must not touch
     sine, cosine = weights @ np.sin(rows[:, 4]), weights @ np.cos(rows[:, 4])
     # Angles that point in opposite directions have no mean.
     opposite = np.hypot(sine, cosine) < 1e-9 * weights.sum()
