@@ -78,7 +78,7 @@ def chunks(episode: Episode, blind: bool, seconds: float = 4.0) -> list[dict[str
 
 
 def test_without_the_truth_the_decisions_are_the_same_and_so_they_are_again() -> None:
-    episode = first_of(Kind.GO_TO)
+    episode = first_of(Kind.STOP)  # which is a long way that nobody stops here
     seen = chunks(episode, blind=False)
     assert len(seen) == 10
     assert {chunk["skill"] for chunk in seen} == {"go_to"}
@@ -86,7 +86,7 @@ def test_without_the_truth_the_decisions_are_the_same_and_so_they_are_again() ->
 
 
 def test_a_new_instruction_stops_the_robot_before_anything_is_decided() -> None:
-    episode = first_of(Kind.GO_TO)
+    episode = first_of(Kind.STOP)
     with Simulator(episode.task.room, seed=episode.seed) as simulator:
         loop = Lockstep(simulator, pipeline(), FUSION, CONTROLLER)
         loop.instruct(episode.script[0][1])
