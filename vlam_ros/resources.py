@@ -1,11 +1,13 @@
-"""Where `config/…` and `launch/…` are: in the source tree, or under `share/` of an install prefix.
+"""The package's files, and files that are written whole or not at all.
 
-One rule serves the source tree, editable installs, wheels and colcon's install space. It looks
-around this file, not in AMENT_PREFIX_PATH, which is unset in a plain virtual environment.
+`config/…` and `launch/…` are in the source tree, or under `share/` of an install prefix. One rule
+serves the source tree, editable installs, wheels and colcon's install space. It looks around this
+file, not in AMENT_PREFIX_PATH, which is unset in a plain virtual environment.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vlam_ros.errors import ConfigurationError
@@ -25,6 +27,21 @@ def resource_path(name: str) -> Path:
     raise ConfigurationError(
         f"{name} not found in {looked}: is its name right, and is the package installed completely?"
     )
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file and the folders above it; a reader never sees half of it.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _places(module: Path) -> list[Path]:

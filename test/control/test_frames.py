@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from vlam_ros.control.frames import OdometryHistory, Pose
-from vlam_ros.types import Odometry
+from vlam_ros.control.frames import OdometryHistory
+from vlam_ros.types import Odometry, PlanarPose
 
 PATIENCE = 250_000_000
 
@@ -43,21 +43,21 @@ def test_without_odometry_there_is_no_pose() -> None:
 
 def test_five_seconds_are_kept() -> None:
     kept = history(*(Odometry(i * 10**8, float(i), 0.0, 0.0) for i in range(100)))
-    assert kept.at(99 * 10**8 - 5 * 10**9) == Pose(49.0, 0.0, 0.0)
+    assert kept.at(99 * 10**8 - 5 * 10**9) == PlanarPose(49.0, 0.0, 0.0)
     assert kept.at(40 * 10**8) is None
 
 
 def test_late_odometry_is_dropped_and_a_jump_back_forgets_the_rest() -> None:
     kept = history(Odometry(10**9, 1.0, 0.0, 0.0))
     assert not kept.add(Odometry(10**9 - 10**8, 9.0, 0.0, 0.0))
-    assert kept.at(10**9) == Pose(1.0, 0.0, 0.0)
+    assert kept.at(10**9) == PlanarPose(1.0, 0.0, 0.0)
     assert kept.add(Odometry(10**8, 5.0, 0.0, 0.0))
     assert kept.newest == Odometry(10**8, 5.0, 0.0, 0.0)
     assert kept.at(10**9) is None
 
 
 def test_points_go_out_of_a_base_and_back_into_it() -> None:
-    pose = Pose(1.0, 2.0, math.pi / 2)
+    pose = PlanarPose(1.0, 2.0, math.pi / 2)
     points = np.array([[1.0, 0.0], [0.0, 1.0]])
     np.testing.assert_allclose(pose.out(points), [[1.0, 3.0], [0.0, 2.0]], atol=1e-12)
     np.testing.assert_allclose(pose.into(pose.out(points)), points, atol=1e-12)

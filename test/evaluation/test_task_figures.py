@@ -5,33 +5,15 @@ import math
 from dataclasses import replace
 
 import pytest
+from episode_records import record
 
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_counts import EXPECTED, Counts, Percentiles, Share, Stop
 from vlam_ros.evaluation.task_figures import common_episodes, figures_of, gates_of
 from vlam_ros.simulation.tasks import CONTROL
 
-DONE = EpisodeRecord(
-    name="task-1",
-    seed=1,
-    kind="go to",
-    control=False,
-    instructions=("go to the red cup",),
-    relational=False,
-    held_out=False,
-    paraphrased=False,
-    success=True,
-    wrong_object=False,
-    why="",
-    outcome="DONE",
-    reason="NONE",
-    message="",
-    seconds=10.0,
-    path=1.5,
-    straight=1.0,
-    stops={"HOLD": 1, "DONE": 1},
-    halts={"HOLD": 0.5, "DONE": 1.0},
-    compute=(0.1, 0.2, 0.3),
+DONE = record(
+    stops={"HOLD": 1, "DONE": 1}, halts={"HOLD": 0.5, "DONE": 1.0}, compute=(0.1, 0.2, 0.3)
 )
 
 

@@ -5,20 +5,17 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+from episode_records import record
+
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_figures import figures_of
 from vlam_ros.evaluation.task_page import failures_of, task_page
 
 EVIL = "go to <script>alert('x & y')</script> \"now\" $title"
-FAILED = EpisodeRecord(
-    name="task-1",
-    seed=1,
+FAILED = record(
     kind="pick up",
-    control=False,
     instructions=(EVIL,),
     relational=True,
-    held_out=False,
-    paraphrased=False,
     success=False,
     wrong_object=True,
     why="acted on <object> 2",
@@ -27,7 +24,6 @@ FAILED = EpisodeRecord(
     message="I do not see '<b>red</b> cup'",
     seconds=12.0,
     path=1.0,
-    straight=1.0,
     verdicts={"EXECUTE NONE": 3, "HOLD TARGET_NOT_FOUND": 9},
 )
 FINE = replace(FAILED, name="task-2", seed=2, success=True, wrong_object=False)

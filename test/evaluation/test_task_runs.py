@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from episode_records import record
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.evaluation import task_runs
-from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.task_runs import Job, Variant, film_strip, records, run_all, run_job
 
 
@@ -44,11 +44,9 @@ def test_records_are_read_as_they_were_written(
     assert records([one]) == {}
     monkeypatch.setattr(task_runs, "run_episode", lambda *args: pytest.fail("not to be run"))
     one.record.parent.mkdir(parents=True)
-    made = EpisodeRecord(
-        name="control-1000004", seed=1_000_004, kind="absent", control=True,
-        instructions=("go to the red cup",), relational=False, held_out=False, paraphrased=False,
-        success=True, wrong_object=False, why="", outcome="HOLD", reason="TARGET_NOT_FOUND",
-        message="", seconds=4.0, path=0.0, straight=0.0, compute=(0.1, 0.2),
+    made = record(
+        name="control-1000004", seed=1_000_004, kind="absent", control=True, outcome="HOLD",
+        reason="TARGET_NOT_FOUND", seconds=4.0, path=0.0, straight=0.0, compute=(0.1, 0.2),
     )  # fmt: skip
     one.record.write_text(json.dumps(made.to_dict()))
     assert records([one]) == {Variant.VLAM: [made]}

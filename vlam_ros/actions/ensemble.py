@@ -88,14 +88,9 @@ def _moved(rows: Rows, there: Odometry, here: Odometry) -> Rows:
 
     Of a row with only one of x and y both become NaN: it has no place in another frame.
     """
-    turn = there.yaw - here.yaw
-    c, s = np.cos(-here.yaw), np.sin(-here.yaw)
-    dx, dy = there.x - here.x, there.y - here.y
-    x, y = rows[:, 1], rows[:, 2]
     moved = rows.copy()
-    moved[:, 1] = np.cos(turn) * x - np.sin(turn) * y + c * dx - s * dy
-    moved[:, 2] = np.sin(turn) * x + np.cos(turn) * y + s * dx + c * dy
-    moved[:, 4] += turn
+    moved[:, 1:3] = here.pose.into(there.pose.out(rows[:, 1:3]))
+    moved[:, 4] += there.yaw - here.yaw
     return moved
 
 

@@ -23,6 +23,16 @@ def command_parser(
     )
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--model`."""
+    parser.add_argument(
+        "--model",
+        default="embedded",
+        metavar="NAME",
+        help="'embedded', a folder or a hub id (%(default)s)",
+    )
+
+
 def positive(text: str) -> int:
     """A whole number above zero."""
     number = int(text)

@@ -123,17 +123,9 @@ def assumed_camera(image: Uint8Array, hfov: float, settings: CameraSettings) -> 
 
     height, width = image.shape[:2]
     focal = width / 2 / math.tan(math.radians(hfov) / 2)
-    return Camera(
-        width=width,
-        height=height,
-        fx=focal,
-        fy=focal,
-        # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
-        cx=(width - 1) / 2,
-        cy=(height - 1) / 2,
-        rotation=optical_rotation(settings.tilt, settings.yaw),
-        position=np.array([settings.x, settings.y, settings.height]),
-    )
+    rotation = optical_rotation(settings.tilt, settings.yaw)
+    position = np.array([settings.x, settings.y, settings.height])
+    return Camera.ideal(width, height, focal, rotation, position)
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

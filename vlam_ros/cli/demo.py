@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, command_parser
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
 from vlam_ros.cli.node_process import START_PATIENCE, private_domain
 
 if TYPE_CHECKING:
@@ -43,12 +43,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DIR",
         help="of film, pictures, chunks and the nodes' logs (%(default)s)",
     )
-    parser.add_argument(
-        "--model",
-        default="embedded",
-        metavar="NAME",
-        help="'embedded', a folder or a hub id (%(default)s)",
-    )
+    add_model(parser)
     parser.set_defaults(run=run)
 
 

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from vlam_ros.cli.files import write_file
 from vlam_ros.cli.mission import carry_out, robot_nodes, simulated_room
 from vlam_ros.cli.node_process import START_PATIENCE
 from vlam_ros.cli.show import STYLES
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.episodes import Episode
 from vlam_ros.evaluation.film import Film, Progress
+from vlam_ros.resources import write_file
 from vlam_ros.ros.mission import Decided, Happening, MissionClient, Overview, Told
 from vlam_ros.simulation.rooms import named_room
 from vlam_ros.simulation.tasks import Kind, Task

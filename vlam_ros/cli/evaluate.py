@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlam_ros.cli import tasks
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
 
 if TYPE_CHECKING:
     from vlam_ros.evaluation.report import Report
@@ -26,12 +26,7 @@ def add_parser(commands: Subparsers) -> None:
         "Measure a checkpoint on held-out scenes and sentences. The exit code is 1 if it misses a "
         "gate.",
     )
-    model.add_argument(
-        "--model",
-        default="embedded",
-        metavar="NAME",
-        help="'embedded', a folder or a hub id (%(default)s)",
-    )
+    add_model(model)
     _add_common(model, 500)
     model.set_defaults(run=run_model)
     fusion = command_parser(
@@ -89,7 +84,7 @@ def run_degradation(options: argparse.Namespace) -> int:
 
 def _tell(report: Report, options: argparse.Namespace) -> int:
     """Show the table and write what is asked for; 1 if a gate was missed."""
-    from vlam_ros.cli.files import write_file
+    from vlam_ros.resources import write_file
 
     print(report.to_markdown(), end="")
     if options.json:

@@ -1,15 +1,14 @@
-"""The files that subcommands write: whole, or not at all."""
+"""Pictures and chunks as the files that subcommands write."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import cv2
 
 from vlam_ros.actions import chunk_to_dict
-from vlam_ros.errors import ConfigurationError
+from vlam_ros.resources import write_file
 from vlam_ros.types import ActionChunk, Uint8Array
 
 
@@ -23,18 +22,3 @@ def write_chunk(path: Path, chunk: ActionChunk) -> None:
     """Write a chunk as the JSON that `chunk_from_dict` reads; errors as in `write_file`."""
     text = json.dumps(chunk_to_dict(chunk), indent=2, ensure_ascii=False)
     write_file(path, f"{text}\n".encode())
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file and the folders above it; a reader never sees half of it.
-
-    Raises:
-        ConfigurationError: the file cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
 
 VARIANTS = ("vlam", "ensemble", "baseline")
 
@@ -48,12 +48,7 @@ def add_parser(subjects: Subparsers) -> None:
         help="run the nodes themselves over ROS 2 topics, one episode after another, in place of "
         "--variants",
     )
-    parser.add_argument(
-        "--model",
-        default="embedded",
-        metavar="NAME",
-        help="'embedded', a folder or a hub id (%(default)s)",
-    )
+    add_model(parser)
     parser.add_argument(
         "--workers", type=positive, default=2, metavar="N", help="processes (%(default)s)"
     )
@@ -72,10 +67,10 @@ def add_parser(subjects: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what was not run yet, and report on all; 1 if a gate was missed."""
-    from vlam_ros.cli.files import write_file
     from vlam_ros.evaluation.task_figures import figures_of
     from vlam_ros.evaluation.task_page import failures_of, task_page
     from vlam_ros.evaluation.task_runs import Job, Variant, film_strip, records, run_all
+    from vlam_ros.resources import write_file
 
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [

@@ -16,7 +16,7 @@ from vlam_ros.actions import ensemble, is_void
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control.arm import Arm, Joints, check_reach, joints_for
 from vlam_ros.control.events import Event, Events
-from vlam_ros.control.frames import OdometryHistory, Pose
+from vlam_ros.control.frames import OdometryHistory
 from vlam_ros.control.limits import LONGEST_TICK
 from vlam_ros.control.pursuit import BaseTracker
 from vlam_ros.control.rows import EVENTS, Motion, Rows, rows_of
@@ -28,6 +28,7 @@ from vlam_ros.types import (
     JointState,
     Odometry,
     Outcome,
+    PlanarPose,
     VelocityCommand,
 )
 
@@ -41,7 +42,7 @@ class Followed:
 
     chunk: ActionChunk
     rows: Rows
-    start: Pose | None = None
+    start: PlanarPose | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -193,7 +194,7 @@ class ChunkFollower:
         """Whether a motion of the tool is followed, during which the base stands."""
         return self._followed is not None and self._followed.rows.motion is Motion.TOOL
 
-    def _start_of(self, followed: Followed | None) -> Pose | None:
+    def _start_of(self, followed: Followed | None) -> PlanarPose | None:
         """Where the base was at a chunk's stamp; kept as soon as odometry reaches beyond it."""
         if followed is None or followed.start is not None:
             return followed.start if followed else None
@@ -202,7 +203,9 @@ class ChunkFollower:
             followed.start = start
         return start
 
-    def _base_velocity(self, rows: Rows, start: Pose, here: Pose, now: int) -> VelocityCommand:
+    def _base_velocity(
+        self, rows: Rows, start: PlanarPose, here: PlanarPose, now: int
+    ) -> VelocityCommand:
         if rows.motion is Motion.PATH:
             last = start.yaw + rows.poses[-1, 3] - here.yaw
             waypoints = here.into(start.out(rows.ahead(now)[:, :2]))
@@ -212,12 +215,12 @@ class ChunkFollower:
         angle, rate = rows.angle_at(now)
         return self._base.sweep(start.yaw + angle - here.yaw, rate)
 
-    def _tool(self, now: int, here: Pose, seconds: float) -> Command:
+    def _tool(self, now: int, here: PlanarPose, seconds: float) -> Command:
         joints = self._joints(now, here, seconds)
         event = self._events.fire(now) if joints is not None else None
         return Command(joints=joints, grip=event.close if event else None)
 
-    def _joints(self, now: int, here: Pose, seconds: float) -> Joints | None:
+    def _joints(self, now: int, here: PlanarPose, seconds: float) -> Joints | None:
         """The arm's targets: between the rows of the newest chunk that has begun."""
         while len(self._chain) > 1 and self._chain[1].rows.due[0] <= now:
             del self._chain[0]

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control.clearance import free_way, standing_points
-from vlam_ros.control.frames import OdometryHistory, Pose
+from vlam_ros.control.frames import OdometryHistory
 from vlam_ros.control.limits import VelocityLimits, stopping_speed
-from vlam_ros.types import Command, Halt, VelocityCommand
+from vlam_ros.types import Command, Halt, PlanarPose, VelocityCommand
 
 Points = npt.NDArray[np.floating]
 
@@ -128,7 +128,7 @@ class SafetyGate:
         curvature = velocity.angular / velocity.linear
         return free_way(points, velocity.linear, curvature, reach, keep)
 
-    def _points_now(self, here: Pose | None, history: OdometryHistory) -> Points:
+    def _points_now(self, here: PlanarPose | None, history: OdometryHistory) -> Points:
         """The last sweep's points [N,2] in the `base_link` of now."""
         flat = self._points[:, :2].astype(np.float64)
         there = None if self._swept is None else history.at(self._swept)

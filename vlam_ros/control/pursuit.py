@@ -12,9 +12,10 @@ import math
 import numpy as np
 
 from vlam_ros.configuration import ControlSettings
-from vlam_ros.control.frames import Points, turned
+from vlam_ros.control.frames import turned
 from vlam_ros.control.limits import stopping_speed
 from vlam_ros.types import VelocityCommand
+from vlam_ros.types.planar import Places
 
 TURN_FIRST, TURNED = 0.6, 0.05
 """rad: a way that lies this far aside is turned to in place, until it is so far aside only."""
@@ -47,7 +48,7 @@ class BaseTracker:
         self._turning = self._arrived = self._turned = self._driven = False
         self._side = 0.0
 
-    def path(self, waypoints: Points, angle: float | None) -> VelocityCommand:
+    def path(self, waypoints: Places, angle: float | None) -> VelocityCommand:
         """Along waypoints [N,2] in `base_link` to the last one, and there to an angle (rad)."""
         s = self._settings
         steer_at, remaining = self._ahead(waypoints)
@@ -90,7 +91,7 @@ class BaseTracker:
         limit = self._settings.max_turn
         return VelocityCommand(0.0, max(-limit, min(limit, rate + SWEEP_GAIN * turned(angle))))
 
-    def _ahead(self, waypoints: Points) -> tuple[Points, float]:
+    def _ahead(self, waypoints: Places) -> tuple[Places, float]:
         """The point to steer at, `lookahead` further along the path than where it is nearest to
         the base, and the way (m) to the path's end over that point.
         """
@@ -102,7 +103,7 @@ class BaseTracker:
         return point, math.hypot(*point) + float(lengths[-1]) - ahead
 
 
-def _nearest(waypoints: Points) -> tuple[Points, int]:
+def _nearest(waypoints: Places) -> tuple[Places, int]:
     """The point of a polyline that is nearest to the origin, and the waypoint that comes next."""
     if len(waypoints) == 1:
         return waypoints[0], 0

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.random import Generator
 
 from vlam_ros.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.learning.captions import SKILL_PATTERNS, TEST_PATTERNS, pseudo_word
-from vlam_ros.simulation.tasks import CONTROL, Kind, Task, random_task
+from vlam_ros.simulation.tasks import CONTROL, Kind, Task, generator_of, random_task
 
 STOP_AFTER = 3.0
 """Seconds from the first instruction of a stop task to the stop."""
@@ -53,12 +52,17 @@ class Episode:
     @property
     def name(self) -> str:
         """Its name in files."""
-        return f"{'control' if self.control else 'task'}-{self.seed}"
+        return episode_name(self.seed, self.control)
+
+
+def episode_name(seed: int, control: bool) -> str:
+    """What the episode with this seed is called in files."""
+    return f"{'control' if control else 'task'}-{seed}"
 
 
 def episode_of_seed(seed: int, control: bool = False) -> Episode:
     """The episode with this seed, of the control set if asked for."""
-    rng = np.random.default_rng([seed, control])
+    rng = generator_of(seed, control)
     task = random_task(rng, control)
     paraphrased = bool(rng.random() < 0.5)
     said = _sentence(task, paraphrased, rng)

@@ -6,12 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from vlam_ros.simulation import BasePose
 from vlam_ros.simulation.layout import place
 from vlam_ros.simulation.room import half_height
 from vlam_ros.simulation.scene import ObjectSpec, footprint_radius
 from vlam_ros.simulation.tasks import CONTROL, Kind, Task
 from vlam_ros.simulation.truth import Truth
+from vlam_ros.types import PlanarPose
 
 CLOSE = (0.40, 0.85)
 """Metres from the object gone to, from base to centre."""
@@ -209,11 +212,10 @@ def _gap(task: Task, moment: Moment) -> float:
 
 
 def _in_base(moment: Moment, index: int) -> tuple[float, float]:
-    x, y, _ = moment.objects[index]
-    base = moment.base
-    dx, dy = x - base.x, y - base.y
-    c, s = math.cos(base.yaw), math.sin(base.yaw)
-    return c * dx + s * dy, c * dy - s * dx
+    """Where an object is in `base_link`, whose leaning does not count."""
+    base = PlanarPose(moment.base.x, moment.base.y, moment.base.yaw)
+    x, y = base.into(np.array([moment.objects[index][:2]]))[0]
+    return float(x), float(y)
 
 
 def _distance(moment: Moment, index: int) -> float:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -23,10 +21,11 @@ from vlam_ros.errors import ConfigurationError
 from vlam_ros.evaluation.baseline import HighestPixel
 from vlam_ros.evaluation.closed_loop import run_episode
 from vlam_ros.evaluation.diary import EpisodeRecord
-from vlam_ros.evaluation.episodes import episode_of_seed
+from vlam_ros.evaluation.episodes import episode_name, episode_of_seed
 from vlam_ros.evaluation.film_strip import FilmStrip
 from vlam_ros.evaluation.lockstep import DecisionMaker
 from vlam_ros.pipeline import Pipeline
+from vlam_ros.resources import write_file
 
 
 class Variant(Enum):
@@ -61,7 +60,7 @@ class Job:
 
     @property
     def _name(self) -> str:
-        return f"{'control' if self.control else 'task'}-{self.seed}"
+        return episode_name(self.seed, self.control)
 
 
 def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
@@ -130,8 +129,8 @@ def run_job(job: Job) -> None:
 def keep(job: Job, record: EpisodeRecord, strip: FilmStrip) -> None:
     """Write down what became of an episode; the film strip only if something went wrong."""
     if not record.success or record.collisions:
-        _write(job.strip, strip.jpeg())
-    _write(job.record, json.dumps(record.to_dict(), indent=1).encode())
+        write_file(job.strip, strip.jpeg())
+    write_file(job.record, json.dumps(record.to_dict(), indent=1).encode())
 
 
 def _one_thread() -> None:
@@ -147,10 +146,3 @@ def _decider(baseline: bool, model: str) -> DecisionMaker:
     if not baseline:
         return pipeline
     return HighestPixel(pipeline.grounder, pipeline.policy.space, Settings.load().action)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)

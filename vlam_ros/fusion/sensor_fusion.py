@@ -19,7 +19,6 @@ from vlam_ros.fusion.attitude import AttitudeFilter
 from vlam_ros.fusion.depth import depth_image
 from vlam_ros.fusion.deskew import Rates, pose_table
 from vlam_ros.fusion.floor import fit_floor, obstacles_among
-from vlam_ros.fusion.history import History, Stamped
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -31,6 +30,7 @@ from vlam_ros.types import (
     Obstacles,
     Odometry,
 )
+from vlam_ros.types.history import History, Stamped
 
 SPAN = 2_000_000_000
 """ns of each sensor that are kept."""

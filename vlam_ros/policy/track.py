@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from vlam_ros.policy.tool_path import located
 from vlam_ros.types import Camera, Missing, Observation, Odometry, SceneObject, Sighting
 
@@ -33,14 +35,11 @@ def expected(sighting: Sighting, base: Odometry) -> SceneObject:
     if thing.position is None:
         return thing
     x, y, z = thing.position
-    c, s = math.cos(then.yaw), math.sin(then.yaw)
-    dx, dy = then.x + c * x - s * y - base.x, then.y + s * x + c * y - base.y
-    c, s = math.cos(base.yaw), math.sin(base.yaw)
-    place = (c * dx + s * dy, c * dy - s * dx, z)
+    ahead, aside = base.pose.into(then.pose.out(np.array([[x, y]])))[0].tolist()
     driven = math.hypot(base.x - then.x, base.y - then.y)
     turned = abs(math.remainder(base.yaw - then.yaw, math.tau))
     off = math.hypot(DISTANCE_ERROR * driven, TURN_ERROR * turned * math.hypot(x, y))
-    return replace(thing, position=place, spread=math.hypot(thing.spread, off))
+    return replace(thing, position=(ahead, aside, z), spread=math.hypot(thing.spread, off))
 
 
 def track(

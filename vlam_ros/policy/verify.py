@@ -14,7 +14,6 @@ from vlam_ros.policy.tool_path import Poses
 from vlam_ros.types import (
     DIMENSIONS,
     ActionSpace,
-    BoolArray,
     GripperState,
     Missing,
     Observation,
@@ -129,9 +128,10 @@ def check_path(
     check_age("LiDAR scan", obstacles.stamp, observation.now, age)
     points = obstacles.points[:, :2].astype(np.float64)
     blocking = points[_distances(points, np.array(goal)) <= corridor]
-    blocking = blocking[_supported(blocking, points)]
-    if len(blocking):
-        x, y = blocking[np.argmin(np.hypot(blocking[:, 0], blocking[:, 1]))]
+    nearest_first = blocking[np.argsort(np.hypot(*blocking.T), kind="stable")]
+    first = next((place for place in nearest_first if _has_company(place, points)), None)
+    if first is not None:
+        x, y = first
         name = step.target.phrase if step.target else "the goal"
         raise Refusal(
             Reason.PATH_BLOCKED,
@@ -156,10 +156,10 @@ def check_gripper(skill: Skill, gripper: GripperState | Missing) -> None:
         )
 
 
-def _supported(some: Poses, all_of_them: Poses) -> BoolArray:
-    """Which of some returns [N,2] have company among all [M,2]; a lone one is the floor's noise."""
-    gaps = np.linalg.norm(some[:, None] - all_of_them[None], axis=2)
-    return np.count_nonzero(gaps <= COMPANY, axis=1) > 1  # one of them is itself
+def _has_company(place: Poses, points: Poses) -> bool:
+    """Whether a return [2] is not alone among all [N,2]: a lone one is the floor's noise."""
+    near = np.linalg.norm(points - place, axis=1) <= COMPANY
+    return bool(np.count_nonzero(near) > 1)  # one of them is itself
 
 
 def _distances(points: Poses, goal: Poses) -> Poses:

@@ -9,13 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from types import TracebackType
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
@@ -28,6 +24,7 @@ from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_
 from vlam_ros.ros.fused import obstacles_from_message
 from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
 from vlam_ros.ros.measured import Measurement, SensorPublishers, as_it_is
+from vlam_ros.ros.session import Session, Watch, ignore
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import (
     ActionChunk,
@@ -71,11 +68,7 @@ class Answer:
     obstacles: Obstacles | Missing = _NO_SENSORS
 
 
-def _ignore(waiting_for: str) -> None:
-    """Watches nothing."""
-
-
-class VlamClient:
+class VlamClient(Session):
     """Talks to one vlam_node in this process's ROS domain. Use as a context manager."""
 
     def __init__(
@@ -96,11 +89,7 @@ class VlamClient:
                 published; None: nothing. For trials of failing sensors.
         """
         self._server, self._overlay = node_name, f"{node_name}/overlay"
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = Node("vlam_client", context=self._context, namespace=namespace)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        super().__init__("vlam_client", namespace)
         advertise, subscribe = self._node.create_publisher, self._node.create_subscription
         self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
         self._images = advertise(Image, "image", qos.PICTURE)
@@ -129,23 +118,6 @@ class VlamClient:
         ]
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
 
-    def __enter__(self) -> VlamClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the ROS domain."""
-        self._node.destroy_node()
-        self._executor.shutdown()
-        rclpy.shutdown(context=self._context)
-
     def now(self) -> int:
         """The clock that pictures and measurements are stamped with, ns."""
         return int(self._node.get_clock().now().nanoseconds)
@@ -156,7 +128,7 @@ class VlamClient:
             raise VlamError("this client was made without sensors: tell it where the LiDAR sits")
         self._sensors.publish(measured)
 
-    def wait_for_node(self, seconds: float, watch: Callable[[str], None] = _ignore) -> None:
+    def wait_for_node(self, seconds: float, watch: Watch = ignore) -> None:
         """Wait until the node is there, has loaded its models, and hears and is heard.
 
         Args:
@@ -174,7 +146,7 @@ class VlamClient:
         camera: Camera,
         instruction: str,
         seconds: float = 20.0,
-        watch: Callable[[str], None] = _ignore,
+        watch: Watch = ignore,
     ) -> Answer:
         """Show a picture, say an instruction, and wait for the decision on the two together.
 
@@ -244,7 +216,7 @@ class VlamClient:
         camera: Camera,
         instruction: str,
         seconds: float,
-        watch: Callable[[str], None] = _ignore,
+        watch: Watch = ignore,
     ) -> Iterator[Decision]:
         """Say an instruction, show a picture again and again, and yield what is decided on it.
 
@@ -288,7 +260,7 @@ class VlamClient:
         done: Callable[[], object],
         seconds: float,
         waiting_for: Callable[[], str],
-        watch: Callable[[str], None] = _ignore,
+        watch: Watch = ignore,
         show: Callable[[], object] | None = None,
     ) -> None:
         """Let ROS work until `done`, and `show` a picture every PICTURE_PERIOD."""

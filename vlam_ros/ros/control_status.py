@@ -12,9 +12,8 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from vlam_ros.ros.reporter import Reporter
+from vlam_ros.ros.trouble import Trouble
 from vlam_ros.types import Halt
-
-_WINDOW = 10 * 10**9
 
 _MEANT = (Halt.NONE, Halt.NO_CHUNK, Halt.HOLD, Halt.DONE)
 """What is as it should be; anything else somebody should look into."""
@@ -27,7 +26,7 @@ class ControlStatistics:
         self._halt = Halt.INACTIVE
         self._stops: Counter[Halt] = Counter()
         self._missed = self._late = 0
-        self._last_error: tuple[int, str] | None = None
+        self._last_error: Trouble | None = None
 
     def command(self, halt: Halt) -> None:
         """A command was given; with a halt other than that of the last one this is a stop."""
@@ -45,13 +44,13 @@ class ControlStatistics:
 
     def error(self, now: int, why: str) -> None:
         """Something that came cannot be used."""
-        self._last_error = (now, why)
+        self._last_error = Trouble(now, why)
 
     def status(self, now: int, name: str, details: Mapping[str, str]) -> DiagnosticStatus:
         """The status at `now`: WARN for a stop that nobody decided, or after errors of late."""
         status = DiagnosticStatus(name=name, level=DiagnosticStatus.OK)
         status.message = self._halt.value or "following"
-        recent = self._last_error is not None and now - self._last_error[0] <= _WINDOW
+        recent = self._last_error is not None and self._last_error.is_recent(now)
         if self._halt is Halt.INACTIVE:
             status.level = DiagnosticStatus.STALE
         elif self._halt not in _MEANT or recent:
@@ -64,8 +63,7 @@ class ControlStatistics:
             **details,
         }
         if self._last_error:
-            when, why = self._last_error
-            values["last error"] = f"{(now - when) / 1e9:.0f} s ago: {why.strip()}"
+            values["last error"] = self._last_error.ago(now)
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         return status
 

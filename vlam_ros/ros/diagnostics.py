@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from vlam_ros.ros.trouble import WINDOW, Trouble
 from vlam_ros.types import Reason, Verdict
 
-_WINDOW = 10 * 10**9
 _PERCENTILES = (50, 95, 99)
 
 
@@ -27,7 +27,7 @@ class DecisionStatistics:
         self._pictures: deque[int] = deque()
         self._latencies: deque[tuple[int, int]] = deque()
         self._verdicts: Counter[str] = Counter()
-        self._last_error: tuple[int, str] | None = None
+        self._last_error: Trouble | None = None
         self._internal_error: int | None = None
 
     def picture(self, now: int) -> None:
@@ -44,7 +44,7 @@ class DecisionStatistics:
 
     def error(self, now: int, message: str) -> None:
         """A message was unusable or a decision failed."""
-        self._last_error = (now, message)
+        self._last_error = Trouble(now, message)
 
     def status(self, now: int, name: str, details: Mapping[str, str]) -> DiagnosticStatus:
         """The status at `now`: STALE without pictures, ERROR or WARN after failures in the window.
@@ -52,9 +52,9 @@ class DecisionStatistics:
         `details` are reported beside what was accumulated.
         """
         for times in (self._pictures, self._latencies):
-            while times and now - _time(times[0]) > _WINDOW:
+            while times and now - _time(times[0]) > WINDOW:
                 times.popleft()
-        seconds = max(1, min(_WINDOW, now - self._start)) / 1e9
+        seconds = max(1, min(WINDOW, now - self._start)) / 1e9
         status = DiagnosticStatus(name=name)
         status.level, status.message = self._judge(now)
         values = {
@@ -64,19 +64,18 @@ class DecisionStatistics:
             **details,
         }
         if self._last_error:
-            when, message = self._last_error
-            values["last error"] = f"{(now - when) / 1e9:.0f} s ago: {message.strip()}"
+            values["last error"] = self._last_error.ago(now)
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         return status
 
     def _judge(self, now: int) -> tuple[bytes, str]:
-        if self._internal_error is not None and now - self._internal_error <= _WINDOW:
+        if self._internal_error is not None and now - self._internal_error <= WINDOW:
             return DiagnosticStatus.ERROR, "decisions fail: see last error and the log"
         if not self._pictures:
             return DiagnosticStatus.STALE, "no pictures: is the camera publishing on image?"
-        if not self._latencies and now - self._pictures[0] > _WINDOW // 2:
+        if not self._latencies and now - self._pictures[0] > WINDOW // 2:
             return DiagnosticStatus.ERROR, "pictures come, but none is decided on: inference hangs"
-        if self._last_error and now - self._last_error[0] <= _WINDOW:
+        if self._last_error and self._last_error.is_recent(now):
             return DiagnosticStatus.WARN, "unusable messages: see last error"
         return DiagnosticStatus.OK, "deciding"
 

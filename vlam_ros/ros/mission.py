@@ -9,17 +9,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, Twist
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -29,6 +25,7 @@ from vlam_ros.ros import qos
 from vlam_ros.ros.client import NoAnswerError
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.images import image_from_message
+from vlam_ros.ros.session import Session, Watch, ignore
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import Decision, Plan, Scene, Uint8Array
 
@@ -107,11 +104,7 @@ class ClockLog:
         return (last - first) / 1e9 / (end - begin)
 
 
-def _ignore(waiting_for: str) -> None:
-    """Watches nothing."""
-
-
-class MissionClient:
+class MissionClient(Session):
     """Talks to the simulated robot in this process's ROS domain. Use as a context manager."""
 
     def __init__(self, pictures: bool = False, overview: bool = False) -> None:
@@ -121,11 +114,7 @@ class MissionClient:
             pictures: whether a decision comes with the picture that it was made on.
             overview: whether what it looks like from aside is wanted; the simulator draws it then.
         """
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = Node("mission", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        super().__init__("mission")
         self._instructions = self._node.create_publisher(String, "instruction", qos.INSTRUCTION)
         self._text, self._after, self._said = "", (0, 0), 0
         self._happened: deque[Happening] = deque()
@@ -157,26 +146,9 @@ class MissionClient:
             subscribe(Image, "simulator_node/overview", self._on_overview, qos.OUTPUT)
             self._needed.append("simulator_node/overview")
 
-    def __enter__(self) -> MissionClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the ROS domain."""
-        self._node.destroy_node()
-        self._executor.shutdown()
-        rclpy.shutdown(context=self._context)
-
     # --------------------------------------------------------------------------- what to do
 
-    def wait_until_ready(self, seconds: float, watch: Callable[[str], None] = _ignore) -> None:
+    def wait_until_ready(self, seconds: float, watch: Watch = ignore) -> None:
         """Wait until all nodes are active: everything that they publish has come anew.
 
         Args:
@@ -203,9 +175,7 @@ class MissionClient:
         self._happened = deque(h for h in self._happened if not isinstance(h, Decided))
         self._instructions.publish(String(data=instruction))
 
-    def happenings(
-        self, watch: Callable[[str], None] = _ignore, silence: float = SILENCE
-    ) -> Iterator[Happening]:
+    def happenings(self, watch: Watch = ignore, silence: float = SILENCE) -> Iterator[Happening]:
         """What happens, in the order in which it is heard of, until the caller stops.
 
         Args:

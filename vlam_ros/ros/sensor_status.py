@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-_WINDOW = 10 * 10**9
+from vlam_ros.ros.trouble import WINDOW, Trouble
 
 ABSENT = "absent"
 """The state of a sensor that never spoke."""
@@ -30,7 +30,7 @@ class SensorStatistics:
         self._start = now
         self._messages: defaultdict[str, deque[int]] = defaultdict(deque)
         self._unusable: Counter[str] = Counter()
-        self._last: dict[str, tuple[int, str]] = {}
+        self._last: dict[str, Trouble] = {}
 
     def message(self, now: int, sensor: str) -> None:
         """A message of a sensor arrived, usable or not."""
@@ -40,7 +40,7 @@ class SensorStatistics:
     def complaint(self, now: int, sensor: str, why: str) -> None:
         """A message of a sensor could not be used."""
         self._unusable[sensor] += 1
-        self._last[sensor] = (now, why)
+        self._last[sensor] = Trouble(now, why)
 
     def statuses(
         self, now: int, node: str, states: Mapping[str, str], details: Mapping[str, str]
@@ -52,8 +52,9 @@ class SensorStatistics:
         whole = _status(f"{node}: fusion", DiagnosticStatus.OK, "fusing", details)
         if silent:
             whole.level, whole.message = DiagnosticStatus.STALE, "no sensor ever spoke"
-        if ITSELF in self._last and now - self._last[ITSELF][0] <= _WINDOW:
-            whole.level, whole.message = DiagnosticStatus.ERROR, self._ago(now, ITSELF)
+        last = self._last.get(ITSELF)
+        if last is not None and last.is_recent(now):
+            whole.level, whole.message = DiagnosticStatus.ERROR, last.ago(now)
         sensors = [
             _status(f"{node}: {name}", _level(state, silent), state, self._values(now, name))
             for name, state in states.items()
@@ -62,26 +63,22 @@ class SensorStatistics:
 
     def inactive(self, now: int, node: str, why: str) -> DiagnosticStatus:
         """The status of a node that takes nothing in."""
-        last = {"last error": self._ago(now, ITSELF)} if ITSELF in self._last else {}
+        last = {"last error": self._last[ITSELF].ago(now)} if ITSELF in self._last else {}
         return _status(f"{node}: fusion", DiagnosticStatus.STALE, why, last)
 
     def _values(self, now: int, sensor: str) -> dict[str, str]:
         self._forget(now, sensor)
-        seconds = max(1, min(_WINDOW, now - self._start)) / 1e9
+        seconds = max(1, min(WINDOW, now - self._start)) / 1e9
         values = {"messages (Hz)": f"{len(self._messages[sensor]) / seconds:.1f}"}
         if sensor in self._last:
             values["unusable messages"] = str(self._unusable[sensor])
-            values["last complaint"] = self._ago(now, sensor)
+            values["last complaint"] = self._last[sensor].ago(now)
         return values
 
     def _forget(self, now: int, sensor: str) -> None:
         times = self._messages[sensor]
-        while times and now - times[0] > _WINDOW:
+        while times and now - times[0] > WINDOW:
             times.popleft()
-
-    def _ago(self, now: int, sensor: str) -> str:
-        when, why = self._last[sensor]
-        return f"{(now - when) / 1e9:.0f} s ago: {why.strip()}"
 
 
 def _status(name: str, level: bytes, message: str, values: Mapping[str, str]) -> DiagnosticStatus:

@@ -8,9 +8,9 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from vlam_ros.ros.reporter import Reporter
+from vlam_ros.ros.trouble import Trouble
 
 _SECOND = 10**9
-_WINDOW = 10 * _SECOND
 
 
 class SimulatorReporter(Reporter):
@@ -25,10 +25,10 @@ class SimulatorReporter(Reporter):
         super().__init__(node)
         self._time, self._details = time, details
         self._last: tuple[int, int] | None = None  # steady and simulated, ns
-        self._error: tuple[int, str] | None = None
+        self._error: Trouble | None = None
 
     def _note(self, now: int, message: str, about: str) -> None:
-        self._error = (now, message)
+        self._error = Trouble(now, message)
 
     def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
         status = DiagnosticStatus(name=f"{self._node.get_name()}: simulation")
@@ -49,9 +49,8 @@ class SimulatorReporter(Reporter):
                     status.message = f"at {rate:.2f} of real time, this machine can no more"
             self._last = (now, simulated)
         if self._error is not None:
-            when, why = self._error
-            values["last error"] = f"{(now - when) / _SECOND:.0f} s ago: {why.strip()}"
-            if now - when <= _WINDOW and status.level == DiagnosticStatus.OK:
+            values["last error"] = self._error.ago(now)
+            if self._error.is_recent(now) and status.level == DiagnosticStatus.OK:
                 status.level, status.message = DiagnosticStatus.WARN, "something cannot be used"
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         return [status]

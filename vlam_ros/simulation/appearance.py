@@ -51,14 +51,5 @@ def dress(model: Any, spec: SceneSpec) -> None:
 def calibrated(spec: CameraSpec, width: int, height: int) -> Camera:
     """Intrinsics of pictures of this size (pixels), and pose of the camera in `base_link`."""
     focal = height / 2 / math.tan(spec.fovy / 2)
-    return Camera(
-        width=width,
-        height=height,
-        fx=focal,
-        fy=focal,
-        # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
-        cx=(width - 1) / 2,
-        cy=(height - 1) / 2,
-        rotation=optical_rotation(spec.tilt, 0.0, spec.roll),
-        position=np.array([spec.x, 0.0, spec.height]),
-    )
+    rotation = optical_rotation(spec.tilt, 0.0, spec.roll)
+    return Camera.ideal(width, height, focal, rotation, np.array([spec.x, 0.0, spec.height]))

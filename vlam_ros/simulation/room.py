@@ -22,8 +22,6 @@ MAX_TABLE = 0.15
 ROBOT_RADIUS = 0.20
 """m around the origin of `base_link` that must be free where the robot starts."""
 
-SIMPLE_SHAPES = ("box", "ball", "cylinder", "plate", "capsule")
-
 
 @dataclass(frozen=True)
 class RampSpec:

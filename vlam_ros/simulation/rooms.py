@@ -11,7 +11,7 @@ from vlam_ros.errors import SimulationError
 from vlam_ros.simulation.pose import BasePose
 from vlam_ros.simulation.room import RoomSpec
 from vlam_ros.simulation.scene import COLOURS, CUP_SIZES, ObjectSpec, SceneSpec
-from vlam_ros.simulation.tasks import random_task
+from vlam_ros.simulation.tasks import generator_of, random_task
 
 
 def _object(
@@ -71,7 +71,7 @@ def named_room(name: str) -> RoomSpec:
         return random_task(np.random.default_rng(int(match[1]))).room
     if match := re.fullmatch(r"(task|control):(\d+)", name):
         control = match[1] == "control"
-        return random_task(np.random.default_rng([int(match[2]), control]), control).room
+        return random_task(generator_of(int(match[2]), control), control).room
     raise SimulationError(
         f'there is no room {name!r}: say "demo", "errand", or "random:7", "task:7" or "control:7" '
         "for seed 7"

@@ -8,7 +8,7 @@ seed is a scene. Nothing here needs MuJoCo.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -121,14 +121,22 @@ def random_scene(
     for _ in range(int(rng.integers(0, 3))):
         _place(clutter, occupied, random_clutter(rng), camera, rng)
     grey = rng.uniform(0.4, 1.0)
-    return SceneSpec(
+    spec = SceneSpec(
         objects=tuple(placed),
         camera=camera,
         clutter=tuple(clutter),
         floor=int(rng.integers(FLOORS)),
-        floor_rgb=_rgb(grey * rng.uniform(0.85, 1.0, 3)),
-        wall_rgb=_rgb(rng.uniform(0.3, 0.95) * rng.uniform(0.85, 1.0, 3)),
+        floor_rgb=clipped_rgb(grey * rng.uniform(0.85, 1.0, 3)),
+        wall_rgb=clipped_rgb(rng.uniform(0.3, 0.95) * rng.uniform(0.85, 1.0, 3)),
         wall_distance=float(rng.uniform(2.5, 6.0)),
+    )
+    return lit_at_random(spec, rng)
+
+
+def lit_at_random(spec: SceneSpec, rng: Generator) -> SceneSpec:
+    """The scene in another light."""
+    return replace(
+        spec,
         light_position=(
             float(rng.uniform(-1.5, 2.0)),
             float(rng.uniform(-2.0, 2.0)),
@@ -191,7 +199,13 @@ def random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
     base = np.array(COLOURS[colour])
     rgb = base * rng.uniform(0.85, 1.1) + rng.normal(0, 0.02, 3)
     return ObjectSpec(
-        shape, colour, _rgb(rgb), _triple(size), (0.0, 0.0, float(height)), quaternion, variant
+        shape,
+        colour,
+        clipped_rgb(rgb),
+        _triple(size),
+        (0.0, 0.0, float(height)),
+        quaternion,
+        variant,
     )
 
 
@@ -254,7 +268,8 @@ def _multiply(
     )
 
 
-def _rgb(values: np.ndarray) -> tuple[float, float, float]:
+def clipped_rgb(values: np.ndarray) -> tuple[float, float, float]:
+    """A colour that can be shown, of any three numbers."""
     r, g, b = np.clip(values, 0.01, 1.0)
     return (float(r), float(g), float(b))
 

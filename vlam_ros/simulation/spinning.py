@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.simulation.engine import mujoco
 from vlam_ros.simulation.lidar import LidarSpec, SweepMaker
+from vlam_ros.simulation.rays import cast_rays
 from vlam_ros.simulation.robot_mjcf import HIDDEN_GROUP, UPPER_GROUP
 from vlam_ros.types import LidarSweep
 
@@ -71,21 +71,8 @@ class SpinningLidar:
             # All rays cast at once start from one point: at 0.4 m/s it is off by a millimetre.
             start = data.xpos[self._base] + turn @ self._mount
             distances, hit = self._ranges[first:last].reshape(-1), self._hit[:count]
-            mujoco.mj_multiRay(
-                self._model,
-                data,
-                start,
-                directions.ravel(),
-                _SEEN,
-                1,  # the static scene, too
-                -1,  # no body is transparent
-                hit,
-                distances,
-                None,
-                count,
-                self._maker.spec.max_range + 1.0,
-            )
-            distances[hit < 0] = np.inf
+            farthest = self._maker.spec.max_range + 1.0
+            cast_rays(self._model, data, start, directions, distances, hit, _SEEN, farthest)
         return step == self._steps - 1
 
     def sweep(self, stamp: int) -> LidarSweep:

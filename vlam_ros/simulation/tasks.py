@@ -43,6 +43,8 @@ from vlam_ros.simulation.scene import (
     SHAPES,
     ObjectSpec,
     SceneSpec,
+    clipped_rgb,
+    lit_at_random,
 )
 
 
@@ -118,6 +120,11 @@ class Task:
         return any((o.colour, o.shape) in HELD_OUT_PAIRS for o in named)
 
 
+def generator_of(seed: int, control: bool) -> Generator:
+    """What the task with this seed is drawn from, of the control set if asked for."""
+    return np.random.default_rng([seed, control])
+
+
 def random_task(rng: Generator, control: bool = False) -> Task:
     """Draw a task, of the control set if asked for."""
     shares = CONTROL_SHARES if control else SHARES
@@ -136,25 +143,14 @@ def _scene(rng: Generator, objects: Sequence[ObjectSpec]) -> SceneSpec:
     """A scene with these objects, and floor, walls and light at random."""
     grey = rng.uniform(0.4, 1.0)
     floor, wall = grey * rng.uniform(0.85, 1.0, 3), rng.uniform(0.3, 0.95, 3)
-    return SceneSpec(
+    spec = SceneSpec(
         objects=tuple(objects),
         floor=int(rng.integers(FLOORS)),
-        floor_rgb=_rgb(floor),
-        wall_rgb=_rgb(wall[0] * rng.uniform(0.85, 1.0, 3)),
+        floor_rgb=clipped_rgb(floor),
+        wall_rgb=clipped_rgb(wall[0] * rng.uniform(0.85, 1.0, 3)),
         wall_distance=float(rng.uniform(4.0, 6.0)),
-        light_position=(
-            float(rng.uniform(-1.5, 2.0)),
-            float(rng.uniform(-2.0, 2.0)),
-            float(rng.uniform(1.5, 3.5)),
-        ),
-        light=float(rng.uniform(0.4, 0.9)),
-        ambient=float(rng.uniform(0.25, 0.5)),
     )
-
-
-def _rgb(values: np.ndarray) -> tuple[float, float, float]:
-    r, g, b = (float(v) for v in np.clip(values, 0.01, 1.0))
-    return r, g, b
+    return lit_at_random(spec, rng)
 
 
 def _room(rng: Generator, objects: Sequence[ObjectSpec], ways: Sequence[Place]) -> RoomSpec:

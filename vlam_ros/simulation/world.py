@@ -8,7 +8,6 @@ put, and time does not pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from vlam_ros.simulation.engine import mujoco
 from vlam_ros.simulation.mjcf import MAX_OBJECTS, model_xml
 from vlam_ros.simulation.motion import BaseState
 from vlam_ros.simulation.pose import BasePose
+from vlam_ros.simulation.rays import cast_rays
 from vlam_ros.simulation.scene import ObjectSpec, SceneSpec
 from vlam_ros.types import Camera, FloatArray
 
@@ -54,12 +54,7 @@ class World:
     def __enter__(self) -> World:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -125,21 +120,7 @@ class World:
         start = self._data.xpos[self._base] + turn @ origin
         count = len(directions)
         distances, hit = np.empty(count), np.empty(count, np.int32)
-        mujoco.mj_multiRay(
-            self._model,
-            self._data,
-            start,
-            (directions @ turn.T).ravel(),
-            None,  # all groups
-            1,  # the static scene, too
-            -1,  # no body is transparent
-            hit,
-            distances,
-            None,
-            count,
-            mujoco.mjMAXVAL,
-        )
-        distances[hit < 0] = np.inf
+        cast_rays(self._model, self._data, start, directions @ turn.T, distances, hit)
         return distances
 
     def inertial(self, state: BaseState) -> tuple[FloatArray, FloatArray]:

@@ -28,6 +28,7 @@ from vlam_ros.types.observation import (
     Odometry,
 )
 from vlam_ros.types.plan import Outcome, Plan, PlanState, Reason, Sighting, SkillStep, Verdict
+from vlam_ros.types.planar import PlanarPose
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Placement",
     "Plan",
     "PlanState",
+    "PlanarPose",
     "PositionSource",
     "Reason",
     "Relation",

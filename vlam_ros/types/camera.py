@@ -69,6 +69,17 @@ class Camera:
         if not all(map(math.isfinite, self.distortion)):
             raise ImageError(f"distortion must be finite, got {self.distortion}")
 
+    @classmethod
+    def ideal(
+        cls, width: int, height: int, focal: float, rotation: FloatArray, position: FloatArray
+    ) -> Camera:
+        """A camera without distortion, with square pixels and its axis in the middle; `focal` is
+        in pixels.
+        """
+        # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
+        cx, cy = (width - 1) / 2, (height - 1) / 2
+        return cls(width, height, focal, focal, cx, cy, rotation, position)
+
     def rays(self, pixels: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Rays [N,3] with z = 1 in the optical frame along which pixels [N,2] see.
 

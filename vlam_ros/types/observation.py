@@ -10,6 +10,7 @@ import numpy.typing as npt
 from vlam_ros.errors import ImageError
 from vlam_ros.types.arrays import Uint8Array
 from vlam_ros.types.camera import Camera
+from vlam_ros.types.planar import PlanarPose
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Odometry:
     yaw: float
     speed: float = 0.0
     yaw_rate: float = 0.0
+
+    @property
+    def pose(self) -> PlanarPose:
+        """Where `base_link` is in the odometry frame."""
+        return PlanarPose(self.x, self.y, self.yaw)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from vlam_ros.fusion.history import JUMP, History
+from vlam_ros.types.history import JUMP, History
 
 
 @dataclass(frozen=True)
