@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
 FOR_ALL = {"", "errors", "types", "resources", "configuration"}
-STAGES = {"language", "perception", "fusion", "actions", "policy", "control", "bags", "models"}
+STAGES = {
+    "language", "perception", "fusion", "actions", "policy", "control", "bags", "models", "messages",
+}  # fmt: skip
 
 DECISION = STAGES | {"pipeline", "drawing"}
 

@@ -31,3 +31,11 @@ class ActionError(VlamError):
 
 class SimulationError(VlamError):
     """A simulated scene cannot be built or rendered on this machine."""
+
+
+class BagError(VlamError):
+    """A bag cannot be read or written: format, topics, message types or damage."""
+
+
+class ReplayError(VlamError):
+    """A replay cannot be run or compared: its baseline, thresholds or topics."""

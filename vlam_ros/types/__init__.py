@@ -8,6 +8,7 @@ from vlam_ros.types.action import DIMENSIONS, ActionChunk, ActionSpace, Decision
 from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
 from vlam_ros.types.camera import Camera, optical_rotation
 from vlam_ros.types.command import Command, Halt, VelocityCommand
+from vlam_ros.types.decision_inputs import DecisionInputs, SensorInput
 from vlam_ros.types.instruction import (
     Instruction,
     InstructionRequest,
@@ -40,6 +41,7 @@ __all__ = [
     "Camera",
     "Command",
     "Decision",
+    "DecisionInputs",
     "DepthImage",
     "FloatArray",
     "FloorPlane",
@@ -65,6 +67,7 @@ __all__ = [
     "Relation",
     "Scene",
     "SceneObject",
+    "SensorInput",
     "Sighting",
     "SkillStep",
     "Uint8Array",
