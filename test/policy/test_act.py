@@ -94,7 +94,15 @@ def test_waypoints_go_through_the_tokenizer_with_their_mask(skill: str) -> None:
         ("go_to", {"parameters": {"angle": 0.1}}, r"\['angle', 'tolerance'\], got \['angle'\]"),
         (
             "pick_up",
-            {"parameters": {"above": 0.1, "height": 0.1, "press": 0.1, "duration": 4.9}},
+            {
+                "parameters": {
+                    "above": 0.1,
+                    "slow": 0.1,
+                    "height": 0.1,
+                    "press": 0.1,
+                    "duration": 4.9,
+                }
+            },
             "at least 5 s, so that a row of 0.25 s",
         ),
     ],

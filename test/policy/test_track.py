@@ -1,11 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from policy_world import START, observation, odometry, thing
 
-from vlam_ros.policy.track import DISTANCE_ERROR, TURN_ERROR, expected, track
+from vlam_ros.policy.track import DISTANCE_ERROR, TURN_ERROR, expected, sight, track
 from vlam_ros.types import Missing, Odometry, SceneObject, Sighting
 
 CUP = thing("cup", 2.0, 0.5, 0.1, spread=0.04)
@@ -63,6 +64,28 @@ def test_what_is_found_within_a_quarter_of_a_metre_and_the_spread_is_the_object(
     assert place(track(sighted(), seen, [far])) == pytest.approx(CUP.position)
     closer = thing("cup", 1.9, 0.5)
     assert track(sighted(), seen, [near, closer, far]) is closer
+
+
+def test_what_is_nearer_to_another_like_it_is_that_other_one() -> None:
+    # Two cups 0.3 m apart; then only one is found, 0.16 m from the first and 0.14 from the second.
+    seen = observation(0.1, odometry=HERE)
+    between = thing("cup", 2.0, 0.66)
+    for twin, found in ((thing("cup", 2.0, 0.8), CUP), (thing("plate", 2.0, 0.8), between)):
+        sighting = sight(CUP, [CUP, twin], START, HERE)
+        assert place(track(sighting, seen, [between])) == pytest.approx(place(found))
+
+
+def test_the_parts_of_one_thing_do_not_take_it_for_another() -> None:
+    part = thing("cup", 2.0, 0.55)
+    sighting = sight(CUP, [CUP, part], START, HERE)
+    near = thing("cup", 2.0, 0.41)
+    assert track(sighting, observation(0.1, odometry=HERE), [near]) is near
+
+
+def test_only_what_is_confirmed_is_another_one() -> None:
+    twin = replace(thing("cup", 2.0, 0.8), confirmed=False)
+    assert sight(CUP, [CUP, twin], START, HERE).apart == math.inf
+    assert sight(CUP, [CUP, replace(twin, confirmed=True)], START, HERE).apart == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("other", [thing("plate", 2.0, 0.5), thing("cup")])

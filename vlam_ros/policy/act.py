@@ -30,7 +30,7 @@ class Motion:
     parameters: frozenset[str]
 
 
-_ARM = frozenset({"above", "height", "duration"})
+_ARM = frozenset({"above", "slow", "height", "duration"})
 
 MOTIONS: dict[str, Motion] = {
     "stop": Motion(PoseOf.BASE, None, frozenset()),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from vlam_ros.policy.refusal import Refusal
 from vlam_ros.policy.select import is_same, select
 from vlam_ros.policy.skills import Noun, PoseOf, Skill, named_nouns, said
-from vlam_ros.policy.track import expected, track
+from vlam_ros.policy.track import expected, sight, track
 from vlam_ros.types import (
     Instruction,
     Missing,
@@ -180,7 +180,7 @@ def _sighting(
     base = observation.odometry
     if thing is None or not any(thing is o for o in seen) or isinstance(base, Missing):
         return before
-    return Sighting(thing, observation.stamp, base)
+    return sight(thing, seen, observation.stamp, base)
 
 
 def _nouns(steps: Sequence[SkillStep], index: int) -> tuple[Noun | None, Noun | None]:

@@ -1,4 +1,7 @@
-"""The paths of the tool: over the place, down, the gripper's event or the push, and up again."""
+"""The paths of the tool: over the place, down, the gripper's event or the push, and up again.
+
+The last of the way down is slow: what stands there although nobody saw it is touched, not hit.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ Poses = npt.NDArray[np.float64]
 
 DWELL = 0.05
 """Share of a path's duration for which the tool rests before and after its event."""
+_OVER, _SLOWS, _DOWN, _EVENT = 0.23, 0.385, 0.64, 0.69
+"""Shares at which the tool begins to come down, slows, is down, and the gripper acts."""
+_OVER_PUSH, _SLOWS_PUSH, _DOWN_PUSH, _PUSHED = 0.19, 0.315, 0.525, 0.835
+"""The same of a push, and the share at which it ends."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +54,21 @@ def located(thing: SceneObject | None) -> Point:
     return thing.position
 
 
-def _over(x: float, y: float, low: float, theta: float, above: float) -> tuple[Poses, Poses]:
-    """The pose at a place, and the one `above` metres over it."""
-    return np.array([x, y, low, theta]), np.array([x, y, low + above, theta])
+def _down(x: float, y: float, low: float, theta: float, parameters: Mapping[str, float]) -> Poses:
+    """The way down to a place: poses [4,4] over it, still there, where the tool slows, at it."""
+    above = parameters["above"]
+    heights = (above, above, min(parameters["slow"], above), 0.0)
+    return np.array([[x, y, low + height, theta] for height in heights])
 
 
 def _down_and_up(
     place: Point, theta: float, low: float, parameters: Mapping[str, float]
 ) -> ToolPath:
     """Over the place, down, the event, and up again."""
-    low_pose, high_pose = _over(place[0], place[1], low, theta, parameters["above"])
-    event = 0.65
-    times = np.array([0.0, 0.35, event - DWELL, event + DWELL, 1.0])
-    poses = np.stack([high_pose, high_pose, low_pose, low_pose, high_pose])
-    return ToolPath(parameters["duration"] * times, poses, parameters["duration"] * event)
+    way = _down(place[0], place[1], low, theta, parameters)
+    times = np.array([0.0, _OVER, _SLOWS, _DOWN, _EVENT + DWELL, 1.0])
+    poses = np.stack([*way, way[-1], way[0]])
+    return ToolPath(parameters["duration"] * times, poses, parameters["duration"] * _EVENT)
 
 
 def _pick_up(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
@@ -95,16 +103,16 @@ def push_vector(step: SkillStep, parameters: Mapping[str, float]) -> tuple[float
 def _push(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
     x, y, _ = located(step.target)
     distance, theta = push_vector(step, parameters)
-    radius, low, above = _radius(step.target), parameters["height"], parameters["above"]
+    radius = _radius(step.target)
 
-    def at(along: float) -> tuple[Poses, Poses]:
-        return _over(x + along * math.cos(theta), y + along * math.sin(theta), low, theta, above)
+    def way_to(along: float) -> Poses:
+        place = x + along * math.cos(theta), y + along * math.sin(theta)
+        return _down(*place, parameters["height"], theta, parameters)
 
     # Down behind the target, seen in the direction of the push, and on with it in front.
-    start, over_start = at(-radius - parameters["beside"])
-    end, over_end = at(distance - radius)
-    times = parameters["duration"] * np.array([0.0, 0.3, 0.45, 0.85, 1.0])
-    return ToolPath(times, np.stack([over_start, over_start, start, end, over_end]))
+    start, end = way_to(-radius - parameters["beside"]), way_to(distance - radius)
+    times = np.array([0.0, _OVER_PUSH, _SLOWS_PUSH, _DOWN_PUSH, _PUSHED, 1.0])
+    return ToolPath(parameters["duration"] * times, np.stack([*start, end[-1], end[0]]))
 
 
 def _radius(thing: SceneObject | None) -> float:

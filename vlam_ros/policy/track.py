@@ -3,7 +3,8 @@
 What was chosen once is followed by its place, not chosen again: while the robot drives, "the
 nearest box" and "the cup left of the plate" become other things, and it is the first one that was
 meant. Odometry tells where to look for it. What is found there need not be confirmed again: close
-by, or half hidden, the same thing may look less like itself.
+by, or half hidden, the same thing may look less like itself. But one that is nearer to where
+another like it was seen is that other one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from vlam_ros.policy.select import is_same
 from vlam_ros.policy.tool_path import located
 from vlam_ros.types import Camera, Missing, Observation, Odometry, SceneObject, Sighting
 
 GATE = 0.25
 """Metres, besides its spread, from where an object is expected to where it may be found."""
+NARROWEST = 0.10
+"""The same where another like it is near: the parts of one thing are not told apart."""
 PATIENCE = 1.5
 """Seconds for which an object that should be in the picture may be missed in it."""
 DISTANCE_ERROR, TURN_ERROR = 0.03, 0.02
@@ -55,7 +59,8 @@ def track(
     if isinstance(base, Missing):
         return None
     guess = expected(sighting, base)
-    place, gate = guess.position, GATE + guess.spread
+    place = guess.position
+    gate = min(GATE + guess.spread, max(sighting.apart / 2, NARROWEST))
     alike = [o for o in seen if o.phrase == guess.phrase and o.position is not None]
     if place is None or not math.isfinite(gate):
         return None
@@ -66,6 +71,17 @@ def track(
     if unseen <= PATIENCE or not _in_view(place, observation.camera):
         return guess
     return None
+
+
+def sight(thing: SceneObject, seen: Sequence[SceneObject], stamp: int, base: Odometry) -> Sighting:
+    """What is remembered of an object that is among those `seen` in the picture of `stamp`."""
+    others = [
+        o
+        for o in seen
+        if o.phrase == thing.phrase and o.confirmed and o.position and not is_same(o, thing)
+    ]
+    gaps = [_gap(o, thing) for o in others] if thing.position else []
+    return Sighting(thing, stamp, base, min(gaps, default=math.inf))
 
 
 def _gap(one: SceneObject, other: SceneObject) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -86,11 +87,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sighting:
-    """Where an object of the plan was seen last: in `base_link` at `stamp`, the base at `base`."""
+    """Where an object of the plan was seen last: in `base_link` at `stamp`, the base at `base`, and
+    how far (m) from it the nearest other one was that was confirmed for the same phrase.
+    """
 
     thing: SceneObject
     stamp: int
     base: Odometry
+    apart: float = math.inf
 
 
 @dataclass(frozen=True)
