@@ -52,16 +52,16 @@ def test_a_robot_in_reach_of_both_puts_without_driving() -> None:
     first = world.ask(PUT, 0.0, gripper=empty)
     assert (first.chunk.skill, first.plan.current) == ("pick_up", 1)
     world.perceiver.objects = []  # the arm is in the way
-    grip = world.ask(PUT, 2.5, gripper=empty)
+    grip = world.ask(PUT, 3.0, gripper=empty)
     assert np.isnan(poses(grip)[:, 1:]).all(axis=1).sum() == 1
     assert world.ask(PUT, 5.0, gripper=full).chunk.skill == "pick_up"
     world.perceiver.objects = [PLATE]
-    second = world.ask(PUT, 6.5, gripper=full)
+    second = world.ask(PUT, 7.0, gripper=full)
     assert (second.chunk.skill, second.plan.current) == ("place", 3)
     assert second.chunk.trace == first.chunk.trace
     assert poses(second)[0, 1:3] == pytest.approx([0.5, -0.3], abs=0.012)
-    assert world.ask(PUT, 12.9, gripper=full).verdict.outcome is Outcome.EXECUTE
-    done = world.ask(PUT, 13.1, gripper=empty)
+    assert world.ask(PUT, 13.9, gripper=full).verdict.outcome is Outcome.EXECUTE
+    done = world.ask(PUT, 14.1, gripper=empty)
     assert (done.verdict.outcome, done.verdict.reason) == (Outcome.DONE, Reason.NONE)
     assert is_stop(done)
     world.perceiver.objects = []
@@ -71,7 +71,7 @@ def test_a_robot_in_reach_of_both_puts_without_driving() -> None:
 def test_without_gripper_state_the_first_step_is_not_believed_and_not_repeated() -> None:
     world = World()
     assert world.ask(PUT, 0.0).verdict.outcome is Outcome.EXECUTE
-    for seconds in (6.5, 7.0, 20.0):
+    for seconds in (7.0, 7.5, 20.0):
         decision = world.ask(PUT, seconds)
         assert decision.verdict.reason is Reason.PRECONDITION
         assert "gripper_state" in decision.verdict.message
@@ -111,7 +111,7 @@ def picked_up() -> World:
     world = World()
     both = ("red cup", "blue plate")
     assert drive(world, odometry(), 0.0, *both, gripper=EMPTY).chunk.skill == "go_to"
-    drive(world, AT_THE_CUP, 2.5, *both, gripper=EMPTY)
+    drive(world, AT_THE_CUP, 2.0, *both, gripper=EMPTY)
     assert drive(world, AT_THE_CUP, 8.0, gripper=FULL).chunk.skill == "pick_up"
     return world
 
@@ -129,12 +129,12 @@ def test_putting_far_away_is_driven_picked_up_driven_and_placed() -> None:
     first = go_on(odometry(), 0.0, *both, full=False)
     assert poses(first)[-1, 1] > 1.3
     # In reach, but not at rest: the arm waits, and the base is told to stay.
-    rolling = go_on(odometry(1.35, 0.1, 0.1, speed=0.3), 2.0, *both, full=False)
+    rolling = go_on(odometry(1.35, 0.1, 0.1, speed=0.3), 1.5, *both, full=False)
     assert poses(rolling)[:, 1:3].tolist() == [[0.0, 0.0]] * 8
-    go_on(AT_THE_CUP, 2.5, *both, full=False)
+    go_on(AT_THE_CUP, 2.0, *both, full=False)
     go_on(AT_THE_CUP, 8.0, full=True)  # the arm hides the cup; the plate is out of view
 
-    # Lifted after 6.5 s; the plate was seen as long ago and is 1.73 m away, 74° to the right.
+    # Lifted after 7 s; the plate was seen as long ago and is 1.73 m away, 74° to the right.
     turning = go_on(AT_THE_CUP, 9.0, full=True)
     assert turning.chunk.skill == "go_to"
     plate = turning.plan.steps[2].target
@@ -156,7 +156,7 @@ def test_putting_far_away_is_driven_picked_up_driven_and_placed() -> None:
     assert expected is not None
     assert poses(placing)[0, 1:3] == pytest.approx(expected[:2], abs=0.012)
     assert current == [0, 0, 1, 1, 2, 3]
-    done = drive(world, before_it, 20.5, "blue plate", gripper=EMPTY)
+    done = drive(world, before_it, 21.0, "blue plate", gripper=EMPTY)
     assert done.verdict.outcome is Outcome.DONE
 
 
@@ -210,8 +210,8 @@ def _at(obstacles: Obstacles, seconds: float) -> Obstacles:
 def holding_the_cup() -> World:
     world = World()
     world.ask(PICK, 0.0, gripper=EMPTY)
-    world.ask(PICK, 4.5, gripper=FULL)
-    assert world.ask(PICK, 6.5, gripper=FULL).verdict.outcome is Outcome.DONE
+    world.ask(PICK, 5.0, gripper=FULL)
+    assert world.ask(PICK, 7.0, gripper=FULL).verdict.outcome is Outcome.DONE
     assert world.pipeline.state.held == "red cup"
     return world
 
@@ -219,14 +219,14 @@ def holding_the_cup() -> World:
 def test_what_was_picked_up_for_an_earlier_instruction_is_placed_at_once() -> None:
     world = holding_the_cup()
     world.perceiver.objects = [PLATE]
-    decision = world.ask(PUT, 7.0, sequence=2, gripper=FULL)
+    decision = world.ask(PUT, 7.5, sequence=2, gripper=FULL)
     assert (decision.chunk.skill, decision.plan.current) == ("place", 3)
-    assert world.ask(PUT, 13.5, sequence=2, gripper=EMPTY).verdict.outcome is Outcome.DONE
+    assert world.ask(PUT, 14.5, sequence=2, gripper=EMPTY).verdict.outcome is Outcome.DONE
 
 
 def test_what_is_held_is_remembered_over_a_stop_and_a_drive() -> None:
     world = holding_the_cup()
-    world.ask("stop", 7.0, sequence=2)
+    world.ask("stop", 7.2, sequence=2)
     world.ask(None, 7.5)
     world.perceiver.objects = [thing("blue plate", 2.0)]
     go = world.ask("go to the blue plate", 8.0, sequence=3, gripper=FULL)
@@ -252,7 +252,7 @@ def test_something_else_cannot_be_picked_up_with_what_is_held() -> None:
 
 def test_a_cup_that_is_no_longer_held_is_picked_up_anew() -> None:
     world = holding_the_cup()
-    decision = world.ask(PUT, 7.0, sequence=2, gripper=EMPTY)
+    decision = world.ask(PUT, 7.5, sequence=2, gripper=EMPTY)
     assert (decision.chunk.skill, decision.plan.current) == ("pick_up", 1)
 
 
@@ -271,4 +271,4 @@ def test_a_picking_up_that_was_interrupted_is_done_if_the_gripper_holds(
 def test_a_reset_forgets_what_is_held() -> None:
     world = holding_the_cup()
     world.pipeline.reset()
-    assert world.ask(PUT, 7.0, sequence=2, gripper=FULL).verdict.reason is Reason.PRECONDITION
+    assert world.ask(PUT, 7.5, sequence=2, gripper=FULL).verdict.reason is Reason.PRECONDITION

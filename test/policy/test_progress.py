@@ -51,7 +51,7 @@ def test_a_search_turns_on_until_what_it_found_is_well_in_the_picture() -> None:
 
 
 def test_motions_have_their_time() -> None:
-    assert duration(skills()["pick_up"]) == 6.5
+    assert duration(skills()["pick_up"]) == 7.0
     assert duration(skills()["search"]) == pytest.approx(4 * math.pi + 1.2)
     assert duration(skills()["go_to"]) == math.inf
 

@@ -234,10 +234,10 @@ def test_the_base_follows_what_is_seen_now() -> None:
 
 def test_a_step_of_the_arm_is_judged_when_its_time_is_over() -> None:
     shipped, state = policy(), replace(ready("place", PUT, CUP, PLATE), since=START)
-    early = shipped.advance(state, observation(6.49, gripper=gripper(False)), [])
+    early = shipped.advance(state, observation(6.99, gripper=gripper(False)), [])
     assert early is state
     # Picked up, and the plate is near enough to skip going there.
-    done = shipped.advance(state, observation(6.5, gripper=gripper(True)), [])
+    done = shipped.advance(state, observation(7.0, gripper=gripper(True)), [])
     assert (done.current, done.since, done.held) == (3, 0, "red cup")
     over = replace(done, current=4)
     assert shipped.advance(over, observation(9.0), []) is over
@@ -255,8 +255,8 @@ def test_what_the_gripper_closed_on_is_noted_while_it_is_picked_up() -> None:
 
 def test_a_step_takes_its_time_from_the_stamp_not_from_the_clock() -> None:
     state = replace(ready("place", PUT, CUP, PLATE), since=START)
-    late = observation(6.0, age=0.9, gripper=gripper(False))
-    assert late.now - START > 6.5 * SECOND
+    late = observation(6.5, age=0.9, gripper=gripper(False))
+    assert late.now - START > 7 * SECOND
     assert policy().advance(state, late, []) is state
 
 

@@ -18,21 +18,21 @@ def path(step: SkillStep) -> ToolPath:
 def test_pick_up_comes_from_above_and_grips_while_it_rests() -> None:
     grip = path(SkillStep("pick_up", thing("cup", 0.6, 0.1)))
     assert grip.poses[:, :2] == pytest.approx(np.tile([0.6, 0.1], (6, 1)))
-    assert grip.poses[:, 2] == pytest.approx([0.76, 0.76, 0.26, 0.01, 0.01, 0.76])
+    assert grip.poses[:, 2] == pytest.approx([0.76, 0.76, 0.21, 0.01, 0.01, 0.76])
     assert grip.poses[:, 3] == pytest.approx(np.full(6, math.atan2(0.1, 0.6)))
-    assert grip.times == pytest.approx([0.0, 1.495, 2.5025, 4.16, 4.81, 6.5])
-    assert grip.event == pytest.approx(4.485)
+    assert grip.times == pytest.approx([0.0, 1.505, 2.59, 4.585, 5.285, 7.0])
+    assert grip.event == pytest.approx(4.935)
 
 
 @pytest.mark.parametrize("skill", ["pick_up", "place", "push"])
-def test_the_last_quarter_of_a_metre_down_is_slow(skill: str) -> None:
+def test_the_last_fifth_of_a_metre_down_is_slow(skill: str) -> None:
     tool = path(SkillStep(skill, thing("cup", 0.6), thing("plate", 0.7, 0.2)))
     low = tool.poses[:, 2].min()
     times = np.arange(0.0, tool.times[-1], 0.01)
     heights = np.interp(times, tool.times, tool.poses[:, 2]) - low
     down = -np.diff(heights) / 0.01
-    near = heights[:-1] < 0.249
-    assert 0.1 < down[near].max() <= 0.16
+    near = heights[:-1] < 0.199
+    assert 0.09 < down[near].max() <= 0.11
     assert down.max() > 0.4  # and the rest is not
 
 
@@ -68,7 +68,7 @@ def test_push_drives_the_object_its_distance_away_from_the_robot() -> None:
     push = path(SkillStep("push", thing("box", 0.5, 0.0, size=0.1)))
     # Down 0.08 m before the near side at 0.45 m; at the end that side has moved by 0.15 m.
     assert push.poses[:, 0] == pytest.approx([0.37, 0.37, 0.37, 0.37, 0.60, 0.60])
-    assert push.poses[:, 2] == pytest.approx([0.76, 0.76, 0.26, 0.01, 0.01, 0.76])
+    assert push.poses[:, 2] == pytest.approx([0.76, 0.76, 0.21, 0.01, 0.01, 0.76])
     assert push.event is None
 
 
@@ -84,7 +84,7 @@ PATH = path(SkillStep("pick_up", thing("cup", 0.6)))
 
 
 # Starts that never put a row exactly on the event.
-@given(st.integers(0, 380).map(lambda n: 0.007 + 0.02 * n), st.integers(1, 12))
+@given(st.integers(0, 400).map(lambda n: 0.007 + 0.02 * n), st.integers(1, 12))
 def test_the_event_is_one_row_of_a_chunk_if_it_falls_into_it(start: float, horizon: int) -> None:
     times = start + STEP * np.arange(horizon)
     rows = PATH.rows(times, STEP)
@@ -95,7 +95,7 @@ def test_the_event_is_one_row_of_a_chunk_if_it_falls_into_it(start: float, horiz
     for row in events:
         # Not before the tool is down, and not more than a row early.
         assert PATH.event - STEP <= times[row] <= PATH.event
-        assert times[row] >= 4.16
+        assert times[row] >= 4.585
 
 
 def test_overlapping_chunks_agree_on_where_the_tool_is() -> None:
@@ -104,4 +104,4 @@ def test_overlapping_chunks_agree_on_where_the_tool_is() -> None:
 
 
 def test_after_its_end_the_tool_stays_where_it_is() -> None:
-    assert PATH.rows(np.array([6.5, 60.0]), 53.5)[1] == pytest.approx(PATH.poses[-1])
+    assert PATH.rows(np.array([7.0, 60.0]), 53.0)[1] == pytest.approx(PATH.poses[-1])

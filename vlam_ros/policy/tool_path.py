@@ -20,9 +20,9 @@ Poses = npt.NDArray[np.float64]
 
 DWELL = 0.05
 """Share of a path's duration for which the tool rests before and after its event."""
-_OVER, _SLOWS, _DOWN, _EVENT = 0.23, 0.385, 0.64, 0.69
+_OVER, _SLOWS, _DOWN, _EVENT = 0.215, 0.37, 0.655, 0.705
 """Shares at which the tool begins to come down, slows, is down, and the gripper acts."""
-_OVER_PUSH, _SLOWS_PUSH, _DOWN_PUSH, _PUSHED = 0.19, 0.315, 0.525, 0.835
+_OVER_PUSH, _SLOWS_PUSH, _DOWN_PUSH, _PUSHED = 0.18, 0.31, 0.545, 0.84
 """The same of a push, and the share at which it ends."""
 
 
