@@ -13,7 +13,8 @@ SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
 FOR_ALL = {"", "errors", "types", "resources", "configuration"}
 STAGES = {
-    "language", "perception", "fusion", "actions", "policy", "control", "bags", "models", "messages",
+    "language", "perception", "fusion", "actions", "policy", "control", "models",
+    "messages", "bags",
 }  # fmt: skip
 
 DECISION = STAGES | {"pipeline", "drawing"}

@@ -17,13 +17,13 @@ from sensor_msgs.msg import CameraInfo, Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from vlam_ros.messages.clouds import sweep_from_cloud
+from vlam_ros.messages.images import image_from_message
+from vlam_ros.messages.mount import mount_from_settings
+from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.nodes.simulator_node import ORIGIN, SimulatorNode
 from vlam_ros.ros import qos
-from vlam_ros.ros.clouds import sweep_from_cloud
-from vlam_ros.ros.images import image_from_message
-from vlam_ros.ros.mount import mount_from_settings
 from vlam_ros.ros.run import autostart
-from vlam_ros.ros.stamps import nanoseconds
 
 KINDS: dict[str, tuple[type, Any]] = {
     "/clock": (Clock, qos.CLOCK),

@@ -16,11 +16,12 @@ from rclpy.executors import SingleThreadedExecutor
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
+from vlam_ros.messages.camera_info import camera_from_message
+from vlam_ros.messages.mount import Mount
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.pipeline import Pipeline
-from vlam_ros.ros.camera_info import camera_from_message, camera_to_message
+from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.client import NoAnswerError, VlamClient
-from vlam_ros.ros.mount import Mount
 from vlam_ros.ros.run import autostart
 from vlam_ros.types import (
     Camera,

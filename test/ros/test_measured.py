@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from vlam_ros.configuration import FusionNodeSettings
-from vlam_ros.ros.clouds import sweep_from_cloud
-from vlam_ros.ros.imu import imu_from_message
+from vlam_ros.messages.clouds import sweep_from_cloud
+from vlam_ros.messages.imu import imu_from_message
+from vlam_ros.messages.mount import Mount, mount_from_settings
+from vlam_ros.messages.robot import odometry_from_message
+from vlam_ros.messages.rotations import rotation_from_angles
 from vlam_ros.ros.measured import imu_to_message, odometry_to_message, sweep_to_message
-from vlam_ros.ros.mount import Mount, mount_from_settings
-from vlam_ros.ros.rotations import rotation_from_angles
-from vlam_ros.ros.sensors import odometry_from_message
 from vlam_ros.types import ImuSample, LidarSweep, Odometry
 
 STAMP = 5_000_000_123

@@ -20,6 +20,8 @@ from std_msgs.msg import String
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
+from vlam_ros.messages.stamps import nanoseconds
+from vlam_ros.messages.waiting import LOOK_PERIOD
 from vlam_ros.ros import qos
 from vlam_ros.ros.decider import Answer, Decider, DecisionMaker, describe
 from vlam_ros.ros.inputs import SensorInputs
@@ -30,8 +32,6 @@ from vlam_ros.ros.outputs import Outputs
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
-from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.ros.waiting import LOOK_PERIOD
 from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
 
 DEPTH_MARGIN = 0.05

@@ -39,12 +39,8 @@ class SkillPolicy:
             ConfigurationError: a skill has no motion, or is not defined as its motion needs it.
         """
         self.skills = tuple(skills)
-        self.space = ActionSpace(
-            tuple(skill.name for skill in skills),
-            _four(action.low),
-            _four(action.high),
-            action.bins,
-        )
+        names = [skill.name for skill in skills]
+        self.space = ActionSpace.of(names, action.low, action.high, action.bins)
         self._settings = settings
         self._timing = act.Timing(action.horizon, action.step, action.start_offset)
         self._skill = {skill.name: skill for skill in skills}
@@ -204,8 +200,3 @@ def _planned(state: PlanState) -> Plan:
     if state.plan is None:
         raise ValueError("a state is grounded before it is acted on")
     return state.plan
-
-
-def _four(values: Sequence[float]) -> tuple[float, float, float, float]:
-    x, y, z, theta = values
-    return x, y, z, theta

@@ -18,14 +18,15 @@ from std_msgs.msg import String
 import vlam_ros.msg
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.errors import VlamError
+from vlam_ros.messages.decisions import chunk_from_message, plan_from_message, scene_from_message
+from vlam_ros.messages.fused import obstacles_from_message
+from vlam_ros.messages.images import depth_from_message, image_from_message
+from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.ros import qos
 from vlam_ros.ros.camera_info import camera_to_message
-from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
-from vlam_ros.ros.fused import obstacles_from_message
-from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
+from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.measured import Measurement, SensorPublishers, as_it_is
 from vlam_ros.ros.session import Session, Watch, ignore
-from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import (
     ActionChunk,
     Camera,

@@ -15,9 +15,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from vlam_ros.configuration import Settings
 from vlam_ros.drawing import draw_overlay
 from vlam_ros.errors import ImageError
-from vlam_ros.ros.images import image_from_message
-from vlam_ros.ros.sensors import Sensors
-from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.messages.images import image_from_message
+from vlam_ros.messages.sensors import Sensors
+from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.types import (
     Decision,
     InstructionRequest,

@@ -1,10 +1,6 @@
-"""Decisions as messages: action chunk, scene and markers; and back from chunk and scene."""
+"""Decisions as messages: action chunk, scene and markers."""
 
 from __future__ import annotations
-
-import math
-from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import Point
@@ -14,25 +10,17 @@ from visualization_msgs.msg import Marker, MarkerArray
 import vlam_ros.msg
 from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ActionSettings
-from vlam_ros.ros.mount import BASE_FRAME
-from vlam_ros.ros.stamps import duration_message, nanoseconds, time_message
+from vlam_ros.messages.mount import BASE_FRAME
+from vlam_ros.ros.stamps import duration_message, time_message
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,
     Decision,
     InstructionRequest,
-    Outcome,
     Plan,
-    PositionSource,
-    Reason,
-    Scene,
     SceneObject,
-    SkillStep,
     Verdict,
 )
-
-NO_MASK = np.zeros((0, 0), np.bool_)
-"""In place of the masks, which messages do not carry."""
 
 
 def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
@@ -65,38 +53,6 @@ def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
     return message
 
 
-def chunk_from_message(message: vlam_ros.msg.ActionChunk) -> ActionChunk:
-    """A received chunk, checked.
-
-    Raises:
-        ActionError: the space is none, there are no rows, or their timing is wrong.
-        ValueError: outcome or reason are no known ones, or contradict each other.
-    """
-    tokens = [(t.cmd, t.x, t.y, t.z, t.theta) for t in message.tokens]
-    return ActionChunk(
-        stamp=nanoseconds(message.header.stamp),
-        frame_id=message.header.frame_id,
-        space=ActionSpace(
-            commands=tuple(message.space.commands),
-            low=_four(message.space.low),
-            high=_four(message.space.high),
-            bins=message.space.bins,
-        ),
-        tokens=np.array(tokens, np.uint16).reshape(-1, 5),
-        start_offset=nanoseconds(message.start_offset),
-        step=nanoseconds(message.step),
-        request=InstructionRequest(message.instruction, message.epoch, message.sequence),
-        skill=message.skill,
-        trace=message.trace,
-        verdict=Verdict(
-            outcome=Outcome(message.outcome),
-            reason=Reason(message.reason),
-            message=message.message,
-            confidence=message.confidence,
-        ),
-    )
-
-
 def hold_chunk(
     settings: ActionSettings, stamp: int, request: InstructionRequest, verdict: Verdict
 ) -> ActionChunk:
@@ -104,16 +60,11 @@ def hold_chunk(
     return stop_chunk(
         stamp=stamp,
         frame_id=BASE_FRAME,
-        space=ActionSpace(("stop",), _four(settings.low), _four(settings.high), settings.bins),
+        space=ActionSpace.of(("stop",), settings.low, settings.high, settings.bins),
         step=round(settings.step * 1e9),
         request=request,
         verdict=verdict,
     )
-
-
-def _four(values: Sequence[float]) -> tuple[float, float, float, float]:
-    x, y, z, theta = map(float, values)
-    return x, y, z, theta
 
 
 def scene_to_message(decision: Decision) -> vlam_ros.msg.Scene:
@@ -182,37 +133,3 @@ def _marker(decision: Decision, thing: SceneObject, number: int, kind: int) -> M
     marker.pose.orientation.w = 1.0
     marker.color = _COLOURS[_role(thing, decision.plan)]
     return marker
-
-
-def scene_from_message(message: vlam_ros.msg.Scene) -> Scene:
-    """The scene, its objects with NO_MASK: messages do not carry masks."""
-    objects = [_object(thing) for thing in message.objects]
-    return Scene(nanoseconds(message.header.stamp), tuple(objects))
-
-
-def plan_from_message(message: vlam_ros.msg.Scene, chunk: ActionChunk) -> Plan:
-    """The plan as far as messages tell: its trace, and one step with the objects of all steps."""
-    role = {thing.role: _object(thing) for thing in message.objects}
-    kinds = vlam_ros.msg.SceneObject
-    step = SkillStep(chunk.skill, role.get(kinds.TARGET), role.get(kinds.DESTINATION))
-    return Plan((step,), trace=chunk.trace)
-
-
-def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
-    x0, y0, x1, y1 = map(int, message.box)
-    found = SceneObject(
-        phrase=message.phrase,
-        box=(x0, y0, x1, y1),
-        mask=NO_MASK,
-        score=message.score,
-        mask_score=message.mask_score,
-        margin=message.margin,
-        looked_twice=message.looked_twice,
-        spread=message.spread,
-        size=message.size,
-        source=PositionSource(message.position_source),
-    )
-    place = message.position
-    if math.isnan(place.x):
-        return found
-    return replace(found, position=(place.x, place.y, place.z))

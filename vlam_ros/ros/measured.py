@@ -16,8 +16,8 @@ from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Bool
 
 from vlam_ros.configuration import LidarSettings
+from vlam_ros.messages.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
 from vlam_ros.ros import qos
-from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Odometry
 

@@ -21,12 +21,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 import vlam_ros.msg
+from vlam_ros.messages.decisions import chunk_from_message, plan_from_message, scene_from_message
+from vlam_ros.messages.images import image_from_message
+from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.ros import qos
 from vlam_ros.ros.client import NoAnswerError
-from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
-from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.session import Session, Watch, ignore
-from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import Decision, Plan, Scene, Uint8Array
 
 SILENCE = 30.0

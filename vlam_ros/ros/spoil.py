@@ -10,7 +10,8 @@ import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Imu, PointCloud2
 
-from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.messages.stamps import nanoseconds
+from vlam_ros.ros.stamps import time_message
 
 UNKNOWN_FRAME = "nobody_knows"
 

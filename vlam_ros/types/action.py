@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,14 @@ class ActionSpace:
     low: tuple[float, float, float, float]
     high: tuple[float, float, float, float]
     bins: int = 255
+
+    @classmethod
+    def of(
+        cls, commands: Sequence[str], low: Sequence[float], high: Sequence[float], bins: int
+    ) -> ActionSpace:
+        """One of sequences of any kind, as parameters and messages hold them."""
+        (x0, y0, z0, theta0), (x1, y1, z1, theta1) = (map(float, ends) for ends in (low, high))
+        return cls(tuple(commands), (x0, y0, z0, theta0), (x1, y1, z1, theta1), int(bins))
 
     def __post_init__(self) -> None:
         if not self.commands or self.commands[0] != "stop":

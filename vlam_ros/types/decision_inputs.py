@@ -22,8 +22,8 @@ SENSORS = (
 
 @dataclass(frozen=True)
 class SensorInput:
-    """What a decision knew from one sensor: the data with this stamp (ns; 0 for a calibration, which
-    has none), or nothing, for the reason `missing`; see `Missing`.
+    """What a decision knew from one sensor: the data with this stamp (ns; 0 for a calibration,
+    which has none), or nothing, for the reason `missing`; see `Missing`.
     """
 
     name: str

@@ -13,14 +13,9 @@ from sensor_msgs.msg import JointState as JointStateMessage
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ImageError, SensorError
+from vlam_ros.messages.robot import joints_from_message, odometry_from_message
+from vlam_ros.messages.sensors import ODOMETRIES_KEPT, Sensors, check_age
 from vlam_ros.ros.rotations import quaternion_from_angles
-from vlam_ros.ros.sensors import (
-    ODOMETRIES_KEPT,
-    Sensors,
-    check_age,
-    joints_from_message,
-    odometry_from_message,
-)
 from vlam_ros.types import (
     Attitude,
     Camera,

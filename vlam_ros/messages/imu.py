@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from geometry_msgs.msg import Vector3
-from sensor_msgs.msg import Imu
 
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.mount import Mount
-from vlam_ros.ros.rotations import roll_pitch, rotation_matrix
-from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.messages.kinds import Imu, Vector3
+from vlam_ros.messages.mount import Mount
+from vlam_ros.messages.rotations import roll_pitch, rotation_matrix
+from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.types import FloatArray, ImuSample
 
 MAX_TILT_SIGMA = math.radians(2.0)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.mount import Mount
-from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.messages.kinds import LaserScan, PointCloud2, PointField
+from vlam_ros.messages.mount import Mount
+from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.types import FloatArray, LidarSweep
 
 Points = npt.NDArray[np.float32]
@@ -23,13 +23,9 @@ MAX_OFFSET = 1.0
 
 _AXES = ("x", "y", "z")
 _TIME_FIELDS = ("t", "time", "timestamp", "time_offset", "offset_time", "time_stamp")
-_FLOATS = (PointField.FLOAT32, PointField.FLOAT64)
-_NUMBERS = {
-    PointField.INT8: "i1", PointField.UINT8: "u1",
-    PointField.INT16: "i2", PointField.UINT16: "u2",
-    PointField.INT32: "i4", PointField.UINT32: "u4",
-    PointField.FLOAT32: "f4", PointField.FLOAT64: "f8",
-}  # fmt: skip
+# The values of PointField.datatype: INT8, UINT8, …, FLOAT64.
+_NUMBERS = dict(enumerate(("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"), start=1))
+_FLOATS = (7, 8)
 
 
 def sweep_from_cloud(

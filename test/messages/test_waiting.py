@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlam_ros.ros.waiting import MISSES, PICTURES_KEPT, Pictures, WaitingRoom
+from vlam_ros.messages.waiting import MISSES, PICTURES_KEPT, Pictures, WaitingRoom
 
 MS = 10**6
 WAIT = 150 * MS

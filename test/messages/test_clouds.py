@@ -12,8 +12,8 @@ import pytest
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.clouds import finite_points, sweep_from_cloud, sweep_from_scan
-from vlam_ros.ros.mount import Mount
+from vlam_ros.messages.clouds import finite_points, sweep_from_cloud, sweep_from_scan
+from vlam_ros.messages.mount import Mount
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import LidarSweep
 

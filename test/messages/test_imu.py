@@ -13,9 +13,10 @@ from sensor_msgs.msg import Imu
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.imu import imu_from_message
-from vlam_ros.ros.mount import Mount, mount_from_settings
-from vlam_ros.ros.rotations import quaternion_from_angles, rotation_matrix
+from vlam_ros.messages.imu import imu_from_message
+from vlam_ros.messages.mount import Mount, mount_from_settings
+from vlam_ros.messages.rotations import rotation_matrix
+from vlam_ros.ros.rotations import quaternion_from_angles
 from vlam_ros.ros.stamps import time_message
 
 LEVEL = Mount(np.eye(3), np.zeros(3))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from vlam_ros.ros.sensors import DEPTHS_KEPT
+from vlam_ros.messages.sensors import DEPTHS_KEPT
 
 Item = TypeVar("Item")
 

@@ -1,23 +1,17 @@
-"""Odometry and joints of the robot, and the newest data of every sensor beside the picture.
+"""The newest data of every sensor beside the picture.
 
-Each conversion raises a typed error for a message that cannot be used. `Sensors` keeps the last
-good data, which is Missing once it is too old, so that a decision knows what it lacks and why.
+`Sensors` keeps the last good data, which is Missing once it is too old, so that a decision knows
+what it lacks and why.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import sensor_msgs.msg
-from nav_msgs.msg import Odometry as OdometryMessage
-
 from vlam_ros.configuration import SensorSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.mount import BASE_FRAME, same_frame
-from vlam_ros.ros.rotations import rotation_matrix
-from vlam_ros.ros.stamps import age_text, nanoseconds
+from vlam_ros.messages.stamps import age_text
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -32,56 +26,10 @@ from vlam_ros.types import (
     Uint8Array,
 )
 
-BASE_FRAMES = (BASE_FRAME, "base_footprint")
-"""Frames whose planar motion is the base's: they differ by a height (REP-120)."""
-
 DEPTHS_KEPT = 5
 """Depth images that are kept, as many as the topic's queue holds."""
 ODOMETRIES_KEPT = 50
 """Readings that are kept for pictures that waited: half a second or more of most robots."""
-
-
-def odometry_from_message(message: OdometryMessage) -> Odometry:
-    """The planar part of pose and twist.
-
-    Raises:
-        SensorError: it is that of another frame than the base's, the orientation is not a
-            quaternion, or a value is not finite.
-    """
-    if message.child_frame_id and not any(
-        same_frame(message.child_frame_id, frame) for frame in BASE_FRAMES
-    ):
-        raise SensorError(
-            f"odometry must be that of {' or '.join(BASE_FRAMES)}, got child_frame_id "
-            f"{message.child_frame_id!r}"
-        )
-    pose, twist = message.pose.pose, message.twist.twist
-    r = rotation_matrix(pose.orientation)
-    values = (
-        pose.position.x,
-        pose.position.y,
-        math.atan2(r[1, 0], r[0, 0]),
-        twist.linear.x,
-        twist.angular.z,
-    )
-    if not all(math.isfinite(value) for value in values):
-        raise SensorError(f"odometry must be finite, got x, y, yaw, speed, yaw rate = {values}")
-    return Odometry(nanoseconds(message.header.stamp), *values)
-
-
-def joints_from_message(message: sensor_msgs.msg.JointState) -> JointState:
-    """Names and positions.
-
-    Raises:
-        SensorError: not one finite position for each name.
-    """
-    positions = tuple(map(float, message.position))
-    if len(message.name) != len(positions) or not all(map(math.isfinite, positions)):
-        raise SensorError(
-            f"joint_states needs one finite position for each name, got names "
-            f"{list(message.name)}, positions {list(positions)}"
-        )
-    return JointState(nanoseconds(message.header.stamp), tuple(message.name), positions)
 
 
 Stamped = Attitude | DepthImage | FloorPlane | GripperState | JointState | Obstacles | Odometry
