@@ -24,10 +24,13 @@ from sensor_msgs.msg import (
 from std_msgs.msg import Bool
 from visualization_msgs.msg import MarkerArray
 
-from vlam_ros.ros import decider
+import vlam_ros.msg
+from vlam_ros.messages.decision_inputs import inputs_from_message
+from vlam_ros.ros import decider, qos
 from vlam_ros.types import (
     Camera,
     Decision,
+    DecisionInputs,
     DepthImage,
     FloorPlane,
     Missing,
@@ -284,3 +287,68 @@ def test_all_sensors_reach_the_decision(world: World) -> None:
     assert (seen.floor.normal, seen.floor.offset) == ((0.0, 0.0, 1.0), 0.0)
     for data in (seen.odometry, seen.joints, seen.attitude, seen.gripper):
         assert not isinstance(data, Missing)
+
+
+# ------------------------------------------------------------------------------ for a replay
+
+
+def inputs_heard(world: World) -> list[DecisionInputs]:
+    """What every decision was made on, from now on."""
+    heard: list[DecisionInputs] = []
+    world.other.create_subscription(
+        vlam_ros.msg.DecisionInputs,
+        "decision_inputs",
+        lambda message: heard.append(inputs_from_message(message)),
+        qos.DECISION_INPUTS,
+    )
+    world.until(lambda: world.node.count_subscribers("decision_inputs"))
+    return heard
+
+
+def test_what_a_decision_was_made_on_is_published(world: World) -> None:
+    pipeline = world.activate()
+    heard = inputs_heard(world)
+    odometry = Odometry()
+    message = world.picture()
+    odometry.header.stamp = message.header.stamp
+    publisher = world.other.create_publisher(Odometry, "odom", 1)
+    world.until(publisher.get_subscription_count)
+    publisher.publish(odometry)
+    world.until(lambda: not isinstance(world.node._inputs.latest.odometry, Missing))
+    stamp = world.show(message)
+    world.until(lambda: heard)
+    seen = pipeline.observations[0]
+    assert heard[0] == DecisionInputs.of(seen, None, era=0)
+    known = {sensor.name: sensor for sensor in heard[0].sensors}
+    assert (heard[0].stamp, known["odometry"].stamp) == (stamp, stamp)
+    assert known["attitude"].missing == "no attitude yet"
+    world.say(GO)
+    world.until(lambda: len(heard) == 2)
+    assert heard[1].request == world.node._request
+
+
+def test_a_decision_that_a_newer_instruction_overtook_is_published_as_such(world: World) -> None:
+    pipeline = world.moving()
+    heard = inputs_heard(world)
+    pipeline.free.clear()
+    world.show()
+    world.until(pipeline.busy.is_set)
+    world.say("go to the blue ball")
+    world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
+    pipeline.free.set()
+    assert world.chunk(Outcome.EXECUTE).sequence == 2
+    world.until(lambda: len(heard) == 2)
+    assert [i.published for i in heard] == [False, True]
+    assert [i.request.text for i in heard if i.request] == [GO, "go to the blue ball"]
+
+
+def test_a_picture_that_was_not_decided_on_has_no_inputs(world: World) -> None:
+    world.moving()
+    heard = inputs_heard(world)
+    bad = world.picture()
+    bad.step = 5
+    world.show(bad)
+    world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
+    good = world.show()
+    world.until(lambda: heard)
+    assert [i.stamp for i in heard] == [good]

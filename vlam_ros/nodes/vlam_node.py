@@ -202,8 +202,16 @@ class VlamNode(ManagedNode):
     # --------------------------------------------------------------------------- out
 
     def _on_answers(self) -> None:
-        for answer in self._loop.answers() if self._loop is not None else ():
-            self._publish(answer)
+        if self._loop is None:
+            return
+        for answer in self._loop.answers():
+            counts = self._loop.counts(answer)
+            if counts:
+                self._publish(answer)
+            if answer.inputs is not None:
+                published = counts and answer.decision is not None
+                inputs = replace(answer.inputs, published=published)
+                self._outputs.publish_inputs(inputs, answer.job.message.header.frame_id)
 
     def _publish(self, answer: Answer) -> None:
         job, verdict = answer.job, answer.verdict
@@ -218,10 +226,6 @@ class VlamNode(ManagedNode):
             self._done = verdict.outcome is Outcome.DONE
             self._outputs.publish_decision(decision, answer.overlay, job.message.header.frame_id)
         self.reporter.decision(verdict, latency=self.now() - job.stamp)
-        # With this a replay can follow the live schedule.
-        self.get_logger().debug(
-            f"image {job.stamp} decided at {answer.now} for {job.request}: {verdict}"
-        )
 
     def _stop_moving(self, why: str) -> None:
         if self._outputs.moving:

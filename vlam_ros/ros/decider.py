@@ -20,6 +20,7 @@ from vlam_ros.messages.sensors import Sensors
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.types import (
     Decision,
+    DecisionInputs,
     InstructionRequest,
     Observation,
     Outcome,
@@ -97,11 +98,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """A decision taken at `now` (ns), or the verdict and report of why there is none."""
+    """A decision, or the verdict and report of why there is none; and what the pipeline was asked
+    about, if it was.
+    """
 
     job: Job
-    now: int
     verdict: Verdict
+    inputs: DecisionInputs | None = None
     decision: Decision | None = None
     overlay: Uint8Array | None = None
     report: str = ""
@@ -128,21 +131,22 @@ class Decider:
         """Decide; a bad picture answers HOLD with STALE_SENSOR (there is no usable picture), a
         fault of the program HOLD with INTERNAL_ERROR and its traceback in the report.
         """
-        now = self._clock()
+        now, inputs = self._clock(), None
         try:
             if job.era != self._era:
                 self._pipeline.reset()
                 self._era = job.era
             image = image_from_message(job.message)
             observation = self._sensors().observation(image, job.stamp, now, self._limits)
+            inputs = DecisionInputs.of(observation, job.request, job.era)
             decision = self._pipeline.step(observation, job.request)
             text = job.request.text if job.request else ""
             overlay = draw_overlay(image, decision, text) if job.with_overlay else None
         except ImageError as error:
             verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, str(error))
-            return Answer(job, now, verdict, report=str(error))
+            return Answer(job, verdict, report=str(error))
         except Exception as error:
             message = f"{type(error).__name__}: {error}"
             verdict = Verdict(Outcome.HOLD, Reason.INTERNAL_ERROR, message)
-            return Answer(job, now, verdict, report=traceback.format_exc())
-        return Answer(job, now, decision.verdict, decision, overlay)
+            return Answer(job, verdict, inputs, report=traceback.format_exc())
+        return Answer(job, decision.verdict, inputs, decision, overlay)

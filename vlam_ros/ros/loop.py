@@ -82,10 +82,12 @@ class DecisionLoop:
         self.void()
 
     def answers(self) -> Iterator[Answer]:
-        """The answers that count, since the last call."""
-        for answer in self._worker.answers():
-            if answer.job.generation == self._generation:
-                yield answer
+        """All answers since the last call, oldest first."""
+        return self._worker.answers()
+
+    def counts(self, answer: Answer) -> bool:
+        """Whether the instruction and the time of an answer are still the same."""
+        return answer.job.generation == self._generation
 
     def stop(self) -> None:
         """End the thread, after the picture that it is at."""

@@ -10,11 +10,13 @@ from visualization_msgs.msg import MarkerArray
 import vlam_ros.msg
 from vlam_ros.configuration import ActionSettings
 from vlam_ros.ros import qos
+from vlam_ros.ros.decision_inputs import inputs_to_message
 from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, markers, scene_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.types import (
     ActionChunk,
     Decision,
+    DecisionInputs,
     InstructionRequest,
     Outcome,
     Uint8Array,
@@ -32,6 +34,9 @@ class Outputs:
         advertise = node.create_lifecycle_publisher
         self._chunks = advertise(vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK)
         self._scenes = advertise(vlam_ros.msg.Scene, "scene", qos.OUTPUT)
+        self._inputs = advertise(
+            vlam_ros.msg.DecisionInputs, "decision_inputs", qos.DECISION_INPUTS
+        )
         self._overlays = advertise(Image, "~/overlay", qos.OUTPUT)
         self._markers = advertise(MarkerArray, "~/markers", qos.OUTPUT)
         self.moving = False
@@ -62,6 +67,10 @@ class Outputs:
             self._markers.publish(markers(decision))
         if overlay is not None:
             self._overlays.publish(image_to_message(overlay, decision.scene.stamp, camera_frame))
+
+    def publish_inputs(self, inputs: DecisionInputs, camera_frame: str) -> None:
+        """What a decision was made on: with it a replay can make it again."""
+        self._inputs.publish(inputs_to_message(inputs, camera_frame))
 
     def assert_alive(self) -> None:
         """Renew the lease of the chunks' liveliness."""

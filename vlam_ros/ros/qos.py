@@ -57,6 +57,9 @@ VELOCITY = _profile(ReliabilityPolicy.RELIABLE, 1, deadline=Duration(seconds=0.1
 OUTPUT = _profile(ReliabilityPolicy.RELIABLE, 1)
 """scene, ~/overlay, ~/markers, ~/depth_dense, /diagnostics."""
 
+DECISION_INPUTS = _profile(ReliabilityPolicy.RELIABLE, 10)
+"""decision_inputs: whoever records them needs every one."""
+
 ACTION_CHUNK = _profile(
     ReliabilityPolicy.RELIABLE,
     1,
