@@ -25,12 +25,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "perception": {"models"},
     "control": {"actions"},  # what follows a chunk must read it
     "drawing": {"actions"},
+    "bags": {"messages"},  # transforms are read from messages
     "pipeline": STAGES,
     "simulation": set(),
     "learning": STAGES | {"simulation"},
     "replay": DECISION,
     "evaluation": DECISION | {"simulation", "learning", "replay"},  # learning: held-out sentences
-    "ros": DECISION,
+    "ros": DECISION | {"replay"},
     "nodes": DECISION | {"ros"},
     "cli": DECISION | {"simulation", "learning", "replay", "evaluation", "ros", "nodes"},
 }

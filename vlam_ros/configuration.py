@@ -234,6 +234,22 @@ class NodeSettings:
             groups.setdefault(group, {})[name] = value
         return cls.from_mapping(groups)
 
+    @classmethod
+    def over_defaults(cls: type[Group], path: str | Path | None, **overrides: Any) -> Group:
+        """The package's defaults, changed by what a parameter file has for the node, as the node
+        would read it, and that by the overrides; see `load`.
+        """
+        values: dict[str, Any] = {}
+        if path is not None:
+            elsewhere = _groups_of_nodes() - set(get_type_hints(cls))
+            for group, inner in read_parameters(path, cls.NODE).items():
+                if isinstance(inner, Mapping):  # others are parameters of the node itself
+                    if group not in elsewhere:
+                        values |= {f"{group}__{name}": value for name, value in inner.items()}
+                elif "." in group and group.partition(".")[0] not in elsewhere:
+                    values[group.replace(".", "__", 1)] = inner
+        return cls.load(**{**values, **overrides})
+
 
 @dataclass(frozen=True)
 class Settings(NodeSettings):
@@ -299,8 +315,13 @@ def _sections(path: str | Path, node: str) -> tuple[dict[str, Any], dict[str, An
     try:
         with open(path, encoding="utf-8") as file:
             document = yaml.safe_load(file)
-        own = (document.get(f"/**/{node}") or document[node])["ros__parameters"]
-        shared = document.get("/**", {"ros__parameters": {}})["ros__parameters"]
+        nobody: dict[str, Any] = {"ros__parameters": {}}
+        shared = document.get("/**", nobody)["ros__parameters"]
+        own = (document.get(f"/**/{node}") or document.get(node) or nobody)["ros__parameters"]
+        # As in ROS a file need not have anything for this node, but for one of ours it must.
+        names = [cls.NODE for cls in NodeSettings.__subclasses__()]
+        if not {"/**", *names, *(f"/**/{name}" for name in names)} & set(document):
+            raise KeyError(node)
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read the parameter file {path}: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:

@@ -13,7 +13,9 @@ ASKED = InstructionRequest("go to the réd cup", epoch=2**63 + 5, sequence=7)
 
 
 @pytest.mark.parametrize("request_", [ASKED, None])
-def test_what_a_decision_was_made_on_survives_the_message(request_: InstructionRequest | None) -> None:
+def test_what_a_decision_was_made_on_survives_the_message(
+    request_: InstructionRequest | None,
+) -> None:
     inputs = DecisionInputs(10**18 + 1, 10**18 + 2, 3, request_, SENSORS, True, False)
     message = inputs_to_message(inputs, "camera_optical")
     assert message.header.frame_id == "camera_optical"

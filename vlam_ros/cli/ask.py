@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, field_of_view
 from vlam_ros.errors import ImageError
@@ -82,18 +81,16 @@ def ask_settings(options: argparse.Namespace) -> Settings:
     """The package's defaults, changed by the parameter file as a node would read it, and that by
     the options.
     """
-    from vlam_ros.configuration import Settings, read_parameters
+    from vlam_ros.configuration import Settings
 
-    values = _dotted(read_parameters(options.params, "vlam_node")) if options.params else {}
-    for name, value in (
-        ("model.name_or_path", options.model),
-        ("camera.height", options.height),
-        ("camera.tilt", options.tilt),
-    ):
-        if value is not None:
-            values[name] = value
-    # Names without a group are parameters of the node itself.
-    return Settings.load(**{k.replace(".", "__", 1): v for k, v in values.items() if "." in k})
+    given = {
+        "model__name_or_path": options.model,
+        "camera__height": options.height,
+        "camera__tilt": options.tilt,
+    }
+    return Settings.over_defaults(
+        options.params, **{name: value for name, value in given.items() if value is not None}
+    )
 
 
 def read_picture(path: Path) -> Uint8Array:
@@ -126,12 +123,3 @@ def assumed_camera(image: Uint8Array, hfov: float, settings: CameraSettings) -> 
     rotation = optical_rotation(settings.tilt, settings.yaw)
     position = np.array([settings.x, settings.y, settings.height])
     return Camera.ideal(width, height, focal, rotation, position)
-
-
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters under dotted names, as ROS has them: {"camera.height": 0.6}."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = isinstance(value, Mapping)
-        flat |= _dotted(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return flat

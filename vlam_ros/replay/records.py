@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from vlam_ros.errors import ReplayError
+from vlam_ros.actions import ActionTokenizer
+from vlam_ros.errors import ReplayError, VlamError
 from vlam_ros.resources import write_file
-from vlam_ros.types import ActionSpace, Decision, DecisionInputs, SceneObject
+from vlam_ros.types import ActionSpace, Decision, DecisionInputs, Outcome, SceneObject
 
 VERSION = 1
 """Of the file's format."""
+
+T = TypeVar("T")
 
 OTHER, TARGET, DESTINATION = "other", "target", "destination"
 
@@ -91,6 +94,12 @@ class DecisionRecord:
         """The surest object in a role that is in the picture."""
         return next((o for o in self.objects if o.role == role), None)
 
+    def to_json(self) -> str:
+        """On one line: the same text if and only if it is the same decision, which `==` of records
+        does not tell where there is a NaN or a -0.
+        """
+        return json.dumps(asdict(self), ensure_ascii=False)
+
 
 @dataclass(frozen=True)
 class ReplayRun:
@@ -107,17 +116,24 @@ class ReplayRun:
     about: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if len(self.seconds) != len(self.decisions):
+            raise ReplayError(
+                f"each of {len(self.decisions)} decisions needs its seconds, got "
+                f"{len(self.seconds)} of them"
+            )
+
     def decisions_json(self) -> str:
         """The decisions alone, one a line: equal to the byte if and only if they are equal."""
-        lines = (json.dumps(asdict(d), ensure_ascii=False) for d in self.decisions)
-        return "[\n" + ",\n".join(lines) + "\n]"
+        return "[\n" + ",\n".join(d.to_json() for d in self.decisions) + "\n]"
 
     def to_json(self) -> str:
         """The whole run."""
         head = {"version": VERSION, "about": dict(self.about), "notes": list(self.notes)}
-        head |= {"space": asdict(self.space), "seconds": [round(s, 4) for s in self.seconds]}
-        inner = json.dumps(head, ensure_ascii=False, indent=1).rstrip("}\n")
-        return f'{inner},\n "decisions": {self.decisions_json()}\n}}\n'
+        head |= {"space": asdict(self.space), "seconds": list(self.seconds)}
+        lines = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items()]
+        lines.append(f'"decisions": {self.decisions_json()}')
+        return "{\n" + ",\n".join(lines) + "\n}\n"
 
     def save(self, path: Path) -> None:
         """Write it as a baseline; the file is there whole or not at all."""
@@ -132,22 +148,14 @@ class ReplayRun:
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            if (version := values["version"]) != VERSION:
-                raise ReplayError(f"{path} has format {version}, {VERSION} is expected: save anew")
-            space = {k: tuple(v) if isinstance(v, list) else v for k, v in values["space"].items()}
-            return cls(
-                ActionSpace(**space),
-                tuple(_record(d) for d in values["decisions"]),
-                tuple(map(float, values["seconds"])),
-                values["about"],
-                tuple(values["notes"]),
-            )
+            return _run(values)
         except OSError as error:
             raise ReplayError(f"cannot read {path}: {error.strerror}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, VlamError) as error:
+            what = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ReplayError(
-                f"{path} is no file of replayed decisions ({type(error).__name__}: {error}): make "
-                "one with vlam replay BAG --save FILE"
+                f"{path} is no file of replayed decisions ({what}): make one with vlam replay BAG "
+                "--save FILE"
             ) from error
 
     def with_decisions(
@@ -155,6 +163,11 @@ class ReplayRun:
     ) -> ReplayRun:
         """The same with other decisions."""
         return replace(self, decisions=tuple(decisions), seconds=tuple(seconds))
+
+
+def stamp_text(stamp: int) -> str:
+    """A stamp (ns) as people read it: seconds with three digits."""
+    return f"{stamp // 10**9}.{stamp % 10**9 // 10**6:03d}"
 
 
 def _found(thing: SceneObject, role: str) -> FoundObject:
@@ -179,16 +192,56 @@ def _single(value: float) -> float:
     return float(np.float32(value))
 
 
-def _record(values: dict[str, Any]) -> DecisionRecord:
-    objects = tuple(
-        FoundObject(
-            **{
-                **o,
-                "box": tuple(o["box"]),
-                "position": None if o["position"] is None else tuple(o["position"]),
-            }
-        )
-        for o in values["objects"]
+_SCALARS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+    "str": (str,),
+}
+
+
+def _run(values: dict[str, Any]) -> ReplayRun:
+    """From what JSON holds; whatever is not as `to_json` writes it raises an error of some type."""
+    if (version := values["version"]) != VERSION:
+        raise ReplayError(f"it has format {version}, {VERSION} is expected")
+    space: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in values["space"].items()
+    }
+    run = ReplayRun(
+        ActionSpace(**space),
+        tuple(_record(d) for d in values["decisions"]),
+        tuple(map(float, values["seconds"])),
+        {str(k): str(v) for k, v in values["about"].items()},
+        tuple(map(str, values["notes"])),
     )
+    rows = [row for d in run.decisions for row in d.tokens]
+    if rows:
+        ActionTokenizer(run.space).decode(np.array(rows))
+    return run
+
+
+def _record(values: dict[str, Any]) -> DecisionRecord:
+    Outcome[values["outcome"]]  # reasons come and go with versions, outcomes do not
+    objects = tuple(_object(o) for o in values["objects"])
     tokens = tuple(tuple(row) for row in values["tokens"])
-    return DecisionRecord(**{**values, "objects": objects, "tokens": tokens})
+    return _checked(DecisionRecord(**{**values, "objects": objects, "tokens": tokens}))
+
+
+def _object(values: dict[str, Any]) -> FoundObject:
+    x0, y0, x1, y1 = values["box"]
+    position = values["position"]
+    if position is not None:
+        x, y, z = map(float, position)
+        position = (x, y, z)
+    return _checked(FoundObject(**{**values, "box": (x0, y0, x1, y1), "position": position}))
+
+
+def _checked(record: T) -> T:
+    """A record whose whole numbers, numbers and texts are such."""
+    for f in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, f.name)
+        if f.type in _SCALARS and (
+            isinstance(value, bool) or not isinstance(value, _SCALARS[f.type])
+        ):
+            raise TypeError(f"{f.name} must be {f.type}, got {value!r}")
+    return record

@@ -1,0 +1,8 @@
+"""Bags of rosbag2, read and written without ROS."""
+
+from vlam_ros.bags.find import find_bags
+from vlam_ros.bags.reader import BagMessage, BagReader
+from vlam_ros.bags.transforms import TransformTree
+from vlam_ros.bags.writer import BagWriter, RecordedQos
+
+__all__ = ["BagMessage", "BagReader", "BagWriter", "RecordedQos", "TransformTree", "find_bags"]

@@ -1,0 +1,110 @@
+"""What a file of a bag holds, whatever its format, and how several are merged into one stream."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush, heapreplace
+from typing import NamedTuple
+
+PIECE_BYTES = 1 << 20
+"""Messages that no chunk holds together are read in pieces of about that size."""
+
+
+@dataclass(frozen=True)
+class StoredTopic:
+    """A topic with its type, as "sensor_msgs/msg/Image", and how its messages are serialised.
+
+    `definition` is the text of the type's definition in the language `language` ("ros2msg",
+    "ros2idl"); empty where the file has none.
+    """
+
+    name: str
+    type: str
+    encoding: str
+    language: str = ""
+    definition: str = ""
+
+    @classmethod
+    def of(cls, name: str, kind: str, encoding: str, language: str, text: str) -> StoredTopic:
+        """The same, of a type in the old form "sensor_msgs/Image" too."""
+        package, _, rest = kind.partition("/")
+        full = kind if "/" in rest or not rest else f"{package}/msg/{rest}"
+        return cls(name, full, encoding, language, text)
+
+
+class StoredMessage(NamedTuple):
+    """A serialised message; `received` in ns."""
+
+    received: int
+    topic: StoredTopic
+    data: bytes
+
+
+class StoredFile(ABC):
+    """One open file of a bag.
+
+    `start` and `end` are the receive times (ns) of the first and last message, `counts` the
+    messages by topic name; all zero or empty in a file without messages. `damage` says what is
+    wrong with the whole file, `cut` whether it ends before its recording did; both are known from
+    the beginning. `notes` grow while messages are read. `distro` is the ROS distribution that wrote
+    it, empty if the file does not say.
+    """
+
+    def __init__(self, name: str, notes: list[str]) -> None:
+        self.name = name
+        self.topics: list[StoredTopic] = []
+        self.counts: dict[str, int] = {}
+        self.start = self.end = 0
+        self.cut = False
+        self.damage = ""
+        self.distro = ""
+        self._notes = notes
+
+    @abstractmethod
+    def messages(self, topics: Collection[str] | None) -> Iterator[StoredMessage]:
+        """The messages of some topics, or of all, in order of receive time."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the file back."""
+
+    def note(self, text: str) -> None:
+        """Tell of damage, once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+
+class Source(NamedTuple):
+    """Messages in order of receive time, none before `start` (ns); read when that has come."""
+
+    start: int
+    read: Callable[[], Iterable[StoredMessage]]
+
+
+def in_order(sources: Iterable[Source]) -> Iterator[StoredMessage]:
+    """Merge sources into one stream in order of receive time.
+
+    A source is opened when its first message may be due, so only those that overlap are in memory
+    together. Of messages with the same time, those of the earlier source come first.
+    """
+    waiting = deque(sorted(enumerate(sources), key=lambda item: item[1].start))
+    due: list[tuple[int, int, StoredMessage, Iterator[StoredMessage]]] = []
+    while waiting or due:
+        while waiting and (not due or waiting[0][1].start <= due[0][0]):
+            number, source = waiting.popleft()
+            messages = iter(source.read())
+            first = next(messages, None)
+            if first is not None:
+                heappush(due, (first.received, number, first, messages))
+        if not due:
+            continue
+        _, number, message, messages = due[0]
+        yield message
+        following = next(messages, None)
+        if following is None:
+            heappop(due)
+        else:
+            heapreplace(due, (following.received, number, following, messages))

@@ -1,0 +1,73 @@
+"""A bag replayed in this process: the same decisions every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from vlam_ros.bags import BagReader
+from vlam_ros.configuration import FusionNodeSettings, Settings
+from vlam_ros.replay.afresh import Afresh
+from vlam_ros.replay.decide import Decided, Decider, DecisionMaker
+from vlam_ros.replay.notes import Notes
+from vlam_ros.replay.recorded import Recorded
+from vlam_ros.replay.roles import FUSED, Assignment
+from vlam_ros.replay.script import Cue
+from vlam_ros.replay.sensing import BagSensors
+from vlam_ros.replay.timed import timed_messages
+
+DEPTH_MARGIN = 0.05
+"""Seconds that recorded depth may come after the longest wait of fusion_node for its sweep."""
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a bag is decided on.
+
+    `mapping` names the topics of roles. `script` takes the place of the bag's instructions.
+    `period` are the seconds from one decision to the next, 0 for every picture. `afresh` decides
+    anew on a bag that says what its own decisions were made on, and fuses its raw sensors again.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    script: tuple[Cue, ...] = ()
+    period: float = 0.4
+    afresh: bool = False
+
+
+def follows_recording(roles: Assignment, options: ReplayOptions) -> bool:
+    """Whether the decisions of the recorded run are made again, rather than others."""
+    return "decision_inputs" in roles.topics and not (options.afresh or options.script)
+
+
+def replay_offline(
+    bag: BagReader,
+    roles: Assignment,
+    maker: DecisionMaker,
+    settings: tuple[Settings, FusionNodeSettings],
+    options: ReplayOptions,
+    notes: Notes,
+) -> Iterator[Decided]:
+    """The decisions on an open bag, in order.
+
+    Args:
+        bag: the bag.
+        roles: its topics.
+        maker: the pipeline; it forgets everything first.
+        settings: of vlam_node and fusion_node.
+        options: how it is decided on.
+        notes: takes what is wrong with the bag.
+    """
+    own, fusion = settings
+    decider = Decider(maker, notes)
+    messages = timed_messages(bag, roles, notes)
+    if follows_recording(roles, options):
+        sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
+        yield from Recorded(sensors, decider, notes).run(messages)
+        return
+    raw = any(role in roles.topics for role in ("points", "scan", "camera_depth"))
+    fuses = (raw and options.afresh) or not any(role in roles.topics for role in FUSED)
+    sensors = BagSensors(own, fusion, fuses=fuses, notes=notes)
+    wait = own.sensors.lidar_wait + (0.0 if fuses else DEPTH_MARGIN)
+    age = own.policy.max_image_age
+    yield from Afresh(sensors, decider, options.script, wait, options.period, age).run(messages)

@@ -1,0 +1,142 @@
+"""Which topic of a bag is the robot's picture, LiDAR, instruction …, whatever it is called.
+
+A role is named as the topic that our nodes use for it. What is not mapped is found by that name, in
+any namespace, and else by its type where there is only one topic of it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vlam_ros.errors import ReplayError
+
+_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+_POSE, _CLOUD = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/PointCloud2"
+
+ROLES: dict[str, str] = {
+    "image": _IMAGE,
+    "image/compressed": _COMPRESSED,
+    "camera_info": "sensor_msgs/msg/CameraInfo",
+    "points": _CLOUD,
+    "scan": "sensor_msgs/msg/LaserScan",
+    "imu": "sensor_msgs/msg/Imu",
+    "odom": "nav_msgs/msg/Odometry",
+    "camera_depth": _IMAGE,
+    "joint_states": "sensor_msgs/msg/JointState",
+    "gripper_state": "std_msgs/msg/Bool",
+    "instruction": "std_msgs/msg/String",
+    "tf": "tf2_msgs/msg/TFMessage",
+    "tf_static": "tf2_msgs/msg/TFMessage",
+    "depth": _IMAGE,
+    "attitude": "geometry_msgs/msg/QuaternionStamped",
+    "floor": _POSE,
+    "obstacles": _CLOUD,
+    "action_chunk": "vlam_ros/msg/ActionChunk",
+    "scene": "vlam_ros/msg/Scene",
+    "decision_inputs": "vlam_ros/msg/DecisionInputs",
+}
+"""The type of each role's messages."""
+
+PICTURES = ("image", "image/compressed")
+FUSED = ("depth", "attitude", "floor", "obstacles")
+"""What fusion_node makes."""
+_BY_TYPE = ("image", "image/compressed", "camera_info", "points", "scan", "imu", "odom")
+"""Roles that are found by their type alone: any other topic of that type would do as well."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The topic of each role that the bag has, and remarks on what was chosen or left out."""
+
+    topics: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def role_of(self) -> dict[str, str]:
+        """The inverse."""
+        return {topic: role for role, topic in self.topics.items()}
+
+
+def parse_mapping(text: str) -> tuple[str, str]:
+    """A role and its topic from "image:=/camera/color/image_raw".
+
+    Raises:
+        ReplayError: it is no such text, or there is no such role.
+    """
+    role, sign, topic = (part.strip() for part in text.partition(":="))
+    if not sign or not topic:
+        raise ReplayError(f"a mapping is ROLE:=TOPIC, as image:=/camera/image_raw, got {text!r}")
+    if role not in ROLES:
+        near = difflib.get_close_matches(role, ROLES, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(ROLES)}"
+        raise ReplayError(f"no role {role!r} can be mapped: {hint}")
+    return role, topic
+
+
+def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
+    """Find the roles among the topics of a bag.
+
+    Args:
+        topics: the type of each topic.
+        mapping: the topic of a role, where it is known.
+
+    Raises:
+        ReplayError: a mapped topic is not in the bag or of another type, or it is not clear which
+            pictures are meant, or there are none.
+    """
+    found = dict(_mapped(role, topic, topics) for role, topic in mapping.items())
+    notes: list[str] = []
+    taken = set(found.values())
+    for role, kind in ROLES.items():
+        if role in found or (role in PICTURES and any(p in found for p in PICTURES)):
+            continue
+        free = [t for t, k in topics.items() if k == kind and t not in taken]
+        named = [t for t in free if f"/{t.lstrip('/')}".endswith(f"/{role}")]
+        candidates = [f"/{role}"] if f"/{role}" in named else named
+        if not candidates and role in _BY_TYPE:
+            candidates = [t for t in free if "depth" not in t]
+            if role == "camera_info":
+                candidates = _beside(candidates, found)
+        if len(candidates) == 1:
+            found[role] = candidates[0]
+            taken.add(candidates[0])
+            if candidates[0] not in named:
+                notes.append(f"{candidates[0]} is taken for {role}")
+        elif candidates and role in PICTURES:
+            raise ReplayError(
+                f"the bag has several topics with pictures ({', '.join(sorted(candidates))}): say "
+                f"which is meant, as --map {role}:={sorted(candidates)[0]}"
+            )
+        elif candidates:
+            notes.append(
+                f"{role} is not used: it may be any of {', '.join(sorted(candidates))}; say which, "
+                f"as --map {role}:={sorted(candidates)[0]}"
+            )
+    if not any(role in found for role in PICTURES):
+        listed = ", ".join(f"{t} ({k})" for t, k in sorted(topics.items())) or "none at all"
+        raise ReplayError(f"the bag has no pictures ({_IMAGE} or CompressedImage), only: {listed}")
+    return Assignment(found, tuple(notes))
+
+
+def _mapped(role: str, topic: str, topics: Mapping[str, str]) -> tuple[str, str]:
+    if topic not in topics:
+        near = difflib.get_close_matches(topic, topics, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(topics))}"
+        raise ReplayError(f"{role}:={topic}: the bag has no such topic; {hint}")
+    kind = topics[topic]
+    if role in PICTURES:
+        for picture in PICTURES:
+            if ROLES[picture] == kind:
+                return picture, topic
+    if ROLES[role] != kind:
+        raise ReplayError(f"{role}:={topic}: the topic is of type {kind}, {ROLES[role]} is needed")
+    return role, topic
+
+
+def _beside(candidates: list[str], found: Mapping[str, str]) -> list[str]:
+    """Of several calibrations the one that is beside the pictures, as image_transport has it."""
+    picture = next((found[role] for role in PICTURES if role in found), "")
+    near = [c for c in candidates if picture.startswith(c.removesuffix("camera_info"))]
+    return near or candidates

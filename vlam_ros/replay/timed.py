@@ -1,0 +1,57 @@
+"""The messages of a bag that a replay uses, read, with their roles and the time of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vlam_ros.bags import BagReader
+from vlam_ros.errors import BagError
+from vlam_ros.messages.stamps import nanoseconds
+from vlam_ros.replay.clock import BagClock
+from vlam_ros.replay.notes import Notes
+from vlam_ros.replay.roles import Assignment
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A message of a role, what the robot's clock said when it came (ns), and whether that time had
+    jumped back.
+    """
+
+    role: str
+    message: Any
+    now: int
+    jumped: bool
+    received: int
+
+
+def timed_messages(bag: BagReader, roles: Assignment, notes: Notes) -> Iterator[Timed]:
+    """The messages of all roles, in order; what cannot be read is noted and passed over."""
+    clock, role_of = BagClock(), roles.role_of
+    early: list[Timed] = []  # what comes before the first stamp tells which clock it is
+    for message in bag.messages(role_of):
+        role = role_of[message.topic]
+        try:
+            content = message.read()
+        except BagError as error:
+            notes.add(str(error), once=message.topic)
+            continue
+        now, jumped = clock.tick(message.received, _stamp(role, content))
+        if now is None:
+            early.append(Timed(role, content, message.received, False, message.received))
+            continue
+        while early:
+            yield replace(early.pop(0), now=now)
+        yield Timed(role, content, now, jumped, message.received)
+    if clock.by_stamps:
+        notes.add("the recorder's clock is not the one of the stamps: the stamps are the time")
+
+
+def _stamp(role: str, content: Any) -> int | None:
+    """The stamp (ns) of a message of a sensor; what is made of others' data is no clock."""
+    header = getattr(content, "header", None)
+    if header is None or role in ("action_chunk", "scene", "decision_inputs"):
+        return None
+    return nanoseconds(header.stamp)
