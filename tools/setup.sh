@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One step of setting up .venv; the Makefile says when each is due.
-#   tools/setup.sh wheels    Python environment, pinned wheels, off-screen rendering
+#   tools/setup.sh wheels    Python environment, pinned wheels, off-screen rendering, a browser
 #   tools/setup.sh package   the messages and this package, editable
 #   tools/setup.sh lint      what `make lint` needs
 #   tools/setup.sh colcon    what `make colcon` needs, in .venv/colcon
@@ -137,6 +137,16 @@ enable_rendering() {
   renders || fail "MuJoCo cannot render off-screen with MUJOCO_GL=${MUJOCO_GL:-egl}; see $log, or try MUJOCO_GL=osmesa"
 }
 
+browser() {
+  command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+# What the tests open reports in.
+enable_browser() {
+  browser >/dev/null || system_packages "Chromium, in which reports are tested," chromium
+  browser >/dev/null || fail "there is no chromium, chromium-browser or google-chrome; see $log"
+}
+
 environment_works || rm -rf .venv
 mkdir -p .venv
 : >"$log"
@@ -147,6 +157,7 @@ case ${1-} in
     install_torch
     pip_install "installing the wheels of requirements.txt" -r requirements.txt
     enable_rendering
+    enable_browser
     ;;
   package) pip_install "building the messages" --no-build-isolation -e . ;;
   lint) pip_install "installing the wheels of requirements-dev.txt" -r requirements-dev.txt ;;

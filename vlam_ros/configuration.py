@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
@@ -249,6 +250,15 @@ class NodeSettings:
                 elif "." in group and group.partition(".")[0] not in elsewhere:
                     values[group.replace(".", "__", 1)] = inner
         return cls.load(**{**values, **overrides})
+
+    def changed(self) -> dict[str, Any]:
+        """The parameters that are not the package's defaults, by dotted name."""
+        default = self.load()
+        values = {
+            name: [reduce(getattr, name.split("."), group) for group in (self, default)]
+            for name, _ in parameters(type(self))
+        }
+        return {name: own for name, (own, usual) in values.items() if own != usual}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ from vlam_ros.resources import resource_path
 DEFAULT_DISTRO = "humble"
 """Of bags without definitions: the last that wrote such, and younger ones only added fields."""
 
+_BYTE_ORDERS = (b"\0\0", b"\0\1")
+_HEAD = 4
+"""Bytes before the fields, of which the first two tell the byte order: big or little endian."""
+
 
 @lru_cache
 def known_types(distro: str = "") -> Typestore:
@@ -62,7 +66,7 @@ class Definitions:
         if types is None:
             types = self._types[topic.type] = self._find(topic.type, subject)
         try:
-            return types.deserialize_cdr(memoryview(data), topic.type)
+            return _deserialised(types, topic.type, data)
         except Exception as error:  # code made from a definition met arbitrary bytes
             raise BagError(f"{subject}: {_one_line(error)}") from error
 
@@ -86,6 +90,18 @@ class Definitions:
                 f"{subject}: its definition in the bag makes no sense ({_one_line(error)})"
             ) from error
         return types
+
+
+def _deserialised(types: Typestore, kind: str, data: bytes) -> Any:
+    """The message. Bytes behind its last field are ignored, as in ROS: rclpy leaves some behind
+    sequences that are empty, and the check of `rosbags` does not let them pass.
+    """
+    if data[:2] not in _BYTE_ORDERS or len(data) < _HEAD:
+        raise SerdeError("it does not begin as CDR does")
+    definition = types.get_msgdef(kind)
+    read = definition.deserialize_cdr_le if data[1] else definition.deserialize_cdr_be
+    message, _ = read(memoryview(data)[_HEAD:], 0, definition.cls, types)
+    return message
 
 
 def _parse(topic: StoredTopic) -> Typesdict:

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from vlam_ros.cli import ask, calibrate, demo, evaluate, train, up
+from vlam_ros.cli import ask, calibrate, demo, evaluate, record, replay, train, up
 from vlam_ros.errors import VlamError
 
 EXPECTED_ERROR = 2
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`vlam COMMAND --help` shows the options of a command, with an example.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, ask, up, train, evaluate, calibrate):
+    for module in (demo, ask, up, record, replay, train, evaluate, calibrate):
         module.add_parser(commands)
     return parser
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vlam_ros.cli.node_process import node_process
+from vlam_ros.cli.node_process import node_process, node_processes
 from vlam_ros.evaluation.diary import SETTLING, Diary, EpisodeRecord
 from vlam_ros.evaluation.episodes import Episode
 from vlam_ros.evaluation.judging import moment_of
@@ -38,12 +38,8 @@ def robot_nodes(logs: Path, model: str = "embedded") -> Iterator[Check]:
         "fusion_node": timed,
         "controller_node": {**timed, "safety.clock_patience": CLOCK_PATIENCE},
     }
-    with ExitStack() as processes:
-        checks = [
-            processes.enter_context(node_process(name, told, logs / f"{name}.log"))
-            for name, told in parameters.items()
-        ]
-        yield lambda: _check_all(checks)
+    with node_processes(parameters, logs) as check:
+        yield check
 
 
 @contextmanager
@@ -62,11 +58,6 @@ def simulated_room(room: str, logs: Path, seed: int = 0) -> Iterator[Check]:
     }
     with node_process("simulator_node", parameters, logs / "simulator_node.log") as check:
         yield check
-
-
-def _check_all(checks: list[Check]) -> None:
-    for check in checks:
-        check()
 
 
 def carry_out(

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,29 @@ def node_process(
                 process.kill()
                 process.wait()
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def node_processes(
+    parameters: Mapping[str, Mapping[str, Any]], logs: Path
+) -> Iterator[Callable[[], None]]:
+    """Run nodes side by side, as `node_process` does one.
+
+    Args:
+        parameters: of each node, by its name.
+        logs: folder for what the nodes print.
+    """
+    with ExitStack() as processes:
+        checks = [
+            processes.enter_context(node_process(name, told, logs / f"{name}.log"))
+            for name, told in parameters.items()
+        ]
+
+        def check_all() -> None:
+            for check in checks:
+                check()
+
+        yield check_all
 
 
 def _exit(code: int) -> None:

@@ -31,6 +31,11 @@ class WaitingRoom(Generic[Item]):
         self._items: list[tuple[int, Item]] = []
         self.passed_over = 0
 
+    @property
+    def deadline(self) -> int | None:
+        """When (ns) the oldest has waited as long as it may; None while nothing waits."""
+        return self._items[0][0] + self._wait if self._items else None
+
     def put(self, stamp: int, item: Item) -> None:
         """Hold an item, newer than those held."""
         if len(self._items) == self._kept:

@@ -45,6 +45,7 @@ class Afresh:
         self._period = round(period * 1e9)
         self._max_image_age = round(max_image_age * 1e9)
         self._request: InstructionRequest | None = None
+        self._asked = 0
         self._newest: int | None = None
         self._pending: tuple[int, Any] | None = None
         self._last: int | None = None
@@ -56,11 +57,11 @@ class Afresh:
         now = 0
         for timed in messages:
             now = timed.now
-            if self._start is None:
-                self._start = now
             if timed.jumped:
-                self._jump(now)
-            self._say(now)
+                self._jump()
+            else:
+                yield from self._pass_time(now)
+            self._say(timed.received)
             if timed.role in PICTURES:
                 self._picture(timed.message, now)
             elif timed.role == "instruction":
@@ -73,30 +74,41 @@ class Afresh:
             self._pending = stamp, picture
         yield from self._look(now)
 
-    def _say(self, now: int) -> None:
-        assert self._start is not None
-        while self._cues and now - self._start >= self._cues[0].seconds * 1e9:
+    def _pass_time(self, until: int) -> Iterator[Decided]:
+        """What is due before the next message comes: that may be hours later."""
+        while True:
+            moments = [] if self._room.deadline is None else [self._room.deadline]
+            if self._pending is not None and self._last is not None:
+                moments.append(self._last + self._period)
+            if not moments or min(moments) >= until:
+                return
+            yield from self._look(min(moments))
+
+    def _say(self, received: int) -> None:
+        """Give the cues whose time has come on the recorder's clock, which never jumps back."""
+        if self._start is None:
+            self._start = received
+        while self._cues and received - self._start >= self._cues[0].seconds * 1e9:
             self._ask(self._cues.popleft().text)
 
     def _ask(self, text: str) -> None:
-        sequence = self._request.sequence + 1 if self._request else 1
-        self._request = InstructionRequest(text, 1, sequence) if text.strip() else None
+        self._asked += 1
+        self._request = InstructionRequest(text, 1, self._asked) if text.strip() else None
 
     def _picture(self, message: Any, now: int) -> None:
         stamp = nanoseconds(message.header.stamp)
         if self._newest is not None and stamp < self._newest - self._max_image_age:
-            self._jump(now)
+            self._jump()
         if self._newest is not None and stamp <= self._newest:
             return
         self._newest = stamp
         self._room.put(stamp, message)
 
-    def _jump(self, now: int) -> None:
+    def _jump(self) -> None:
         """Time went back: nothing that came is of this time."""
         self._sensors.forget()
         self._room.clear()
         self._newest = self._pending = self._last = None
-        self._start = now if self._start is None else min(self._start, now)
         self._era += 1
 
     def _look(self, now: int) -> Iterator[Decided]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from vlam_ros.errors import ImageError
 from vlam_ros.messages.images import image_from_message
 from vlam_ros.replay.notes import Notes
@@ -55,7 +57,8 @@ class Decider:
             self._maker.reset()
             self._era = era
         try:
-            observation = observe(image_from_message(message))
+            # A picture of a bag may be a view that cannot be written to, of which PyTorch warns.
+            observation = observe(np.require(image_from_message(message), requirements="W"))
         except ImageError as error:
             self._notes.add(f"a picture was passed over: {error}", once="picture")
             return None

@@ -11,7 +11,7 @@ from vlam_ros.replay.afresh import Afresh
 from vlam_ros.replay.decide import Decided, Decider, DecisionMaker
 from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.recorded import Recorded
-from vlam_ros.replay.roles import FUSED, Assignment
+from vlam_ros.replay.roles import FUSED, RAW, Assignment
 from vlam_ros.replay.script import Cue
 from vlam_ros.replay.sensing import BagSensors
 from vlam_ros.replay.timed import timed_messages
@@ -40,6 +40,12 @@ def follows_recording(roles: Assignment, options: ReplayOptions) -> bool:
     return "decision_inputs" in roles.topics and not (options.afresh or options.script)
 
 
+def fuses_anew(roles: Assignment, options: ReplayOptions) -> bool:
+    """Whether LiDAR and IMU are fused again, rather than what fusion_node made of them taken."""
+    raw = any(role in roles.topics for role in RAW)
+    return (raw and options.afresh) or not any(role in roles.topics for role in FUSED)
+
+
 def replay_offline(
     bag: BagReader,
     roles: Assignment,
@@ -65,8 +71,7 @@ def replay_offline(
         sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
         yield from Recorded(sensors, decider, notes).run(messages)
         return
-    raw = any(role in roles.topics for role in ("points", "scan", "camera_depth"))
-    fuses = (raw and options.afresh) or not any(role in roles.topics for role in FUSED)
+    fuses = fuses_anew(roles, options)
     sensors = BagSensors(own, fusion, fuses=fuses, notes=notes)
     wait = own.sensors.lidar_wait + (0.0 if fuses else DEPTH_MARGIN)
     age = own.policy.max_image_age

@@ -24,6 +24,7 @@ from vlam_ros.types import (
     SensorInput,
     Uint8Array,
 )
+from vlam_ros.types.decision_inputs import SENSORS
 
 SPAN = 3_000_000_000
 """ns for which data is kept for the decision that was made on it."""
@@ -95,7 +96,14 @@ class Recorded:
         return replace(decided, inputs=inputs) if decided and inputs.published else None
 
     def _observation(self, image: Uint8Array, inputs: DecisionInputs) -> Observation:
-        data = {s.name: self._found(s, inputs) for s in inputs.sensors}
+        data: dict[str, Any] = {}
+        for sensor in inputs.sensors:
+            if sensor.name in SENSORS:
+                data[sensor.name] = self._found(sensor, inputs)
+            else:  # recorded with another version
+                self._notes.add(
+                    f"{sensor.name} of a decision is not known here: it was made without"
+                )
         return Observation(inputs.stamp, inputs.now, image, **data)
 
     def _found(self, wanted: SensorInput, inputs: DecisionInputs) -> Any:

@@ -40,6 +40,8 @@ ROLES: dict[str, str] = {
 """The type of each role's messages."""
 
 PICTURES = ("image", "image/compressed")
+RAW = ("points", "scan", "camera_depth")
+"""What fusion_node makes depth of."""
 FUSED = ("depth", "attitude", "floor", "obstacles")
 """What fusion_node makes."""
 _BY_TYPE = ("image", "image/compressed", "camera_info", "points", "scan", "imu", "odom")
@@ -93,12 +95,14 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
         if role in found or (role in PICTURES and any(p in found for p in PICTURES)):
             continue
         free = [t for t, k in topics.items() if k == kind and t not in taken]
-        named = [t for t in free if f"/{t.lstrip('/')}".endswith(f"/{role}")]
+        named = [t for t in free if _is_named(t, role)]
         candidates = [f"/{role}"] if f"/{role}" in named else named
         if not candidates and role in _BY_TYPE:
+            others = [r for r, k in ROLES.items() if k == kind and r != role]
             candidates = [t for t in free if "depth" not in t]
-            if role == "camera_info":
-                candidates = _beside(candidates, found)
+            candidates = [t for t in candidates if not any(_is_named(t, r) for r in others)]
+        if role == "camera_info":
+            candidates = _beside(named or candidates, found)
         if len(candidates) == 1:
             found[role] = candidates[0]
             taken.add(candidates[0])
@@ -135,8 +139,15 @@ def _mapped(role: str, topic: str, topics: Mapping[str, str]) -> tuple[str, str]
     return role, topic
 
 
+def _is_named(topic: str, role: str) -> bool:
+    """Whether it has the role's name, in any namespace."""
+    return f"/{topic.lstrip('/')}".endswith(f"/{role}")
+
+
 def _beside(candidates: list[str], found: Mapping[str, str]) -> list[str]:
     """Of several calibrations the one that is beside the pictures, as image_transport has it."""
     picture = next((found[role] for role in PICTURES if role in found), "")
-    near = [c for c in candidates if picture.startswith(c.removesuffix("camera_info"))]
-    return near or candidates
+    prefixes = {c: c.removesuffix("camera_info") for c in candidates}
+    near = [c for c in candidates if picture.startswith(prefixes[c])]
+    longest = max((len(prefixes[c]) for c in near), default=0)
+    return [c for c in near if len(prefixes[c]) == longest] or candidates

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vlam_ros.errors import ReplayError
 
-_LINE = re.compile(r"\s*(?:(\d+(?:\.\d*)?)\s*:)?\s*(.*\S)\s*", re.DOTALL)
+_TIMED = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*:(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ def parse_script(lines: Sequence[str]) -> tuple[Cue, ...]:
     """
     cues = []
     for line in lines:
-        match = _LINE.fullmatch(line)
-        if match is None:
+        match = _TIMED.fullmatch(line)
+        seconds, text = (float(match[1]), match[2]) if match else (0.0, line)
+        if not text.strip():
             raise ReplayError(f"an instruction is TEXT or SECONDS: TEXT, got {line!r}")
-        cues.append(Cue(float(match[1] or 0.0), match[2]))
+        cues.append(Cue(seconds, text.strip()))
     return tuple(sorted(cues, key=lambda cue: cue.seconds))

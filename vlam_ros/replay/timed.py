@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vlam_ros.bags import BagReader
@@ -11,13 +11,13 @@ from vlam_ros.errors import BagError
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.replay.clock import BagClock
 from vlam_ros.replay.notes import Notes
-from vlam_ros.replay.roles import Assignment
+from vlam_ros.replay.roles import ROLES, Assignment
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A message of a role, what the robot's clock said when it came (ns), and whether that time had
-    jumped back.
+    """A message of a role, what the robot's clock said when it came (ns), whether that time had
+    jumped back, when the recorder received it (ns), and its bytes (CDR).
     """
 
     role: str
@@ -25,6 +25,7 @@ class Timed:
     now: int
     jumped: bool
     received: int
+    data: bytes = field(default=b"", repr=False)
 
 
 def timed_messages(bag: BagReader, roles: Assignment, notes: Notes) -> Iterator[Timed]:
@@ -33,6 +34,9 @@ def timed_messages(bag: BagReader, roles: Assignment, notes: Notes) -> Iterator[
     early: list[Timed] = []  # what comes before the first stamp tells which clock it is
     for message in bag.messages(role_of):
         role = role_of[message.topic]
+        if message.type != ROLES[role]:  # some topics have messages of several types
+            notes.add(f"a message of {message.topic} is of type {message.type} and left out")
+            continue
         try:
             content = message.read()
         except BagError as error:
@@ -40,18 +44,22 @@ def timed_messages(bag: BagReader, roles: Assignment, notes: Notes) -> Iterator[
             continue
         now, jumped = clock.tick(message.received, _stamp(role, content))
         if now is None:
-            early.append(Timed(role, content, message.received, False, message.received))
+            early.append(
+                Timed(role, content, message.received, False, message.received, message.data)
+            )
             continue
         while early:
             yield replace(early.pop(0), now=now)
-        yield Timed(role, content, now, jumped, message.received)
+        yield Timed(role, content, now, jumped, message.received, message.data)
     if clock.by_stamps:
         notes.add("the recorder's clock is not the one of the stamps: the stamps are the time")
 
 
 def _stamp(role: str, content: Any) -> int | None:
-    """The stamp (ns) of a message of a sensor; what is made of others' data is no clock."""
+    """The stamp (ns) of a message of a sensor; what is made of others' data is no clock, and a
+    calibration may be as old as it likes. Zero is a stamp that nobody filled in.
+    """
     header = getattr(content, "header", None)
-    if header is None or role in ("action_chunk", "scene", "decision_inputs"):
+    if header is None or role in ("action_chunk", "scene", "decision_inputs", "camera_info"):
         return None
-    return nanoseconds(header.stamp)
+    return nanoseconds(header.stamp) or None

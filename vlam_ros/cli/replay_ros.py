@@ -1,0 +1,132 @@
+"""`vlam replay --ros`: a bag through the nodes themselves, over topics."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from vlam_ros.bags import BagReader
+from vlam_ros.cli.node_process import START_PATIENCE, node_processes, private_domain
+from vlam_ros.errors import ReplayError
+from vlam_ros.replay.collected import ROLES as SAID
+from vlam_ros.replay.collected import recorded_run
+from vlam_ros.replay.job import (
+    Progress,
+    Replayed,
+    ReplayJob,
+    ReplayResult,
+    about_run,
+    decide,
+    finish,
+)
+from vlam_ros.replay.notes import Notes
+from vlam_ros.replay.offline import ReplayOptions, fuses_anew
+from vlam_ros.replay.records import ReplayRun
+from vlam_ros.replay.roles import FUSED, assign
+from vlam_ros.ros.live_replay import LiveReplay
+from vlam_ros.ros.recorder import recording, topics_of
+
+ON_ITS_WAY = 0.2
+"""Seconds of the bag in which a picture is decided on after it has waited for its depth."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a bag is played: `rate` times as fast as recorded, or as fast as decisions are made
+    (None), and how often; time jumps back in between.
+    """
+
+    rate: float | None = 1.0
+    loops: int = 1
+
+    def __str__(self) -> str:
+        how = "as fast as decisions came" if self.rate is None else f"at {self.rate:g} × its speed"
+        times = f", {self.loops} times" if self.loops > 1 else ""
+        return f"by the nodes over topics, played {how}{times}"
+
+
+def replay_bag_over_ros(
+    job: ReplayJob,
+    pace: Pace,
+    record: Path | None,
+    logs: Path,
+    progress: Progress = lambda done: None,
+) -> ReplayResult:
+    """Play a bag to nodes in a domain of their own, record what they do, and decide on that once
+    more in this process: the two must agree, or the report says where they do not.
+
+    Args:
+        job: the bag.
+        pace: how it is played.
+        record: where the recorded bag stays, if anywhere.
+        logs: folder for what the nodes print.
+        progress: hears how much was played.
+
+    Raises:
+        VlamError: a node did not start, or ended.
+    """
+    os.environ.update(private_domain(os.environ))
+    begin = perf_counter()
+    with TemporaryDirectory(prefix="vlam-replay-") as folder:
+        kept = record or Path(folder) / "live"
+        live, baseline = _play(job, pace, kept, logs, progress)
+        again = decide(replace(job, bag=kept, baseline=None, options=ReplayOptions()))
+    same = live.decisions_json() == again.run.decisions_json()
+    agreement = f"{len(live.decisions)} decisions, equal to the byte" if same else "not the same"
+    run = replace(live, about={**live.about, "decided again in one process": agreement})
+    places = {(d.era, d.stamp, d.instruction): i for i, d in enumerate(run.decisions)}
+    pictures = {
+        places[key]: picture
+        for i, picture in again.pictures.items()
+        if (key := _key(again.run, i)) in places
+    }
+    return finish(job, Replayed(run, baseline, pictures, perf_counter() - begin))
+
+
+def _key(run: ReplayRun, index: int) -> tuple[int, int, str]:
+    decision = run.decisions[index]
+    return decision.era, decision.stamp, decision.instruction
+
+
+def _play(
+    job: ReplayJob, pace: Pace, kept: Path, logs: Path, progress: Progress
+) -> tuple[ReplayRun, ReplayRun | None]:
+    """What the nodes decide, and the baseline; what they do is recorded."""
+    notes, options = Notes(), job.options
+    baseline = ReplayRun.load(job.baseline) if job.baseline else None
+    with BagReader(job.bag) as bag:
+        roles = assign(bag.topics, options.mapping)
+        if baseline is None and not options.script:
+            baseline = recorded_run(bag, roles)
+        fuses = fuses_anew(roles, options)
+        slack = job.settings.sensors.lidar_wait + ON_ITS_WAY
+        nodes = {"vlam_node": job.settings, **({"fusion_node": job.fusion} if fuses else {})}
+        told = {name: {"use_sim_time": True, **own.changed()} for name, own in nodes.items()}
+        with (
+            node_processes(told, logs) as check,
+            LiveReplay(bag, roles, notes, options.script, not fuses, slack) as live,
+            # By this machine's clock: the bag's may jump back, and a bag is read in order of time.
+            recording(kept, topics_of("")) as recorder,
+        ):
+            said = {f"/{topic}" for topic in (*SAID, *(FUSED if fuses else ()))}
+            live.wait_until_heard(
+                START_PATIENCE,
+                lambda state: check(),
+                lambda: ", ".join(sorted((live.player.topics | said) - recorder.kinds.keys())),
+            )
+            for turn in range(pace.loops):
+
+                def on_time(now: int, turn: int = turn) -> None:
+                    part = (now - bag.start) / max(1, bag.end - bag.start)
+                    progress((turn + part) / pace.loops)
+
+                live.play(pace.rate, lambda state: check(), on_time)
+        about = about_run(job, bag, roles, str(pace))
+        remarks = (*roles.notes, *bag.notes, *notes.lines)
+    if live.space is None:
+        raise ReplayError("vlam_node said nothing")
+    records, seconds = zip(*live.decisions, strict=True) if live.decisions else ((), ())
+    return ReplayRun(live.space, records, seconds, about, remarks), baseline

@@ -1,0 +1,113 @@
+"""Pictures of a run's decisions, of which a report keeps only so many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vlam_ros.errors import ImageError, ReplayError
+from vlam_ros.types import Uint8Array
+
+
+@dataclass(frozen=True)
+class DecisionPictures:
+    """JPEGs of one decision: the camera's picture with what is seen and decided, and the floor from
+    above, if there is such a picture.
+    """
+
+    overlay: bytes
+    top_view: bytes | None
+
+
+def jpeg(image: Uint8Array, width: int, quality: int) -> bytes:
+    """A picture as a JPEG.
+
+    Args:
+        image: uint8[H,W,3] RGB; a wider one is made smaller.
+        width: the most columns it is to have.
+        quality: 1..100.
+
+    Raises:
+        ImageError: it is no such picture, or cannot be made so small.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError(f"a picture must be uint8[H,W,3], got {image.dtype}{image.shape}")
+    if width < 1 or not 1 <= quality <= 100:
+        raise ImageError(
+            f"a JPEG needs a width of at least 1 and a quality in 1..100, got {width} and {quality}"
+        )
+    if image.shape[1] > width:
+        height = max(1, round(image.shape[0] * width / image.shape[1]))
+        smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        image = np.asarray(smaller, np.uint8)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ImageError(f"a picture of {image.shape[1]} x {image.shape[0]} cannot be made a JPEG")
+    return bytes(data.tobytes())
+
+
+class PictureAlbum:
+    """Keeps the pictures of some decisions while a run of unknown length goes on.
+
+    Half of them are spread evenly over all decisions; the other half over the important ones, all
+    of which are kept while there are few.
+    """
+
+    def __init__(self, limit: int = 200) -> None:
+        """Keep so many at most, while the run goes on too. ReplayError if that is below 0."""
+        if limit < 0:
+            raise ReplayError(f"the number of pictures must be at least 0, got {limit}")
+        self._all = _Shelf(limit - limit // 2)
+        self._important = _Shelf(limit // 2)
+
+    def offer(
+        self, index: int, draw: Callable[[], DecisionPictures], important: bool = False
+    ) -> None:
+        """The next decision: its place in the run, what draws its pictures, which is asked only
+        if they are kept for now, and whether it is one that people will want to look at.
+        """
+        shelves = [self._all, self._important] if important else [self._all]
+        wanting = [shelf for shelf in shelves if shelf.next_is_wanted()]
+        if wanting:
+            pictures = draw()
+            for shelf in wanting:
+                shelf.put(index, pictures)
+
+    @property
+    def pictures(self) -> Mapping[int, DecisionPictures]:
+        """Those that are kept, in the order of the run."""
+        return dict(sorted({**self._all.kept, **self._important.kept}.items()))
+
+
+class _Shelf:
+    """Keeps every so many of what comes, twice as many apart whenever it is full."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._stride = 1
+        self._come = 0
+        self._kept: dict[int, tuple[int, DecisionPictures]] = {}
+
+    @property
+    def kept(self) -> dict[int, DecisionPictures]:
+        """By the places of their decisions."""
+        return dict(self._kept.values())
+
+    def next_is_wanted(self) -> bool:
+        """Whether the one that comes now is to be put here; there is room for it then."""
+        place = self._come
+        self._come += 1
+        if not self._capacity or place % self._stride:
+            return False
+        if len(self._kept) == self._capacity:
+            self._stride *= 2
+            self._kept = {p: kept for p, kept in self._kept.items() if p % self._stride == 0}
+        return place % self._stride == 0 and len(self._kept) < self._capacity
+
+    def put(self, index: int, pictures: DecisionPictures) -> None:
+        """Put the one that was asked about last."""
+        self._kept[self._come - 1] = index, pictures
