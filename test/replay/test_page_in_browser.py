@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from opened_page import DESKTOP, PHONE, Opened, chromium
+from playwright.sync_api import Browser, expect
 from replay_runs import DONE, EXECUTE, HOLD, NAN, at, replay, tokens
 
 from vlam_ros.replay.bags_page import bags_page
@@ -20,7 +20,6 @@ from vlam_ros.replay.records import ReplayRun
 from vlam_ros.replay.table import BagRow
 from vlam_ros.replay.thresholds import Thresholds, passed_over
 
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TRAY = replace(EXECUTE, instruction="go to the blue tray")
 MOVED = replace(EXECUTE, tokens=tokens((1, 40 / 127, 0.0, NAN, 0.0), (1, 0.5, 0.1, NAN, 0.2)))
 RUN = replay(*[HOLD] * 2, *[EXECUTE] * 20, *[TRAY] * 6, *[HOLD] * 8, *[DONE] * 4, bag="kitchen")
@@ -29,56 +28,12 @@ HOSTILE = "</script><img src=x onerror=\"document.title='taken over'\"><script>a
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    path = next(filter(None, found), None)
-    assert path, "there is no Chromium: run `make setup`"
-    options = ["--no-sandbox", "--disable-dev-shm-usage"]
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=path, args=options) as browser,
-    ):
+    with chromium() as browser:
         yield browser
 
 
-class Opened:
-    """A page in the browser, and what went wrong on it."""
-
-    def __init__(self, page: Page, path: Path) -> None:
-        self.page = page
-        self.said: list[str] = []
-        self.asked_for: list[str] = []
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: self.asked_for.append(request.url))
-        self.address = path.as_uri()
-        page.goto(self.address)
-
-    def __call__(self, selector: str) -> Locator:
-        return self.page.locator(selector)
-
-    @property
-    def title(self) -> str:
-        return self("#decision-title").inner_text()
-
-    @property
-    def chosen(self) -> int:
-        """The place of the decision whose card is shown."""
-        return int(self.title.split()[1]) - 1
-
-    def click_timeline(self, share: float, y: float = 60) -> None:
-        box = self("#timeline").bounding_box()
-        assert box
-        self("#timeline").click(position={"x": share * box["width"], "y": y})
-
-    def press(self, *keys: str) -> int:
-        for key in keys:
-            self.page.keyboard.press(key)
-        return self.chosen
-
-
 @pytest.fixture
-def opened(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest):
+def opened(browser: Browser, tmp_path: Path):
     """Opens HTML; the test fails if the page complained, or asked for anything but itself."""
     contexts, pages = [], []
 
@@ -166,7 +121,7 @@ def test_dragging_goes_through_the_decisions(opened) -> None:
 def test_keys_go_through_the_decisions(opened) -> None:
     page = opened(replay_page(RUN, {}))
     assert page.press("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight") == 2
-    page("#timeline").focus()
+    page.click_timeline(0.51)  # which has the keys from then on
     assert page.press("End") == 39
     assert page.press("ArrowRight") == 39
     assert page.press("PageUp") == 29
