@@ -15,7 +15,7 @@ help:
 demo: setup
 	.venv/bin/vlam demo
 
-test: setup
+test: setup .venv/.browser
 	.venv/bin/python -m pytest
 
 setup: .venv/.package
@@ -41,6 +41,10 @@ distclean: clean
 
 .venv/.package: .venv/.wheels CMakeLists.txt package.xml setup.py setup.cfg $(wildcard msg/*.msg)
 	@tools/setup.sh package
+	@touch $@
+
+.venv/.browser: .venv/.wheels
+	@tools/setup.sh browser
 	@touch $@
 
 .venv/.lint: requirements-dev.txt .venv/.wheels

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # One step of setting up .venv; the Makefile says when each is due.
-#   tools/setup.sh wheels    Python environment, pinned wheels, off-screen rendering, a browser
+#   tools/setup.sh wheels    Python environment, pinned wheels, off-screen rendering
 #   tools/setup.sh package   the messages and this package, editable
+#   tools/setup.sh browser   Chromium, in which the tests open reports
 #   tools/setup.sh lint      what `make lint` needs
 #   tools/setup.sh colcon    what `make colcon` needs, in .venv/colcon
 # Everything that pip and apt say is in .venv/setup.log; a failure ends in one line.
@@ -141,7 +142,6 @@ browser() {
   command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
-# What the tests open reports in.
 enable_browser() {
   browser >/dev/null || system_packages "Chromium, in which reports are tested," chromium
   browser >/dev/null || fail "there is no chromium, chromium-browser or google-chrome; see $log"
@@ -157,14 +157,14 @@ case ${1-} in
     install_torch
     pip_install "installing the wheels of requirements.txt" -r requirements.txt
     enable_rendering
-    enable_browser
     ;;
   package) pip_install "building the messages" --no-build-isolation -e . ;;
+  browser) enable_browser ;;
   lint) pip_install "installing the wheels of requirements-dev.txt" -r requirements-dev.txt ;;
   colcon)
     .venv/bin/python -m venv .venv/colcon
     run "installing colcon" .venv/bin/python -m pip --python .venv/colcon/bin/python install \
       --progress-bar raw -r requirements-colcon.txt
     ;;
-  *) fail "usage: tools/setup.sh wheels|package|lint|colcon" ;;
+  *) fail "usage: tools/setup.sh wheels|package|browser|lint|colcon" ;;
 esac

@@ -14,9 +14,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-import yaml
-
 from vlam_ros.errors import ConfigurationError
+from vlam_ros.parameter_file import parameter_sections, read_parameters
 from vlam_ros.resources import resource_path
 
 T = TypeVar("T")
@@ -225,7 +224,7 @@ class NodeSettings:
     @classmethod
     def load(cls: type[Group], path: str | Path | None = None, **overrides: Any) -> Group:
         """Read a ROS parameter file; overrides are dotted names with `.` written `__`."""
-        shared, own = _sections(path or resource_path("config/vlam.yaml"), cls.NODE)
+        shared, own = parameter_sections(path or resource_path("config/vlam.yaml"), cls.NODE)
         elsewhere = _groups_of_nodes() - set(get_type_hints(cls))
         values = {**{k: v for k, v in shared.items() if k not in elsewhere}, **own}
         # Parameters of the node itself (autostart and the like) stand beside the groups.
@@ -309,36 +308,6 @@ class SimulatorSettings(NodeSettings):
 
     simulation: SimulationSettings
     lidar: LidarSettings
-
-
-def read_parameters(path: str | Path, node: str) -> dict[str, Any]:
-    """The `ros__parameters` of one node in a ROS parameter file, nested as in the file.
-
-    What stands under `/**` is shared by all nodes.
-    """
-    shared, own = _sections(path, node)
-    return {**shared, **own}
-
-
-def _sections(path: str | Path, node: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a parameter file has for all nodes, and for one."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            document = yaml.safe_load(file)
-        nobody: dict[str, Any] = {"ros__parameters": {}}
-        shared = document.get("/**", nobody)["ros__parameters"]
-        own = (document.get(f"/**/{node}") or document.get(node) or nobody)["ros__parameters"]
-        # As in ROS a file need not have anything for this node, but for one of ours it must.
-        names = [cls.NODE for cls in NodeSettings.__subclasses__()]
-        if not {"/**", *names, *(f"/**/{name}" for name in names)} & set(document):
-            raise KeyError(node)
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"cannot read the parameter file {path}: {error}") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{path} has no entry /**/{node}: ros__parameters: …") from error
-    if not isinstance(own, dict) or not isinstance(shared, dict):
-        raise ConfigurationError(f"{path}: {node}: ros__parameters must be a mapping")
-    return shared, own
 
 
 def _groups_of_nodes() -> set[str]:

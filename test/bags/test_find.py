@@ -73,6 +73,8 @@ def test_files_with_other_names_are_a_bag_each(tmp_path: Path) -> None:
     for name in ("night.mcap", "day.mcap"):
         mcap(tmp_path / name, FEW)
     assert names(tmp_path, tmp_path) == ["day.mcap", "night.mcap"]
+    (tmp_path / "night.mcap").unlink()
+    assert names(tmp_path, tmp_path) == ["day.mcap"]
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:

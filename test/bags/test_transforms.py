@@ -123,13 +123,16 @@ def test_quaternions_of_any_length_and_leading_slashes_are_accepted() -> None:
 
 def test_a_frame_with_a_prefix_is_looked_for_in_the_base_with_that_prefix_first() -> None:
     made = tree(
+        link("base_link", "robot1/base_link", (5.0, 0.0, 0.0)),
         link("robot1/base_link", "robot1/lidar", (1.0, 0.0, 0.0)),
         link("base_link", "robot2/lidar", (2.0, 0.0, 0.0)),
         link("robot1/base_link", "camera", (3.0, 0.0, 0.0)),
+        link("robot3/base_link", "top", (4.0, 0.0, 0.0)),
     )
     assert place_of(made, "robot1/lidar") == [1.0, 0.0, 0.0]
     assert place_of(made, "robot2/lidar") == [2.0, 0.0, 0.0]
-    assert place_of(made, "camera") is None
+    assert place_of(made, "camera") == [8.0, 0.0, 0.0]
+    assert place_of(made, "top") is None
 
 
 # ------------------------------------------------------------------------------ time
@@ -204,6 +207,9 @@ def test_what_moved_is_forgotten_when_stamps_jump_back() -> None:
     (again, *_) = turning(start=NOW - 60 * SECOND)
     made.add(SimpleNamespace(transforms=[again]), static=False)
     assert yaw_of(made.mount("pan", NOW)) == pytest.approx(0), "80 degrees are of another time"
+    # Not even when time comes there again.
+    made.add(SimpleNamespace(transforms=[turning(start=NOW)[0]]), static=False)
+    assert yaw_of(made.mount("pan", NOW)) == pytest.approx(0)
     assert made.mount("tilt", NOW) is None
     assert place_of(made, "lidar") == [1.0, 0.0, 0.0]
 

@@ -9,6 +9,8 @@ from vlam_ros.replay.job import ReplayJob
 from vlam_ros.replay.offline import ReplayOptions
 from vlam_ros.replay.table import BagRow
 
+BAGS = Path(__file__).parents[1] / "data" / "bags"
+
 
 def job(bag: Path, **changes: object) -> ReplayJob:
     """Of a bag, with the package's settings."""

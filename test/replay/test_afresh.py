@@ -204,6 +204,11 @@ def test_nothing_is_remembered_when_time_jumps_back() -> None:
     assert [d.decision.chunk.trace.split()[0] for d in decided] == ["1", "1", "2"]
 
 
+def test_a_picture_that_waits_when_time_jumps_back_is_not_decided_on() -> None:
+    messages = [*show(1000), *back(show(0)), depth(0, 20)]
+    assert when(run(messages, SlowSensors())) == [(0, 20)]
+
+
 def test_an_instruction_outlives_a_jump_as_it_does_in_the_node() -> None:
     decided = run([say("go there", 0), *show(100), *back(show(50))])
     assert asked(decided) == [("go there", 1), ("go there", 1)]

@@ -1,14 +1,25 @@
 """Many bags at once: on processes that may be killed, and on a Ray cluster on this machine."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from replay_jobs import job, told_by_name
+import ray
+from replay_jobs import BAGS, job, told_by_name
 
 from vlam_ros.errors import ReplayError
+from vlam_ros.replay.job import ReplayResult, replay_bag
 from vlam_ros.replay.many import LOCAL, attempt, replay_on_cores, replay_on_ray
 from vlam_ros.replay.table import BagRow
+
+
+@pytest.fixture
+def two_workers() -> Iterator[None]:
+    """A Ray cluster on this machine."""
+    ray.init(address=LOCAL, num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 def rows(answers: object) -> dict[str, BagRow]:
@@ -30,21 +41,28 @@ def test_a_fault_of_the_program_is_the_answer_of_one_bag() -> None:
     assert answer == BagRow("any", error="ZeroDivisionError: no more")
 
 
-def test_a_process_that_is_killed_costs_its_own_bag_alone() -> None:
-    jobs = [job(Path(f"{name}.mcap")) for name in ("one", "killed", "two", "three")]
-    found = rows(replay_on_cores(jobs, 2, told_by_name))
-    assert sorted(found) == ["killed", "one", "three", "two"]
-    assert "was killed" in found.pop("killed").error
-    assert {row.error for row in found.values()} == {"replayed with 1 threads"}
-
-
-def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_killed_costs_its_own_bag_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 9)
-    jobs = [job(Path(f"{name}.mcap")) for name in ("one", "two")]
-    found = rows(replay_on_cores(jobs, 4, told_by_name))
-    assert {row.error for row in found.values()} == {"replayed with 4 threads"}
+    jobs = [job(Path("one.mcap")), job(Path("killed.mcap"))]
+    found = rows(replay_on_cores(jobs, 5, told_by_name))
+    assert found["one"].error == "replayed with 4 threads"  # two processes share nine cores
+    assert "was killed" in found["killed"].error
 
 
 def test_there_need_be_a_cluster_at_the_address() -> None:
     with pytest.raises(ReplayError, match=r"no Ray cluster at '127\.0\.0\.1:1'"):
         list(replay_on_ray([job(Path("one.mcap"))], "127.0.0.1:1"))
+
+
+def test_a_cluster_decides_as_this_process_does(two_workers: None) -> None:
+    jobs = [job(BAGS / "level"), job(BAGS / "loop"), job(BAGS / "none")]
+    answers = {j.name: answer for j, answer in replay_on_ray(jobs, LOCAL)}
+    assert "does not exist" in answers.pop("none").error  # type: ignore[union-attr]
+    for one in jobs[:2]:
+        here, there = replay_bag(one), answers[one.name]
+        assert isinstance(there, ReplayResult)
+        assert here.run.decisions_json() == there.run.decisions_json()
+        assert there.run.decisions
+        assert there.page.startswith("<!DOCTYPE html>")

@@ -188,8 +188,9 @@ def test_sweeps_are_deskewed_by_odometry_or_else_by_tf(told: str, x: float) -> N
         for step in range(12):
             made.feed("tf", moved(START + step * 10 * MS, step * 0.01), START + step * 10 * MS)
     if "odom" in told:
-        for step in range(11):
-            odometry = Odometry(START + step * 10 * MS, step * 0.005, 0.0, 0.0, 0.5)
+        for step in range(12):  # until 5 ms before the picture
+            stamp = START + (step * 10 - 15) * MS
+            odometry = Odometry(stamp, step * 0.005, 0.0, 0.0, 0.5)
             made.feed("odom", odometry_to_message(odometry), odometry.stamp)
     points = np.tile(np.array([2.0, 0.3, 0.5], np.float32), (40, 1))
     points[-1] = 5.0
@@ -198,7 +199,18 @@ def test_sweeps_are_deskewed_by_odometry_or_else_by_tf(told: str, x: float) -> N
     made.feed("points", sweep_to_message(sweep, mount, "lidar"), end)
     seen = made.observation(IMAGE, end, end).obstacles
     assert isinstance(seen, Obstacles)
-    np.testing.assert_allclose(seen.points[0], (x, 0.3, 0.5), atol=1e-3)
+    np.testing.assert_allclose(seen.points[0], (x, 0.3, 0.5), atol=5e-3)
+
+
+def test_tf_static_holds_when_time_jumps_back() -> None:
+    made, listed = sensors(), messages("errand", START + 100 * MS)
+    (static,) = (m for m in listed if m.role == "tf_static")
+    made.feed("tf_static", static.message, START)
+    for stamp in (START, START - 60 * SECOND):
+        made.feed("tf", moved(stamp, 0.0), stamp)
+    (info,) = (m for m in listed if m.role == "camera_info")
+    made.feed("camera_info", info.message, START)
+    assert isinstance(made.latest.camera, Camera)
 
 
 # ------------------------------------------------------------------------------ fused before

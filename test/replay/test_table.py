@@ -114,14 +114,14 @@ def test_what_differs_is_said_in_one_line_with_the_thresholds_passed_over() -> N
         "skill 0.01 > 0, target 0.01 > 0, destination 0.01 > 0, execute_instead_of_hold 1 > 0, "
         "waypoint_distance 0.1181 > 0"
     )
-    assert verdict_line(comparison).endswith("; within the thresholds")
+    assert verdict_line(comparison).endswith("destination 1, waypoints 1 (up to 0.118 m)")
 
 
 def test_missing_and_new_decisions_differ() -> None:
     comparison = compare(replay(HOLD, HOLD), replay(HOLD, HOLD, HOLD))
-    assert verdict_line(comparison) == "1 of 3 decisions differ: new 1; within the thresholds"
+    assert verdict_line(comparison) == "1 of 3 decisions differ: new 1"
     comparison = compare(replay(HOLD, HOLD), replay(HOLD))
-    assert verdict_line(comparison) == "1 of 2 decisions differ: missing 1; within the thresholds"
+    assert verdict_line(comparison) == "1 of 2 decisions differ: missing 1"
 
 
 def test_a_slower_run_is_the_same_but_passes_over_its_threshold() -> None:

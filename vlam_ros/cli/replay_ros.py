@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +28,7 @@ from vlam_ros.replay.offline import ReplayOptions, fuses_anew
 from vlam_ros.replay.records import ReplayRun
 from vlam_ros.replay.roles import FUSED, assign
 from vlam_ros.ros.live_replay import LiveReplay
-from vlam_ros.ros.recorder import recording, topics_of
+from vlam_ros.ros.recorder import Recorder, recording, topics_of
 
 ON_ITS_WAY = 0.2
 """Seconds of the bag in which a picture is decided on after it has waited for its depth."""
@@ -115,7 +116,7 @@ def _play(
             live.wait_until_heard(
                 START_PATIENCE,
                 lambda state: check(),
-                lambda: ", ".join(sorted((live.player.topics | said) - recorder.kinds.keys())),
+                lambda: _unrecorded(recorder, live.player.topics | said),
             )
             for turn in range(pace.loops):
 
@@ -123,10 +124,16 @@ def _play(
                     part = (now - bag.start) / max(1, bag.end - bag.start)
                     progress((turn + part) / pace.loops)
 
-                live.play(pace.rate, lambda state: check(), on_time)
+                live.play(pace.rate, lambda state: check(), on_time, options.period)
         about = about_run(job, bag, roles, str(pace))
         remarks = (*roles.notes, *bag.notes, *notes.lines)
     if live.space is None:
         raise ReplayError("vlam_node said nothing")
     records, seconds = zip(*live.decisions, strict=True) if live.decisions else ((), ())
     return ReplayRun(live.space, records, seconds, about, remarks), baseline
+
+
+def _unrecorded(recorder: Recorder, topics: Collection[str]) -> str:
+    """What the recorder does not hear yet of what is to be recorded; empty if that is nothing."""
+    missing = [t for t in topics if t not in recorder.left_out and not recorder.hears(t)]
+    return f"the recorder to hear {min(missing)}" if missing else ""

@@ -1,18 +1,10 @@
 """What is the same on every page of the closed-loop evaluation: its structure, style and script."""
 
-_STYLE = """
-:root {
-  --paper: #f6f7f9; --card: #fff; --ink: #171a21; --quiet: #5c6473; --line: #dfe3ea;
-  --good: #12803f; --bad: #c22a35; --good-paper: #dcf5e5; --bad-paper: #fde4e5;
-  --chip: #eaedf3; --accent: #b5186f;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #14161b; --card: #1d2027; --ink: #e9ecf2; --quiet: #9aa3b4; --line: #31363f;
-    --good: #5bd68c; --bad: #ff8087; --good-paper: #173a26; --bad-paper: #46202a;
-    --chip: #2b3039; --accent: #ff7cc0;
-  }
-}
+from vlam_ros.replay.page_style import PALETTE
+
+_STYLE = (
+    PALETTE
+    + """
 * { box-sizing: border-box; }
 html { scroll-padding-top: 5rem; }
 body {
@@ -123,6 +115,7 @@ dd { color: var(--ink); }
   .filters select { display: block; width: 100%; }
 }
 """
+)
 
 _SCRIPT = """
 const filters = [...document.querySelectorAll("[data-filter]")];

@@ -254,9 +254,9 @@ def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -
             for k in (0, 1)
         )
         remarks.append("the instructions differ: {}, now {}".format(*only))
-    eras = [len({d.era for d in r.decisions}) for r in (baseline, run)]
-    if eras[0] != eras[1]:
-        remarks.append(f"jumps back in time: {eras[0] - 1}, now {eras[1] - 1}")
+    jumps = [max(0, len({d.era for d in r.decisions}) - 1) for r in (baseline, run)]
+    if jumps[0] != jumps[1]:
+        remarks.append(f"jumps back in time: {jumps[0]}, now {jumps[1]}")
     gaps = [abs(p.after.stamp - p.before.stamp) for p in pairs]
     if near := [g for g in gaps if g]:
         furthest = max(near) / 1e6

@@ -32,7 +32,7 @@ from vlam_ros.replay.table import BagRow
 from vlam_ros.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.types import ActionSpace
 
-OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 480, 70
+OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
 """Pixels and JPEG quality of a report's pictures."""
 
 Progress = Callable[[float], None]
@@ -109,9 +109,17 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
             baseline = recorded_run(bag, roles)
         draft.expect(baseline)
         settings = job.settings, job.fusion
-        for decided in replay_offline(bag, roles, pipeline, settings, job.options, notes):
+        length = max(1, bag.end - bag.start)
+        for decided in replay_offline(
+            bag,
+            roles,
+            pipeline,
+            settings,
+            job.options,
+            notes,
+            lambda received: progress((received - bag.start) / length),
+        ):
             draft.add(decided)
-            progress(min(1.0, (decided.inputs.now - bag.start) / max(1, bag.end - bag.start)))
         how = f"afresh, every {job.options.period:g} s"
         if follows_recording(roles, job.options):
             how = "with the inputs of the recorded decisions, one by one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vlam_ros.bags import BagReader
@@ -11,10 +11,10 @@ from vlam_ros.replay.afresh import Afresh
 from vlam_ros.replay.decide import Decided, Decider, DecisionMaker
 from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.recorded import Recorded
-from vlam_ros.replay.roles import FUSED, RAW, Assignment
+from vlam_ros.replay.roles import FUSED, RAW, ROLES, Assignment
 from vlam_ros.replay.script import Cue
 from vlam_ros.replay.sensing import BagSensors
-from vlam_ros.replay.timed import timed_messages
+from vlam_ros.replay.timed import Timed, timed_messages
 
 DEPTH_MARGIN = 0.05
 """Seconds that recorded depth may come after the longest wait of fusion_node for its sweep."""
@@ -53,6 +53,7 @@ def replay_offline(
     settings: tuple[Settings, FusionNodeSettings],
     options: ReplayOptions,
     notes: Notes,
+    progress: Callable[[int], None] = lambda received: None,
 ) -> Iterator[Decided]:
     """The decisions on an open bag, in order.
 
@@ -63,16 +64,31 @@ def replay_offline(
         settings: of vlam_node and fusion_node.
         options: how it is decided on.
         notes: takes what is wrong with the bag.
+        progress: hears when each message was received, ns.
     """
     own, fusion = settings
     decider = Decider(maker, notes)
-    messages = timed_messages(bag, roles, notes)
+    messages = _told(timed_messages(bag, roles, notes), progress)
     if follows_recording(roles, options):
         sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
         yield from Recorded(sensors, decider, notes).run(messages)
         return
+    if not options.script and "instruction" not in roles.topics:
+        notes.add(_no_instruction(bag))
     fuses = fuses_anew(roles, options)
     sensors = BagSensors(own, fusion, fuses=fuses, notes=notes)
     wait = own.sensors.lidar_wait + (0.0 if fuses else DEPTH_MARGIN)
     age = own.policy.max_image_age
     yield from Afresh(sensors, decider, options.script, wait, options.period, age).run(messages)
+
+
+def _told(messages: Iterable[Timed], progress: Callable[[int], None]) -> Iterator[Timed]:
+    for timed in messages:
+        progress(timed.received)
+        yield timed
+
+
+def _no_instruction(bag: BagReader) -> str:
+    texts = sorted(topic for topic, kind in bag.topics.items() if kind == ROLES["instruction"])
+    which = f", or say which topic has it, as --map instruction:={texts[0]}" if texts else ""
+    return f"the bag has no instruction: give one with --instruction{which}"

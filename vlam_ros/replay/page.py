@@ -86,7 +86,7 @@ def _verdict(
     if comparison is None:
         decided = f"{_decisions(len(run.decisions))} by {_instructions(run)}"
         return "plain", "no baseline", decided
-    line = verdict_line(comparison).removesuffix("; within the thresholds")
+    line = verdict_line(comparison)
     if exceeded:
         return "bad", "thresholds passed over", line
     return ("good", "same", line) if comparison.same else ("other", "differs", line)

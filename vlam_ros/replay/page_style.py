@@ -18,9 +18,7 @@ _COLOURS = {outcome.name.lower(): colour for outcome, colour in VERDICT_COLOURS.
 }
 _VARIABLES = " ".join(f"--{name}: {_colour(colour)};" for name, colour in _COLOURS.items())
 
-BASE = (
-    f":root {{ {_VARIABLES} }}"
-    + """
+PALETTE = """
 :root {
   --paper: #f6f7f9; --card: #fff; --ink: #171a21; --quiet: #5c6473; --line: #dfe3ea;
   --good: #12803f; --bad: #c22a35; --good-paper: #dcf5e5; --bad-paper: #fde4e5;
@@ -33,6 +31,13 @@ BASE = (
     --chip: #2b3039; --accent: #ff7cc0; --accent-paper: #43203a;
   }
 }
+"""
+"""For all pages of the package, by day and by night."""
+
+BASE = (
+    f":root {{ {_VARIABLES} }}"
+    + PALETTE
+    + """
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 html { -webkit-text-size-adjust: 100%; }

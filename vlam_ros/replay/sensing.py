@@ -140,7 +140,8 @@ class BagSensors:
     def _odometry(self, message: Any, now: int) -> None:
         odometry = odometry_from_message(message)
         self._keep("odometry", odometry, now)
-        self._fusion.add_odometry(odometry, now)
+        if self.fuses:
+            self._fusion.add_odometry(odometry, now)
 
     def _sweep(self, message: Any, convert: Callable[..., Any], now: int) -> None:
         mount = _mount(self._lidar_mount, message)

@@ -202,8 +202,6 @@ def verdict_line(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> s
         line = f"{c.differing} of {_decisions(c.total)} differ: {kinds}"
     if exceeded:
         line += f"; thresholds passed over: {', '.join(e.text for e in exceeded)}"
-    elif not c.same:
-        line += "; within the thresholds"
     return line
 
 

@@ -12,7 +12,6 @@ import rclpy.qos
 
 import vlam_ros.msg
 from vlam_ros.bags import BagReader
-from vlam_ros.messages.decision_inputs import inputs_from_message
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.replay.collected import Collected, DecisionCollector
 from vlam_ros.replay.notes import Notes
@@ -21,11 +20,16 @@ from vlam_ros.replay.script import Cue
 from vlam_ros.ros.bag_player import BagPlayer
 from vlam_ros.ros.client import NoAnswerError
 from vlam_ros.ros.session import Session, Watch, ignore
+from vlam_ros.types import ActionSpace
 
 ALL = rclpy.qos.QoSProfile(depth=200)
 """Reliable: every decision counts."""
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds that a decision may take at most; it is not waited for longer."""
+GRACE = 0.3
+"""Seconds that all that is told of a decision may come after its chunk; of a picture that cannot be
+used nothing does.
+"""
 _SPIN = 0.01  # s
 
 
@@ -45,17 +49,17 @@ class LiveReplay(Session):
         plays_fused: bool = False,
         slack: float = 0.5,
     ) -> None:
-        """Advertise and subscribe; see `BagPlayer`. A picture is decided on when `slack` s of the
-        bag have gone by, if ever.
+        """Advertise and subscribe; see `BagPlayer`. When `slack` s of the bag have gone by, a
+        picture need not wait for anything any more.
         """
         super().__init__("vlam_replay")
         self.player = BagPlayer(self._node, bag, roles, notes, script, plays_fused)
         self._notes, self._slack = notes, round(slack * 1e9)
         self._collector = DecisionCollector()
+        self._heard = False
         self._sent: dict[int, float] = {}
         self._pending: deque[int] = deque()
-        self._decided = 0
-        self._heard = False
+        self._newest = self._answered = -1
         self.decisions: list[Collected] = []
         for role, kind in (
             ("action_chunk", vlam_ros.msg.ActionChunk),
@@ -65,15 +69,15 @@ class LiveReplay(Session):
             self._node.create_subscription(kind, role, partial(self._on_message, role), ALL)
 
     @property
-    def space(self) -> Any:
+    def space(self) -> ActionSpace | None:
         """The action space of the decisions; None before the first."""
         return self._collector.space
 
     def wait_until_heard(
         self, seconds: float, watch: Watch = ignore, also: Callable[[], str] = lambda: ""
     ) -> None:
-        """Wait until all that is played is listened to and vlam_node decides. `also` says what else
-        is waited for.
+        """Wait until the nodes listen to all that is played, and vlam_node is active. `also` says
+        what else is waited for.
 
         Raises:
             NoAnswerError: it is not so in time.
@@ -89,59 +93,78 @@ class LiveReplay(Session):
         self,
         rate: float | None,
         watch: Watch = ignore,
-        progress: Callable[[int], None] = lambda now: None,
+        progress: Callable[[int], None] = lambda received: None,
+        period: float = 0.0,
     ) -> None:
         """Play the bag once, from its start.
 
         Args:
             rate: times as fast as recorded; None: each picture when the one before is decided on.
             watch: called all the while; may raise to give up.
-            progress: hears the time of the bag, ns.
+            progress: hears when the message that is played was received, ns.
+            period: seconds from one picture to the next, at least, where there is no rate.
         """
-        now = 0
-        for timed in self.player.play(rate, lambda seconds: self._spin(min(_SPIN, seconds))):
-            now = timed.now
+
+        def spin(seconds: float) -> None:
             watch("decisions")
-            progress(timed.received)
-            if timed.jumped:
-                self._pending.clear()
-                self._decided = 0
-            if rate is None:
-                self._catch_up(now, watch)
-            if timed.role in PICTURES:
-                stamp = nanoseconds(timed.message.header.stamp)
-                self._sent[stamp] = time.monotonic()
-                self._pending.append(stamp)
-        self.player.tick(now + self._slack)
-        self._catch_up(now + self._slack + 1, watch)
+            self._spin(min(_SPIN, seconds))
+
+        for step in self.player.play(rate, spin, self._slack, round(period * 1e9)):
+            if rate is None or step.stop:
+                self._catch_up(step.now, watch)
+            if step.stop:
+                self._forget()
+            elif step.message is not None:
+                progress(step.message.received)
+                if step.message.role in PICTURES:
+                    self._expect(nanoseconds(step.message.message.header.stamp))
+
+    def _expect(self, stamp: int) -> None:
+        """A picture is published now; one that is not newer than another is not decided on."""
+        if stamp > self._newest:
+            self._newest = stamp
+            self._sent[stamp] = time.monotonic()
+            self._pending.append(stamp)
 
     def _catch_up(self, now: int, watch: Watch) -> None:
-        """Wait for the decisions that must have been made by this time of the bag."""
-        end = time.monotonic() + PATIENCE
-        self._spin(0.0)
-        while self._pending and now > self._pending[0] + self._slack:
-            if self._pending[0] <= self._decided:
-                self._pending.popleft()
-            elif time.monotonic() > end:
+        """Wait for the decisions that must have been begun by this time of the bag."""
+        begin = time.monotonic()
+        while self._pending and now >= self._pending[0] + self._slack:
+            stamp, waited = self._pending[0], time.monotonic() - begin
+            if waited > PATIENCE:
                 self._notes.add(f"no decision on a picture within {PATIENCE:g} s", "no decision")
+            if waited > (GRACE if stamp <= self._answered else PATIENCE):
                 self._pending.popleft()
-            else:
-                watch("decisions")
-                self._spin(_SPIN)
+                return
+            watch("decisions")
+            self._spin(_SPIN)
+
+    def _forget(self) -> None:
+        """Time is about to jump back: no picture and no decision is of the time to come."""
+        end = time.monotonic() + GRACE
+        while time.monotonic() < end:
+            self._spin(_SPIN)
+        self._sent.clear()
+        self._pending.clear()
+        self._newest = self._answered = -1
 
     def _missing(self) -> str:
-        if unheard := self.player.unheard():
-            return f"somebody to listen to {', '.join(unheard)}"
-        return "" if self._heard else "vlam_node to say something"
+        if not self._heard:
+            return "vlam_node to be active"
+        return self.player.unheard()
 
     def _spin(self, seconds: float) -> None:
         self._executor.spin_once(timeout_sec=seconds)
 
     def _on_message(self, role: str, message: Any) -> None:
         self._heard = True
-        stamp = nanoseconds(message.header.stamp)
-        waited = time.monotonic() - self._sent.get(stamp, time.monotonic())
+        stamp, now = nanoseconds(message.header.stamp), time.monotonic()
+        waited = now - self._sent.get(stamp, now)
         self.decisions += self._collector.add(role, message, stamp + round(waited * 1e9))
-        if role == "decision_inputs":
-            self._decided = inputs_from_message(message).stamp
-            self._sent = {s: at for s, at in self._sent.items() if s > stamp}
+        if role == "action_chunk" and stamp in self._sent:
+            self._answered = max(self._answered, stamp)
+        elif role == "decision_inputs":
+            # older ones were passed over
+            while self._pending and self._pending[0] <= stamp:
+                self._pending.popleft()
+            self._sent = {s: at for s, at in self._sent.items() if s >= stamp}

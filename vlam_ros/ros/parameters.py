@@ -20,8 +20,9 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from vlam_ros.configuration import NodeSettings, parameters, read_parameters
+from vlam_ros.configuration import NodeSettings, parameters
 from vlam_ros.errors import ConfigurationError
+from vlam_ros.parameter_file import read_parameters
 from vlam_ros.resources import resource_path
 
 Group = TypeVar("Group", bound=NodeSettings)

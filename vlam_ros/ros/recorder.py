@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
 
 from vlam_ros.bags import BagWriter, RecordedQos
 from vlam_ros.errors import BagError
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.ros import qos
+from vlam_ros.ros.clock_times import ClockTimes
 from vlam_ros.ros.message_types import message_class
-from vlam_ros.ros.session import Session
+from vlam_ros.ros.session import Session, Watch, ignore
 from vlam_ros.ros.topics import INPUTS, OUTPUTS
 
 NODES_OWN = (
@@ -33,84 +35,147 @@ NODES_OWN = (
     "scene",
     "decision_inputs",
     "replan",
+    "simulator_node/truth",
 )
-"""What the nodes tell each other."""
-OF_ALL = ("/tf", "/tf_static")
+"""What the nodes tell each other, and what a simulator knows."""
+OF_ALL = ("/tf", "/tf_static", "/diagnostics")
 """Topics that no namespace changes."""
-LOOK = 0.2
+LOOK = 0.1
 """Seconds from one look for new topics to the next."""
+LAST_WORDS = 2.0
+"""Seconds for what had come when the end did, but was not looked at yet."""
 FOREVER = 2**62
 """ns; what the middleware calls infinite is longer."""
 DEPTH = 1000
 """Messages of a topic that may wait to be written."""
+EARLY_BYTES = 200_000_000
+"""Of messages that wait for the first time of /clock."""
 
 
 def topics_of(namespace: str) -> tuple[str, ...]:
     """All that a replay of a robot in a namespace can use, and what its drivers were told."""
-    prefix = f"/{namespace.strip('/')}/" if namespace.strip("/") else "/"
-    return tuple(f"{prefix}{name}" for name in (*INPUTS, *OUTPUTS, *NODES_OWN)) + OF_ALL
+    return (*in_namespace((*INPUTS, *OUTPUTS, *NODES_OWN), namespace), *OF_ALL)
+
+
+def in_namespace(topics: Iterable[str], namespace: str) -> tuple[str, ...]:
+    """The full names of topics."""
+    prefix = f"/{namespace.strip('/')}/".replace("//", "/")
+    return tuple(name if name.startswith("/") else f"{prefix}{name}" for name in topics)
+
+
+class _Message(NamedTuple):
+    topic: str
+    data: bytes
 
 
 class Recorder(Session):
     """Writes topics to a bag, each from when its publishers are there. Use as a context manager.
 
-    `counts` are the messages so far and `kinds` the types, by topic; `left_out` says why a topic is
-    not recorded.
+    `counts` are the messages so far and `kinds` the types, by topic. `lost` are those that were
+    published by a topic's only publisher and did not come; `left_out` says why a topic is not
+    recorded.
     """
 
     def __init__(
-        self, writer: BagWriter, topics: Collection[str], use_sim_time: bool = False
+        self,
+        writer: BagWriter,
+        topics: Collection[str],
+        use_sim_time: bool = False,
+        tell: Watch = ignore,
     ) -> None:
         """Record topics with these full names into an open bag.
 
-        With `use_sim_time` a message is received at the time of /clock; what comes before that
-        waits for it.
+        With `use_sim_time` a message is received at the time of /clock, and the bag ends where that
+        jumps back; what comes before there is any waits for it. `tell` hears of each topic that is
+        recorded or left out.
         """
         super().__init__("vlam_recorder")
         self._writer = writer
         self._wanted = frozenset(topics)
-        self._early: deque[tuple[str, bytes]] = deque()
-        self._clock: int | None = None
+        self._tell = tell
+        self._subscriptions: dict[str, Subscription] = {}
+        self._offered: dict[str, RecordedQos] = {}
+        self._sequence: dict[str, int] = {}
+        self._heard = self._early = 0
         self.kinds: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
         self.left_out: dict[str, str] = {}
+        self._times: ClockTimes[_Message] | None = ClockTimes() if use_sim_time else None
         if use_sim_time:
-            self._node.create_subscription(Clock, "/clock", self._on_clock, qos.CLOCK)
-        else:
-            self._clock = 0
-        self._simulated = use_sim_time
+            profile = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+            on_clock: Any = self._on_clock  # rclpy's annotations do not know the second argument
+            self._node.create_subscription(Clock, "/clock", on_clock, profile)
+
+    @property
+    def jumped(self) -> bool:
+        """Whether the bag is at its end because /clock jumped back."""
+        return self._times is not None and self._times.jumped
+
+    def hears(self, topic: str) -> bool:
+        """Whether nothing of a topic is missed from now on."""
+        subscription = self._subscriptions.get(topic)
+        return subscription is not None and subscription.get_publisher_count() > 0
 
     def record(self, goes_on: Callable[[], bool]) -> None:
-        """Record as long as `goes_on` says so, which is asked several times a second.
+        """Record as long as `goes_on` says so, which is asked several times a second, and /clock
+        does not jump back.
 
         Raises:
-            BagError: the bag cannot be written any more.
+            BagError: the bag cannot be written any more, or there was no /clock.
         """
         look = 0.0
-        while goes_on():
+        while goes_on() and not self.jumped:
             if time.monotonic() >= look:
                 self._look()
                 look = time.monotonic() + LOOK
-            self._executor.spin_once(timeout_sec=LOOK / 4)
+            self._executor.spin_once(timeout_sec=LOOK / 2)
+        self._drain()
+
+    def _drain(self) -> None:
+        """Take what has come already."""
+        end, idle = time.monotonic() + LAST_WORDS, 0
+        while idle < 3 and time.monotonic() < end:
+            heard = self._heard
+            self._executor.spin_once(timeout_sec=0.01)
+            idle = 0 if self._heard > heard else idle + 1
+        if self._times is not None:
+            if self._early and not self._times.started:
+                raise BagError(f"nothing is recorded: {_NO_CLOCK}")
+            self._write_all(self._times.rest())
 
     def _look(self) -> None:
         """Subscribe to what has publishers now."""
         for name, kinds in self._node.get_topic_names_and_types():
-            if name in self._wanted and name not in self.kinds and name not in self.left_out:
+            if name in self._wanted and name not in self.left_out:
                 offers = self._node.get_publishers_info_by_topic(name)
-                if offers:
-                    self._subscribe(name, kinds, offers)
+                if offers and name not in self.kinds:
+                    self._add(name, kinds, offers)
+                elif offers:
+                    self._subscribe(name, weaker(self._offered[name], recorded_qos(offers)))
 
-    def _subscribe(self, name: str, kinds: Sequence[str], offers: list[TopicEndpointInfo]) -> None:
+    def _add(self, name: str, kinds: Sequence[str], offers: list[TopicEndpointInfo]) -> None:
         try:
             if len(kinds) > 1:
                 raise BagError(f"{name} has several types: {', '.join(kinds)}")
+            message_class(kinds[0])
             offered = recorded_qos(offers)
-            message = message_class(kinds[0])
             self._writer.add(name, kinds[0], offered)
         except BagError as error:
             self.left_out[name] = str(error)
+            self._tell(f"{name} is left out: {error}")
             return
+        self.kinds[name] = kinds[0]
+        self._subscribe(name, offered)
+        self._tell(f"{name} ({kinds[0]})")
+
+    def _subscribe(self, name: str, offered: RecordedQos) -> None:
+        """Listen to all publishers: one that offers less than the others must be heard, too."""
+        if self._offered.get(name) == offered:
+            return
+        if name in self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions[name])
+        self._offered[name] = offered
         profile = QoSProfile(
             depth=DEPTH,
             reliability=ReliabilityPolicy.RELIABLE
@@ -120,26 +185,51 @@ class Recorder(Session):
             if offered.transient_local
             else DurabilityPolicy.VOLATILE,
         )
-        self.kinds[name] = kinds[0]
-        self._node.create_subscription(
-            message, name, partial(self._on_message, name), profile, raw=True
+        kind, callback = message_class(self.kinds[name]), partial(self._on_message, name)
+        self._subscriptions[name] = self._node.create_subscription(
+            kind, name, callback, profile, raw=True
         )
 
-    def _on_clock(self, message: Clock) -> None:
-        self._clock = nanoseconds(message.clock)
-        while self._early:
-            self._write(*self._early.popleft(), self._clock)
+    def _on_clock(self, message: Clock, info: Mapping[str, Any]) -> None:
+        assert self._times is not None
+        self._heard += 1
+        self._write_all(self._times.tick(nanoseconds(message.clock), _received(info)))
 
-    def _on_message(self, topic: str, data: bytes) -> None:
-        if self._clock is None:
-            self._early.append((topic, data))
-        else:
-            now = self._clock if self._simulated else time.time_ns()
-            self._write(topic, data, now)
+    def _on_message(self, topic: str, data: bytes, info: Mapping[str, Any]) -> None:
+        self._heard += 1
+        self._count_lost(topic, info)
+        message = _Message(topic, data)
+        if self._times is None:
+            self._write_all([(_received(info), message)])
+            return
+        self._times.put(_received(info), message)
+        if not self._times.started:
+            self._early += len(data)
+            if self._early > EARLY_BYTES:
+                raise BagError(f"{self._early / 1e6:.0f} MB came and wait: {_NO_CLOCK}")
 
-    def _write(self, topic: str, data: bytes, now: int) -> None:
-        self._writer.write(topic, now, data)
-        self.counts[topic] += 1
+    def _count_lost(self, topic: str, info: Mapping[str, Any]) -> None:
+        """Publishers number their messages; whose number it is is not told."""
+        number = info.get("publication_sequence_number")
+        if not isinstance(number, int) or self._subscriptions[topic].get_publisher_count() != 1:
+            self._sequence.pop(topic, None)
+            return
+        last = self._sequence.get(topic, number)
+        self.lost[topic] += max(0, number - last - 1)
+        self._sequence[topic] = number
+
+    def _write_all(self, messages: Iterable[tuple[int, _Message]]) -> None:
+        for now, (topic, data) in messages:
+            self._writer.write(topic, now, data)
+            self.counts[topic] += 1
+
+
+_NO_CLOCK = "there is no /clock; without --use-sim-time the clock on the wall counts"
+
+
+def _received(info: Mapping[str, Any]) -> int:
+    """When the middleware got a message, ns on the wall; a middleware that does not say: now."""
+    return int(info.get("received_timestamp") or time.time_ns())
 
 
 def recorded_qos(offers: Sequence[TopicEndpointInfo]) -> RecordedQos:
@@ -151,6 +241,15 @@ def recorded_qos(offers: Sequence[TopicEndpointInfo]) -> RecordedQos:
         depth=max((p.depth for p in profiles), default=0) or 10,
         deadline=_shortest(p.deadline for p in profiles),
         lease=_shortest(p.liveliness_lease_duration for p in profiles),
+    )
+
+
+def weaker(before: RecordedQos, now: RecordedQos) -> RecordedQos:
+    """What is asked of publishers that offered one thing before and another now: never more."""
+    if (before.reliable <= now.reliable) and (before.transient_local <= now.transient_local):
+        return before
+    return RecordedQos(
+        before.reliable and now.reliable, before.transient_local and now.transient_local
     )
 
 
