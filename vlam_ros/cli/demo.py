@@ -44,6 +44,9 @@ def add_parser(commands: Subparsers) -> None:
         help="of film, pictures, chunks and the nodes' logs (%(default)s)",
     )
     add_model(parser)
+    parser.add_argument(
+        "--record", type=Path, metavar="BAG", help="record the robot that carries it out"
+    )
     parser.set_defaults(run=run)
 
 
@@ -51,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
     """Ask all there is to ask, then let the robot do something; 1 if any of it went wrong."""
     from rich.console import Console
 
+    from vlam_ros.cli.recorder_process import check_free
+
+    check_free(options.record)
     console = Console(highlight=False, markup=False)
     # Before ROS reads them; the nodes' processes inherit them.
     os.environ.update(private_domain(os.environ))
@@ -59,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         from vlam_ros.cli.demo_errand import run_errand
 
         summary, failures = ask_all(console, status, options)
-        wrong = run_errand(console, status, options.out, options.model)
+        wrong = run_errand(console, status, options.out, options.model, options.record)
     console.rule()
     console.print(summary)
     done = "did not do" if wrong else "did"

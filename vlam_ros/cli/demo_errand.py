@@ -12,6 +12,7 @@ from rich.text import Text
 
 from vlam_ros.cli.mission import carry_out, robot_nodes, simulated_room
 from vlam_ros.cli.node_process import START_PATIENCE
+from vlam_ros.cli.recorder_process import recorder_process
 from vlam_ros.cli.show import STYLES
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.episodes import Episode
@@ -36,8 +37,13 @@ def errand() -> Episode:
     return Episode(0, task, ((0.0, INSTRUCTION),), paraphrased=False)
 
 
-def run_errand(console: Console, status: Status, out: Path, model: str) -> list[str]:
-    """Let the robot carry it out, print how it goes, and write the film; what went wrong."""
+def run_errand(
+    console: Console, status: Status, out: Path, model: str, record: Path | None = None
+) -> list[str]:
+    """Let the robot carry it out, print how it goes, and write the film; what went wrong.
+
+    If `record` is given, a bag of it is recorded there.
+    """
     console.rule(f"a robot is told: “{INSTRUCTION}”", align="left")
     status.update("starting a robot that drives")
     begin = time.monotonic()
@@ -45,6 +51,7 @@ def run_errand(console: Console, status: Status, out: Path, model: str) -> list[
     with (
         robot_nodes(out / ROOM, model) as check_nodes,
         simulated_room(ROOM, out / ROOM) as check_room,
+        recorder_process(record, out / ROOM / "record.log") as wait_for_recorder,
         MissionClient(pictures=True, overview=True) as client,
     ):
 
@@ -60,19 +67,22 @@ def run_errand(console: Console, status: Status, out: Path, model: str) -> list[
             elif isinstance(happening, Overview):
                 film.saw(seconds, happening.picture)
 
+        wait_for_recorder(watch)
         client.wait_until_ready(START_PATIENCE, watch)
         console.print(f"{time.monotonic() - begin:4.1f} s  all four nodes are ready")
-        record = carry_out(client, errand(), watch, on_happening)
+        episode = carry_out(client, errand(), watch, on_happening)
         rate = client.clock.rate()
     console.print(
-        f"{record.seconds:.0f} simulated seconds at {rate:.2f} of real time; decisions came "
-        f"{_median(record.latencies):.2f} s after their picture, on the wall "
-        f"{_median(record.wall_latencies):.2f} s; the robot drove {record.path:.2f} m"
+        f"{episode.seconds:.0f} simulated seconds at {rate:.2f} of real time; decisions came "
+        f"{_median(episode.latencies):.2f} s after their picture, on the wall "
+        f"{_median(episode.wall_latencies):.2f} s; the robot drove {episode.path:.2f} m"
     )
+    if record:
+        console.print(f"recorded {record}; vlam replay {record} decides on it again")
     if film.frames:
         write_file(out / "film.gif", film.gif())
         write_file(out / "film_strip.jpg", film.strip())
-    wrong = complaints(record)
+    wrong = complaints(episode)
     for complaint in wrong:
         console.print(f"wrong    {complaint}", style="bold red")
     return wrong

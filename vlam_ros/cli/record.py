@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
+from vlam_ros.errors import BagError
+
+if TYPE_CHECKING:
+    from vlam_ros.replay.table import Table
+    from vlam_ros.ros.recorder import Recorder
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -18,7 +27,7 @@ def add_parser(commands: Subparsers) -> None:
         commands,
         "record",
         "record a robot's inputs and decisions as a bag",
-        "vlam record --out drive.mcap",
+        "vlam record --out drive",
         "Record until Ctrl-C, or for some seconds. The bag is whole or not there, holds the "
         "definitions of all messages, and is read by vlam replay and by ros2 bag.",
     )
@@ -26,15 +35,17 @@ def add_parser(commands: Subparsers) -> None:
         "topics",
         nargs="*",
         metavar="TOPIC",
-        help="full names (what our nodes are told and tell, and tf)",
+        help="what is recorded (what our nodes are told and tell, tf and diagnostics)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="folder of the bag")
-    parser.add_argument("--namespace", default="", metavar="NAME", help="of the robot")
-    parser.add_argument("--storage", choices=("mcap", "sqlite3"), default="mcap")
+    parser.add_argument("--namespace", default="", metavar="NS", help="of topics without a /")
+    parser.add_argument(
+        "--storage", choices=("mcap", "sqlite3"), default="mcap", help="the format (%(default)s)"
+    )
     parser.add_argument("--no-compression", action="store_true", help="write messages as they are")
     parser.add_argument("--seconds", type=positive_number, metavar="S", help="end after so long")
     parser.add_argument(
-        "--use-sim-time", action="store_true", help="messages come at /clock's time"
+        "--use-sim-time", action="store_true", help="messages come at the time of /clock"
     )
     parser.set_defaults(run=run)
 
@@ -42,43 +53,72 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Record, and show what there is."""
     from rich.console import Console
-    from rich.table import Table
 
     from vlam_ros.bags import BagWriter
-    from vlam_ros.ros.recorder import Recorder, topics_of
+    from vlam_ros.cli.tables import show_table
+    from vlam_ros.ros.recorder import Recorder, in_namespace, topics_of
 
-    console = Console(highlight=False, markup=False)
-    topics = options.topics or topics_of(options.namespace)
-    ended: list[int] = []
+    topics = in_namespace(options.topics, options.namespace) or topics_of(options.namespace)
+    with (
+        BagWriter(options.out, options.storage, not options.no_compression) as writer,
+        _signals() as ended,
+        Recorder(writer, topics, options.use_sim_time, _tell) as recorder,
+    ):
+        _tell(f"recording into {options.out}, until Ctrl-C:")
+        end = time.monotonic() + (options.seconds or math.inf)
+        recorder.record(lambda: not ended and time.monotonic() < end)
+        if not recorder.counts:
+            raise BagError(_why_nothing(recorder))
+        writer.close()
+    show_table(Console(highlight=False, markup=False), recorded_table(options.out, recorder))
+    return 0
+
+
+def recorded_table(path: Path, recorder: Recorder) -> Table:
+    """The topics of a bag, with what is missing from it and how to replay it."""
+    from vlam_ros.replay.table import Table
+
+    notes = list(recorder.left_out.values())
+    if recorder.jumped:
+        notes.append(
+            "/clock jumped back: the bag ends there; without --use-sim-time it would go on"
+        )
+    return Table(
+        f"{path}: {sum(recorder.counts.values())} messages",
+        ("topic", "type", "messages", "lost"),
+        tuple(
+            (topic, kind, str(recorder.counts[topic]), str(recorder.lost[topic]))
+            for topic, kind in sorted(recorder.kinds.items())
+        ),
+        (*notes, f"vlam replay {path}"),
+    )
+
+
+def _why_nothing(recorder: Recorder) -> str:
+    if recorder.left_out:
+        return f"nothing was recorded: {'; '.join(recorder.left_out.values())}"
+    if recorder.kinds:
+        return f"nothing was recorded: nothing came on {', '.join(sorted(recorder.kinds))}"
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    return f"nothing was recorded: in ROS domain {domain} nobody publishes any of its topics"
+
+
+def _tell(line: str) -> None:
+    # At once, also into a file: another program may wait for it.
+    print(line, flush=True)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The SIGINT and SIGTERM that came. A second one must not cost the bag either."""
+    came: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        ended.append(number)
+        came.append(number)
 
-    end = time.monotonic() + (options.seconds or math.inf)
-    with BagWriter(options.out, options.storage, not options.no_compression) as writer:
-        # A second signal must not cost the bag either, so they are only counted.
-        before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with (
-                Recorder(writer, topics, options.use_sim_time) as recorder,
-                console.status("waiting for topics") as status,
-            ):
-
-                def goes_on() -> bool:
-                    count = sum(recorder.counts.values())
-                    status.update(f"recording {options.out}: {count} messages, Ctrl-C ends it")
-                    return not ended and time.monotonic() < end
-
-                recorder.record(goes_on)
-            writer.close()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    table = Table("topic", "type", "messages")
-    for topic, kind in sorted(recorder.kinds.items()):
-        table.add_row(topic, kind, str(recorder.counts[topic]))
-    console.print(table)
-    for why in recorder.left_out.values():
-        console.print(f"left out: {why}", style="yellow")
-    console.print(f"wrote {options.out}; replay it with: vlam replay {options.out}", style="dim")
-    return 0
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

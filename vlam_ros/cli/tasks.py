@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
+from vlam_ros.errors import ConfigurationError
 
 VARIANTS = ("vlam", "ensemble", "baseline")
 
@@ -48,6 +49,9 @@ def add_parser(subjects: Subparsers) -> None:
         help="run the nodes themselves over ROS 2 topics, one episode after another, in place of "
         "--variants",
     )
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="with --ros: a bag of each episode, in here"
+    )
     add_model(parser)
     parser.add_argument(
         "--workers", type=positive, default=2, metavar="N", help="processes (%(default)s)"
@@ -72,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
     from vlam_ros.evaluation.task_runs import Job, Variant, film_strip, records, run_all
     from vlam_ros.resources import write_file
 
+    if options.record and not options.ros:
+        raise ConfigurationError("--record is of episodes over topics: add --ros")
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [
         Job(Variant(variant), options.seed + index, of_control, options.model, options.out)
@@ -82,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     if options.ros and not options.report:
         from vlam_ros.cli.tasks_ros import run_over_ros
 
-        run_over_ros(jobs, options.model, options.out / "logs")
+        run_over_ros(jobs, options.model, options.out / "logs", record=options.record)
     elif not options.report:
         run_all(jobs, options.workers)
     found = {variant.value: those for variant, those in records(jobs).items()}

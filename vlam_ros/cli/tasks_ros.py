@@ -7,6 +7,7 @@ each, in the episode's room: the nodes' clock jumps back, on which they forget w
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from vlam_ros.cli.mission import Check, carry_out, robot_nodes, simulated_room
 from vlam_ros.cli.node_process import START_PATIENCE, private_domain
+from vlam_ros.cli.recorder_process import recorder_process
 from vlam_ros.evaluation.episodes import episode_of_seed
 from vlam_ros.evaluation.film_strip import FilmStrip
 from vlam_ros.evaluation.lockstep import Decided as Picked
@@ -24,7 +26,9 @@ NOTHING_TO_DO = "stop"
 """Said between episodes: a node keeps the last instruction when time jumps back."""
 
 
-def run_over_ros(jobs: Sequence[Job], model: str, logs: Path, progress: bool = True) -> None:
+def run_over_ros(
+    jobs: Sequence[Job], model: str, logs: Path, progress: bool = True, record: Path | None = None
+) -> None:
     """Run the jobs that have no record yet, one after another.
 
     Args:
@@ -32,9 +36,11 @@ def run_over_ros(jobs: Sequence[Job], model: str, logs: Path, progress: bool = T
         model: 'embedded', a folder or a hub id.
         logs: folder for what the nodes print; simulator_node's is of the last episode.
         progress: whether to show it.
+        record: folder of a bag of each episode, named like the episode.
 
     Raises:
         ConfigurationError: the folder cannot be written.
+        VlamError: an episode's bag cannot be recorded.
         NoAnswerError: the robot fell silent.
     """
     if not (to_do := not_run_yet(jobs)):
@@ -42,16 +48,21 @@ def run_over_ros(jobs: Sequence[Job], model: str, logs: Path, progress: bool = T
     os.environ.update(private_domain(os.environ))
     with robot_nodes(logs, model) as check:
         for job in tqdm(to_do, desc="episodes over ROS", disable=not progress):
-            run_job_over_ros(job, check, logs)
+            run_job_over_ros(job, check, logs, record / job.record.stem if record else None)
 
 
-def run_job_over_ros(job: Job, check_nodes: Check, logs: Path) -> None:
-    """Run one episode on nodes that are there, and write its record; see `task_runs.keep`."""
+def run_job_over_ros(job: Job, check_nodes: Check, logs: Path, bag: Path | None) -> None:
+    """Run one episode on nodes that are there, record its bag if one is asked for, and write its
+    record; see `task_runs.keep`.
+    """
     episode = episode_of_seed(job.seed, job.control)
+    if bag is not None:
+        shutil.rmtree(bag, ignore_errors=True)  # of a run that was interrupted
     room = f"{'control' if job.control else 'task'}:{job.seed}"
     strip = FilmStrip()
     with (
         simulated_room(room, logs, job.seed) as check_room,
+        recorder_process(bag, logs / "record.log") as wait_for_recorder,
         MissionClient(pictures=True) as client,
     ):
 
@@ -63,6 +74,7 @@ def run_job_over_ros(job: Job, check_nodes: Check, logs: Path) -> None:
             if isinstance(happening, Decided) and happening.picture is not None:
                 strip.add(seconds, Picked(happening.picture, happening.decision, 0.0))
 
+        wait_for_recorder(watch)
         client.wait_until_ready(START_PATIENCE, watch)
         record = carry_out(client, episode, watch, on_happening)
         keep(job, record, strip)

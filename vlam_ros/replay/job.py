@@ -101,7 +101,7 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
         torch.set_num_threads(job.threads)
     begin = perf_counter()
     baseline = ReplayRun.load(job.baseline) if job.baseline else None
-    pipeline = _pipeline(job.settings)
+    pipeline = load_pipeline(job.settings)
     notes, draft = Notes(), _Draft(job)
     with BagReader(job.bag) as bag:
         roles = assign(bag.topics, job.options.mapping)
@@ -209,7 +209,8 @@ class _Draft:
 
 
 @lru_cache(1)
-def _pipeline(settings: Settings) -> Pipeline:
+def load_pipeline(settings: Settings) -> Pipeline:
+    """The pipeline that replays of this process share, warm."""
     pipeline = Pipeline.from_settings(settings)
     pipeline.warm_up()
     return pipeline

@@ -157,13 +157,13 @@ class Recorder(Session):
     def _add(self, name: str, kinds: Sequence[str], offers: list[TopicEndpointInfo]) -> None:
         try:
             if len(kinds) > 1:
-                raise BagError(f"{name} has several types: {', '.join(kinds)}")
+                raise BagError(f"it has several types, {', '.join(kinds)}")
             message_class(kinds[0])
             offered = recorded_qos(offers)
             self._writer.add(name, kinds[0], offered)
         except BagError as error:
-            self.left_out[name] = str(error)
-            self._tell(f"{name} is left out: {error}")
+            self.left_out[name] = f"{name} is left out: {error}"
+            self._tell(self.left_out[name])
             return
         self.kinds[name] = kinds[0]
         self._subscribe(name, offered)
@@ -249,7 +249,8 @@ def weaker(before: RecordedQos, now: RecordedQos) -> RecordedQos:
     if (before.reliable <= now.reliable) and (before.transient_local <= now.transient_local):
         return before
     return RecordedQos(
-        before.reliable and now.reliable, before.transient_local and now.transient_local
+        reliable=before.reliable and now.reliable,
+        transient_local=before.transient_local and now.transient_local,
     )
 
 
