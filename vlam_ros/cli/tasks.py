@@ -71,13 +71,13 @@ def add_parser(subjects: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run what was not run yet, and report on all; 1 if a gate was missed."""
+    if options.record and not options.ros:
+        raise ConfigurationError("--record is of episodes over topics: add --ros")
     from vlam_ros.evaluation.task_figures import figures_of
     from vlam_ros.evaluation.task_page import failures_of, task_page
     from vlam_ros.evaluation.task_runs import Job, Variant, film_strip, records, run_all
     from vlam_ros.resources import write_file
 
-    if options.record and not options.ros:
-        raise ConfigurationError("--record is of episodes over topics: add --ros")
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [
         Job(Variant(variant), options.seed + index, of_control, options.model, options.out)

@@ -1,0 +1,76 @@
+"""A bag of all that the sensors of a simulated robot say, as their drivers publish it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rclpy.serialization import serialize_message
+from std_msgs.msg import Bool, String
+
+from vlam_ros.bags import BagWriter
+from vlam_ros.configuration import FusionNodeSettings
+from vlam_ros.messages.mount import mount_from_settings
+from vlam_ros.replay.roles import ROLES
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.measured import (
+    imu_to_message,
+    joints_to_message,
+    odometry_to_message,
+    sweep_to_message,
+)
+from vlam_ros.simulation import ROBOT_LIDAR, Simulator
+from vlam_ros.simulation.rooms import named_room
+from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, VelocityCommand
+
+SECOND, MS = 10**9, 10**6
+EPOCH = 1_750_000_000 * SECOND
+TICK, PICTURE = 10 * MS, 200 * MS
+RAW = ("image", "camera_info", "points", "imu", "odom", "joint_states", "gripper_state")
+LIDAR = FusionNodeSettings.load().lidar
+
+
+def sensed_bag(path: Path, seconds: float, said: Mapping[float, str]) -> Path:
+    """Record a robot that turns slowly, and what is said to it at some seconds.
+
+    Its sensors sit where the parameters say, and what each measures comes 2 ms later.
+    """
+    lidar = replace(ROBOT_LIDAR, mount=(LIDAR.x, LIDAR.y, LIDAR.z))
+    messages = [(EPOCH + round(s * SECOND), "instruction", String(data=t)) for s, t in said.items()]
+    with Simulator(
+        named_room("demo"), 320, 240, seed=1, lidar=lidar, origin=EPOCH - SECOND
+    ) as robot:
+        robot.advance(EPOCH)  # until it has settled on its wheels
+        while robot.now < EPOCH + seconds * SECOND:
+            if (robot.now - EPOCH) % PICTURE == 4 * TICK:  # in the middle of a sweep
+                camera = robot.camera
+                messages.append((robot.now, "camera_info", camera_to_message(camera, robot.now)))
+                picture = image_to_message(robot.picture(), robot.now, camera.frame_id)
+                messages.append((robot.now, "image", picture))
+            robot.drive(VelocityCommand(0.0, 0.1))
+            for arrival in robot.advance(robot.now + TICK):
+                messages.append((arrival.now, *_message(arrival.measured)))
+    messages.sort(key=lambda message: message[0])
+    with BagWriter(path) as bag:
+        for role in (*RAW, "instruction"):
+            bag.add(f"/{role}", ROLES[role])
+        for now, role, message in messages:
+            bag.write(f"/{role}", now + 2 * MS, serialize_message(message))
+    return path
+
+
+def _message(measured: Any) -> tuple[str, Any]:
+    """The role of a measurement, and its message."""
+    if isinstance(measured, LidarSweep):
+        mount = mount_from_settings(LIDAR)
+        return "points", sweep_to_message(measured, mount, LIDAR.frame_id)
+    if isinstance(measured, ImuSample):
+        return "imu", imu_to_message(measured, "imu")
+    if isinstance(measured, JointState):
+        return "joint_states", joints_to_message(measured)
+    if isinstance(measured, GripperState):
+        return "gripper_state", Bool(data=measured.holding)
+    return "odom", odometry_to_message(measured)
