@@ -36,6 +36,7 @@ DOMAIN, _DOMAIN_LOCK = _claim_domain()
 os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do it
 os.environ.setdefault("MUJOCO_GL", "egl")
 
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
-FOR_ALL = {"", "errors", "types", "resources", "configuration", "parameter_file"}
+FOR_ALL = {"", "errors", "types", "resources", "configuration", "parameter_file", "processor"}
 STAGES = {
     "language", "perception", "fusion", "actions", "policy", "control", "models",
     "messages", "bags",

@@ -123,6 +123,32 @@ def test_a_chunk_without_a_decision_and_an_answer_that_came_too_late_are_none() 
     assert collector.space == SPACE, "a chunk that only stops has a space of its own"
 
 
+def test_the_node_may_stop_the_robot_at_the_very_time_of_a_picture() -> None:
+    """As in a simulation, whose clock ticks when the picture is taken."""
+    made = decided(SECOND)
+    chunk, scene, what = told(made, inputs(made))
+    for order in ([hold(SECOND), chunk, scene, what], [chunk, hold(SECOND), scene, what]):
+        (found,) = collect(order)
+        assert found.record.outcome == "EXECUTE"
+
+
+def test_what_was_said_before_anybody_listened_is_not_taken_for_a_part_of_the_next() -> None:
+    first = decided(SECOND)
+    second = replace(decided(SECOND, BACK), scene=Scene(SECOND, (TRAY,)))
+    a, b = told(first, inputs(first)), told(second, inputs(second, BACK))
+    for heard in (a[:2], a[1:2], a[1:], a[:1] + a[2:]):
+        found = collect([*heard, *b])
+        assert [o.phrase for o in found[-1].record.objects] == ["blue tray"]
+        assert found[-1].record.instruction == BACK.text
+
+
+def test_the_same_picture_of_the_next_round_is_another_decision() -> None:
+    first, second = decided(SECOND), decided(SECOND, verdict=DONE)
+    lost = told(first, inputs(first))[:2]
+    (found,) = collect([*lost, *told(second, inputs(second, era=2))])
+    assert (found.record.era, found.record.outcome) == (2, "DONE")
+
+
 def test_without_an_instruction_only_the_node_knows_its_order() -> None:
     made = decided(SECOND, InstructionRequest("", epoch=5, sequence=9))
     (found,) = collect(told(made, inputs(made, request=None)))
@@ -184,7 +210,8 @@ def test_a_bag_tells_the_run_that_it_was_recorded_of(tmp_path: Path) -> None:
     assert [d.to_json() for d in run.decisions] == [d.to_json() for d in expected]
     assert run.seconds == pytest.approx((1.2, 0.203))
     assert run.space == SPACE
-    assert run.about == {"bag": "drive, as it was recorded"}
+    assert run.about["bag"].startswith("drive, 0.0 s, 0.0")
+    assert run.about["decided"] == "when it was recorded"
 
 
 def test_by_the_clock_of_another_recorder_seconds_are_those_to_the_beginning(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from vlam_ros.cli import ask, calibrate, demo, evaluate, record, replay, train, up
 from vlam_ros.errors import VlamError
+from vlam_ros.processor import wait_without_spinning
 
 EXPECTED_ERROR = 2
 INTERRUPTED = 130
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An error that the package raises on purpose ends in one line on stderr and code 2, Ctrl-C in
     code 130; anything else is a fault of the program and keeps its traceback.
     """
+    wait_without_spinning()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)

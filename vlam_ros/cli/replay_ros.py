@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -23,6 +24,7 @@ from vlam_ros.replay.job import (
     decide,
     finish,
 )
+from vlam_ros.replay.mounts import with_mounts
 from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.offline import ReplayOptions, fuses_anew
 from vlam_ros.replay.records import ReplayRun
@@ -70,10 +72,12 @@ def replay_bag_over_ros(
         VlamError: a node did not start, or ended.
     """
     os.environ.update(private_domain(os.environ))
-    begin = perf_counter()
+    begin, notes = perf_counter(), Notes()
+    if find_spec("tf2_ros") is None:
+        job = _told_of_mounts(job, notes)
     with TemporaryDirectory(prefix="vlam-replay-") as folder:
         kept = record or Path(folder) / "live"
-        live, baseline = _play(job, pace, kept, logs, progress)
+        live, baseline = _play(job, pace, kept, logs, progress, notes)
         again = decide(replace(job, bag=kept, baseline=None, options=ReplayOptions()))
     same = live.decisions_json() == again.run.decisions_json()
     agreement = f"{len(live.decisions)} decisions, equal to the byte" if same else "not the same"
@@ -87,16 +91,24 @@ def replay_bag_over_ros(
     return finish(job, Replayed(run, baseline, pictures, perf_counter() - begin))
 
 
+def _told_of_mounts(job: ReplayJob, notes: Notes) -> ReplayJob:
+    """The same with the bag's transforms as parameters."""
+    with BagReader(job.bag) as bag:
+        roles = assign(bag.topics, job.options.mapping)
+        settings, fusion = with_mounts(bag, roles, job.settings, job.fusion, notes)
+    return replace(job, settings=settings, fusion=fusion)
+
+
 def _key(run: ReplayRun, index: int) -> tuple[int, int, str]:
     decision = run.decisions[index]
     return decision.era, decision.stamp, decision.instruction
 
 
 def _play(
-    job: ReplayJob, pace: Pace, kept: Path, logs: Path, progress: Progress
+    job: ReplayJob, pace: Pace, kept: Path, logs: Path, progress: Progress, notes: Notes
 ) -> tuple[ReplayRun, ReplayRun | None]:
     """What the nodes decide, and the baseline; what they do is recorded."""
-    notes, options = Notes(), job.options
+    options = job.options
     baseline = ReplayRun.load(job.baseline) if job.baseline else None
     with BagReader(job.bag) as bag:
         roles = assign(bag.topics, options.mapping)
@@ -128,7 +140,7 @@ def _play(
         about = about_run(job, bag, roles, str(pace))
         remarks = (*roles.notes, *bag.notes, *notes.lines)
     if live.space is None:
-        raise ReplayError("vlam_node said nothing")
+        raise ReplayError(f"the nodes decided on no picture of the bag; what they say is in {logs}")
     records, seconds = zip(*live.decisions, strict=True) if live.decisions else ((), ())
     return ReplayRun(live.space, records, seconds, about, remarks), baseline
 

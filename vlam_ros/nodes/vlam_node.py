@@ -22,6 +22,7 @@ from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.messages.waiting import LOOK_PERIOD
+from vlam_ros.processor import wait_without_spinning
 from vlam_ros.ros import qos
 from vlam_ros.ros.decider import Answer, Decider, DecisionMaker, describe
 from vlam_ros.ros.inputs import SensorInputs
@@ -249,6 +250,7 @@ class VlamNode(ManagedNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; returns 0 then."""
+    wait_without_spinning()
     return run_managed(VlamNode, args)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from vlam_ros.bags import BagReader
 from vlam_ros.errors import VlamError
@@ -17,10 +17,12 @@ from vlam_ros.replay.roles import ROLES as TYPES
 from vlam_ros.replay.roles import Assignment
 from vlam_ros.types import ActionChunk, ActionSpace, Decision, DecisionInputs, InstructionRequest
 
-T = TypeVar("T")
-
 ROLES = ("action_chunk", "scene", "decision_inputs")
 """What a decision is published as."""
+STOP_ONLY = ("stop",)
+"""The commands of a chunk with which vlam_node stops the robot itself. It is of no decision, though
+its stamp may be that of a picture.
+"""
 KEPT = 32
 """Of each, how many wait for what belongs to them."""
 
@@ -54,7 +56,8 @@ class DecisionCollector:
         """
         if role == "action_chunk":
             chunk = chunk_from_message(message)
-            self._chunks.append((chunk, (now - chunk.stamp) / 1e9))
+            if chunk.space.commands != STOP_ONLY:
+                self._chunks.append((chunk, (now - chunk.stamp) / 1e9))
         elif role == "scene":
             self._scenes.append(message)
         else:
@@ -77,15 +80,18 @@ class DecisionCollector:
             yield found
 
     def _put_together(self, inputs: DecisionInputs) -> Collected | None:
-        asked = inputs.request or InstructionRequest("")
-        scene = _first(self._scenes, lambda s: nanoseconds(s.header.stamp) == inputs.stamp)
-        chunk = _first(
-            self._chunks,
-            lambda c: c[0].stamp == inputs.stamp and _same(c[0].request, asked),
-        )
-        if scene is None or chunk is None:
+        asked, stamp = inputs.request or InstructionRequest(""), inputs.stamp
+        chunks = [chunk for chunk in self._chunks if chunk[0].stamp == stamp]
+        scenes = [scene for scene in self._scenes if nanoseconds(scene.header.stamp) == stamp]
+        places = [i for i, (chunk, _) in enumerate(chunks) if _same(chunk.request, asked)]
+        # A picture may be decided on several times, each time with a chunk and a scene, which does
+        # not say of which. They are counted from the last: the first may not have been heard.
+        place = places[-1] - len(chunks) if places else 0
+        if not places or len(scenes) < -place:
             return None
-        told, (acted, seconds) = self._scenes.pop(scene), self._chunks.pop(chunk)
+        told, (acted, seconds) = scenes[place], chunks[place]
+        self._scenes = [scene for scene in self._scenes if scene is not told]
+        self._chunks = [chunk for chunk in self._chunks if chunk[0] is not acted]
         self.space = acted.space
         decision = Decision(
             scene_from_message(told), plan_from_message(told, acted), acted.verdict, acted
@@ -118,8 +124,13 @@ def recorded_run(bag: BagReader, roles: Assignment) -> ReplayRun | None:
         collector.space,
         tuple(d.record for d in decisions),
         tuple(_recorded_seconds(d) for d in decisions),
-        {"bag": f"{bag.name}, as it was recorded"},
+        {"bag": describe_bag(bag), "decided": "when it was recorded"},
     )
+
+
+def describe_bag(bag: BagReader) -> str:
+    """For people: which bag it is."""
+    return f"{bag.name}, {(bag.end - bag.start) / 1e9:.1f} s, {bag.size / 1e6:.1f} MB"
 
 
 def _recorded_seconds(collected: Collected) -> float:
@@ -131,8 +142,3 @@ def _recorded_seconds(collected: Collected) -> float:
 def _same(one: InstructionRequest, other: InstructionRequest) -> bool:
     """Whether two requests are one; without an instruction only the node knows its order."""
     return one == other or not (one.text or other.text)
-
-
-def _first(items: Sequence[T], fits: Callable[[T], bool]) -> int | None:
-    """The place of the first item that fits. Messages hold arrays, which `in` cannot compare."""
-    return next((i for i, item in enumerate(items) if fits(item)), None)

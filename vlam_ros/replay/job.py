@@ -19,7 +19,7 @@ from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.drawing import draw_overlay, draw_top_view
 from vlam_ros.errors import ReplayError
 from vlam_ros.pipeline import Pipeline
-from vlam_ros.replay.collected import recorded_run
+from vlam_ros.replay.collected import describe_bag, recorded_run
 from vlam_ros.replay.compare import Comparison, compare
 from vlam_ros.replay.decide import Decided
 from vlam_ros.replay.notes import Notes
@@ -222,7 +222,7 @@ def about_run(job: ReplayJob, bag: BagReader, roles: Assignment, how: str) -> di
     picture = next(role for role in PICTURES if role in topics)
     told = topics.get("instruction", "none")
     return {
-        "bag": f"{bag.name}, {(bag.end - bag.start) / 1e9:.1f} s, {bag.size / 1e6:.1f} MB",
+        "bag": describe_bag(bag),
         "pictures": topics[picture],
         "instructions": "given for this replay" if job.options.script else told,
         "decided": how,

@@ -114,6 +114,7 @@ class BagPlayer:
         notes: Notes,
         script: tuple[Cue, ...] = (),
         plays_fused: bool = False,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """Advertise.
 
@@ -124,8 +125,10 @@ class BagPlayer:
             notes: takes what cannot be played.
             script: in place of the bag's instructions.
             plays_fused: what fusion_node made in place of the LiDAR and IMU that it made it of.
+            steady: the clock (s) by which it is played.
         """
         self._node, self._bag, self._notes, self._script = node, bag, notes, script
+        self._steady = steady
         wanted: Collection[str] = SENSORS
         if plays_fused:
             wanted = (*(role for role in SENSORS if role not in RAW), *FUSED)
@@ -163,7 +166,7 @@ class BagPlayer:
             run_out: ns that time goes on after the last message, and before it jumps back.
             period: see `rate`.
         """
-        pace = Pace(FASTEST if rate is None else rate)
+        pace = Pace(FASTEST if rate is None else rate, self._steady)
         cues, first = deque(self._script), None
         now: int | None = None
         shown: int | None = None
@@ -186,7 +189,8 @@ class BagPlayer:
                 if rate is None and shown is not None and 0 <= stamp - shown < period:
                     continue
                 shown = stamp
-                self.tick(now)
+                if now != self._told:
+                    self.tick(now)
             yield Step(now, timed)
             if self._plays(timed.role):
                 self._publishers[timed.role].publish(timed.data)

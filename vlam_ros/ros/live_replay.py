@@ -59,7 +59,8 @@ class LiveReplay(Session):
         self._heard = False
         self._sent: dict[int, float] = {}
         self._pending: deque[int] = deque()
-        self._newest = self._answered = -1
+        self._newest = -1
+        self._answered = -1, 0.0
         self.decisions: list[Collected] = []
         for role, kind in (
             ("action_chunk", vlam_ros.msg.ActionChunk),
@@ -130,12 +131,14 @@ class LiveReplay(Session):
         """Wait for the decisions that must have been begun by this time of the bag."""
         begin = time.monotonic()
         while self._pending and now >= self._pending[0] + self._slack:
-            stamp, waited = self._pending[0], time.monotonic() - begin
-            if waited > PATIENCE:
-                self._notes.add(f"no decision on a picture within {PATIENCE:g} s", "no decision")
-            if waited > (GRACE if stamp <= self._answered else PATIENCE):
+            answered, when = self._answered
+            if self._pending[0] <= answered:
+                gives_up = time.monotonic() > when + GRACE
+            elif gives_up := time.monotonic() > begin + PATIENCE:
+                self._notes.add(f"no decision on a picture within {PATIENCE:g} s")
+            if gives_up:
                 self._pending.popleft()
-                return
+                begin = time.monotonic()
             watch("decisions")
             self._spin(_SPIN)
 
@@ -146,7 +149,7 @@ class LiveReplay(Session):
             self._spin(_SPIN)
         self._sent.clear()
         self._pending.clear()
-        self._newest = self._answered = -1
+        self._newest, self._answered = -1, (-1, 0.0)
 
     def _missing(self) -> str:
         if not self._heard:
@@ -162,7 +165,7 @@ class LiveReplay(Session):
         waited = now - self._sent.get(stamp, now)
         self.decisions += self._collector.add(role, message, stamp + round(waited * 1e9))
         if role == "action_chunk" and stamp in self._sent:
-            self._answered = max(self._answered, stamp)
+            self._answered = max(self._answered, (stamp, now))
         elif role == "decision_inputs":
             # older ones were passed over
             while self._pending and self._pending[0] <= stamp:
