@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vlam_ros.bags import BagReader
 from vlam_ros.evaluation.task_runs import Job, Variant, not_run_yet, records
+from vlam_ros.replay.collected import recorded_run
+from vlam_ros.replay.roles import assign
 
 TURN_TO = 1_000_023
 PATIENCE = 110.0
@@ -15,6 +18,7 @@ PATIENCE = 110.0
 def test_a_short_episode_is_run_judged_and_not_run_again(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "vlam_ros.cli.main", "evaluate", "tasks", "--ros"]
     command += ["--episodes", "1", "--control", "0", "--seed", str(TURN_TO), "--out", str(tmp_path)]
+    command += ["--record", str(tmp_path / "bags")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     # One episode is too few for the gates.
     assert done.returncode == 1, done.stdout + done.stderr
@@ -30,3 +34,9 @@ def test_a_short_episode_is_run_judged_and_not_run_again(tmp_path: Path) -> None
     assert record.halts == {}
     assert not_run_yet([job]) == []
     assert "from a picture's stamp to its chunk" in done.stdout
+    with BagReader(tmp_path / "bags" / job.record.stem) as bag:
+        run = recorded_run(bag, assign(bag.topics, {}))
+        assert (bag.end - bag.start) / 1e9 > record.seconds, "by the clock of the simulation"
+        assert bag.notes == []
+    assert run is not None
+    assert "EXECUTE" in {d.outcome for d in run.decisions if "stop" not in d.instruction}

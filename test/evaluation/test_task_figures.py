@@ -8,9 +8,10 @@ import pytest
 from episode_records import record
 
 from vlam_ros.evaluation.diary import EpisodeRecord
-from vlam_ros.evaluation.task_counts import EXPECTED, Counts, Percentiles, Share, Stop
+from vlam_ros.evaluation.task_counts import EXPECTED, Counts, Share, Stop
 from vlam_ros.evaluation.task_figures import common_episodes, figures_of, gates_of
 from vlam_ros.simulation.tasks import CONTROL
+from vlam_ros.types.percentiles import Percentiles
 
 DONE = record(
     stops={"HOLD": 1, "DONE": 1}, halts={"HOLD": 0.5, "DONE": 1.0}, compute=(0.1, 0.2, 0.3)

@@ -33,12 +33,12 @@ from vlam_ros.replay.compare import (
     WAYPOINTS,
     Comparison,
     Difference,
-    Latency,
     compare,
 )
 from vlam_ros.replay.matching import match
 from vlam_ros.replay.records import DESTINATION, TARGET, DecisionRecord, FoundObject, ReplayRun
 from vlam_ros.types import ActionSpace
+from vlam_ros.types.percentiles import Percentiles
 
 HALF_BIN = 1 / 127 / 2
 
@@ -380,7 +380,7 @@ def test_latency_is_compared_by_medians_over_all_decisions() -> None:
     slow = slow.with_decisions(slow.decisions, (0.2, 0.3, 5.0))
     comparison = compare(replay(HOLD, seconds=0.1), slow)
     assert comparison.latency_ratio == pytest.approx(3.0)
-    assert comparison.latencies[0] == Latency(0.1, 0.1, 0.1)
+    assert comparison.latencies[0] == Percentiles(0.1, 0.1, 0.1, 1)
     assert comparison.latencies[1].p95 == pytest.approx(4.53)
     assert compare(replay(HOLD, seconds=0.0), slow).latency_ratio is None
 

@@ -12,6 +12,7 @@ import numpy as np
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.simulation.tasks import CONTROL, Kind
 from vlam_ros.types import Outcome, Reason
+from vlam_ros.types.percentiles import Percentiles
 
 NORMAL_95 = 1.959963984540054
 """Standard deviations within which 95 % of a normal distribution lie."""
@@ -76,25 +77,6 @@ class Share:
         low, high = self.interval
         value = self.value if self.cases else None
         return {"hits": self.hits, "cases": self.cases, "share": value, "low": low, "high": high}
-
-
-@dataclass(frozen=True)
-class Percentiles:
-    """Of durations in seconds: half, 95 % and 99 % of them are shorter. NaN of no cases."""
-
-    p50: float
-    p95: float
-    p99: float
-    cases: int
-
-    @classmethod
-    def of(cls, seconds: Iterable[float]) -> Percentiles:
-        """Linearly interpolated, as NumPy does by default."""
-        values = np.array(list(seconds), np.float64)
-        if not len(values):
-            return cls(math.nan, math.nan, math.nan, 0)
-        p50, p95, p99 = (float(p) for p in np.percentile(values, (50, 95, 99)))
-        return cls(p50, p95, p99, len(values))
 
 
 @dataclass(frozen=True)

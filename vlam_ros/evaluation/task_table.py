@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vlam_ros.evaluation.task_counts import Counts, Done, Percentiles, Refused, Share
+from vlam_ros.evaluation.task_counts import Counts, Done, Refused, Share
 from vlam_ros.types import Halt
+from vlam_ros.types.percentiles import Percentiles
 
 NOTHING = "–"
 """Stands where there is no figure."""

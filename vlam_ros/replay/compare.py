@@ -20,6 +20,7 @@ from vlam_ros.replay.records import (
 )
 from vlam_ros.replay.waypoints import NO_GAP, Gap, gap
 from vlam_ros.types import Outcome
+from vlam_ros.types.percentiles import Percentiles
 
 VERDICT, REASON, SKILL, INSTRUCTION = "verdict", "reason", "skill", "instruction"
 WAYPOINTS, SHAPE = "waypoints", "shape"
@@ -31,24 +32,6 @@ SAME_PLACE = 0.1
 """Metres between two positions up to which they are taken for one object's."""
 LONGEST = 60
 """Characters of an instruction that a remark repeats."""
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Seconds that decisions took: half, 95 % and 99 % of them less. NaN of none."""
-
-    p50: float
-    p95: float
-    p99: float
-
-    @classmethod
-    def of(cls, seconds: Iterable[float]) -> Latency:
-        """Linearly interpolated, as NumPy does by default."""
-        values = np.array(list(seconds), np.float64)
-        if not len(values):
-            return cls(math.nan, math.nan, math.nan)
-        p50, p95, p99 = (float(p) for p in np.percentile(values, (50, 95, 99)))
-        return cls(p50, p95, p99)
 
 
 @dataclass(frozen=True)
@@ -167,9 +150,9 @@ class Comparison:
         return max((abs(pair.confidence) for pair in self.pairs), default=0.0)
 
     @cached_property
-    def latencies(self) -> tuple[Latency, Latency]:
+    def latencies(self) -> tuple[Percentiles, Percentiles]:
         """Of the baseline and of the run, over all their decisions."""
-        return Latency.of(self.baseline.seconds), Latency.of(self.run.seconds)
+        return Percentiles.of(self.baseline.seconds), Percentiles.of(self.run.seconds)
 
     @property
     def latency_ratio(self) -> float | None:

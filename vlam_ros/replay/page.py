@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from vlam_ros.replay.compare import Comparison, Latency
+from vlam_ros.replay.compare import Comparison
 from vlam_ros.replay.page_axis import Axis, axis_of
 from vlam_ros.replay.page_data import Nearest, json_block, page_data
 from vlam_ros.replay.page_script import SCRIPT
@@ -32,6 +32,7 @@ from vlam_ros.replay.pictures import DecisionPictures
 from vlam_ros.replay.records import ReplayRun, stamp_text
 from vlam_ros.replay.table import NOTHING, OUTCOMES, comparison_tables, run_tables, verdict_line
 from vlam_ros.replay.thresholds import Exceeded
+from vlam_ros.types.percentiles import Percentiles
 
 _SHOWN = ("Thresholds passed over", "Decisions that differ", "Run")
 """Tables that the page shows in another way."""
@@ -109,7 +110,7 @@ def _tiles(run: ReplayRun, comparison: Comparison | None) -> Iterable[str]:
         c = comparison
         text = f"{len(c.different)} changed, {len(c.missing)} missing, {len(c.new)} new"
         yield _tile("Differences", f"{c.differing} <small>of {c.total}</small>", text)
-    latency = Latency.of(run.seconds)
+    latency = Percentiles.of(run.seconds)
     if math.isfinite(latency.p50):
         text = f"p95 {latency.p95:.3f} s, p99 {latency.p99:.3f} s"
         ratio = comparison.latency_ratio if comparison else None

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vlam_ros.replay.compare import CHANGES, WAYPOINTS, Comparison, Difference, Latency
+from vlam_ros.replay.compare import CHANGES, WAYPOINTS, Comparison, Difference
 from vlam_ros.replay.records import DESTINATION, TARGET, DecisionRecord, ReplayRun, stamp_text
 from vlam_ros.replay.thresholds import Exceeded
 from vlam_ros.types import Outcome, Reason
+from vlam_ros.types.percentiles import Percentiles
 
 NOTHING = "–"
 """Stands where there is no figure."""
@@ -83,7 +84,9 @@ def run_tables(run: ReplayRun) -> list[Table]:
         stamps = [d.stamp for d in decisions]
         facts.append(("first picture", stamp_text(min(stamps))))
         facts.append(("last picture", stamp_text(max(stamps))))
-        facts.append(("seconds per decision, p50 / p95 / p99", _latency(Latency.of(run.seconds))))
+        facts.append(
+            ("seconds per decision, p50 / p95 / p99", _latency(Percentiles.of(run.seconds)))
+        )
     kinds = Counter((d.outcome, d.reason) for d in decisions)
     counted = sorted(kinds.items(), key=lambda k: (OUTCOMES.index(k[0][0]), -k[1]))
     told: dict[str, list[DecisionRecord]] = {}
@@ -239,7 +242,7 @@ def _counts(outcomes: Mapping[str, int]) -> list[str]:
     return [str(sum(outcomes.values())), *(str(outcomes.get(name, 0)) for name in OUTCOMES)]
 
 
-def _latency(latency: Latency) -> str:
+def _latency(latency: Percentiles) -> str:
     times = (latency.p50, latency.p95, latency.p99)
     return NOTHING if math.isnan(latency.p50) else " / ".join(f"{t:.3f}" for t in times)
 
