@@ -19,8 +19,11 @@ COMMANDS = [
     ["demo"],
     ["ask"],
     ["up"],
+    ["record"],
+    ["replay"],
     ["train", "embedded"],
     ["evaluate", "model"],
+    ["evaluate", "tasks"],
     ["calibrate"],
 ]
 

@@ -81,6 +81,13 @@ def test_what_cannot_be_is_told_in_one_line_and_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_one_recording_cannot_be_of_several_bags(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(tmp_path, BAGS, "--ros", "--record", tmp_path / "live") == 2
+    assert "--record keeps one bag, got 4 to play" in capsys.readouterr().err
+
+
 def test_thresholds_need_something_to_hold_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

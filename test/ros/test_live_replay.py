@@ -196,11 +196,13 @@ def test_a_picture_that_cannot_be_used_is_not_waited_for_long(
 
 
 def test_a_bag_that_is_played_again_is_decided_on_again(node: FakeNode, tmp_path: Path) -> None:
+    node._delay = 20
     heard: list[float] = []
     live = Live(
         tmp_path, node, 0, 100, rounds=2, progress=lambda now: heard.append((now - START) / MS)
     )
     assert live.stamps == [0, 100, 0, 100]
+    assert node.events == [(w, ms) for ms in (0, 100, 0, 100) for w in ("picture", "answer")]
     assert heard == [0, 0, 100, 0, 0, 100]
 
 

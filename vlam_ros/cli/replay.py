@@ -118,6 +118,8 @@ def run(options: argparse.Namespace) -> int:
 
     _check(options)
     jobs = jobs_of([bag for path in options.bags for bag in find_bags(path)], options)
+    if options.record and len(jobs) > 1:
+        raise ReplayError(f"--record keeps one bag, got {len(jobs)} to play: play one")
     reports = Reports(options.out, options.save, many=len(jobs) > 1)
     console = Console(highlight=False, markup=False)
     if len(jobs) == 1:

@@ -79,8 +79,7 @@ def replay_bag_over_ros(
         kept = record or Path(folder) / "live"
         live, baseline = _play(job, pace, kept, logs, progress, notes)
         again = decide(replace(job, bag=kept, baseline=None, options=ReplayOptions()))
-    same = live.decisions_json() == again.run.decisions_json()
-    agreement = f"{len(live.decisions)} decisions, equal to the byte" if same else "not the same"
+    agreement = _agreement(live, again.run)
     run = replace(live, about={**live.about, "decided again in one process": agreement})
     places = {(d.era, d.stamp, d.instruction): i for i, d in enumerate(run.decisions)}
     pictures = {
@@ -97,6 +96,14 @@ def _told_of_mounts(job: ReplayJob, notes: Notes) -> ReplayJob:
         roles = assign(bag.topics, job.options.mapping)
         settings, fusion = with_mounts(bag, roles, job.settings, job.fusion, notes)
     return replace(job, settings=settings, fusion=fusion)
+
+
+def _agreement(live: ReplayRun, again: ReplayRun) -> str:
+    if live.decisions_json() == again.decisions_json():
+        return f"{len(live.decisions)} decisions, equal to the byte"
+    made = [decision.to_json() for decision in again.decisions]
+    missed = sum(decision.to_json() not in made for decision in live.decisions)
+    return f"{missed} of {len(live.decisions)} decisions are not made again"
 
 
 def _key(run: ReplayRun, index: int) -> tuple[int, int, str]:
