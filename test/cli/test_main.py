@@ -24,6 +24,7 @@ COMMANDS = [
     ["train", "embedded"],
     ["evaluate", "model"],
     ["evaluate", "tasks"],
+    ["bench"],
     ["calibrate"],
 ]
 

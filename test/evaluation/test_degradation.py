@@ -41,7 +41,7 @@ def pipeline() -> Pipeline:
 
 @pytest.mark.parametrize(
     ("sensor", "failure"),
-    itertools.product(Sensor, Failure),
+    list(itertools.product(Sensor, Failure)),
     ids=lambda value: value.value,
 )
 def test_the_answer_is_the_designed_one_and_recovers(

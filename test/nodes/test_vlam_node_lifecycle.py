@@ -6,7 +6,6 @@ import pytest
 from lifecycle_msgs.srv import GetState
 from node_world import GO, HeldPipeline, World, stamp_of
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 
 from vlam_ros.configuration import Settings
@@ -159,17 +158,3 @@ def test_a_model_that_does_not_load_fails_to_configure_and_the_node_stays(
 def test_autostart_off_leaves_the_node_to_a_lifecycle_manager(world: World) -> None:
     autostart(world.start(autostart=False))
     assert state(world) == "unconfigured"
-
-
-def test_each_decision_logs_what_it_consumed(
-    world: World, capfd: pytest.CaptureFixture[str]
-) -> None:
-    pipeline = world.activate()
-    world.node.get_logger().set_level(LoggingSeverity.DEBUG)
-    stamp = world.show()
-    world.say(GO)
-    world.chunk(Outcome.EXECUTE)
-    world.node.get_logger().set_level(LoggingSeverity.INFO)
-    log = capfd.readouterr().err
-    assert f"image {stamp} decided at {pipeline.observations[-1].now}" in log
-    assert f"text='{GO}'" in log

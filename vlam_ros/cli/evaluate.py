@@ -65,24 +65,24 @@ def run_model(options: argparse.Namespace) -> int:
     """Measure a checkpoint; 1 if a gate was missed."""
     from vlam_ros.evaluation.model import evaluate_model
 
-    return _tell(evaluate_model(options.model, options.scenes), options)
+    return tell(evaluate_model(options.model, options.scenes), options)
 
 
 def run_fusion(options: argparse.Namespace) -> int:
     """Measure fusion; 1 if a gate was missed."""
     from vlam_ros.evaluation.fusion import evaluate_fusion
 
-    return _tell(evaluate_fusion(options.scenes), options)
+    return tell(evaluate_fusion(options.scenes), options)
 
 
 def run_degradation(options: argparse.Namespace) -> int:
     """Let sensors fail; 1 if the robot did not do what it is designed to."""
     from vlam_ros.cli.degradation import evaluate_degradation
 
-    return _tell(evaluate_degradation(), options)
+    return tell(evaluate_degradation(), options)
 
 
-def _tell(report: Report, options: argparse.Namespace) -> int:
+def tell(report: Report, options: argparse.Namespace) -> int:
     """Show the table and write what is asked for; 1 if a gate was missed."""
     from vlam_ros.resources import write_file
 
