@@ -78,4 +78,11 @@ def at(run: ReplayRun, stamps: Iterable[int], eras: Iterable[int] | None = None)
         replace(d, stamp=START + t, era=e)
         for d, t, e in zip(run.decisions, times, eras or [0] * len(times), strict=True)
     ]
-    return run.with_decisions(those, run.seconds)
+    return with_decisions(run, those, run.seconds)
+
+
+def with_decisions(
+    run: ReplayRun, decisions: Iterable[DecisionRecord], seconds: Iterable[float]
+) -> ReplayRun:
+    """The run with other decisions."""
+    return replace(run, decisions=tuple(decisions), seconds=tuple(seconds))

@@ -21,6 +21,7 @@ from replay_runs import (
     at,
     replay,
     tokens,
+    with_decisions,
 )
 
 from vlam_ros.replay.compare import (
@@ -204,9 +205,9 @@ def test_objects_in_no_role_make_no_difference() -> None:
 
 
 def test_only_the_clock_differs_and_the_same_is_done() -> None:
-    comparison = compare(replay(EXECUTE), replay(EXECUTE).with_decisions([EXECUTE], [0.1]))
+    comparison = compare(replay(EXECUTE), with_decisions(replay(EXECUTE), [EXECUTE], [0.1]))
     assert comparison.equal
-    later = replay(EXECUTE).with_decisions([replace(EXECUTE, now=EXECUTE.now + 1)], [0.1])
+    later = with_decisions(replay(EXECUTE), [replace(EXECUTE, now=EXECUTE.now + 1)], [0.1])
     comparison = compare(replay(EXECUTE), later)
     assert comparison.same
     assert not comparison.equal
@@ -377,7 +378,7 @@ def test_distances_are_those_of_decisions_with_waypoints() -> None:
 
 def test_latency_is_compared_by_medians_over_all_decisions() -> None:
     slow = replay(HOLD, HOLD, HOLD)
-    slow = slow.with_decisions(slow.decisions, (0.2, 0.3, 5.0))
+    slow = with_decisions(slow, slow.decisions, (0.2, 0.3, 5.0))
     comparison = compare(replay(HOLD, seconds=0.1), slow)
     assert comparison.latency_ratio == pytest.approx(3.0)
     assert comparison.latencies[0] == Percentiles(0.1, 0.1, 0.1, 1)

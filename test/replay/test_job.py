@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from replay_jobs import BAGS, job
+from replay_runs import with_decisions
 
 from vlam_ros.replay.job import decide, finish, replay_bag
 
@@ -38,7 +39,7 @@ def test_a_run_that_took_another_way_differs_from_its_baseline() -> None:
     one = job(BAGS / "level")
     replayed = decide(one)
     assert finish(one, replace(replayed, baseline=replayed.run)).comparison.equal  # type: ignore[union-attr]
-    shorter = replayed.run.with_decisions(replayed.run.decisions[:2], replayed.run.seconds[:2])
+    shorter = with_decisions(replayed.run, replayed.run.decisions[:2], replayed.run.seconds[:2])
     comparison = finish(one, replace(replayed, baseline=shorter)).comparison
     assert comparison is not None
     assert comparison.new == (2,)

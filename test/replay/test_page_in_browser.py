@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from opened_page import DESKTOP, PHONE, Opened, chromium
 from playwright.sync_api import Browser, expect
-from replay_runs import DONE, EXECUTE, HOLD, NAN, at, replay, tokens
+from replay_runs import DONE, EXECUTE, HOLD, NAN, at, replay, tokens, with_decisions
 
+from vlam_ros.drawing.jpeg import jpeg
 from vlam_ros.replay.bags_page import bags_page
 from vlam_ros.replay.compare import compare
 from vlam_ros.replay.page import replay_page
-from vlam_ros.replay.pictures import DecisionPictures, jpeg
+from vlam_ros.replay.pictures import DecisionPictures
 from vlam_ros.replay.records import ReplayRun
 from vlam_ros.replay.table import BagRow
 from vlam_ros.replay.thresholds import Thresholds, passed_over
@@ -60,7 +61,7 @@ def opened(browser: Browser, tmp_path: Path):
 
 def pictures_of(*indices: int) -> dict[int, DecisionPictures]:
     """Pictures as wide as their decision's place, plus 100; even ones from above too."""
-    drawn = {i: jpeg(np.full((60, 100 + i, 3), 90, np.uint8), 500, 80) for i in indices}
+    drawn = {i: jpeg(np.full((60, 100 + i, 3), 90, np.uint8), 80, 500) for i in indices}
     return {i: DecisionPictures(data, data if i % 2 == 0 else None) for i, data in drawn.items()}
 
 
@@ -76,7 +77,7 @@ def changed(run: ReplayRun, changes: dict[int, object]) -> ReplayRun:
         replace(changes[i], stamp=d.stamp, now=d.now) if i in changes else d  # type: ignore[type-var]
         for i, d in enumerate(run.decisions)
     ]
-    return run.with_decisions(those, run.seconds)
+    return with_decisions(run, those, run.seconds)
 
 
 def width_of_picture(page: Opened, name: str = "overlay") -> int:
@@ -324,7 +325,7 @@ def test_differences_alike_are_one_until_they_are_asked_for(opened) -> None:
 
 def test_a_missing_decision_leads_to_the_nearest(opened) -> None:
     kept = [i for i in range(40) if i != 20]
-    run = RUN.with_decisions([RUN.decisions[i] for i in kept], [0.1] * 39)
+    run = with_decisions(RUN, [RUN.decisions[i] for i in kept], [0.1] * 39)
     page = opened(compared(RUN, run))
     row = page(".difference")
     expect(row.locator(".side").nth(1)).to_have_text("nowno decision")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from replay_runs import EXECUTE, HOLD, SPACE, replay
+from replay_runs import EXECUTE, HOLD, SPACE, replay, with_decisions
 from told_decisions import CUP as SEEN_CUP
 from told_decisions import decision
 
@@ -180,7 +180,7 @@ def test_a_file_that_is_cut_off_or_absent_is_refused(tmp_path: Path) -> None:
 
 def test_a_run_needs_the_seconds_of_all_decisions() -> None:
     with pytest.raises(ReplayError, match="each of 2 decisions needs its seconds, got 1"):
-        RUN.with_decisions(RUN.decisions, [0.1])
+        with_decisions(RUN, RUN.decisions, [0.1])
 
 
 def test_stamps_are_read_as_seconds() -> None:

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from replay_runs import CUP, DONE, EXECUTE, HOLD, NAN, TRAY, replay, tokens
+from replay_runs import CUP, DONE, EXECUTE, HOLD, NAN, TRAY, replay, tokens, with_decisions
 
 from vlam_ros.replay.compare import Comparison, compare
 from vlam_ros.replay.records import ReplayRun
@@ -126,7 +126,7 @@ def test_missing_and_new_decisions_differ() -> None:
 
 def test_a_slower_run_is_the_same_but_passes_over_its_threshold() -> None:
     baseline = replay(HOLD)
-    comparison = compare(baseline, baseline.with_decisions(baseline.decisions, [0.3]))
+    comparison = compare(baseline, with_decisions(baseline, baseline.decisions, [0.3]))
     exceeded = passed_over(comparison, replace(STRICT, latency_ratio=2))
     assert verdict_line(comparison, exceeded) == (
         "same as the baseline: 1 decision; thresholds passed over: latency_ratio 3 > 2"
@@ -192,7 +192,7 @@ def test_only_so_many_decisions_are_listed() -> None:
 
 def test_times_of_both_runs_stand_side_by_side() -> None:
     baseline = replay(HOLD)
-    slow = baseline.with_decisions(baseline.decisions, [0.25])
+    slow = with_decisions(baseline, baseline.decisions, [0.25])
     table = named(comparison_tables(compare(baseline, slow)))["Seconds per decision"]
     assert table.rows == (
         ("baseline", "0.100 / 0.100 / 0.100"),

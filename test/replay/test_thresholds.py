@@ -5,7 +5,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from replay_runs import CUP, DONE, EXECUTE, HOLD, NAN, PERIOD, START, TRAY, replay, tokens
+from replay_runs import (
+    CUP,
+    DONE,
+    EXECUTE,
+    HOLD,
+    NAN,
+    PERIOD,
+    START,
+    TRAY,
+    replay,
+    tokens,
+    with_decisions,
+)
 
 from vlam_ros.errors import ReplayError
 from vlam_ros.replay.compare import compare
@@ -167,7 +179,7 @@ def test_waypoints_may_be_turned_so_far() -> None:
 
 
 def test_decisions_may_take_so_many_times_as_long() -> None:
-    slow = BASELINE.with_decisions(BASELINE.decisions, [0.25] * 10)
+    slow = with_decisions(BASELINE, BASELINE.decisions, [0.25] * 10)
     assert exceeded(slow, latency_ratio=2.5) == ()
     assert exceeded(slow, latency_ratio=2) == (Exceeded("latency_ratio", 2, 2.5),)
     assert exceeded(slow, latency_ratio=None) == ()

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from vlam_ros.errors import ConfigurationError, VlamError
 
@@ -57,23 +57,14 @@ def node_process(
     command = node_command(name, resource_path("config/vlam.yaml"), namespace="")
     for parameter, value in parameters.items():
         command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, which ROS reads
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        output = log.open("wb")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {log}: {error.strerror}") from error
+    output = open_log(log)
     before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
     with output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
             yield lambda: _check(name, process, log)
         finally:
-            process.terminate()
-            try:
-                process.wait(END_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, END_PATIENCE)
             signal.signal(signal.SIGTERM, before)
 
 
@@ -100,12 +91,40 @@ def node_processes(
         yield check_all
 
 
+def open_log(path: Path) -> BinaryIO:
+    """A file for what a process prints.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+
+
+def last_line(log: Path) -> str:
+    """What a process printed last, and where the rest of it is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return f"{last.strip()}; all of it is in {log}"
+
+
+def end(process: subprocess.Popen[bytes], patience: float) -> int:
+    """End a process, by force if it takes longer than so many seconds; its return code."""
+    process.terminate()
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
 def _exit(code: int) -> None:
     raise SystemExit(code)
 
 
 def _check(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
     if (code := process.poll()) is not None:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        raise VlamError(f"{name} ended with code {code}: {last.strip()}; all of it is in {log}")
+        raise VlamError(f"{name} ended with code {code}: {last_line(log)}")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vlam_ros.cli.node_process import START_PATIENCE
-from vlam_ros.errors import BagError, ConfigurationError, VlamError
+from vlam_ros.cli.node_process import START_PATIENCE, end, last_line, open_log
+from vlam_ros.errors import BagError, VlamError
 
 NEEDED = ("/image", "/camera_info", "/instruction", "/action_chunk", "/scene", "/decision_inputs")
 """Without these a bag cannot be replayed as it was."""
@@ -42,52 +42,30 @@ def recorder_process(bag: Path | None, log: Path) -> Iterator[Wait]:
         yield lambda watch: None
         return
     command = [sys.executable, "-m", "vlam_ros.cli.main", "record", "--use-sim-time"]
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        output = log.open("wb")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {log}: {error.strerror}") from error
-    with output:
+    with open_log(log) as output:
         process = subprocess.Popen(
             [*command, "--out", str(bag)], stdout=output, stderr=subprocess.STDOUT
         )
         try:
             yield lambda watch: _wait(process, log, watch)
         except BaseException:
-            _end(process)
+            end(process, CLOSE_PATIENCE)
             raise
-        if _end(process) != 0:
-            raise VlamError(_last_line(log))
+        if end(process, CLOSE_PATIENCE) != 0:
+            raise VlamError(f"the bag was not recorded: {last_line(log)}")
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, watch: Callable[[str], None]) -> None:
-    end = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_PATIENCE
     while True:
-        told = {line.partition(" ")[0] for line in _lines(log)}
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = {line.partition(" ")[0] for line in lines}
         missing = [topic for topic in NEEDED if topic not in told]
         if not missing:
             return
         if process.poll() is not None:
-            raise VlamError(_last_line(log))
-        if time.monotonic() > end:
+            raise VlamError(f"the bag was not recorded: {last_line(log)}")
+        if time.monotonic() > deadline:
             raise VlamError(f"the recorder found no {missing[0]}; all of it is in {log}")
         watch(f"the recorder to find {missing[0]}")
         time.sleep(0.05)
-
-
-def _end(process: subprocess.Popen[bytes]) -> int:
-    process.terminate()
-    try:
-        return process.wait(CLOSE_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
-
-
-def _lines(log: Path) -> list[str]:
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def _last_line(log: Path) -> str:
-    last = next((line for line in reversed(_lines(log)) if line.strip()), "it said nothing")
-    return f"the bag was not recorded: {last.strip()}; all of it is in {log}"

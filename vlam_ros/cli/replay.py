@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,9 @@ from vlam_ros.errors import ReplayError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlam_ros.replay.job import ReplayJob, ReplayResult
+    from vlam_ros.replay.job import Progress, ReplayJob, ReplayResult
     from vlam_ros.replay.many import Answer
     from vlam_ros.replay.reports import Reports
-
-Progress = Callable[[float], None]
 
 PASSED_OVER, NOT_REPLAYED = 1, 2
 """Exit codes: thresholds were passed over; a bag could not be replayed."""
@@ -142,7 +140,6 @@ def _run_one(
     from rich.progress import Progress
 
     from vlam_ros.cli.tables import show_table
-    from vlam_ros.replay.reports import tables_of
     from vlam_ros.replay.table import verdict_line
 
     with Progress(console=_errors(), transient=True) as bar:
@@ -154,7 +151,7 @@ def _run_one(
         )
     reports.add(job, result)
     reports.close()
-    for table in tables_of(result):
+    for table in reports.tables:
         show_table(console, table)
     if result.comparison:
         console.print(verdict_line(result.comparison, result.exceeded), style="bold")
@@ -168,7 +165,6 @@ def _run_many(
     from rich.progress import MofNCompleteColumn, Progress
 
     from vlam_ros.cli.tables import show_table
-    from vlam_ros.replay.table import bags_table
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=_errors(), transient=True) as bar:
@@ -177,7 +173,8 @@ def _run_many(
             reports.add(job, answer)
             bar.update(task, advance=1)
     reports.close()
-    show_table(console, bags_table(reports.rows))
+    for table in reports.tables:
+        show_table(console, table)
     _tell_what_is_written(console, reports)
     if any(row.error for row in reports.rows):
         return NOT_REPLAYED

@@ -14,13 +14,13 @@ from vlam_ros.bags import BagReader
 from vlam_ros.cli.node_process import START_PATIENCE, node_processes, private_domain
 from vlam_ros.errors import ReplayError
 from vlam_ros.replay.collected import ROLES as SAID
-from vlam_ros.replay.collected import recorded_run
 from vlam_ros.replay.job import (
     Progress,
     Replayed,
     ReplayJob,
     ReplayResult,
     about_run,
+    baseline_of,
     decide,
     finish,
 )
@@ -28,7 +28,7 @@ from vlam_ros.replay.mounts import with_mounts
 from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.offline import ReplayOptions, fuses_anew
 from vlam_ros.replay.records import ReplayRun
-from vlam_ros.replay.roles import FUSED, assign
+from vlam_ros.replay.roles import FUSED, Assignment, assign
 from vlam_ros.ros.live_replay import LiveReplay
 from vlam_ros.ros.recorder import Recorder, recording, topics_of
 
@@ -73,11 +73,15 @@ def replay_bag_over_ros(
     """
     os.environ.update(private_domain(os.environ))
     begin, notes = perf_counter(), Notes()
-    if find_spec("tf2_ros") is None:
-        job = _told_of_mounts(job, notes)
     with TemporaryDirectory(prefix="vlam-replay-") as folder:
         kept = record or Path(folder) / "live"
-        live, baseline = _play(job, pace, kept, logs, progress, notes)
+        with BagReader(job.bag) as bag:
+            roles = assign(bag.topics, job.options.mapping)
+            baseline = baseline_of(job, bag, roles)
+            if find_spec("tf2_ros") is None:
+                settings, fusion = with_mounts(bag, roles, job.settings, job.fusion, notes)
+                job = replace(job, settings=settings, fusion=fusion)
+            live = _play(job, bag, roles, pace, kept, logs, progress, notes)
         again = decide(replace(job, bag=kept, baseline=None, options=ReplayOptions()))
     agreement = _agreement(live, again.run)
     run = replace(live, about={**live.about, "decided again in one process": agreement})
@@ -90,18 +94,10 @@ def replay_bag_over_ros(
     return finish(job, Replayed(run, baseline, pictures, perf_counter() - begin))
 
 
-def _told_of_mounts(job: ReplayJob, notes: Notes) -> ReplayJob:
-    """The same with the bag's transforms as parameters."""
-    with BagReader(job.bag) as bag:
-        roles = assign(bag.topics, job.options.mapping)
-        settings, fusion = with_mounts(bag, roles, job.settings, job.fusion, notes)
-    return replace(job, settings=settings, fusion=fusion)
-
-
 def _agreement(live: ReplayRun, again: ReplayRun) -> str:
     if live.decisions_json() == again.decisions_json():
         return f"{len(live.decisions)} decisions, equal to the byte"
-    made = [decision.to_json() for decision in again.decisions]
+    made = {decision.to_json() for decision in again.decisions}
     missed = sum(decision.to_json() not in made for decision in live.decisions)
     return f"{missed} of {len(live.decisions)} decisions are not made again"
 
@@ -112,44 +108,46 @@ def _key(run: ReplayRun, index: int) -> tuple[int, int, str]:
 
 
 def _play(
-    job: ReplayJob, pace: Pace, kept: Path, logs: Path, progress: Progress, notes: Notes
-) -> tuple[ReplayRun, ReplayRun | None]:
-    """What the nodes decide, and the baseline; what they do is recorded."""
+    job: ReplayJob,
+    bag: BagReader,
+    roles: Assignment,
+    pace: Pace,
+    kept: Path,
+    logs: Path,
+    progress: Progress,
+    notes: Notes,
+) -> ReplayRun:
+    """What the nodes decide; what they do is recorded."""
     options = job.options
-    baseline = ReplayRun.load(job.baseline) if job.baseline else None
-    with BagReader(job.bag) as bag:
-        roles = assign(bag.topics, options.mapping)
-        if baseline is None and not options.script:
-            baseline = recorded_run(bag, roles)
-        fuses = fuses_anew(roles, options)
-        slack = job.settings.sensors.lidar_wait + ON_ITS_WAY
-        nodes = {"vlam_node": job.settings, **({"fusion_node": job.fusion} if fuses else {})}
-        told = {name: {"use_sim_time": True, **own.changed()} for name, own in nodes.items()}
-        with (
-            node_processes(told, logs) as check,
-            LiveReplay(bag, roles, notes, options.script, not fuses, slack) as live,
-            # By this machine's clock: the bag's may jump back, and a bag is read in order of time.
-            recording(kept, topics_of("")) as recorder,
-        ):
-            said = {f"/{topic}" for topic in (*SAID, *(FUSED if fuses else ()))}
-            live.wait_until_heard(
-                START_PATIENCE,
-                lambda state: check(),
-                lambda: _unrecorded(recorder, live.player.topics | said),
-            )
-            for turn in range(pace.loops):
+    fuses = fuses_anew(roles, options)
+    slack = job.settings.sensors.lidar_wait + ON_ITS_WAY
+    nodes = {"vlam_node": job.settings, **({"fusion_node": job.fusion} if fuses else {})}
+    told = {name: {"use_sim_time": True, **own.changed()} for name, own in nodes.items()}
+    with (
+        node_processes(told, logs) as check,
+        LiveReplay(bag, roles, notes, options.script, not fuses, slack) as live,
+        # By this machine's clock: the bag's may jump back, and a bag is read in order of time.
+        recording(kept, topics_of("")) as recorder,
+    ):
+        said = {f"/{topic}" for topic in (*SAID, *(FUSED if fuses else ()))}
+        live.wait_until_heard(
+            START_PATIENCE,
+            lambda state: check(),
+            lambda: _unrecorded(recorder, live.player.topics | said),
+        )
+        for turn in range(pace.loops):
 
-                def on_time(now: int, turn: int = turn) -> None:
-                    part = (now - bag.start) / max(1, bag.end - bag.start)
-                    progress((turn + part) / pace.loops)
+            def on_time(now: int, turn: int = turn) -> None:
+                part = (now - bag.start) / max(1, bag.end - bag.start)
+                progress((turn + part) / pace.loops)
 
-                live.play(pace.rate, lambda state: check(), on_time, options.period)
-        about = about_run(job, bag, roles, str(pace))
-        remarks = (*roles.notes, *bag.notes, *notes.lines)
+            live.play(pace.rate, lambda state: check(), on_time, options.period)
     if live.space is None:
         raise ReplayError(f"the nodes decided on no picture of the bag; what they say is in {logs}")
+    about = about_run(job, bag, roles, str(pace))
+    remarks = (*roles.notes, *bag.notes, *notes.lines)
     records, seconds = zip(*live.decisions, strict=True) if live.decisions else ((), ())
-    return ReplayRun(live.space, records, seconds, about, remarks), baseline
+    return ReplayRun(live.space, records, seconds, about, remarks)
 
 
 def _unrecorded(recorder: Recorder, topics: Collection[str]) -> str:

@@ -8,9 +8,10 @@ from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
 from vlam_ros.evaluation.diary import SETTLING, Diary, EpisodeRecord
 from vlam_ros.evaluation.episodes import Episode
 from vlam_ros.evaluation.judging import Moment, moment_of
-from vlam_ros.evaluation.lockstep import Decided, DecisionMaker, Lockstep
+from vlam_ros.evaluation.lockstep import Decided, Lockstep
 from vlam_ros.simulation.simulator import Simulator
 from vlam_ros.simulation.truth import truth_of
+from vlam_ros.types.decision_maker import DecisionMaker
 
 WATCH = 0.1
 """Seconds from one look at the truth to the next."""

@@ -24,6 +24,7 @@ from vlam_ros.drawing.canvas import (
     write,
 )
 from vlam_ros.drawing.caption import VERDICT_COLOURS
+from vlam_ros.drawing.jpeg import jpeg
 from vlam_ros.drawing.roles import Role, with_roles
 from vlam_ros.types import Decision, Outcome, Uint8Array
 
@@ -137,9 +138,7 @@ class Film:
         frames = [self.frames[i] for i in chosen]
         frames += [np.full_like(frames[0], PANEL)] * (-len(frames) % COLUMNS)
         rows = [np.hstack(frames[i : i + COLUMNS]) for i in range(0, len(frames), COLUMNS)]
-        bgr = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        return bytes(data.tobytes())
+        return jpeg(np.vstack(rows), _QUALITY)
 
     def _draw_plan(self, picture: Uint8Array) -> None:
         """The steps in the upper left corner: what is done, what is being done, what will be."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from vlam_ros.drawing.canvas import BOLD, INK, PANEL, Paragraph, band, shortened
 from vlam_ros.drawing.caption import VERDICT_COLOURS
+from vlam_ros.drawing.jpeg import jpeg
 from vlam_ros.drawing.roles import Role, with_roles
 from vlam_ros.evaluation.lockstep import Decided
 from vlam_ros.types import Decision, Outcome, Uint8Array
@@ -73,10 +74,7 @@ class FilmStrip:
 
     def jpeg(self) -> bytes:
         """The same as a JPEG."""
-        quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-        bgr = cv2.cvtColor(self.picture(), cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode(".jpg", bgr, quality)
-        return bytes(data.tobytes())
+        return jpeg(self.picture(), _QUALITY)
 
 
 def _frame(seconds: float, decided: Decided) -> Frame:

@@ -40,6 +40,7 @@ from vlam_ros.types import (
     VelocityCommand,
     Verdict,
 )
+from vlam_ros.types.decision_maker import DecisionMaker
 
 PICTURE_PERIOD = 400_000_000
 """ns from one picture that is decided on to the next."""
@@ -75,16 +76,6 @@ class Robot(Protocol):
 
     def grip(self, closed: bool) -> None:
         """Tell the gripper."""
-
-
-class DecisionMaker(Protocol):
-    """What decides: the pipeline, or what it is compared with."""
-
-    def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
-        """Decide on one observation."""
-
-    def reset(self) -> None:
-        """Forget everything."""
 
 
 @dataclass(frozen=True)

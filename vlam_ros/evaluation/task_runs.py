@@ -23,9 +23,9 @@ from vlam_ros.evaluation.closed_loop import run_episode
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.evaluation.episodes import episode_name, episode_of_seed
 from vlam_ros.evaluation.film_strip import FilmStrip
-from vlam_ros.evaluation.lockstep import DecisionMaker
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.resources import write_file
+from vlam_ros.types.decision_maker import DecisionMaker
 
 
 class Variant(Enum):

@@ -15,6 +15,10 @@ Item = TypeVar("Item")
 
 LOOK_PERIOD = 0.02
 """s from one look at what waits to the next, beside those when something comes."""
+DEPTH_MARGIN = 0.05
+"""Seconds that depth is on its way: fusion_node waits for a sweep as long as it may, and makes the
+best of the last one then.
+"""
 PICTURES_KEPT = 8
 STAMPS_KEPT = 64
 MISSES = 3

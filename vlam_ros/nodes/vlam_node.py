@@ -21,7 +21,7 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.messages.waiting import LOOK_PERIOD
+from vlam_ros.messages.waiting import DEPTH_MARGIN, LOOK_PERIOD
 from vlam_ros.processor import wait_without_spinning
 from vlam_ros.ros import qos
 from vlam_ros.ros.decider import Answer, Decider, DecisionMaker, describe
@@ -34,11 +34,6 @@ from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
 from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
-
-DEPTH_MARGIN = 0.05
-"""Seconds that depth is on its way: fusion_node waits for a sweep as long as it may, and makes the
-best of the last one then.
-"""
 
 
 def load_pipeline(settings: Settings) -> DecisionMaker:

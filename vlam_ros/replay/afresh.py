@@ -11,15 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.messages.waiting import WaitingRoom
+from vlam_ros.messages.waiting import PICTURES_KEPT, WaitingRoom
 from vlam_ros.replay.decide import Decided, Decider
 from vlam_ros.replay.roles import PICTURES
 from vlam_ros.replay.script import Cue
 from vlam_ros.replay.sensing import BagSensors
 from vlam_ros.replay.timed import Timed
 from vlam_ros.types import InstructionRequest
-
-PICTURES_KEPT = 8
 
 
 class Afresh:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,16 +13,7 @@ from vlam_ros.errors import ImageError
 from vlam_ros.messages.images import image_from_message
 from vlam_ros.replay.notes import Notes
 from vlam_ros.types import Decision, DecisionInputs, InstructionRequest, Observation, Uint8Array
-
-
-class DecisionMaker(Protocol):
-    """What decides: `vlam_ros.pipeline.Pipeline`."""
-
-    def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
-        """Decide on one observation."""
-
-    def reset(self) -> None:
-        """Forget everything."""
+from vlam_ros.types.decision_maker import DecisionMaker
 
 
 @dataclass(frozen=True)

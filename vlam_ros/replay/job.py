@@ -17,6 +17,7 @@ import torch
 from vlam_ros.bags import BagReader
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.drawing import draw_overlay, draw_top_view
+from vlam_ros.drawing.jpeg import jpeg
 from vlam_ros.errors import ReplayError
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.replay.collected import describe_bag, recorded_run
@@ -25,7 +26,7 @@ from vlam_ros.replay.decide import Decided
 from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.offline import ReplayOptions, follows_recording, replay_offline
 from vlam_ros.replay.page import replay_page
-from vlam_ros.replay.pictures import DecisionPictures, PictureAlbum, jpeg
+from vlam_ros.replay.pictures import DecisionPictures, PictureAlbum
 from vlam_ros.replay.records import DecisionRecord, ReplayRun
 from vlam_ros.replay.roles import PICTURES, Assignment, assign
 from vlam_ros.replay.table import BagRow
@@ -100,14 +101,12 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
     if job.threads:
         torch.set_num_threads(job.threads)
     begin = perf_counter()
-    baseline = ReplayRun.load(job.baseline) if job.baseline else None
-    pipeline = load_pipeline(job.settings)
     notes, draft = Notes(), _Draft(job)
     with BagReader(job.bag) as bag:
         roles = assign(bag.topics, job.options.mapping)
-        if baseline is None and not job.options.script:
-            baseline = recorded_run(bag, roles)
+        baseline = baseline_of(job, bag, roles)
         draft.expect(baseline)
+        pipeline = load_pipeline(job.settings)
         settings = job.settings, job.fusion
         length = max(1, bag.end - bag.start)
         for decided in replay_offline(
@@ -129,6 +128,18 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
     progress(1.0)
     run = draft.run(pipeline.policy.space, about, remarks)
     return Replayed(run, baseline, draft.pictures, perf_counter() - begin)
+
+
+def baseline_of(job: ReplayJob, bag: BagReader, roles: Assignment) -> ReplayRun | None:
+    """What a run is compared with: what the job says, or else what the bag itself holds; nothing if
+    it was told something else than its bag.
+
+    Raises:
+        ReplayError: the baseline cannot be read.
+    """
+    if job.baseline:
+        return ReplayRun.load(job.baseline)
+    return None if job.options.script else recorded_run(bag, roles)
 
 
 def finish(job: ReplayJob, replayed: Replayed) -> ReplayResult:
@@ -204,7 +215,7 @@ class _Draft:
         overlay = draw_overlay(seen.image, decision, request.text if request else "")
         top_view = draw_top_view(decision, seen.obstacles, camera=seen.camera, robot_box=box)
         return DecisionPictures(
-            jpeg(overlay, OVERLAY_WIDTH, QUALITY), jpeg(top_view, TOP_VIEW_WIDTH, QUALITY)
+            jpeg(overlay, QUALITY, OVERLAY_WIDTH), jpeg(top_view, QUALITY, TOP_VIEW_WIDTH)
         )
 
 

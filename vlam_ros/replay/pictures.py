@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
-from vlam_ros.errors import ImageError, ReplayError
-from vlam_ros.types import Uint8Array
+from vlam_ros.errors import ReplayError
 
 
 @dataclass(frozen=True)
@@ -20,34 +16,6 @@ class DecisionPictures:
 
     overlay: bytes
     top_view: bytes | None
-
-
-def jpeg(image: Uint8Array, width: int, quality: int) -> bytes:
-    """A picture as a JPEG.
-
-    Args:
-        image: uint8[H,W,3] RGB; a wider one is made smaller.
-        width: the most columns it is to have.
-        quality: 1..100.
-
-    Raises:
-        ImageError: it is no such picture, or cannot be made so small.
-    """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ImageError(f"a picture must be uint8[H,W,3], got {image.dtype}{image.shape}")
-    if width < 1 or not 1 <= quality <= 100:
-        raise ImageError(
-            f"a JPEG needs a width of at least 1 and a quality in 1..100, got {width} and {quality}"
-        )
-    if image.shape[1] > width:
-        height = max(1, round(image.shape[0] * width / image.shape[1]))
-        smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        image = np.asarray(smaller, np.uint8)
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise ImageError(f"a picture of {image.shape[1]} x {image.shape[0]} cannot be made a JPEG")
-    return bytes(data.tobytes())
 
 
 class PictureAlbum:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,12 +157,6 @@ class ReplayRun:
                 f"{path} is no file of replayed decisions ({what}): make one with vlam replay BAG "
                 "--save FILE"
             ) from error
-
-    def with_decisions(
-        self, decisions: Iterable[DecisionRecord], seconds: Iterable[float]
-    ) -> ReplayRun:
-        """The same with other decisions."""
-        return replace(self, decisions=tuple(decisions), seconds=tuple(seconds))
 
 
 def stamp_text(stamp: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vlam_ros.errors import ReplayError
 from vlam_ros.replay.bags_page import bags_page
-from vlam_ros.replay.job import ReplayJob, ReplayResult
+from vlam_ros.replay.job import ReplayJob
 from vlam_ros.replay.many import Answer
 from vlam_ros.replay.table import BagRow, Table, bags_table, comparison_tables, run_tables
 from vlam_ros.resources import write_file
@@ -20,18 +20,11 @@ def file_of(path: Path, name: str, many: bool) -> Path:
     return path / f"{name}.json" if many or path.is_dir() else path
 
 
-def tables_of(result: ReplayResult) -> list[Table]:
-    """All that there is to say of one bag."""
-    tables = run_tables(result.run)
-    if result.comparison:
-        tables += comparison_tables(result.comparison, result.exceeded)
-    return tables
-
-
 class Reports:
     """Writes what becomes of each bag as soon as it is known.
 
-    `rows` are the bags so far, in the order in which they were added; `written` the files.
+    `rows` are the bags so far; `written` the files; `tables` are there after `close`: of a single
+    bag all that there is to say, of many a row each.
     """
 
     def __init__(self, folder: Path, save: Path | None, many: bool) -> None:
@@ -46,7 +39,7 @@ class Reports:
             ReplayError: they cannot be written to.
         """
         self._folder, self._save, self._many = folder, save, many
-        self._tables: list[Table] = []
+        self.tables: list[Table] = []
         self.rows: list[BagRow] = []
         self.written: list[Path] = []
         # Found out now, not after hours.
@@ -59,7 +52,10 @@ class Reports:
             self.rows.append(answer)
             return
         self.rows.append(answer.row)
-        self._tables += [] if self._many else tables_of(answer)
+        if not self._many:
+            self.tables = run_tables(answer.run)
+            if answer.comparison:
+                self.tables += comparison_tables(answer.comparison, answer.exceeded)
         self._write(self._folder / f"{job.name}.html", answer.page)
         if self._save:
             self._write(file_of(self._save, job.name, self._many), answer.run.to_json())
@@ -70,8 +66,8 @@ class Reports:
             self.rows.sort(key=lambda row: row.bag)
             pages = {row.bag: f"{row.bag}.html" for row in self.rows if not row.error}
             self._write(self._folder / INDEX, bags_page(self.rows, pages, "Replay"))
-            self._tables.append(bags_table(self.rows))
-        summary = "\n".join(table.to_markdown() for table in self._tables)
+            self.tables.append(bags_table(self.rows))
+        summary = "\n".join(table.to_markdown() for table in self.tables)
         self._write(self._folder / SUMMARY, summary)
 
     def _write(self, path: Path, text: str) -> None:

@@ -22,22 +22,9 @@ from vlam_ros.replay.script import Cue
 from vlam_ros.replay.timed import Timed, timed_messages
 from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import INPUTS
 
-SENSORS = (
-    "image",
-    "image/compressed",
-    "camera_info",
-    "points",
-    "scan",
-    "imu",
-    "odom",
-    "camera_depth",
-    "joint_states",
-    "gripper_state",
-    "instruction",
-    "tf",
-    "tf_static",
-)
+SENSORS = (*(topic for topic in INPUTS if topic in ROLES), "tf", "tf_static")
 """The roles that a robot's drivers and users play."""
 LISTENERS = {
     "vlam_node": (

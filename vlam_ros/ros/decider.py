@@ -22,11 +22,11 @@ from vlam_ros.types import (
     Decision,
     DecisionInputs,
     InstructionRequest,
-    Observation,
     Outcome,
     Reason,
     Uint8Array,
     Verdict,
+    decision_maker,
 )
 
 
@@ -50,18 +50,12 @@ class Models(Protocol):
         """What loading decided by itself, as a fallback to the CPU."""
 
 
-class DecisionMaker(Protocol):
+class DecisionMaker(decision_maker.DecisionMaker, Protocol):
     """What a node needs of `vlam_ros.pipeline.Pipeline`."""
 
     @property
     def grounder(self) -> Models:
         """The models in use."""
-
-    def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
-        """Decide on one observation."""
-
-    def reset(self) -> None:
-        """Forget how far the instruction is done."""
 
     def warm_up(self) -> None:
         """Run once, so that the first decision is not the slowest."""

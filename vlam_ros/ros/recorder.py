@@ -25,22 +25,14 @@ from rosgraph_msgs.msg import Clock
 from vlam_ros.bags import BagWriter, RecordedQos
 from vlam_ros.errors import BagError
 from vlam_ros.messages.stamps import nanoseconds
+from vlam_ros.replay.collected import ROLES as DECISIONS
+from vlam_ros.replay.roles import FUSED
 from vlam_ros.ros.clock_times import ClockTimes
 from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.session import Session, Watch, ignore
 from vlam_ros.ros.topics import INPUTS, OUTPUTS
 
-NODES_OWN = (
-    "depth",
-    "attitude",
-    "floor",
-    "obstacles",
-    "action_chunk",
-    "scene",
-    "decision_inputs",
-    "replan",
-    "simulator_node/truth",
-)
+NODES_OWN = (*FUSED, *DECISIONS, "replan", "simulator_node/truth")
 """What the nodes tell each other, and what a simulator knows."""
 OF_ALL = ("/tf", "/tf_static", "/diagnostics")
 """Topics that no namespace changes."""
