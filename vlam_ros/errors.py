@@ -39,3 +39,7 @@ class BagError(VlamError):
 
 class ReplayError(VlamError):
     """A replay cannot be run or compared: its baseline, thresholds or topics."""
+
+
+class LearningError(VlamError):
+    """A training objective or its balancing cannot be computed: shapes, labels or weights."""

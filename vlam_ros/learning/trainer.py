@@ -22,9 +22,9 @@ from transformers import CLIPTokenizer
 
 from vlam_ros.learning import batches
 from vlam_ros.learning.objectives import (
-    mask_loss,
     region_word_loss,
     rejection_loss,
+    rwm_loss,
     unicl_loss,
 )
 from vlam_ros.learning.recipe import Recipe, Stage, build_model, build_tokenizer
@@ -136,7 +136,7 @@ class Trainer:
         logits = decode_masks(self.model, states.activations, words[asked], which)
         # The object in the middle decides; a neighbour may or may not be another one of its kind.
         known = (pictures.labels < 2).float()[which]
-        masking = mask_loss(logits * known - 20 * (1 - known), masks)
+        masking = rwm_loss(logits * known - 20 * (1 - known), masks)
         return {"contrast_crops": contrast, "regions_crops": regions, "masks_crops": masking}
 
     def _scene_losses(
@@ -157,7 +157,7 @@ class Trainer:
         return {
             "contrast_scenes": 0.3 * contrast,
             "regions_scenes": regions,
-            "masks_scenes": mask_loss(logits, masks),
+            "masks_scenes": rwm_loss(logits, masks),
         }
 
     def _contrast(
