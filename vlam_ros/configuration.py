@@ -39,10 +39,15 @@ class ModelSettings:
     """Which checkpoints are used, and on what."""
 
     name_or_path: str = parameter("CLIPSeg checkpoint: 'embedded', a folder or a hub id")
+    backend: str = parameter(
+        "what runs it; all but torch need a folder that `vlam export` wrote",
+        choices=("torch", "onnxruntime", "tensorrt", "openvino"),
+    )
+    compiled: bool = parameter("whether torch compiles it to CUDA graphs, which takes minutes")
     clip: str = parameter("separate CLIP checkpoint for skills, a folder or a hub id; empty: none")
     device: str = parameter("where the models run", choices=("auto", "cpu", "cuda"))
     dtype: str = parameter(
-        "precision of the towers", choices=("auto", "float32", "bfloat16", "float16")
+        "precision of the towers", choices=("auto", "float32", "bfloat16", "float16", "int8")
     )
 
 

@@ -70,7 +70,12 @@ class Pipeline:
         # First what is quick to fail.
         policy = SkillPolicy(load_skills(settings.policy.skills), settings.policy, action)
         grounder = Grounder.from_pretrained(
-            model.name_or_path, model.device, model.dtype, clip=model.clip
+            model.name_or_path,
+            model.device,
+            model.dtype,
+            clip=model.clip,
+            backend=model.backend,
+            compiled=model.compiled,
         )
         return cls(grounder, Perceiver(grounder, settings.perception), policy, action)
 

@@ -57,7 +57,11 @@ class HeldPipeline:
     error: Exception | None = None
     grounder: Any = field(
         default_factory=lambda: SimpleNamespace(
-            name="a model", device="cpu", dtype="float32", notes=("no GPU here",)
+            name="a model",
+            backend="torch",
+            device="cpu",
+            precision="float32",
+            notes=("no GPU here",),
         )
     )
 

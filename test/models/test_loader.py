@@ -63,7 +63,7 @@ def test_the_dtype_asked_for_is_the_dtype_of_the_weights(
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu", dtype=asked)
     assert {p.dtype for p in checkpoint.model.parameters()} == {expected}
-    assert checkpoint.dtype == expected
+    assert checkpoint.backend.precision == str(expected).removeprefix("torch.")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_fallback_to_the_cpu_is_logged_and_noted(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.WARNING, logger="vlam_ros"):
         checkpoint = load_checkpoint(tiny_checkpoint)
-    assert checkpoint.device == torch.device("cpu")
+    assert checkpoint.backend.device == torch.device("cpu")
     assert any("no CUDA GPU" in note for note in checkpoint.notes)
     assert any("no CUDA GPU" in record.message for record in caplog.records)
 

@@ -177,7 +177,9 @@ def test_after_a_bad_picture_the_robot_holds_and_the_next_good_one_works(world: 
     assert "step of a 64x48 rgb8 image must be at least 192 bytes, got 5" in chunk.message
     level, values = world.status()
     assert level == DiagnosticStatus.WARN
-    assert (values["model"], values["device"], values["dtype"]) == ("a model", "cpu", "float32")
+    assert [values[k] for k in ("model", "backend", "device", "precision")] == [
+        "a model", "torch", "cpu", "float32",
+    ]  # fmt: skip
     assert values["notes"] == "no GPU here"
     assert "step of a 64x48" in values["last error"]
     good = world.show()

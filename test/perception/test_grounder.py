@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_clipseg import CALIBRATION, save_tiny_checkpoint, tiny_tokenizer
-from transformers import CLIPModel, CLIPSegConfig, CLIPSegForImageSegmentation
+from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
+from transformers import CLIPModel
 
-from vlam_ros.models import Checkpoint, Preprocessing, load_checkpoint, load_clip
+from vlam_ros.evaluation.speed.subjects import full_size
+from vlam_ros.models import Checkpoint, load_checkpoint, load_clip
 from vlam_ros.models.loader import EMBEDDED
-from vlam_ros.perception import Grounder, clip, preprocess
+from vlam_ros.perception import Grounder, preprocess, texts
 from vlam_ros.types import Uint8Array
 
 Picture = Callable[..., Uint8Array]
@@ -57,18 +58,7 @@ def test_masks_equal_forward_of_transformers(
 
 
 def test_masks_equal_forward_on_a_full_size_model(picture: Picture) -> None:
-    torch.manual_seed(0)
-    # CLIPSeg rd64 with its usual ViT-B/16; the defaults are a text tower of ViT-B.
-    config = CLIPSegConfig(
-        vision_config={"patch_size": 16, "image_size": 352}, extract_layers=[3, 6, 9], reduce_dim=64
-    )
-    config.text_config.bos_token_id, config.text_config.eos_token_id = 0, 1
-    model = CLIPSegForImageSegmentation(config).eval()
-    preprocessing = Preprocessing(352, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    checkpoint = Checkpoint(
-        model, tiny_tokenizer(), preprocessing, None, "rd64", model.device, model.dtype
-    )
-    assert_equals_forward(checkpoint, picture(480, 640))
+    assert_equals_forward(full_size(), picture(480, 640))
 
 
 @pytest.mark.skipif(
@@ -139,7 +129,7 @@ def test_a_text_is_encoded_once(
 def test_the_text_cache_is_bounded_and_forgets_what_was_not_asked_longest(
     tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clip, "TEXT_CACHE", 3)
+    monkeypatch.setattr(texts, "TEXT_CACHE", 3)
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
     grounder = Grounder(checkpoint)
     encoded = count_calls(monkeypatch, checkpoint.model.clip.text_projection)

@@ -42,7 +42,7 @@ class ToldPipeline(Pipeline):
 
     def __init__(self) -> None:
         clip: Any = WordClip()
-        clip.name, clip.device, clip.dtype = "words", "cpu", "float32"
+        clip.name, clip.backend, clip.device, clip.precision = "words", "torch", "cpu", "float32"
         perceiver: Any = ToldPerceiver([CUP, PLATE])
         super().__init__(clip, perceiver, policy(), settings().action)
         self.observations: list[Observation] = []

@@ -39,15 +39,36 @@ def encode_pixels(
 
     Only the class token is projected unless the `patches` are asked for.
     """
+    read = activations(model, pixels)
+    return VisionStates(read, embed(model, read[deepest(model.extract_layers)], patches))
+
+
+def activations(model: CLIPSegForImageSegmentation, pixels: Tensor) -> tuple[Tensor, ...]:
+    """The part of `encode_pixels` that the decoder reads, float[B,1+N,width] each."""
     tower = model.clip.vision_model
     states = tower.pre_layrnorm(tower.embeddings(pixels, interpolate_pos_encoding=True))
     after_layer = []
-    for layer in tower.encoder.layers:
+    for layer in tower.encoder.layers[: max(model.extract_layers) + 1]:
         states = layer(states, None)
         after_layer.append(states)
+    return tuple(after_layer[i] for i in model.extract_layers)
+
+
+def deepest(extract_layers: Sequence[int]) -> int:
+    """Which of the activations is of the deepest layer."""
+    return list(extract_layers).index(max(extract_layers))
+
+
+def embed(model: CLIPSegForImageSegmentation, states: Tensor, patches: bool = False) -> Tensor:
+    """The rest of `encode_pixels`, from the deepest of the activations on: its tokens
+    float[B,1+N,projection], or the first alone float[B,1,projection].
+    """
+    tower = model.clip.vision_model
+    for layer in tower.encoder.layers[max(model.extract_layers) + 1 :]:
+        states = layer(states, None)
     last = states if patches else states[:, :1]
-    tokens = model.clip.visual_projection(tower.post_layernorm(last))
-    return VisionStates(tuple(after_layer[i] for i in model.extract_layers), tokens)
+    tokens: Tensor = model.clip.visual_projection(tower.post_layernorm(last))
+    return tokens
 
 
 def encode_texts(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from transformers import (
     CLIPModel,
     CLIPProcessor,
+    CLIPSegConfig,
     CLIPSegForImageSegmentation,
     CLIPSegProcessor,
     CLIPTokenizer,
@@ -27,14 +27,15 @@ from transformers import (
 )
 
 from vlam_ros.errors import ModelError
+from vlam_ros.models.backends import Backend, TorchBackend, load_exported
 from vlam_ros.models.calibration import FILE_NAME, Calibration
+from vlam_ros.models.checkpoint import Checkpoint, Preprocessing
 
 EMBEDDED = Path(__file__).with_name("embedded")
 """The folder of the checkpoint that comes with the package."""
 
-RESAMPLING = {2: "bilinear", 3: "bicubic"}
-"""The image processors' resampling filters (Pillow's numbers) that preprocessing can repeat."""
-
+BACKENDS = ("torch", "onnxruntime", "tensorrt", "openvino")
+DEVICES = ("auto", "cpu", "cuda")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # A checkpoint is complete with one file of each row.
@@ -48,55 +49,38 @@ _PARTS = (
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a picture becomes pixel values: resized to `size` x `size`, scaled to 0..1, normalised.
-
-    With `centre_crop` the picture's middle square is taken, otherwise it is squeezed.
-    """
-
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    resampling: str = "bilinear"
-    centre_crop: bool = False
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A loaded model with all that belongs to it.
-
-    `model` is a CLIPSegForImageSegmentation from `load_checkpoint`, a CLIPModel from `load_clip`,
-    in evaluation mode. `notes` says what was decided automatically or is missing.
-    """
-
-    model: Any
-    tokenizer: CLIPTokenizer
-    preprocessing: Preprocessing
-    calibration: Calibration | None
-    name: str
-    device: torch.device
-    dtype: torch.dtype
-    notes: tuple[str, ...] = ()
-
-
 def load_checkpoint(
-    name_or_path: str | Path = "embedded", device: str = "auto", dtype: str = "auto"
+    name_or_path: str | Path = "embedded",
+    device: str = "auto",
+    dtype: str = "auto",
+    backend: str = "torch",
+    compiled: bool = False,
 ) -> Checkpoint:
     """Load a CLIPSeg checkpoint.
 
     Args:
-        name_or_path: "embedded", a folder, or a Hugging Face id as `CIDAS/clipseg-rd64-refined`.
+        name_or_path: "embedded", a folder, or a Hugging Face id as `CIDAS/clipseg-rd64-refined`;
+            for backends other than torch a folder that `vlam export` wrote.
         device: "auto" (the GPU if there is one), "cpu" or "cuda".
-        dtype: "float32", "bfloat16", "float16" or "auto": float32 on the CPU, because few CPUs
-            calculate in half precision and the others emulate it slower than float32; on a GPU
-            bfloat16, which cannot overflow where float32 does not, or float16 where it is too old.
+        dtype: "float32", "bfloat16", "float16", "int8" or "auto". With torch that is float32 on the
+            CPU, because few CPUs calculate in half precision and the others emulate it slower than
+            float32; on a GPU bfloat16, which cannot overflow where float32 does not, or float16
+            where it is too old. TensorRT's is float16, the others' float32.
+        backend: one of BACKENDS.
+        compiled: with torch, whether to compile the model; see TorchBackend.
 
     Raises:
         ModelError: no such folder or id, a file is missing or damaged, the checkpoint is not a
-            CLIPSeg, or the device or dtype cannot be had.
+            CLIPSeg, or the backend, device or dtype cannot be had.
     """
-    return _load(name_or_path, device, dtype, CLIPSegForImageSegmentation, CLIPSegProcessor)
+    if backend == "torch":
+        kinds = (CLIPSegForImageSegmentation, CLIPSegProcessor)
+        return _load(name_or_path, device, dtype, *kinds, compiled)
+    if backend not in BACKENDS:
+        raise ModelError(f"backend must be {', '.join(BACKENDS)}, got {backend!r}")
+    if compiled:
+        raise ModelError(f"only backend torch can be compiled, {backend} always is")
+    return _load_exported(name_or_path, device, dtype, backend)
 
 
 def load_clip(name_or_path: str | Path, device: str = "auto", dtype: str = "auto") -> Checkpoint:
@@ -105,8 +89,14 @@ def load_clip(name_or_path: str | Path, device: str = "auto", dtype: str = "auto
 
 
 def _load(
-    name_or_path: str | Path, device: str, dtype: str, model_class: Any, processor_class: Any
+    name_or_path: str | Path,
+    device: str,
+    dtype: str,
+    model_class: Any,
+    processor_class: Any,
+    compiled: bool = False,
 ) -> Checkpoint:
+    _require_device(device)
     torch_device, torch_dtype, notes = _placement(device, dtype)
     name, folder = str(name_or_path), _folder(name_or_path)
     source = name if folder is None else str(folder)
@@ -134,11 +124,40 @@ def _load(
             f"{name} lacks {len(absent)} weights of a {model_class.__name__}, {absent[0]} the "
             "first: the file is incomplete or belongs to another model; get it again"
         )
-    _require_tokenizer(name, processor.tokenizer, model.config.text_config.vocab_size)
+    backend = TorchBackend(model.to(torch_device).eval(), compiled)
+    return _checkpoint(name, folder, backend, model.config, processor, notes)
+
+
+def _load_exported(name_or_path: str | Path, device: str, dtype: str, backend: str) -> Checkpoint:
+    _require_device(device)
+    name, folder = str(name_or_path), _folder(name_or_path)
+    if folder is None:
+        raise ModelError(
+            f"backend {backend} runs what `vlam export --model {name} --output FOLDER` writes: "
+            "give that FOLDER as the model"
+        )
+    try:
+        kind = PreTrainedConfig.get_config_dict(folder)[0].get("model_type")
+        _require_kind(name, kind, CLIPSegConfig.model_type)
+        config = CLIPSegConfig.from_pretrained(folder, local_files_only=True)
+        processor = CLIPSegProcessor.from_pretrained(folder, local_files_only=True)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(_explanation(name, folder, error)) from error
+    graphs = load_exported(folder, backend, device, dtype, config)
+    return _checkpoint(name, folder, graphs, config, processor, [])
+
+
+def _checkpoint(
+    name: str, folder: Path | None, backend: Backend, config: Any, processor: Any, notes: list[str]
+) -> Checkpoint:
+    """Put together what was loaded, after a look at whether it fits together."""
+    _require_tokenizer(name, processor.tokenizer, config.text_config.vocab_size)
     calibration = None if folder is None else Calibration.load(folder)
     if calibration is None:
         notes.append(f"{name} has no {FILE_NAME}: nothing it sees counts as found")
-    elif calibration.crop_size % (patch := model.config.vision_config.patch_size):
+    elif calibration.crop_size % (patch := config.vision_config.patch_size):
         raise ModelError(
             f"{name}: crop_size {calibration.crop_size} in {FILE_NAME} is not a multiple of the "
             f"patch, {patch} pixels: calibrate the checkpoint again"
@@ -146,13 +165,12 @@ def _load(
     for note in notes:
         _log.warning(note)
     return Checkpoint(
-        model=model.to(torch_device).eval(),
-        tokenizer=processor.tokenizer,
-        preprocessing=_preprocessing(name, processor.image_processor),
+        backend=backend,
+        config=config,
+        processor=processor,
+        preprocessing=Preprocessing.of(name, processor.image_processor),
         calibration=calibration,
         name=name,
-        device=torch_device,
-        dtype=torch_dtype,
         notes=tuple(notes),
     )
 
@@ -160,10 +178,10 @@ def _load(
 def _placement(device: str, dtype: str) -> tuple[torch.device, torch.dtype, list[str]]:
     """The device and dtype to use, and what was decided here rather than asked for."""
     notes = []
-    if device not in ("auto", "cpu", "cuda"):
-        raise ModelError(f"device must be auto, cpu or cuda, got {device!r}")
     if dtype != "auto" and dtype not in DTYPES:
-        raise ModelError(f"dtype must be auto, {', '.join(DTYPES)}, got {dtype!r}")
+        raise ModelError(
+            f"dtype must be auto, {', '.join(DTYPES)} with backend torch, got {dtype!r}"
+        )
     if device == "cuda" and not torch.cuda.is_available():
         build = "is a CPU build" if torch.version.cuda is None else "finds no GPU"
         raise ModelError(
@@ -215,6 +233,11 @@ def _missing(is_there: Callable[[str], bool]) -> str:
     return ""
 
 
+def _require_device(device: str) -> None:
+    if device not in DEVICES:
+        raise ModelError(f"device must be {', '.join(DEVICES)}, got {device!r}")
+
+
 def _require_kind(name: str, kind: str | None, expected: str) -> None:
     if kind != expected:
         raise ModelError(
@@ -246,30 +269,4 @@ def _explanation(name: str, folder: Path | None, error: Exception) -> str:
         f"With network, check the id; without, run `hf download {name} --local-dir FOLDER` where "
         "there is some and give FOLDER as the model, or use 'embedded', which needs no download. "
         f"Cause: {error}"
-    )
-
-
-def _preprocessing(name: str, processor: Any) -> Preprocessing:
-    """What the checkpoint's image processor does; ModelError if it is nothing we can repeat."""
-    crops = bool(getattr(processor, "do_center_crop", False))
-    size = processor.crop_size if crops else processor.size
-    steps = (processor.do_resize, processor.do_rescale, processor.do_normalize)
-    if (
-        not all(steps)
-        or not size.height
-        or size.height != size.width
-        or (crops and processor.size.shortest_edge != size.height)
-        or processor.resample not in RESAMPLING
-        or abs(processor.rescale_factor * 255 - 1) > 1e-6
-    ):
-        raise ModelError(
-            f"the image processor of {name} must resize to a square (bilinear or bicubic), rescale "
-            f"by 1/255 and normalise, got {processor.to_dict()}"
-        )
-    return Preprocessing(
-        size=int(size.height),
-        mean=tuple(processor.image_mean),
-        std=tuple(processor.image_std),
-        resampling=RESAMPLING[processor.resample],
-        centre_crop=crops,
     )

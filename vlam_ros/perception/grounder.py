@@ -2,7 +2,8 @@
 
 `CLIPSegForImageSegmentation.forward` runs the vision tower once per prompt. Here the picture is
 encoded once; its CLIP embedding and the activations that the decoder reads serve any number of
-prompts, which go through the decoder as one batch. The results are those of `forward`.
+prompts, which go through the decoder as one batch. The results are those of `forward`. On a GPU
+nothing waits for it before the masks are fetched.
 
 CLIPSeg: Lüddecke and Ecker, "Image Segmentation Using Text and Image Prompts", CVPR 2022.
 """
@@ -10,18 +11,19 @@ CLIPSeg: Lüddecke and Ecker, "Image Segmentation Using Text and Image Prompts",
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
-from vlam_ros.models import Calibration, Checkpoint, load_checkpoint, load_clip
-from vlam_ros.models.clipseg import decode_masks
-from vlam_ros.perception.clip import Clip
+from vlam_ros.models import Activations, Calibration, Checkpoint, load_checkpoint, load_clip
 from vlam_ros.perception.preprocess import preprocess
+from vlam_ros.perception.texts import TextEmbeddings
 from vlam_ros.types import Uint8Array
 
 Float32Array = npt.NDArray[np.float32]
@@ -29,15 +31,20 @@ Float32Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What one pass of the vision tower knows of a picture.
+    """What the vision tower knows of a picture.
 
-    `activations` are [1,1+patches,width], one per extract layer of the decoder, deepest last;
-    `embedding` is the normalised CLIP embedding float32[1,D]; `size` the picture's (height, width).
+    `activations` are what the decoder reads; `size` is the picture's (height, width). The rest of
+    the tower is run when the embedding is first asked for.
     """
 
-    activations: tuple[torch.Tensor, ...]
-    embedding: torch.Tensor
+    activations: Activations
     size: tuple[int, int]
+    _embed: Callable[[], torch.Tensor]
+
+    @cached_property
+    def embedding(self) -> torch.Tensor:
+        """The normalised CLIP embedding float32[1,D]."""
+        return functional.normalize(self._embed().float(), dim=-1)
 
 
 class Grounder:
@@ -49,14 +56,15 @@ class Grounder:
 
     def __init__(self, checkpoint: Checkpoint, clip: Checkpoint | None = None) -> None:
         """Use a CLIPSeg checkpoint, and for `similarity` and `text_similarity` a separate CLIP."""
-        self.name, self.device, self.dtype = checkpoint.name, checkpoint.device, checkpoint.dtype
+        self._backend = checkpoint.backend
+        self.name, self.backend = checkpoint.name, checkpoint.backend.name
+        self.device, self.precision = checkpoint.backend.device, checkpoint.backend.precision
         self.notes = checkpoint.notes + (clip.notes if clip else ())
         self.calibration = _calibration(checkpoint, clip)
         self._preprocessing = checkpoint.preprocessing
-        self._model = checkpoint.model
-        self._clip = Clip(checkpoint)
-        self._skill_clip = Clip(clip) if clip else self._clip
-        self._skill_preprocessing = clip.preprocessing if clip else None
+        self._texts = TextEmbeddings(checkpoint)
+        self._clip = clip
+        self._skill_texts = TextEmbeddings(clip) if clip else self._texts
 
     @classmethod
     def from_pretrained(
@@ -65,17 +73,21 @@ class Grounder:
         device: str = "auto",
         dtype: str = "auto",
         clip: str = "",
+        backend: str = "torch",
+        compiled: bool = False,
     ) -> Grounder:
-        """Load a CLIPSeg checkpoint, and a separate CLIP if one is named.
+        """Load a CLIPSeg checkpoint, and a separate CLIP, always run by PyTorch, if one is named.
 
         Arguments and errors are those of `vlam_ros.models.load_checkpoint`.
         """
-        checkpoint = load_checkpoint(name_or_path, device, dtype)
-        return cls(checkpoint, load_clip(clip, device, dtype) if clip else None)
+        checkpoint = load_checkpoint(name_or_path, device, dtype, backend, compiled)
+        if not clip:
+            return cls(checkpoint)
+        return cls(checkpoint, load_clip(clip, device, dtype if backend == "torch" else "auto"))
 
     def preprocess(self, image: Uint8Array) -> torch.Tensor:
-        """Pixel values float32[1,3,S,S] of a picture uint8[H,W,3] RGB."""
-        return preprocess(image, self._preprocessing)
+        """Pixel values float32[1,3,S,S] of a picture uint8[H,W,3] RGB, on the models' device."""
+        return preprocess(image, self._preprocessing, device=self.device)
 
     def encode_image(self, image: Uint8Array) -> ImageFeatures:
         """One vision pass over a picture uint8[H,W,3] RGB, shared by CLIP and CLIPSeg.
@@ -87,35 +99,31 @@ class Grounder:
 
     def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
         """The vision pass of `encode_image`, on the picture's preprocessed pixels."""
-        embedding, states = self._clip.pictures(pixels)
-        if self._skill_preprocessing is not None:
-            embedding, _ = self._skill_clip.pictures(preprocess(image, self._skill_preprocessing))
-        if self.device.type == "cuda":
-            # Otherwise the time of this pass is counted where its result is first read.
-            torch.cuda.synchronize(self.device)
-        return ImageFeatures(states.activations, embedding, image.shape[:2])
+        activations = self._backend.encode_pixels(pixels)
+        embed = partial(self._backend.embed, activations)
+        if self._clip is not None:
+            embed = partial(_embed, self._clip, image)
+        return ImageFeatures(activations, image.shape[:2], embed)
 
-    @torch.inference_mode()
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> Float32Array:
         """Mask logits float32[P,h,w] of P >= 1 prompts, in one decoder batch."""
         if not prompts:
             raise ValueError("segment needs at least one prompt")
-        conditions = self._clip.texts(prompts)
-        pictures = torch.zeros(len(prompts), dtype=torch.long, device=self.device)
-        logits = decode_masks(self._model, features.activations, conditions, pictures)
+        conditions = self._texts(prompts)
+        pictures = torch.zeros(len(prompts), dtype=torch.long)
+        logits = self._backend.decode_masks(features.activations, conditions, pictures)
         return logits.float().cpu().numpy()
 
     def similarity(self, features: ImageFeatures, texts: Sequence[str]) -> Float32Array:
         """CLIP cosines float32[T] of the whole picture with texts."""
-        directions = self._skill_clip.text_directions(texts)
+        directions = self._skill_texts.directions(texts)
         return (features.embedding @ directions.T)[0].cpu().numpy()
 
     def text_similarity(self, text: str, texts: Sequence[str]) -> Float32Array:
         """CLIP cosines float32[T] of one text with others."""
-        own = self._skill_clip.text_directions([text])
-        return (own @ self._skill_clip.text_directions(texts).T)[0].cpu().numpy()
+        own = self._skill_texts.directions([text])
+        return (own @ self._skill_texts.directions(texts).T)[0].cpu().numpy()
 
-    @torch.inference_mode()
     def look_twice(
         self,
         crops: Sequence[Uint8Array],
@@ -139,18 +147,23 @@ class Grounder:
         if not crops:
             return np.zeros((0, len(texts)), np.float32), []
         size = self.calibration.crop_size if self.calibration else None
-        pixels = torch.cat([preprocess(crop, self._preprocessing, size) for crop in crops])
-        embeddings, states = self._clip.pictures(pixels)
-        cosines = embeddings @ self._clip.text_directions(texts).T
-        counts = [len(some) for some in prompts]
-        conditions = self._clip.texts([prompt for some in prompts for prompt in some])
-        each = torch.repeat_interleave(
-            torch.arange(len(crops), device=self.device),
-            torch.tensor(counts, device=self.device),
+        pixels = torch.cat(
+            [preprocess(crop, self._preprocessing, size, self.device) for crop in crops]
         )
-        logits = decode_masks(self._model, states.activations, conditions, each)
+        activations = self._backend.encode_pixels(pixels)
+        embeddings = functional.normalize(self._backend.embed(activations).float(), dim=-1)
+        cosines = embeddings @ self._texts.directions(texts).T
+        counts = [len(some) for some in prompts]
+        conditions = self._texts([prompt for some in prompts for prompt in some])
+        each = torch.repeat_interleave(torch.arange(len(crops)), torch.tensor(counts))
+        logits = self._backend.decode_masks(activations, conditions, each)
         by_crop = logits.float().cpu().split(counts)
         return cosines.cpu().numpy(), [masks.numpy() for masks in by_crop]
+
+
+def _embed(clip: Checkpoint, image: Uint8Array) -> torch.Tensor:
+    pixels = preprocess(image, clip.preprocessing, device=clip.backend.device)
+    return clip.backend.embed(clip.backend.encode_pixels(pixels))
 
 
 def _calibration(checkpoint: Checkpoint, clip: Checkpoint | None) -> Calibration | None:

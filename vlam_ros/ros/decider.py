@@ -42,8 +42,12 @@ class Models(Protocol):
         """Where it runs."""
 
     @property
-    def dtype(self) -> object:
-        """In which precision."""
+    def backend(self) -> str:
+        """What runs it."""
+
+    @property
+    def precision(self) -> str:
+        """In which it calculates."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -65,8 +69,9 @@ def describe(models: Models) -> dict[str, str]:
     """For diagnostics: which models run where."""
     return {
         "model": models.name,
+        "backend": models.backend,
         "device": str(models.device),
-        "dtype": str(models.dtype),
+        "precision": models.precision,
         "notes": "; ".join(models.notes),
     }
 

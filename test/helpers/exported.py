@@ -1,0 +1,33 @@
+"""The tiny checkpoint and what `vlam export` makes of it, made once for all tests."""
+
+from __future__ import annotations
+
+import atexit
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
+
+from vlam_ros.models import load_checkpoint
+from vlam_ros.models.export import export
+
+
+class Exported(NamedTuple):
+    """Folders of a calibrated checkpoint's weights, and of its graphs in float32 and int8."""
+
+    weights: Path
+    graphs: Path
+
+
+@cache
+def exported_tiny() -> Exported:
+    """For reading only."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    weights = save_tiny_checkpoint(Path(folder.name) / "weights", extract_layers=[0, 1])
+    CALIBRATION.save(weights)
+    graphs = Path(folder.name) / "graphs"
+    export(load_checkpoint(weights, "cpu", "float32"), graphs, int8=True)
+    return Exported(weights, graphs)

@@ -1,0 +1,49 @@
+"""What each way costs before its first picture, and in memory: in a process of its own."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from vlam_ros.errors import ModelError
+from vlam_ros.evaluation.report import Row
+from vlam_ros.evaluation.speed.subjects import Subject
+from vlam_ros.evaluation.speed.ways import load
+from vlam_ros.types import Uint8Array
+
+
+def rows(
+    subject: Subject, names: Sequence[str], picture: Uint8Array, prompts: Sequence[str]
+) -> Iterator[Row]:
+    """Seconds to load and of the first picture, and the peak of memory (MB) after three, each way
+    alone. What this machine cannot do is left out.
+    """
+    for name in names:
+        # A pool of its own: a process's peak of memory never falls.
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            try:
+                figures = pool.submit(_start, name, subject, picture, tuple(prompts)).result()
+            except ModelError:
+                continue
+        title = f"{subject.name}, {len(prompts)} prompts, {name}"
+        for what, value in zip(
+            ("load (s)", "first picture (s)", "peak memory (MB)"), figures, strict=True
+        ):
+            yield Row(f"{title}: {what}", value, 1)
+
+
+def _start(
+    name: str, subject: Subject, picture: Uint8Array, prompts: tuple[str, ...]
+) -> tuple[float, float, float]:
+    times = [time.perf_counter()]
+    way = load(name, subject)
+    times.append(time.perf_counter())
+    way.masks(picture, prompts)
+    times.append(time.perf_counter())
+    for _ in range(2):
+        way.masks(picture, prompts)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return times[1] - times[0], times[2] - times[1], peak

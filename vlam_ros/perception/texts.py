@@ -1,0 +1,55 @@
+"""Embeddings of texts, remembered by string."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+
+import torch
+from torch.nn import functional
+
+from vlam_ros.models import Checkpoint
+
+TEXT_CACHE = 1024
+"""Text embeddings kept; an instruction with its competitors needs some dozens."""
+
+
+class TextEmbeddings:
+    """The text tower of a checkpoint, each text run once."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._backend = checkpoint.backend
+        self._tokenizer = checkpoint.tokenizer
+        self._longest = checkpoint.config.text_config.max_position_embeddings
+        self._width = checkpoint.config.projection_dim
+        self._cache: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """Text embeddings [T,D], not normalised: CLIPSeg's decoder is conditioned on these."""
+        with self._lock:
+            known = {text: self._cache[text] for text in texts if text in self._cache}
+        if new := [text for text in dict.fromkeys(texts) if text not in known]:
+            known.update(zip(new, self._encode(new), strict=True))
+        with self._lock:
+            for text, embedding in known.items():
+                self._cache[text] = embedding
+                self._cache.move_to_end(text)
+            while len(self._cache) > TEXT_CACHE:
+                self._cache.popitem(last=False)
+        if not texts:
+            return torch.zeros((0, self._width), device=self._backend.device)
+        return torch.stack([known[text] for text in texts])
+
+    def directions(self, texts: Sequence[str]) -> torch.Tensor:
+        """Normalised text embeddings float32[T,D]: their products are cosines."""
+        return functional.normalize(self(texts).float(), dim=-1)
+
+    def _encode(self, texts: list[str]) -> torch.Tensor:
+        # Padding and mask as CLIPSegProcessor makes them; texts longer than the tower can read
+        # lose their end, as they do in CLIP.
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
+        )
+        return self._backend.encode_texts(tokens.input_ids, tokens.attention_mask)
