@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,35 +38,60 @@ def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Running:
+    """A process that was started, and the file that it prints to."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raise VlamError once it has ended."""
+        if (code := self.process.poll()) is not None:
+            raise VlamError(f"{self.name} ended with code {code}: {last_line(self.log)}")
+
+
 @contextmanager
-def node_process(
-    name: str, parameters: Mapping[str, Any], log: Path
-) -> Iterator[Callable[[], None]]:
-    """Run a node as a process that ends with the context, also where SIGTERM ends that.
+def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
+    """Run a process that ends with the context, also where SIGTERM ends that.
 
     Args:
-        name: of the node, as "vlam_node".
-        parameters: by dotted name, over the package's defaults.
-        log: file for what the node prints.
-
-    Yields:
-        A function that raises VlamError once the process has ended.
+        name: for people.
+        command: its command line.
+        log: file for what it prints.
     """
+    output = open_log(log)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
+    with output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield Running(name, process, log)
+        finally:
+            end(process, END_PATIENCE)
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def running_node(name: str, parameters: Mapping[str, Any], log: Path) -> Iterator[Running]:
+    """Run a node, as "vlam_node", with parameters by dotted name over the package's defaults."""
     from vlam_ros.resources import resource_path
     from vlam_ros.ros.up import node_command
 
     command = node_command(name, resource_path("config/vlam.yaml"), namespace="")
     for parameter, value in parameters.items():
         command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, which ROS reads
-    output = open_log(log)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
-    with output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            yield lambda: _check(name, process, log)
-        finally:
-            end(process, END_PATIENCE)
-            signal.signal(signal.SIGTERM, before)
+    with running(name, command, log) as node:
+        yield node
+
+
+@contextmanager
+def node_process(
+    name: str, parameters: Mapping[str, Any], log: Path
+) -> Iterator[Callable[[], None]]:
+    """As `running_node`; yields a function that raises VlamError once the process has ended."""
+    with running_node(name, parameters, log) as node:
+        yield node.check
 
 
 @contextmanager
@@ -123,8 +149,3 @@ def end(process: subprocess.Popen[bytes], patience: float) -> int:
 
 def _exit(code: int) -> None:
     raise SystemExit(code)
-
-
-def _check(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    if (code := process.poll()) is not None:
-        raise VlamError(f"{name} ended with code {code}: {last_line(log)}")

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from vlam_ros.configuration import Settings
@@ -31,6 +30,7 @@ from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.outputs import Outputs
 from vlam_ros.ros.parameters import NodeParameters
+from vlam_ros.ros.pictures import PictureInputs
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
 from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
@@ -73,11 +73,8 @@ class VlamNode(ManagedNode):
         self._inputs = SensorInputs(
             self, self._settings, self._transforms, self.reporter.complain, self._on_depth
         )
+        self._pictures = PictureInputs(self, self._on_image)
         self._subscribed = [
-            self.create_subscription(Image, "image", self._on_image, qos.PICTURE),
-            self.create_subscription(
-                CompressedImage, "image/compressed", self._on_image, qos.PICTURE
-            ),
             self.create_subscription(String, "instruction", self._on_instruction, qos.INSTRUCTION),
             self.create_subscription(String, "replan", self._on_replan, qos.INSTRUCTION),
         ]
@@ -115,6 +112,7 @@ class VlamNode(ManagedNode):
         """Give up models and subscriptions."""
         del self._pipeline
         self._inputs.destroy()
+        self._pictures.destroy()
         for subscription in self._subscribed:
             self.destroy_subscription(subscription)
         return super().on_cleanup(state)
@@ -238,6 +236,7 @@ class VlamNode(ManagedNode):
             return None
         return {
             "pictures passed over": str(self._loop.passed_over),
+            "pictures lost": str(self._pictures.lost),
             **self._inputs.latest.ages(self.now()),
             **describe(self._pipeline.grounder),
         }

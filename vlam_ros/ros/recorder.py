@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ from vlam_ros.replay.collected import ROLES as DECISIONS
 from vlam_ros.replay.roles import FUSED
 from vlam_ros.ros.clock_times import ClockTimes
 from vlam_ros.ros.message_types import message_class
+from vlam_ros.ros.pictures import Numbers
 from vlam_ros.ros.session import Session, Watch, ignore
 from vlam_ros.ros.topics import INPUTS, OUTPUTS
 
@@ -93,7 +94,7 @@ class Recorder(Session):
         self._tell = tell
         self._subscriptions: dict[str, Subscription] = {}
         self._offered: dict[str, RecordedQos] = {}
-        self._sequence: dict[str, int] = {}
+        self._numbers: defaultdict[str, Numbers] = defaultdict(Numbers)
         self._early = 0
         self.kinds: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
@@ -191,7 +192,8 @@ class Recorder(Session):
                     subscription.handle.take_message, subscription.msg_type, subscription.raw
                 )
                 for data, info in iter(take, None):
-                    self._count_lost(topic, info)
+                    publishers = subscription.get_publisher_count()
+                    self.lost[topic] += self._numbers[topic].lost_before(info, publishers)
                     come.append((_received(info), _Message(topic, data)))
         come.sort(key=lambda c: c[0])
         if self._times is None:
@@ -206,16 +208,6 @@ class Recorder(Session):
                 self._early += 0 if self._times.started else len(message.data)
         if not self._times.started and self._early > EARLY_BYTES:
             raise BagError(f"{self._early / 1e6:.0f} MB came and wait: {_NO_CLOCK}")
-
-    def _count_lost(self, topic: str, info: Mapping[str, Any]) -> None:
-        """Publishers number their messages; whose number it is is not told."""
-        number = info.get("publication_sequence_number")
-        if not isinstance(number, int) or self._subscriptions[topic].get_publisher_count() != 1:
-            self._sequence.pop(topic, None)
-            return
-        last = self._sequence.get(topic, number)
-        self.lost[topic] += max(0, number - last - 1)
-        self._sequence[topic] = number
 
     def _write_all(self, messages: Iterable[tuple[int, _Message]]) -> None:
         for now, (topic, data) in messages:

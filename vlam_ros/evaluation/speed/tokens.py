@@ -23,7 +23,7 @@ def rows() -> Iterator[Row]:
     """
     action = Settings.load().action
     commands = ("stop", "go_to", "pick_up", "place")
-    tokenizer = ActionTokenizer(ActionSpace(commands, action.low, action.high, action.bins))
+    tokenizer = ActionTokenizer(ActionSpace.of(commands, action.low, action.high, action.bins))
     random = np.random.default_rng(0)
     values = np.empty((ROWS, 5))
     values[:, 0] = random.integers(len(commands), size=ROWS)

@@ -1,0 +1,66 @@
+"""The camera's pictures, raw or compressed, and how many of them never came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from vlam_ros.ros import qos
+
+_TOPICS = ((Image, "image"), (CompressedImage, "image/compressed"))
+
+
+class Numbers:
+    """Finds what of a topic did not come by the numbers that publishers give their messages."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def lost_before(self, info: Mapping[str, Any], publishers: int) -> int:
+        """How many messages are lacking between the last one and this.
+
+        Args:
+            info: what the middleware tells of this one; not whose number it is.
+            publishers: of the topic. Of more than one nothing can be said.
+        """
+        number = info.get("publication_sequence_number")
+        if not isinstance(number, int) or publishers != 1:
+            self._last = None
+            return 0
+        last, self._last = self._last, number
+        return 0 if last is None else max(0, number - last - 1)
+
+
+class PictureInputs:
+    """Hands on every picture that is taken from its topic.
+
+    `lost` counts those that were not: with room for one, the middleware drops a picture that the
+    node was too busy to take before the next came. rclpy before 4 (Humble) does not tell.
+    """
+
+    def __init__(self, node: Node, on_picture: Callable[[Any], None]) -> None:
+        """Subscribe to both transports."""
+        self._node = node
+        self.lost = 0
+        self._subscriptions = [self._subscribe(*topic, on_picture) for topic in _TOPICS]
+
+    def destroy(self) -> None:
+        """End the subscriptions."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _subscribe(self, kind: type, topic: str, on_picture: Callable[[Any], None]) -> Subscription:
+        numbers = Numbers()
+
+        def on_numbered(message: Any, info: Mapping[str, Any]) -> None:
+            self.lost += numbers.lost_before(info, subscription.get_publisher_count())
+            on_picture(message)
+
+        tells_numbers = hasattr(Subscription, "CallbackType")
+        callback: Callable[..., None] = on_numbered if tells_numbers else on_picture
+        subscription = self._node.create_subscription(kind, topic, callback, qos.PICTURE)
+        return subscription
