@@ -39,6 +39,7 @@ class ModelSettings:
     """Which checkpoints are used, and on what."""
 
     name_or_path: str = parameter("CLIPSeg checkpoint: 'embedded', a folder or a hub id")
+    adapter: str = parameter("what was tuned on the checkpoint, a folder or a file; empty: nothing")
     backend: str = parameter(
         "what runs it; all but torch need a folder that `vlam export` wrote",
         choices=("torch", "onnxruntime", "tensorrt", "openvino"),

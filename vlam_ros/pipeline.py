@@ -76,6 +76,7 @@ class Pipeline:
             clip=model.clip,
             backend=model.backend,
             compiled=model.compiled,
+            adapter=model.adapter,
         )
         return cls(grounder, Perceiver(grounder, settings.perception), policy, action)
 

@@ -8,6 +8,7 @@ from transformers import CLIPImageProcessor, ViTImageProcessor
 from vlam_ros.errors import ImageError
 from vlam_ros.models import Preprocessing
 from vlam_ros.perception import preprocess
+from vlam_ros.perception.preprocess import resized
 from vlam_ros.types import Uint8Array
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -35,6 +36,19 @@ def test_pixels_differ_by_at_most_2_of_255_from_the_processors(
     assert ours.shape == (1, 3, size, size)
     assert ours.dtype == torch.float32
     assert (denormalised(ours) - denormalised(theirs)).abs().max() <= 2 / 255
+
+
+@pytest.mark.parametrize(("resampling", "apart"), [("bilinear", 1), ("bicubic", 4)])
+def test_resized_in_float_as_on_a_gpu_pixels_are_nearly_the_same(
+    picture: Picture, resampling: str, apart: int
+) -> None:
+    image, how = torch.from_numpy(picture(480, 640)), Preprocessing(160, MEAN, STD, resampling)
+    on_cpu = resized(image, how, 160)
+    on_gpu = resized(image.float(), how, 160)
+    assert on_gpu.min() >= 0
+    assert on_gpu.max() <= 255
+    assert torch.equal(on_gpu, on_gpu.round())
+    assert (on_gpu - on_cpu).abs().max() <= apart
 
 
 def test_another_size_than_the_checkpoints_can_be_asked_for(picture: Picture) -> None:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
+
+if TYPE_CHECKING:
+    from vlam_ros.types import Uint8Array
+
+TYPICAL = 32
+"""Pictures of a bag by which ranges are fixed."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -22,14 +30,22 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FOLDER", help="to be made, not to exist"
     )
+    parser.add_argument("--adapter", default="", metavar="PATH", help="to be merged into it")
     parser.add_argument("--int8", action="store_true", help="also in int8, for model.dtype int8")
+    parser.add_argument(
+        "--typical",
+        type=Path,
+        metavar="BAG",
+        help="with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its pictures",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Load, write, and say what can be done with it."""
-    from vlam_ros.errors import ModelError
+    """Load, write, and say what was written."""
+    from vlam_ros.errors import ConfigurationError, ModelError
     from vlam_ros.models import load_checkpoint
+    from vlam_ros.perception import preprocess
 
     try:
         from vlam_ros.models.export import OPSET, export
@@ -37,9 +53,43 @@ def run(options: argparse.Namespace) -> int:
         raise ModelError(
             f"`vlam export` needs more packages: `pip install 'vlam_ros[export]'`. Cause: {error}"
         ) from error
+    if options.typical and not options.int8:
+        raise ConfigurationError("--typical is for --int8: give both, or neither")
     folder = options.output.expanduser()
-    checkpoint = load_checkpoint(options.model, "cpu", "float32")
-    export(checkpoint, folder, int8=options.int8)
+    checkpoint = load_checkpoint(options.model, "cpu", "float32", adapter=options.adapter)
+    pixels = None
+    if options.typical:
+        pictures = list(pictures_of_bag(options.typical.expanduser(), TYPICAL))
+        how = checkpoint.preprocessing
+        pixels = lambda size: (preprocess(p, how, size) for p in pictures)  # noqa: E731
+    export(checkpoint, folder, options.int8, pixels)
     precisions = "float32 and int8" if options.int8 else "float32"
     print(f"wrote {folder}: ONNX opset {OPSET}, {precisions}")
     return 0
+
+
+def pictures_of_bag(bag: Path, count: int) -> Iterator[Uint8Array]:
+    """About `count` pictures uint8[H,W,3] RGB from all over a bag; damaged ones are left out.
+
+    Raises:
+        BagError: it cannot be read, or has no picture.
+        ReplayError: it is not clear which topic's pictures are meant.
+    """
+    from vlam_ros.bags import BagReader
+    from vlam_ros.errors import BagError, ImageError
+    from vlam_ros.messages.images import image_from_message
+    from vlam_ros.replay.roles import PICTURES, assign
+
+    with BagReader(bag) as reader:
+        topics = assign(reader.topics, {}).topics
+        topic = next(topics[role] for role in PICTURES if role in topics)
+        step, found = max(1, reader.counts[topic] // count), 0
+        for index, message in enumerate(reader.messages([topic])):
+            if index % step == 0:
+                try:
+                    yield image_from_message(message.read())
+                except (BagError, ImageError):
+                    continue
+                found += 1
+        if not found:
+            raise BagError(f"{bag} has no picture on {topic} that can be read")

@@ -10,16 +10,21 @@ import hashlib
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import onnx
 import torch
 from onnx.external_data_helper import set_external_data
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -44,7 +49,13 @@ ALIGNMENT = 4096
 """Of constants in the file, so that it can be mapped."""
 
 
-def export(checkpoint: Checkpoint, folder: Path, int8: bool = False) -> None:
+Pixels: TypeAlias = Callable[[int], Iterable[Tensor]]
+"""Typical pictures as pixel values float[1,3,S,S], for a size S."""
+
+
+def export(
+    checkpoint: Checkpoint, folder: Path, int8: bool = False, typical: Pixels | None = None
+) -> None:
     """Write a CLIPSeg checkpoint's graphs, in float32 and where asked for in int8 too.
 
     Args:
@@ -53,6 +64,8 @@ def export(checkpoint: Checkpoint, folder: Path, int8: bool = False) -> None:
         folder: to be made; it appears when it is complete.
         int8: whether to write the vision tower in int8 too: its weights quantized once and for all,
             per channel, its activations by the range that they have in each picture.
+        typical: pictures by which those ranges are fixed instead, which is what TensorRT and
+            OpenVINO calculate with. Only the layers that the decoder reads are quantized then.
 
     Raises:
         ModelError: the folder exists, or the checkpoint is in another precision.
@@ -70,10 +83,10 @@ def export(checkpoint: Checkpoint, folder: Path, int8: bool = False) -> None:
             checkpoint.calibration.save(complete)
         precisions = {"float32": _graphs(checkpoint)}
         if int8:
-            # The decoder is small, and most of what int8 changes in the masks would be there. Of
-            # texts that are encoded together each would depend on the range of the others.
+            # Not the decoder: it is small, and most of what int8 changes in masks would be there.
+            # Not texts: of those that are encoded together each would depend on the others' range.
             precisions["int8"] = {
-                name: _quantized(graph) if name.startswith((VISION, EMBEDDING)) else graph
+                name: _quantized(name, graph, typical)
                 for name, graph in precisions["float32"].items()
             }
         for precision, graphs in precisions.items():
@@ -170,20 +183,44 @@ def _quiet(log: logging.Logger) -> Iterator[None]:
         log.setLevel(before)
 
 
-def _quantized(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with its matrix products in int8."""
+def _quantized(name: str, graph: onnx.ModelProto, typical: Pixels | None) -> onnx.ModelProto:
+    """The graph of that name with its matrix products in int8, if it is one of the vision tower."""
+    vision = name.startswith(VISION)
+    if not (vision or (typical is None and name.startswith(EMBEDDING))):
+        return graph
+    how = {
+        "op_types_to_quantize": ["MatMul", "Gemm"],
+        "per_channel": True,
+        # Seven bits: sums of eight saturate on processors without VNNI.
+        "reduce_range": True,
+        "weight_type": QuantType.QInt8,
+    }
     with TemporaryDirectory() as folder, _quiet(logging.getLogger()):
         path = Path(folder) / "int8.onnx"
-        quantize_dynamic(
-            graph,
-            path,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            per_channel=True,
-            # Seven bits: sums of eight saturate on processors without VNNI.
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-        )
+        if typical is None:
+            quantize_dynamic(graph, path, **how)
+        else:
+            size = graph.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+            quantize_static(
+                graph,
+                path,
+                _Reader(typical(size)),
+                activation_type=QuantType.QInt8,
+                extra_options={"ActivationSymmetric": True},  # TensorRT knows no other
+                **how,
+            )
         return onnx.load(path)
+
+
+class _Reader(CalibrationDataReader):
+    """Gives typical pictures to a quantizer, one after another."""
+
+    def __init__(self, pictures: Iterable[Tensor]) -> None:
+        self._pictures = iter(pictures)
+
+    def get_next(self) -> dict[str, Any] | None:
+        pixels = next(self._pictures, None)
+        return None if pixels is None else {"pixels": pixels.numpy()}
 
 
 def _save(graphs: Mapping[str, onnx.ModelProto], folder: Path) -> None:

@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from vlam_ros.errors import ModelError
+from vlam_ros.models.adapters import load_adapter
 from vlam_ros.models.backends import Backend, TorchBackend, load_exported
 from vlam_ros.models.calibration import FILE_NAME, Calibration
 from vlam_ros.models.checkpoint import Checkpoint, Preprocessing
@@ -55,6 +56,7 @@ def load_checkpoint(
     dtype: str = "auto",
     backend: str = "torch",
     compiled: bool = False,
+    adapter: str | Path = "",
 ) -> Checkpoint:
     """Load a CLIPSeg checkpoint.
 
@@ -68,18 +70,25 @@ def load_checkpoint(
             where it is too old. TensorRT's is float16, the others' float32.
         backend: one of BACKENDS.
         compiled: with torch, whether to compile the model; see TorchBackend.
+        adapter: with torch, the folder or file of an adapter that was tuned on this checkpoint. The
+            calibration is then the one beside the adapter.
 
     Raises:
         ModelError: no such folder or id, a file is missing or damaged, the checkpoint is not a
-            CLIPSeg, or the backend, device or dtype cannot be had.
+            CLIPSeg, the adapter is for another one, or the backend, device or dtype cannot be had.
     """
     if backend == "torch":
         kinds = (CLIPSegForImageSegmentation, CLIPSegProcessor)
-        return _load(name_or_path, device, dtype, *kinds, compiled)
+        return _load(name_or_path, device, dtype, *kinds, compiled, adapter)
     if backend not in BACKENDS:
         raise ModelError(f"backend must be {', '.join(BACKENDS)}, got {backend!r}")
     if compiled:
         raise ModelError(f"only backend torch can be compiled, {backend} always is")
+    if adapter:
+        raise ModelError(
+            f"backend {backend} takes no adapter: export the checkpoint with it, `vlam export "
+            f"--adapter {adapter}`"
+        )
     return _load_exported(name_or_path, device, dtype, backend)
 
 
@@ -95,6 +104,7 @@ def _load(
     model_class: Any,
     processor_class: Any,
     compiled: bool = False,
+    adapter: str | Path = "",
 ) -> Checkpoint:
     _require_device(device)
     torch_device, torch_dtype, notes = _placement(device, dtype)
@@ -124,6 +134,14 @@ def _load(
             f"{name} lacks {len(absent)} weights of a {model_class.__name__}, {absent[0]} the "
             "first: the file is incomplete or belongs to another model; get it again"
         )
+    if adapter:
+        adaptation = load_adapter(model, adapter)
+        if adaptation.method.mergeable:
+            adaptation.merge()
+        path = Path(adapter).expanduser()
+        # Thresholds and vocabulary are of the model that was tuned.
+        folder = path if path.is_dir() else path.parent
+        name = f"{name} with {path}"
     backend = TorchBackend(model.to(torch_device).eval(), compiled)
     return _checkpoint(name, folder, backend, model.config, processor, notes)
 

@@ -75,12 +75,13 @@ class Grounder:
         clip: str = "",
         backend: str = "torch",
         compiled: bool = False,
+        adapter: str | Path = "",
     ) -> Grounder:
         """Load a CLIPSeg checkpoint, and a separate CLIP, always run by PyTorch, if one is named.
 
         Arguments and errors are those of `vlam_ros.models.load_checkpoint`.
         """
-        checkpoint = load_checkpoint(name_or_path, device, dtype, backend, compiled)
+        checkpoint = load_checkpoint(name_or_path, device, dtype, backend, compiled, adapter)
         if not clip:
             return cls(checkpoint)
         return cls(checkpoint, load_clip(clip, device, dtype if backend == "torch" else "auto"))

@@ -16,19 +16,21 @@ from vlam_ros.types import Uint8Array
 
 COUNTS = (1, 4, 8, 16)
 """Of prompts."""
+MIN_PIXELS = 20
+"""As perception.min_area in config/vlam.yaml."""
 
 
 @dataclass(frozen=True)
 class Lap:
-    """What one way did with a number of prompts: seconds of each picture, the least IoU of a mask
-    with the first way's, and the largest difference of logits as a share of their range.
+    """What one way did with a number of prompts: seconds of each picture, the IoU of each mask with
+    the first way's, and the largest difference of logits as a share of their range.
     """
 
     subject: str
     prompts: int
     way: Way
     seconds: tuple[float, ...]
-    overlap: float
+    overlaps: tuple[float, ...]
     error: float
 
 
@@ -76,24 +78,26 @@ def _laps(
             masks = way.masks(picture, prompts)
             seconds[way.name].append(time.perf_counter() - begin)
             expected = masks if expected is None else expected
-            overlaps[way.name].append(iou(masks, expected, trained))
+            overlaps[way.name] += ious(masks, expected, trained)
             errors[way.name].append(float(np.abs(masks - expected).max() / np.ptp(expected)))
     for way in ways:
         name = way.name
-        times = tuple(seconds[name])
-        yield Lap(subject, len(prompts), way, times, min(overlaps[name]), max(errors[name]))
+        figures = tuple(seconds[name]), tuple(overlaps[name]), max(errors[name])
+        yield Lap(subject, len(prompts), way, *figures)
 
 
-def iou(masks: Float32Array, others: Float32Array, trained: bool) -> float:
-    """The least overlap of two masks of the same prompt. Where weights are random nothing is above
-    zero, and the median of each prompt's logits divides what is mask from what is not.
+def ious(masks: Float32Array, others: Float32Array, trained: bool) -> list[float]:
+    """The overlap of each two masks of the same prompt, of less than MIN_PIXELS left out: that is
+    no object to either. Where weights are random nothing is above zero, and the median of each
+    prompt's logits divides what is mask from what is not.
     """
     found = []
     for one, other in zip(masks, others, strict=True):
         a, b = (m > (0.0 if trained else np.median(m)) for m in (one, other))
         union = int((a | b).sum())
-        found.append(int((a & b).sum()) / union if union else 1.0)
-    return min(found)
+        if union >= MIN_PIXELS:
+            found.append(int((a & b).sum()) / union)
+    return found
 
 
 def rows(laps: Sequence[Lap]) -> Iterator[Row]:
@@ -111,5 +115,9 @@ def rows(laps: Sequence[Lap]) -> Iterator[Row]:
         ratio = one_by_one[lap.subject, lap.prompts] / median(lap.seconds)
         gate = lap.way.ratios.get(lap.prompts)
         yield Row(f"{title}: times as fast as one by one", ratio, cases, gate)
-        yield Row(f"{title}: least IoU with one by one", lap.overlap, cases, lap.way.overlap)
+        if lap.overlaps:
+            mean, least = float(np.mean(lap.overlaps)), min(lap.overlaps)
+            masks = len(lap.overlaps)
+            yield Row(f"{title}: mean IoU with one by one", mean, masks, lap.way.overlap)
+            yield Row(f"{title}: least IoU with one by one", least, masks)
         yield Row(f"{title}: largest difference of logits, share of their range", lap.error, cases)

@@ -42,7 +42,7 @@ RATIOS: Mapping[str, Mapping[int, float]] = {
 and number of prompts.
 """
 OVERLAPS = {"float32": 0.99, "bfloat16": 0.99, "int8": 0.95}
-"""IoU with its masks that a trained model is to keep, by precision."""
+"""Mean IoU with Hugging Face's masks that a trained model is to keep, by precision."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,11 @@ def load(name: str, subject: Subject) -> Way:
         ModelError: this machine cannot do it.
     """
     if name not in OURS:
-        model = CLIPSegForImageSegmentation.from_pretrained(subject.weights).eval()
+        # Files may hold halves.
+        model = CLIPSegForImageSegmentation.from_pretrained(subject.weights, dtype=torch.float32)
         processor = CLIPSegProcessor.from_pretrained(subject.weights)
-        return Way(name, partial(one_by_one if name == ONE_BY_ONE else batch, model, processor))
+        ask = one_by_one if name == ONE_BY_ONE else batch
+        return Way(name, partial(ask, model.eval(), processor))
     backend, dtype = OURS[name]
     folder = subject.weights if backend == "torch" else subject.graphs
     grounder = Grounder.from_pretrained(folder, "cpu", dtype, backend=backend)
