@@ -129,12 +129,13 @@ def run(monkeypatch: pytest.MonkeyPatch, sign: float = 1.0, **fields: Any) -> li
 def test_ratios_are_of_medians_and_gates_where_they_belong(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row.name: row for row in run(monkeypatch, ratios=RATIOS["int8"], overlap=0.95)}
     for count in COUNTS:
-        assert rows[f"it, {count} prompts, {ONE_BY_ONE} (s)"].value == pytest.approx(count)
-        ratio = rows[f"it, {count} prompts, ours: times as fast as one by one"]
+        title = f"it, {count} prompts" if count > 1 else "it, 1 prompt"
+        assert rows[f"{title}, {ONE_BY_ONE} (s)"].value == pytest.approx(count)
+        ratio = rows[f"{title}, ours: times as fast as one by one"]
         assert (ratio.value, ratio.cases) == (pytest.approx(10.0), 3)
         assert ratio.gate == {8: 16.0, 16: 28.0}.get(count)
         assert ratio.passed is (False if count >= 8 else None)
-        assert rows[f"it, {count} prompts, ours: mean IoU with one by one"].gate == 0.95
+        assert rows[f"{title}, ours: mean IoU with one by one"].gate == 0.95
 
 
 def test_masks_that_differ_miss_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:

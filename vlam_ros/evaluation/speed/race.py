@@ -108,7 +108,8 @@ def rows(laps: Sequence[Lap]) -> Iterator[Row]:
         if lap.way.name == ONE_BY_ONE
     }
     for lap in laps:
-        title, cases = f"{lap.subject}, {lap.prompts} prompts, {lap.way.name}", len(lap.seconds)
+        asked = "1 prompt" if lap.prompts == 1 else f"{lap.prompts} prompts"
+        title, cases = f"{lap.subject}, {asked}, {lap.way.name}", len(lap.seconds)
         yield Row(f"{title} (s)", median(lap.seconds), cases)
         if lap.way.name == ONE_BY_ONE:
             continue
