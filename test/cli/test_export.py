@@ -7,7 +7,7 @@ import onnx
 import pytest
 from exported import exported_tiny
 
-from vlam_ros.cli.export import pictures_of_bag
+from vlam_ros.cli.export import TYPICAL, typical_pictures
 from vlam_ros.cli.main import main
 from vlam_ros.perception import Grounder
 
@@ -16,11 +16,9 @@ BAGS = Path(__file__).parents[1] / "data" / "bags"
 
 def test_pictures_come_from_all_over_a_bag() -> None:
     bag = next(p for p in sorted(BAGS.iterdir()) if p.is_dir())
-    everything = list(pictures_of_bag(bag, 10_000))
-    some = list(pictures_of_bag(bag, 4))
-    assert 4 <= len(some) <= len(everything)
-    assert np.array_equal(some[0], everything[0])
-    assert all(p.dtype == np.uint8 and p.shape[2] == 3 for p in some)
+    pictures = typical_pictures(bag)
+    assert 1 <= len(pictures) <= TYPICAL + 1
+    assert all(p.dtype == np.uint8 and p.shape[2] == 3 for p in pictures)
 
 
 def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
@@ -35,7 +33,7 @@ def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
     kinds = {node.op_type for node in graph.graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     assert "DynamicQuantizeLinear" not in kinds
-    picture = next(pictures_of_bag(bag, 1))
+    picture = typical_pictures(bag)[0]
     masks = []
     for folder, backend, dtype in (
         (weights, "torch", "float32"),

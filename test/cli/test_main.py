@@ -22,10 +22,14 @@ COMMANDS = [
     ["record"],
     ["replay"],
     ["train", "embedded"],
+    ["train", "finetune"],
+    ["train", "distil"],
     ["evaluate", "model"],
     ["evaluate", "tasks"],
     ["bench"],
     ["calibrate"],
+    ["export"],
+    *(["data", name] for name in ("from-bag", "from-folder", "from-simulation", "check", "accept")),
 ]
 
 
@@ -168,8 +172,24 @@ def test_calibration_is_kept_beside_the_checkpoint(
     calibrate = Recorder(CALIBRATION)
     monkeypatch.setattr("vlam_ros.evaluation.calibrate.calibrate", calibrate)
     assert main(["calibrate", str(tmp_path), "--scenes", "5"]) == 0
-    assert calibrate.calls == [(tmp_path, 5)]
+    assert calibrate.calls == [(tmp_path, 5, "")]
     assert type(CALIBRATION).load(tmp_path) == CALIBRATION
+
+
+def test_thresholds_of_a_tuned_checkpoint_are_kept_beside_the_adapter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calibrate = Recorder(CALIBRATION)
+    monkeypatch.setattr("vlam_ros.evaluation.calibrate.calibrate", calibrate)
+    base, tuned = tmp_path / "base", tmp_path / "tuned"
+    base.mkdir()
+    assert main(["calibrate", str(base), "--adapter", str(tuned)]) == 2
+    assert "no folder of an adapter" in capsys.readouterr().err
+    tuned.mkdir()
+    assert main(["calibrate", str(base), "--adapter", str(tuned)]) == 0
+    assert calibrate.calls == [(base, 300, tuned)]
+    assert type(CALIBRATION).load(tuned) == CALIBRATION
+    assert not list(base.iterdir())
 
 
 def test_a_checkpoint_without_a_folder_cannot_be_calibrated(

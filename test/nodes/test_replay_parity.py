@@ -22,13 +22,13 @@ from vlam_ros.pipeline import Pipeline
 from vlam_ros.replay.collected import ROLES as SAID
 from vlam_ros.replay.collected import Collected, recorded_run
 from vlam_ros.replay.decide import Decided
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.replay.records import DecisionRecord
 from vlam_ros.replay.roles import FUSED, assign
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.ros.live_replay import LiveReplay
 from vlam_ros.ros.recorder import recording, topics_of
+from vlam_ros.types.notes import Notes
 
 SECONDS, PERIOD, ROUNDS = 2.4, 0.4, 2
 PICTURES = [EPOCH + round((0.04 + i * PERIOD) * SECOND) for i in range(6)]

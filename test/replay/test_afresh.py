@@ -12,11 +12,11 @@ from replayed import MS, SETTINGS, Witness, picture, show, timed
 
 from vlam_ros.replay.afresh import Afresh
 from vlam_ros.replay.decide import Decided, Decider
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.script import Cue
 from vlam_ros.replay.sensing import BagSensors
 from vlam_ros.replay.timed import Timed
 from vlam_ros.types import Attitude, Missing
+from vlam_ros.types.notes import Notes
 
 HOUR = 3600 * 1000
 WAIT, AGE = 150, 1000

@@ -15,9 +15,9 @@ from vlam_ros.messages.mount import Mount, mount_from_settings
 from vlam_ros.messages.rotations import rotation_from_angles
 from vlam_ros.replay import mounts
 from vlam_ros.replay.mounts import with_mounts
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import assign
 from vlam_ros.types import optical_rotation
+from vlam_ros.types.notes import Notes
 
 
 def found(path: Path) -> tuple[Settings, FusionNodeSettings, tuple[str, ...]]:

@@ -14,7 +14,6 @@ from vlam_ros.bags import BagReader
 from vlam_ros.bags.definitions import known_types
 from vlam_ros.errors import ImageError
 from vlam_ros.messages.mount import Mount
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import assign
 from vlam_ros.replay.sensing import BagSensors
 from vlam_ros.replay.timed import Timed, timed_messages
@@ -36,6 +35,7 @@ from vlam_ros.types import (
     Obstacles,
     Odometry,
 )
+from vlam_ros.types.notes import Notes
 
 START = 1_750_000_000 * SECOND
 IMAGE = np.zeros((240, 320, 3), np.uint8)

@@ -12,10 +12,10 @@ from replayed import BAGS, MS, SECOND, written
 from sensor_msgs.msg import CameraInfo, Imu
 
 from vlam_ros.bags import BagReader
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import ROLES, Assignment, assign
 from vlam_ros.replay.timed import Timed, timed_messages
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.types.notes import Notes
 
 START = 1_750_000_000 * SECOND
 SIMULATED = 5 * SECOND

@@ -23,7 +23,6 @@ from std_msgs.msg import Bool, String
 from vlam_ros.bags import BagReader
 from vlam_ros.errors import BagError
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import FUSED, ROLES, assign
 from vlam_ros.replay.script import Cue
 from vlam_ros.ros import bag_player
@@ -31,6 +30,7 @@ from vlam_ros.ros.bag_player import BagPlayer, Pace, Step
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.types.notes import Notes
 
 START = 1_700_000_000 * SECOND
 

@@ -21,7 +21,6 @@ from told_decisions import decision
 import vlam_ros.msg
 from vlam_ros.bags import BagReader
 from vlam_ros.configuration import Settings
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import ROLES, assign
 from vlam_ros.ros import live_replay, qos
 from vlam_ros.ros.client import NoAnswerError
@@ -30,6 +29,7 @@ from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, scene_to_messag
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.live_replay import LiveReplay
 from vlam_ros.types import DecisionInputs, InstructionRequest, Outcome, Reason, Verdict
+from vlam_ros.types.notes import Notes
 
 START = 1_700_000_000 * SECOND
 GO = InstructionRequest("go to the red cup", 1, 1)

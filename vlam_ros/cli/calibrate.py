@@ -25,6 +25,9 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--scenes", type=positive, default=300, metavar="N", help="to look at (%(default)s)"
     )
+    parser.add_argument(
+        "--adapter", default="", metavar="FOLDER", help="what was tuned on it; the file goes there"
+    )
     parser.set_defaults(run=run)
 
 
@@ -39,6 +42,10 @@ def run(options: argparse.Namespace) -> int:
             f"{folder} is no folder, and the thresholds must be kept beside the checkpoint: "
             "download it to a folder and give that"
         )
-    path = calibrate(folder, options.scenes).save(folder)
+    adapter = Path(options.adapter).expanduser() if options.adapter else None
+    if adapter is not None and not adapter.is_dir():
+        raise ModelError(f"{adapter} is no folder of an adapter: give what `vlam train` wrote")
+    thresholds = calibrate(folder, options.scenes, adapter=adapter or "")
+    path = thresholds.save(adapter or folder)
     print(f"{path.read_text(encoding='utf-8')}wrote {path}")
     return 0

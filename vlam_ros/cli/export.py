@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(options.model, "cpu", "float32", adapter=options.adapter)
     pixels = None
     if options.typical:
-        pictures = list(pictures_of_bag(options.typical.expanduser(), TYPICAL))
+        pictures = typical_pictures(options.typical.expanduser())
         how = checkpoint.preprocessing
         pixels = lambda size: (preprocess(p, how, size) for p in pictures)  # noqa: E731
     export(checkpoint, folder, options.int8, pixels)
@@ -68,28 +67,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def pictures_of_bag(bag: Path, count: int) -> Iterator[Uint8Array]:
-    """About `count` pictures uint8[H,W,3] RGB from all over a bag; damaged ones are left out.
+def typical_pictures(bag: Path) -> list[Uint8Array]:
+    """Pictures uint8[H,W,3] RGB from all over a bag.
 
     Raises:
         BagError: it cannot be read, or has no picture.
         ReplayError: it is not clear which topic's pictures are meant.
     """
     from vlam_ros.bags import BagReader
-    from vlam_ros.errors import BagError, ImageError
-    from vlam_ros.messages.images import image_from_message
+    from vlam_ros.errors import BagError
+    from vlam_ros.replay.frames import frames
     from vlam_ros.replay.roles import PICTURES, assign
+    from vlam_ros.types.notes import Notes
 
     with BagReader(bag) as reader:
         topics = assign(reader.topics, {}).topics
         topic = next(topics[role] for role in PICTURES if role in topics)
-        step, found = max(1, reader.counts[topic] // count), 0
-        for index, message in enumerate(reader.messages([topic])):
-            if index % step == 0:
-                try:
-                    yield image_from_message(message.read())
-                except (BagError, ImageError):
-                    continue
-                found += 1
-        if not found:
-            raise BagError(f"{bag} has no picture on {topic} that can be read")
+        pictures = [image for _, _, image in frames(reader, topic, TYPICAL, Notes())]
+    if not pictures:
+        raise BagError(f"{bag} has no picture on {topic} that can be read")
+    return pictures

@@ -10,7 +10,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from vlam_ros.cli import ask, bench, calibrate, demo, evaluate, export, record, replay, train, up
+from vlam_ros.cli import (
+    ask,
+    bench,
+    calibrate,
+    data,
+    demo,
+    evaluate,
+    export,
+    record,
+    replay,
+    train,
+    up,
+)
 from vlam_ros.errors import VlamError
 from vlam_ros.processor import wait_without_spinning
 
@@ -44,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`vlam COMMAND --help` shows the options of a command, with an example.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, ask, up, record, replay, train, evaluate, bench, calibrate, export):
+    for module in (demo, ask, up, record, replay, train, evaluate, bench, calibrate, export, data):
         module.add_parser(commands)
     return parser
 

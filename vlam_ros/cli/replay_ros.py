@@ -25,12 +25,12 @@ from vlam_ros.replay.job import (
     finish,
 )
 from vlam_ros.replay.mounts import with_mounts
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.offline import ReplayOptions, fuses_anew
 from vlam_ros.replay.records import ReplayRun
 from vlam_ros.replay.roles import FUSED, Assignment, assign
 from vlam_ros.ros.live_replay import LiveReplay
 from vlam_ros.ros.recorder import Recorder, recording, topics_of
+from vlam_ros.types.notes import Notes
 
 ON_ITS_WAY = 0.2
 """Seconds of the bag in which a picture is decided on after it has waited for its depth."""

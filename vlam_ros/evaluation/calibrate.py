@@ -35,7 +35,9 @@ SENTENCES = 400
 SKILL_TEMPERATURE = 14.0
 
 
-def calibrate(model: str | Path, scenes: int = 300, progress: bool = True) -> Calibration:
+def calibrate(
+    model: str | Path, scenes: int = 300, progress: bool = True, adapter: str | Path = ""
+) -> Calibration:
     """Choose the thresholds of a checkpoint.
 
     What cannot be chosen by looking (crop size, temperatures, vocabulary) is kept from the
@@ -46,11 +48,12 @@ def calibrate(model: str | Path, scenes: int = 300, progress: bool = True) -> Ca
         model: a checkpoint, as `Grounder.from_pretrained` takes it.
         scenes: validation scenes to look at.
         progress: whether to show progress bars.
+        adapter: what was tuned on it, if anything.
 
     Raises:
         ModelError: the model cannot be loaded, or sees so little that no threshold helps.
     """
-    grounder, settings = Grounder.from_pretrained(model), Settings.load()
+    grounder, settings = Grounder.from_pretrained(model, adapter=adapter), Settings.load()
     start = grounder.calibration or _neutral(model)
 
     def ask(masks: tuple[float, float], count: int) -> list[Answer]:

@@ -7,6 +7,7 @@ unbroken one would have seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,13 +104,13 @@ def draw_scenes(
     zoom = rng.uniform(0.6, 1.0, count) if whole else window / size * rng.uniform(0.8, 1.1, count)
     if whole:
         zoom = np.where(rng.random(count) < 0.5, 1.0, zoom)
-    points = np.array([_object_point(label, rng) for label in labels]).T
+    points = np.array([object_point(label, rng) for label in labels]).T
     centre = points + rng.uniform(-0.8, 0.8, (2, count)) * zoom
     shift = np.clip(centre, zoom - 1, 1 - zoom)
     return _augment(data.images[rows], labels, rng, zoom, shift, window), data.pairs[rows]
 
 
-def _object_point(labels: npt.NDArray[np.uint8], rng: Generator) -> tuple[float, float]:
+def object_point(labels: npt.NDArray[Any], rng: Generator) -> tuple[float, float]:
     """A random pixel (x, y) of any object, in −1..1; the middle when there is none."""
     pixels = np.flatnonzero(labels)
     if not len(pixels):
@@ -126,8 +127,34 @@ def _augment(
     shift: npt.NDArray[np.float64],
     size: int,
 ) -> Pictures:
-    """Cut windows, mirror, and vary brightness, contrast and noise; colours keep their hue."""
-    count = len(images)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    marks = torch.from_numpy(labels).float()[:, None]
+    pixels, marks = augmented(pixels, marks, rng, zoom, shift, size)
+    return Pictures(pixels, marks[:, 0].long())
+
+
+def augmented(
+    pixels: Tensor,
+    marks: Tensor,
+    rng: Generator,
+    zoom: npt.NDArray[np.float64],
+    shift: npt.NDArray[np.float64],
+    size: int,
+) -> tuple[Tensor, Tensor]:
+    """Cut windows, mirror, and vary brightness, contrast and noise; colours keep their hue.
+
+    Args:
+        pixels: float[B,3,H,W] in 0..1.
+        marks: float[B,K,H,W], cut and mirrored alike; each keeps its values.
+        rng: draws what varies.
+        zoom: float64[B], sides of the windows, relative to the pictures'.
+        shift: float64[2,B], x and y of their middles, in -1..1.
+        size: what windows are made to have, in pixels.
+
+    Returns:
+        float[B,3,size,size] in 0..1 and float[B,K,size,size].
+    """
+    count = len(pixels)
     mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
     theta = np.zeros((count, 2, 3))
     theta[:, 0, 0], theta[:, 1, 1] = zoom * mirror, zoom
@@ -135,9 +162,7 @@ def _augment(
     grid = functional.affine_grid(
         torch.from_numpy(theta).float(), [count, 1, size, size], align_corners=False
     )
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     pixels = functional.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
-    marks = torch.from_numpy(labels).float()[:, None]
     marks = functional.grid_sample(marks, grid, "nearest", "border", align_corners=False)
     shape = (count, 1, 1, 1)
     brightness = torch.from_numpy(rng.uniform(0.8, 1.2, shape)).float()
@@ -145,7 +170,7 @@ def _augment(
     noise = torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
     level = torch.from_numpy(rng.uniform(0, 0.03, shape)).float()
     pixels = ((pixels - 0.5) * contrast + 0.5) * brightness + noise * level
-    return Pictures(pixels.clamp(0, 1), marks[:, 0].long())
+    return pixels.clamp(0, 1), marks
 
 
 def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:

@@ -7,8 +7,6 @@ any time and goes on from its last state.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from tqdm import tqdm
 from transformers import CLIPTokenizer
 
 from vlam_ros.learning import batches
+from vlam_ros.learning.fit import STATE, Log, adamw, cosine_rate, follow, read_state, write_state
 from vlam_ros.learning.objectives import (
     region_word_loss,
     rejection_loss,
@@ -55,18 +54,13 @@ class Trainer:
         self.model = build_model(recipe, self.tokenizer)
         self.average = build_model(recipe, self.tokenizer).eval()
         self.average.load_state_dict(self.model.state_dict())
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        plain = [p for p in self.model.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decayed}, {"params": plain, "weight_decay": 0.0}],  # type: ignore[arg-type]
-            lr=recipe.stages[0].rate,
-            betas=(0.9, 0.98),
-            weight_decay=recipe.weight_decay,
-        )
+        self.optimizer = adamw(self.model.parameters(), recipe.stages[0].rate, recipe.weight_decay)
         self.step = 0
         self._seconds = 0.0
-        if (folder / "state.pt").exists():
+        self._log = Log(folder)
+        if (folder / STATE).exists():
             self._resume()
+        self._log.rewind(self.step)
 
     def run(self, until: int | None = None) -> None:
         """Train to step `until`, or to the end of the recipe."""
@@ -79,14 +73,14 @@ class Trainer:
                 self._seconds += time.monotonic() - started
                 progress.update()
                 if self.step % LOG_EVERY == 0:
-                    self._log({"step": self.step, "seconds": round(self._seconds, 1), **losses})
+                    self._log.add({"step": self.step, "seconds": round(self._seconds, 1), **losses})
                 if self.step % SAVE_EVERY == 0 or self.step == end:
                     self._save()
 
     def _step(self) -> dict[str, float]:
         recipe, stage = self.recipe, self.recipe.stage_at(self.step)
         rng = np.random.default_rng([recipe.seed, self.step])
-        rate = self._rate(stage)
+        rate = cosine_rate(stage.rate, self.step, recipe.steps, recipe.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         weights = recipe.loss_weights
@@ -114,10 +108,11 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         if not torch.isfinite(norm):
             # One overflow in bfloat16 would poison the weights for good.
-            self._log({"step": self.step, "skipped": 1.0})
+            self._log.add({"step": self.step, "skipped": 1.0})
             return {}
         self.optimizer.step()
-        self._follow()
+        theirs, ours = self.average.parameters(), self.model.parameters()
+        follow(list(theirs), list(ours), recipe.average, self.step)
         return {name: round(loss.item(), 4) for name, loss in losses.items()}
 
     def _crop_losses(
@@ -211,23 +206,6 @@ class Trainer:
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
         return encode_texts(self.model, tokens.input_ids, tokens.attention_mask)
 
-    def _rate(self, stage: Stage) -> float:
-        """Warm-up, then a half cosine over the whole curriculum, scaled by the stage."""
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        progress = self.step / self.recipe.steps
-        return stage.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        # Early on the average would drag the untrained weights along.
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        theirs = list(self.average.parameters())
-        torch._foreach_lerp_(theirs, list(self.model.parameters()), 1 - decay)
-
-    def _log(self, record: dict[str, float]) -> None:
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
     def _save(self) -> None:
         state = {
             "step": self.step,
@@ -236,12 +214,10 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        temporary = self.folder / "state.part"
-        torch.save(state, temporary)
-        temporary.rename(self.folder / "state.pt")
+        write_state(self.folder / STATE, state)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "state.pt", weights_only=True)
+        state = read_state(self.folder / STATE)
         self.step, self._seconds = state["step"], state["seconds"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

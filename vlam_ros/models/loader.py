@@ -134,16 +134,16 @@ def _load(
             f"{name} lacks {len(absent)} weights of a {model_class.__name__}, {absent[0]} the "
             "first: the file is incomplete or belongs to another model; get it again"
         )
+    thresholds = folder
     if adapter:
         adaptation = load_adapter(model, adapter)
         if adaptation.method.mergeable:
             adaptation.merge()
         path = Path(adapter).expanduser()
-        # Thresholds and vocabulary are of the model that was tuned.
-        folder = path if path.is_dir() else path.parent
+        thresholds = path if path.is_dir() else path.parent  # those of the tuned model
         name = f"{name} with {path}"
     backend = TorchBackend(model.to(torch_device).eval(), compiled)
-    return _checkpoint(name, folder, backend, model.config, processor, notes)
+    return _checkpoint(name, thresholds, backend, model.config, processor, notes)
 
 
 def _load_exported(name_or_path: str | Path, device: str, dtype: str, backend: str) -> Checkpoint:

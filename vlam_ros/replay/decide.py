@@ -11,9 +11,9 @@ import numpy as np
 
 from vlam_ros.errors import ImageError
 from vlam_ros.messages.images import image_from_message
-from vlam_ros.replay.notes import Notes
 from vlam_ros.types import Decision, DecisionInputs, InstructionRequest, Observation, Uint8Array
 from vlam_ros.types.decision_maker import DecisionMaker
+from vlam_ros.types.notes import Notes
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from vlam_ros.pipeline import Pipeline
 from vlam_ros.replay.collected import describe_bag, recorded_run
 from vlam_ros.replay.compare import Comparison, compare
 from vlam_ros.replay.decide import Decided
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.offline import ReplayOptions, follows_recording, replay_offline
 from vlam_ros.replay.page import replay_page
 from vlam_ros.replay.pictures import DecisionPictures, PictureAlbum
@@ -32,6 +31,7 @@ from vlam_ros.replay.roles import PICTURES, Assignment, assign
 from vlam_ros.replay.table import BagRow
 from vlam_ros.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.types import ActionSpace
+from vlam_ros.types.notes import Notes
 
 OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
 """Pixels and JPEG quality of a report's pictures."""

@@ -14,9 +14,9 @@ from vlam_ros.errors import VlamError
 from vlam_ros.messages.mount import Mount
 from vlam_ros.messages.rotations import roll_pitch
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import Assignment
 from vlam_ros.types import optical_rotation
+from vlam_ros.types.notes import Notes
 
 FIRST = 5_000_000_000
 """ns of the bag in which its sensors and its transforms are looked for."""

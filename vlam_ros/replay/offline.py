@@ -10,13 +10,13 @@ from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.messages.waiting import DEPTH_MARGIN
 from vlam_ros.replay.afresh import Afresh
 from vlam_ros.replay.decide import Decided, Decider
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.recorded import Recorded
 from vlam_ros.replay.roles import FUSED, RAW, ROLES, Assignment
 from vlam_ros.replay.script import Cue
 from vlam_ros.replay.sensing import BagSensors
 from vlam_ros.replay.timed import Timed, timed_messages
 from vlam_ros.types.decision_maker import DecisionMaker
+from vlam_ros.types.notes import Notes
 
 
 @dataclass(frozen=True)

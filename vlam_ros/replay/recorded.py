@@ -12,7 +12,6 @@ from typing import Any
 from vlam_ros.messages.decision_inputs import inputs_from_message
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.replay.decide import Decided, Decider
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import PICTURES
 from vlam_ros.replay.sensing import BagSensors
 from vlam_ros.replay.timed import Timed
@@ -25,6 +24,7 @@ from vlam_ros.types import (
     Uint8Array,
 )
 from vlam_ros.types.decision_inputs import SENSORS
+from vlam_ros.types.notes import Notes
 
 SPAN = 3_000_000_000
 """ns for which data is kept for the decision that was made on it."""

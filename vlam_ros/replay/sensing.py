@@ -23,9 +23,9 @@ from vlam_ros.messages.mount import MountSource
 from vlam_ros.messages.robot import joints_from_message, odometry_from_message
 from vlam_ros.messages.sensors import Sensors, check_age
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.replay.notes import Notes
 from vlam_ros.types import Camera, GripperState, Missing, Observation, Uint8Array
 from vlam_ros.types.decision_inputs import SENSORS
+from vlam_ros.types.notes import Notes
 
 
 class BagSensors:

@@ -10,8 +10,8 @@ from vlam_ros.bags import BagReader
 from vlam_ros.errors import BagError
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.replay.clock import BagClock
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import ROLES, Assignment
+from vlam_ros.types.notes import Notes
 
 
 @dataclass(frozen=True)

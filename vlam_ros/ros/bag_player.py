@@ -16,13 +16,13 @@ from std_msgs.msg import String
 from vlam_ros.bags import BagReader
 from vlam_ros.errors import BagError
 from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import FUSED, PICTURES, RAW, ROLES, Assignment
 from vlam_ros.replay.script import Cue
 from vlam_ros.replay.timed import Timed, timed_messages
 from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import INPUTS
+from vlam_ros.types.notes import Notes
 
 SENSORS = (*(topic for topic in INPUTS if topic in ROLES), "tf", "tf_static")
 """The roles that a robot's drivers and users play."""

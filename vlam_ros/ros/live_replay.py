@@ -14,13 +14,13 @@ import vlam_ros.msg
 from vlam_ros.bags import BagReader
 from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.replay.collected import Collected, DecisionCollector
-from vlam_ros.replay.notes import Notes
 from vlam_ros.replay.roles import PICTURES, Assignment
 from vlam_ros.replay.script import Cue
 from vlam_ros.ros.bag_player import BagPlayer
 from vlam_ros.ros.client import NoAnswerError
 from vlam_ros.ros.session import Session, Watch, ignore
 from vlam_ros.types import ActionSpace
+from vlam_ros.types.notes import Notes
 
 ALL = rclpy.qos.QoSProfile(depth=200)
 """Reliable: every decision counts."""

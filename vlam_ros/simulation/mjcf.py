@@ -6,6 +6,7 @@ Poses, sizes, kinds and colours of objects are placeholders that `World.load` ov
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,7 +28,7 @@ _BASE = """<body name="base">
     </body>"""
 
 
-def _revolve(profile: list[tuple[float, float]]) -> str:
+def revolve(profile: list[tuple[float, float]]) -> str:
     """Vertex and face attributes of the surface that a (radius, z) profile sweeps around z."""
     angles = 2 * math.pi * np.arange(RING) / RING
     vertices = [(r * math.cos(a), r * math.sin(a), z) for r, z in profile for a in angles]
@@ -36,6 +37,13 @@ def _revolve(profile: list[tuple[float, float]]) -> str:
         for i in range(RING):
             a, b = ring * RING + i, ring * RING + (i + 1) % RING
             faces += [(a, b, b + RING), (a, b + RING, a + RING)]
+    return mesh_attributes(vertices, faces)
+
+
+def mesh_attributes(
+    vertices: Sequence[tuple[float, float, float]], faces: Sequence[tuple[int, int, int]]
+) -> str:
+    """Attributes of a mesh with these vertices (m) and faces, counter-clockwise from outside."""
     flat = " ".join(f"{v:.5f}" for vertex in vertices for v in vertex)
     indices = " ".join(str(i) for face in faces for i in face)
     return f'vertex="{flat}" face="{indices}" inertia="shell"'
@@ -46,7 +54,7 @@ def _cup(radius: float, height: float) -> str:
     low, top, foot, inner = -height / 2, height / 2, 0.75 * radius, 0.88
     floor = low + 0.1 * height
     eps = 1e-4
-    return _revolve(
+    return revolve(
         [
             (eps, low),
             (foot, low),
@@ -64,7 +72,7 @@ def _cup(radius: float, height: float) -> str:
 def _cone(radius: float, height: float) -> str:
     eps = 1e-4
     low, top = -height / 2, height / 2
-    return _revolve([(eps, low), (radius, low), (radius - eps, low + eps), (eps, top)])
+    return revolve([(eps, low), (radius, low), (radius - eps, low + eps), (eps, top)])
 
 
 PATTERNS = (
@@ -117,8 +125,8 @@ def wall_xml(i: int, distance: float = 0.0, attributes: str = "") -> str:
     return f'<geom name="wall{i}" type="box" size="{size}" pos="{x} {y} 3" {attributes}/>'
 
 
-def model_xml(width: int, height: int) -> str:
-    """The world's model, for pictures of this size in pixels."""
+def model_xml(width: int, height: int, assets: str = "") -> str:
+    """The world's model, for pictures of this size in pixels, with further assets."""
     walls = [wall_xml(i) for i in range(3)]
     # A slot of each kind cannot be compiled without data, so all start as spheres.
     slots = [f'<geom name="object{i}" type="sphere" size=".05"/>' for i in range(MAX_OBJECTS)]
@@ -127,6 +135,7 @@ def model_xml(width: int, height: int) -> str:
   <option><flag contact="disable"/></option>
   {visual_xml(width, height)}
   {assets_xml()}
+  <asset>{assets}</asset>
   <worldbody>
     {LIGHT}
     {_BASE}

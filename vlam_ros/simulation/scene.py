@@ -116,10 +116,10 @@ def random_scene(
     occupied: list[tuple[float, float, float]] = []
     for _ in range(int(rng.integers(count[0], count[1] + 1))):
         colour, shape = _random_pair(rng, held_out, placed)
-        _place(placed, occupied, random_object(rng, colour, shape), camera, rng)
+        place_in_view(placed, occupied, random_object(rng, colour, shape), camera, rng)
     clutter: list[ObjectSpec] = []
     for _ in range(int(rng.integers(0, 3))):
-        _place(clutter, occupied, random_clutter(rng), camera, rng)
+        place_in_view(clutter, occupied, random_clutter(rng), camera, rng)
     grey = rng.uniform(0.4, 1.0)
     spec = SceneSpec(
         objects=tuple(placed),
@@ -195,18 +195,22 @@ def random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
     yaw = rng.uniform(-math.pi, math.pi)
     quaternion = (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
     if not upright:
-        quaternion = _multiply(quaternion, (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0))
-    base = np.array(COLOURS[colour])
-    rgb = base * rng.uniform(0.85, 1.1) + rng.normal(0, 0.02, 3)
+        quaternion = multiplied(quaternion, (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0))
     return ObjectSpec(
         shape,
         colour,
-        clipped_rgb(rgb),
+        tinted(rng, colour),
         _triple(size),
         (0.0, 0.0, float(height)),
         quaternion,
         variant,
     )
+
+
+def tinted(rng: Generator, colour: str) -> tuple[float, float, float]:
+    """A random tint of a named colour."""
+    base = np.array(COLOURS[colour])
+    return clipped_rgb(base * rng.uniform(0.85, 1.1) + rng.normal(0, 0.02, 3))
 
 
 def random_clutter(rng: Generator) -> ObjectSpec:
@@ -219,7 +223,7 @@ def random_clutter(rng: Generator) -> ObjectSpec:
     return ObjectSpec("box", None, rgb, _triple(size), (0.0, 0.0, size[2]), quaternion)
 
 
-def _place(
+def place_in_view(
     placed: list[ObjectSpec],
     occupied: list[tuple[float, float, float]],
     object_: ObjectSpec,
@@ -254,7 +258,7 @@ def footprint_radius(object_: ObjectSpec) -> float:
     return max(a, b)
 
 
-def _multiply(
+def multiplied(
     p: tuple[float, float, float, float], q: tuple[float, float, float, float]
 ) -> tuple[float, float, float, float]:
     """Hamilton product of two (w, x, y, z) quaternions."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from vlam_ros.errors import SimulationError
 from vlam_ros.simulation.appearance import calibrated, dress
 from vlam_ros.simulation.engine import mujoco
+from vlam_ros.simulation.extra_objects import EXTRA_SHAPES, extra_assets
 from vlam_ros.simulation.mjcf import MAX_OBJECTS, model_xml
 from vlam_ros.simulation.motion import BaseState
 from vlam_ros.simulation.pose import BasePose
@@ -36,9 +37,11 @@ class Rendering:
 class World:
     """A world to sense. Use as a context manager: the renderer holds a GL context."""
 
-    def __init__(self, width: int = 640, height: int = 480) -> None:
-        self._size = (width, height)
-        self._model = mujoco.MjModel.from_xml_string(model_xml(width, height))
+    def __init__(self, width: int = 640, height: int = 480, extra: bool = False) -> None:
+        """Compile it, for pictures of this size in pixels; `extra` objects are seen in it too."""
+        self._size, self._extra = (width, height), extra
+        assets = extra_assets() if extra else ""
+        self._model = mujoco.MjModel.from_xml_string(model_xml(width, height, assets))
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width)
         self._slots = [self._model.geom(f"object{i}").id for i in range(MAX_OBJECTS)]
@@ -64,9 +67,11 @@ class World:
     def load(self, spec: SceneSpec) -> None:
         """Make the world look like `spec`, with the base at its origin.
 
-        SimulationError when it holds too many objects.
+        SimulationError when it holds too many objects, or extra ones that it was not made for.
         """
         everything = (*spec.objects, *spec.clutter)
+        if not self._extra and (strange := {o.shape for o in everything} & {*EXTRA_SHAPES}):
+            raise SimulationError(f"{min(strange)!r} is an extra object: use World(extra=True)")
         if len(everything) > MAX_OBJECTS:
             raise SimulationError(f"at most {MAX_OBJECTS} objects a scene, got {len(everything)}")
         model = self._model

@@ -30,6 +30,11 @@ from vlam_ros.learning.objectives.contrastive import (
     text_to_image_losses,
     unicl_loss,
 )
+from vlam_ros.learning.objectives.distillation import (
+    feature_distillation,
+    logit_distillation,
+    mask_distillation,
+)
 from vlam_ros.learning.objectives.generative import (
     itg_loss,
     mcm_loss,
@@ -54,11 +59,14 @@ __all__ = [
     "combined_loss",
     "curvature_excess",
     "draw_hard_negatives",
+    "feature_distillation",
     "image_to_text_losses",
     "info_nce",
     "itg_loss",
     "itm_loss",
+    "logit_distillation",
     "logit_scale",
+    "mask_distillation",
     "mask_patches",
     "mask_tokens",
     "mcm_loss",

@@ -1,0 +1,95 @@
+"""What the package's training loops share: optimizer, schedule, average, state file and log."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vlam_ros.errors import LearningError
+
+FLOOR = 0.02
+"""Share of the peak rate that is left at the end."""
+LOG = "log.jsonl"
+
+
+def adamw(parameters: Iterable[Tensor], rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW that decays weights, but neither biases nor norms nor other vectors."""
+    values = list(parameters)
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in values if p.ndim > 1]},
+        {"params": [p for p in values if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=weight_decay)
+
+
+def cosine_rate(peak: float, step: int, steps: int, warmup: int) -> float:
+    """Learning rate of a step from 0: warm-up, then half a cosine from the peak to 2 % of it.
+
+    Source: Loshchilov and Hutter 2017 (SGDR), without restarts.
+    """
+    warm = min(1.0, (step + 1) / max(1, warmup))
+    return peak * warm * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * (step / steps))))
+
+
+@torch.no_grad()
+def follow(averages: Sequence[Tensor], values: Sequence[Tensor], decay: float, step: int) -> None:
+    """Move an exponential moving average towards the values that step `step` has left, in place."""
+    # Early on the average would drag the untrained weights along.
+    decay = min(decay, (1 + step) / (10 + step))
+    torch._foreach_lerp_(list(averages), list(values), 1 - decay)
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state file; a process that is killed meanwhile leaves the last one as it was."""
+    temporary = path.with_suffix(".part")
+    torch.save(dict(state), temporary)
+    temporary.replace(path)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a state file, onto the CPU.
+
+    Raises:
+        LearningError: it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    # A damaged file makes torch.load raise almost anything.
+    except Exception as error:
+        raise LearningError(
+            f"cannot read the training's state {path}: {error}; delete it to begin anew"
+        ) from error
+    return state
+
+
+class Log:
+    """`log.jsonl` of a run: a JSON object a line, each with its `step`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOG
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Append a record."""
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records; a last line that a killed process has left unfinished is none."""
+        if not self._path.exists():
+            return []
+        *lines, _ = self._path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines]
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged after a step, for it will be done again."""
+        kept = [record for record in self.records() if record["step"] <= step]
+        text = "".join(json.dumps(record) + "\n" for record in kept)
+        temporary = self._path.with_suffix(".part")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self._path)
