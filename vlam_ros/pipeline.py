@@ -23,7 +23,6 @@ from vlam_ros.types import (
     Instruction,
     InstructionRequest,
     Missing,
-    ObjectPhrase,
     Observation,
     Outcome,
     Plan,
@@ -111,7 +110,7 @@ class Pipeline:
 
             self._check_words(instruction)
             nouns = [p for p in (instruction.target, instruction.destination) if p]
-            phrases = [text for noun in nouns for text in _texts(noun)]
+            phrases = [text for noun in nouns for text in noun.texts]
             scene, features = self.perceiver.perceive(observation, phrases, phrases)
             seen = [
                 replace(o, confirmed=is_confirmed(o, grounder.calibration)) for o in scene.objects
@@ -173,7 +172,7 @@ class Pipeline:
             (instruction.target, Reason.TARGET_NOT_FOUND),
             (instruction.destination, Reason.DESTINATION_NOT_FOUND),
         ):
-            for text in _texts(phrase):
+            for text in phrase.texts if phrase else ():
                 for word in unknown_words(text, self.grounder.calibration):
                     raise Refusal(reason, f"the model does not know '{word}': use other words")
 
@@ -206,8 +205,3 @@ class Pipeline:
                 verdict=verdict,
             )
         return Decision(scene, plan, verdict, chunk)
-
-
-def _texts(phrase: ObjectPhrase | None) -> list[str]:
-    """What CLIPSeg is asked for by a phrase: its own text and those of its references."""
-    return [phrase.text, *(t for r in phrase.references for t in _texts(r))] if phrase else []

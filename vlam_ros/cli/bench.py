@@ -62,9 +62,11 @@ def run(options: argparse.Namespace) -> int:
     laps: list[Lap] = []
     rows: list[Row] = []
     remarks: list[str] = []
-    for name in (name for name in NAMES if name in options.only):
+    raced = [name for name in NAMES if name in options.only]
+    seen = pictures(options.pictures) if raced else []
+    for name in raced:
         with subject(name) as it:
-            measured = perception.measure(it, pictures(options.pictures))
+            measured = perception.measure(it, seen)
         laps += measured.laps
         rows += measured.rows
         remarks += measured.remarks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vlam_ros.learning.data.segmentation import outline
 from vlam_ros.perception.perceive import Perceiver, is_confirmed
 from vlam_ros.replay.frames import frames
 from vlam_ros.replay.roles import PICTURES, assign
-from vlam_ros.types import Missing, ObjectPhrase, Observation, Uint8Array
+from vlam_ros.types import Missing, Observation, Uint8Array
 from vlam_ros.types.notes import Notes
 
 SECTION = 10.0
@@ -63,7 +63,6 @@ def add_bag(
         for remark in roles.notes:
             if any(f"for {role}" in remark for role in PICTURES):
                 notes.add(remark)
-        topic = next(roles.topics[role] for role in PICTURES if role in roles.topics)
         told = roles.topics.get("instruction")
         phrases = phrases or (_talked_about(bag, told, notes) if told else ())
         if perceiver and not phrases:
@@ -72,7 +71,7 @@ def add_bag(
             )
         writer.name(phrases)
         novelty = _Novelty()
-        for number, received, image in frames(bag, topic, count, notes):
+        for number, received, image in frames(bag, roles.pictures, count, notes):
             if not novelty.is_new(image):
                 notes.add("a frame is much like another one and left out", once="like")
                 continue
@@ -99,15 +98,8 @@ def _talked_about(bag: BagReader, topic: str, notes: Notes) -> tuple[str, ...]:
             notes.add(f"an instruction is passed over: {error}", once="instruction")
             continue
         for phrase in (instruction.target, instruction.destination):
-            found |= dict.fromkeys(_texts(phrase))
+            found |= dict.fromkeys(phrase.texts if phrase else ())
     return tuple(found)
-
-
-def _texts(phrase: ObjectPhrase | None) -> Iterator[str]:
-    if phrase is not None:
-        yield phrase.text
-        for reference in phrase.references:
-            yield from _texts(reference)
 
 
 def _proposals(perceiver: Perceiver, image: Uint8Array, phrases: Sequence[str]) -> list[Annotation]:

@@ -77,12 +77,11 @@ def typical_pictures(bag: Path) -> list[Uint8Array]:
     from vlam_ros.bags import BagReader
     from vlam_ros.errors import BagError
     from vlam_ros.replay.frames import frames
-    from vlam_ros.replay.roles import PICTURES, assign
+    from vlam_ros.replay.roles import assign
     from vlam_ros.types.notes import Notes
 
     with BagReader(bag) as reader:
-        topics = assign(reader.topics, {}).topics
-        topic = next(topics[role] for role in PICTURES if role in topics)
+        topic = assign(reader.topics, {}).pictures
         pictures = [image for _, _, image in frames(reader, topic, TYPICAL, Notes())]
     if not pictures:
         raise BagError(f"{bag} has no picture on {topic} that can be read")

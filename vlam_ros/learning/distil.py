@@ -130,14 +130,13 @@ def distil(
         torch.manual_seed(settings.seed)
         task = DistillationLosses(Grounding.of(teacher), own, temperature)
     own.model.requires_grad_(True)
-    size = student.calibration.crop_size if student.calibration else own.size
     fit = Fit(
         task,
         batches,
         {name: weights.get(name, 0.0) for name in WEIGHTS},
         settings,
         folder / "run",
-        (lambda: measure(own, check.new, size).numbers()) if check.new else None,
+        (lambda: measure(own, check.new, student.crop_size).numbers()) if check.new else None,
         parts_of(own.model),
         f"{teacher.name} to {student.name}, temperature {temperature:g}, {sorted(phrases)}",
     )
@@ -177,9 +176,8 @@ def save_student(student: Checkpoint, phrases: Sequence[str], folder: Path) -> N
     tokenizer.tokenizer.backend_tokenizer.no_padding()
     tokenizer.tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder)
-    size = student.calibration.crop_size if student.calibration else student.preprocessing.size
     words = dict.fromkeys(chain.from_iterable(phrase.split() for phrase in phrases))
-    provisional(student.model, size, tuple(words)).save(folder)
+    provisional(student.model, student.crop_size, tuple(words)).save(folder)
 
 
 def provisional(model: Any, crop_size: int, words: tuple[str, ...]) -> Calibration:

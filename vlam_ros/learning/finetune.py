@@ -179,12 +179,11 @@ def finetune(
     if unknown := sorted(set(weights) - set(WEIGHTS)):
         raise LearningError(f"the terms are {', '.join(WEIGHTS)}, got weights of {unknown}")
     terms = [name for name, weight in weights.items() if callable(weight) or weight]
-    size = checkpoint.calibration.crop_size if checkpoint.calibration else grounding.size
-    threshold = checkpoint.calibration.mask_threshold if checkpoint.calibration else 0.5
+    size = checkpoint.crop_size
 
     def figures() -> dict[str, Figures]:
         return {
-            name: measure(grounding, some, size, threshold)
+            name: measure(grounding, some, size, checkpoint.mask_threshold)
             for name, some in (("new", check.new), ("old", check.old))
             if some
         }

@@ -20,6 +20,7 @@ from vlam_ros.models.clipseg import (
     encode_pixels,
     encode_texts,
     normalise,
+    tokenized,
 )
 
 CONTEXT = 1.5
@@ -60,10 +61,7 @@ class Grounding(nn.Module):
 
     def read(self, phrases: Sequence[str]) -> Tensor:
         """Text embeddings float[T,projection] of phrases, not normalised."""
-        longest = self.model.config.text_config.max_position_embeddings
-        tokens = self._tokenizer(
-            list(phrases), padding=True, truncation=True, max_length=longest, return_tensors="pt"
-        )
+        tokens = tokenized(self._tokenizer, self.model.config, phrases)
         device = self.model.device
         return encode_texts(
             self.model, tokens.input_ids.to(device), tokens.attention_mask.to(device)

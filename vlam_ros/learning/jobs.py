@@ -149,10 +149,13 @@ def distil_folder(
         pupil = load_checkpoint(student, settings.device, "float32")
     size = max(known.preprocessing.size, pupil.preprocessing.size)
     folder = DataFolder.read(data, size, pictures, settings.seed)
-    crop = pupil.calibration.crop_size if pupil.calibration else pupil.preprocessing.size
 
     def figures(of: Checkpoint) -> dict[str, Figures]:
-        return {"data": measure(Grounding.of(of), folder.check, crop)} if folder.check else {}
+        return (
+            {"data": measure(Grounding.of(of), folder.check, pupil.crop_size)}
+            if folder.check
+            else {}
+        )
 
     before = figures(pupil)
     result = distil(
@@ -184,14 +187,13 @@ def _tell(
     out: Path,
 ) -> str:
     """Write the report, and sum it up in a few lines."""
-    threshold = checkpoint.calibration.mask_threshold if checkpoint.calibration else 0.5
     trained = f"{fit.steps} steps in {fit.seconds / 60:.1f} min, the weights of step "
     report = Report(
         title,
         {**facts, "trained": f"{trained}{fit.best_step} are kept"},
         before,
         after,
-        examples(Grounding.of(checkpoint), check, threshold),
+        examples(Grounding.of(checkpoint), check, checkpoint.mask_threshold),
     )
     write_report(report, out / "run", out / REPORT)
     lines = [

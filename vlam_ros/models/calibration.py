@@ -15,6 +15,9 @@ from vlam_ros.errors import ModelError
 
 FILE_NAME = "calibration.json"
 
+UNCALIBRATED_MASK_THRESHOLD = 0.5
+"""Where a sigmoid is undecided: for showing what an uncalibrated checkpoint sees, no more."""
+
 _HOW_TO_GET_ONE = "calibrate the checkpoint again, or restore the file it was published with"
 
 

@@ -9,7 +9,7 @@ from transformers import CLIPTokenizer
 
 from vlam_ros.errors import ModelError
 from vlam_ros.models.backends import Backend, TorchBackend
-from vlam_ros.models.calibration import Calibration
+from vlam_ros.models.calibration import UNCALIBRATED_MASK_THRESHOLD, Calibration
 
 RESAMPLING = {2: "bilinear", 3: "bicubic"}
 """The image processors' resampling filters (Pillow's numbers) that preprocessing can repeat."""
@@ -79,6 +79,16 @@ class Checkpoint:
     def tokenizer(self) -> CLIPTokenizer:
         """Of the text tower."""
         return self.processor.tokenizer
+
+    @property
+    def crop_size(self) -> int:
+        """Side in pixels of what the second look cuts out; without calibration the pictures'."""
+        return self.calibration.crop_size if self.calibration else self.preprocessing.size
+
+    @property
+    def mask_threshold(self) -> float:
+        """Probability from which a pixel can belong to a phrase."""
+        return self.calibration.mask_threshold if self.calibration else UNCALIBRATED_MASK_THRESHOLD
 
     @property
     def model(self) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from transformers import CLIPSegForImageSegmentation
@@ -69,6 +70,16 @@ def embed(model: CLIPSegForImageSegmentation, states: Tensor, patches: bool = Fa
     last = states if patches else states[:, :1]
     tokens: Tensor = model.clip.visual_projection(tower.post_layernorm(last))
     return tokens
+
+
+def tokenized(tokenizer: Any, config: Any, texts: Sequence[str]) -> Any:
+    """`input_ids` and `attention_mask` int64[T,L] of texts, as CLIPSegProcessor makes them; those
+    longer than the text tower of the configuration can read lose their end, as they do in CLIP.
+    """
+    longest = config.text_config.max_position_embeddings
+    return tokenizer(
+        list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt"
+    )
 
 
 def encode_texts(

@@ -97,9 +97,6 @@ def export(
 def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
     """The graphs of a checkpoint by their file names."""
     config, part = checkpoint.config, _Part(checkpoint.model)
-    sizes = {checkpoint.preprocessing.size}
-    if checkpoint.calibration is not None:
-        sizes.add(checkpoint.calibration.crop_size)
     pictures, patches, prompts, texts = map(Dim, ("pictures", "patches", "prompts", "texts"))
     length = Dim("length", min=2, max=config.text_config.max_position_embeddings)
     tokens = (torch.ones(3, 7, dtype=torch.long), {0: texts, 1: length})
@@ -112,7 +109,7 @@ def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
         graph_name(EMBEDDING): part.of(_embed, {"states": states}, ["embedding"]),
     }
     names = [f"activation_{i}" for i in range(len(config.extract_layers))]
-    for size in sorted(sizes):
+    for size in sorted({checkpoint.preprocessing.size, checkpoint.crop_size}):
         pixels = (torch.zeros(2, 3, size, size), {0: pictures})
         found[graph_name(VISION, size)] = part.of(clipseg.activations, {"pixels": pixels}, names)
         count = 1 + (size // config.vision_config.patch_size) ** 2

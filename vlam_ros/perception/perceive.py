@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.configuration import PerceptionSettings
-from vlam_ros.models import Calibration
+from vlam_ros.models import UNCALIBRATED_MASK_THRESHOLD, Calibration
 from vlam_ros.perception.competitors import lookalikes, opponents
 from vlam_ros.perception.crops import Window, refined
 from vlam_ros.perception.grounder import Grounder, ImageFeatures
@@ -24,8 +24,6 @@ from vlam_ros.perception.objects import expit, find_objects
 from vlam_ros.perception.positions import locate
 from vlam_ros.types import Observation, Scene, SceneObject, Uint8Array
 
-UNCALIBRATED_MASK_THRESHOLD = 0.5
-"""Where a sigmoid is undecided: for showing what an uncalibrated checkpoint sees, no more."""
 LOOSER = 0.3
 """What the loose crop has more margin than the close one, share of the candidate's size."""
 

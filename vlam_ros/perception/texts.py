@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from vlam_ros.models import Checkpoint
+from vlam_ros.models.clipseg import tokenized
 
 TEXT_CACHE = 1024
 """Text embeddings kept; an instruction with its competitors needs some dozens."""
@@ -21,8 +22,7 @@ class TextEmbeddings:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._backend = checkpoint.backend
         self._tokenizer = checkpoint.tokenizer
-        self._longest = checkpoint.config.text_config.max_position_embeddings
-        self._width = checkpoint.config.projection_dim
+        self._config = checkpoint.config
         self._cache: OrderedDict[str, torch.Tensor] = OrderedDict()
         self._lock = Lock()
 
@@ -39,7 +39,7 @@ class TextEmbeddings:
             while len(self._cache) > TEXT_CACHE:
                 self._cache.popitem(last=False)
         if not texts:
-            return torch.zeros((0, self._width), device=self._backend.device)
+            return torch.zeros((0, self._config.projection_dim), device=self._backend.device)
         return torch.stack([known[text] for text in texts])
 
     def directions(self, texts: Sequence[str]) -> torch.Tensor:
@@ -47,9 +47,5 @@ class TextEmbeddings:
         return functional.normalize(self(texts).float(), dim=-1)
 
     def _encode(self, texts: list[str]) -> torch.Tensor:
-        # Padding and mask as CLIPSegProcessor makes them; texts longer than the tower can read
-        # lose their end, as they do in CLIP.
-        tokens = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
-        )
+        tokens = tokenized(self._tokenizer, self._config, texts)
         return self._backend.encode_texts(tokens.input_ids, tokens.attention_mask)

@@ -27,7 +27,7 @@ from vlam_ros.replay.offline import ReplayOptions, follows_recording, replay_off
 from vlam_ros.replay.page import replay_page
 from vlam_ros.replay.pictures import DecisionPictures, PictureAlbum
 from vlam_ros.replay.records import DecisionRecord, ReplayRun
-from vlam_ros.replay.roles import PICTURES, Assignment, assign
+from vlam_ros.replay.roles import Assignment, assign
 from vlam_ros.replay.table import BagRow
 from vlam_ros.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.types import ActionSpace
@@ -230,11 +230,10 @@ def load_pipeline(settings: Settings) -> Pipeline:
 def about_run(job: ReplayJob, bag: BagReader, roles: Assignment, how: str) -> dict[str, str]:
     """What a run was, for people; `how` it was decided."""
     topics = roles.topics
-    picture = next(role for role in PICTURES if role in topics)
     told = topics.get("instruction", "none")
     return {
         "bag": describe_bag(bag),
-        "pictures": topics[picture],
+        "pictures": roles.pictures,
         "instructions": "given for this replay" if job.options.script else told,
         "decided": how,
         "model": job.settings.model.name_or_path,

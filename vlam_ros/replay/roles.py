@@ -56,6 +56,11 @@ class Assignment:
     notes: tuple[str, ...] = ()
 
     @property
+    def pictures(self) -> str:
+        """The topic of the pictures, raw ones before compressed ones."""
+        return next(self.topics[role] for role in PICTURES if role in self.topics)
+
+    @property
     def role_of(self) -> dict[str, str]:
         """The inverse."""
         return {topic: role for role, topic in self.topics.items()}

@@ -48,6 +48,11 @@ class ObjectPhrase:
     relation: Relation = Relation.NONE
     references: tuple[ObjectPhrase, ...] = ()
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What CLIPSeg is asked for: its own text and those of its references."""
+        return (self.text, *(text for r in self.references for text in r.texts))
+
 
 class Placement(IntEnum):
     """Where the target goes with respect to the destination."""

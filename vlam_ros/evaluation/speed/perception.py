@@ -5,11 +5,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
-import numpy as np
-import onnxruntime
 import torch
-import transformers
 
 from vlam_ros.errors import ModelError
 from vlam_ros.evaluation.report import Row
@@ -20,6 +18,8 @@ from vlam_ros.types import Uint8Array
 
 STAGED = 8
 """Prompts in the figures of stages, of memory and of the start."""
+PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "numpy")
+"""Whose versions decide how fast it is."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,8 @@ def measure(
 
 def machine() -> dict[str, str | int]:
     """On what and with what it was measured."""
-    import openvino
-
-    return {
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "torch": str(torch.__version__),
-        "transformers": transformers.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "openvino": openvino.__version__,
-        "numpy": np.__version__,
-    }
+    versions = {name: version(name) for name in PACKAGES}
+    return {"processor": _processor(), "threads": torch.get_num_threads(), **versions}
 
 
 def _processor() -> str:

@@ -9,7 +9,6 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from vlam_ros.errors import ModelError
 from vlam_ros.evaluation.report import Row
 from vlam_ros.evaluation.speed.subjects import Subject
 from vlam_ros.evaluation.speed.ways import load
@@ -20,15 +19,12 @@ def rows(
     subject: Subject, names: Sequence[str], picture: Uint8Array, prompts: Sequence[str]
 ) -> Iterator[Row]:
     """Seconds to load and of the first picture, and the peak of memory (MB) after three, each way
-    alone. What this machine cannot do is left out.
+    alone.
     """
     for name in names:
         # A pool of its own: a process's peak of memory never falls.
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            try:
-                figures = pool.submit(_start, name, subject, picture, tuple(prompts)).result()
-            except ModelError:
-                continue
+            figures = pool.submit(_start, name, subject, picture, tuple(prompts)).result()
         title = f"{subject.name}, {len(prompts)} prompts, {name}"
         for what, value in zip(
             ("load (s)", "first picture (s)", "peak memory (MB)"), figures, strict=True

@@ -40,10 +40,6 @@ class Runtime(Protocol):
     def precision(self) -> str:
         """In which it calculates."""
 
-    @property
-    def files(self) -> str:
-        """The precision of the files that it reads."""
-
     def load(self, path: Path) -> Graph:
         """Read a graph and make it ready; raises whatever the runtime raises."""
 
@@ -128,11 +124,13 @@ def load_exported(
             exported in this precision, or a graph is damaged.
     """
     runtime = _runtime(backend, device, dtype)
-    graphs = folder / GRAPHS / runtime.files
+    # Half precision is made of the graphs in float32.
+    files = "int8" if runtime.precision == "int8" else "float32"
+    graphs = folder / GRAPHS / files
     if not graphs.is_dir():
-        how = "vlam export" + (" --int8" if runtime.files == "int8" else "")
+        how = "vlam export" + (" --int8" if files == "int8" else "")
         raise ModelError(
-            f"{folder} has no graphs in {runtime.files} for {backend}: make them with `{how} "
+            f"{folder} has no graphs in {files} for {backend}: make them with `{how} "
             "--model NAME --output FOLDER` and give FOLDER as the model"
         )
     return ExportedBackend(runtime, graphs, config)

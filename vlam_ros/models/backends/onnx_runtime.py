@@ -56,7 +56,6 @@ class OnnxRuntime:
             raise ModelError(f"backend {backend} has dtype {', '.join(known)}, not {dtype!r}")
         self.name = backend
         self.device = torch.device(device)
-        self.files = "int8" if self.precision == "int8" else "float32"
         self._provider = provider
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = torch.get_num_threads()

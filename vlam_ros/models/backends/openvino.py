@@ -35,7 +35,6 @@ class OpenVino:
                 "this CPU does not calculate in bfloat16 (no AVX512-BF16, no AMX): choose dtype "
                 "float32 or int8"
             )
-        self.files = "int8" if self.precision == "int8" else "float32"
 
     def load(self, path: Path) -> Graph:
         """See Runtime."""
