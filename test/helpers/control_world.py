@@ -150,10 +150,17 @@ class ControlWorld(NodeWorld):
         self.points.publish(message)
 
     def while_doing(self, publish: Callable[[], None], condition: Callable[[], object]) -> None:
-        """Spin until a condition holds, and publish something all the while."""
+        """Spin until a condition holds, and publish something all the while.
+
+        Not oftener than a sensor would: a flood would starve what keeps the robot going.
+        """
+        due = 0.0
 
         def done() -> bool:
-            publish()
+            nonlocal due
+            if time.monotonic() >= due:
+                due = time.monotonic() + 0.03
+                publish()
             return bool(condition())
 
         self.until(done)

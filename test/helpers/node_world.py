@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -233,8 +234,16 @@ class World(NodeWorld):
 
 
 def replace_depth(profile: QoSProfile, depth: int) -> QoSProfile:
+    return _replaced(profile, depth=depth)
+
+
+def replace_lease(profile: QoSProfile, lease: Duration) -> QoSProfile:
+    return _replaced(profile, liveliness_lease_duration=lease)
+
+
+def _replaced(profile: QoSProfile, **values: object) -> QoSProfile:
     slots = {name[1:]: getattr(profile, name) for name in profile.__slots__}
-    return QoSProfile(**{**slots, "depth": depth})
+    return QoSProfile(**{**slots, **values})
 
 
 def stamp_of(message: Any) -> int:
