@@ -19,7 +19,7 @@ from torch import Tensor
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.balancing import UncertaintyWeighting
 from vlam_ros.learning.fit import FitSettings, Log, cosine_rate, follow, read_state, write_state
-from vlam_ros.learning.objectives import Linear
+from vlam_ros.learning.objectives import Linear, Stepwise
 
 PROGRAM = Path(fitted.__file__)
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
@@ -199,6 +199,22 @@ def test_the_rate_rises_and_falls_to_two_percent() -> None:
     assert rates[100] == pytest.approx(0.02)
 
 
+def test_stages_have_their_own_peak_of_the_rate_also_in_a_resumed_run(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, rate=Stepwise((0, 5), (0.05, 0.01)))
+    one, two = Regression(), Regression()
+    fit(tmp_path / "one", one, settings=settings).run()
+    fit(tmp_path / "two", Regression(), settings=settings).run(until=4)
+    fit(tmp_path / "two", two, settings=settings).run()
+    assert distance(weights(one), weights(two)) == 0.0
+    records = [r for r in Log(tmp_path / "two").records() if "rate" in r]
+    peaks = [record["rate"]["rate"] / cosine_rate(1.0, step, 12, 2)
+             for step, record in enumerate(records)]  # fmt: skip
+    assert peaks == pytest.approx(5 * [0.05] + 7 * [0.01])
+    other = replace(settings, rate=Stepwise((0, 5), (0.05, 0.02)))
+    with pytest.raises(LearningError, match=r"another rate, .*0\.01.* instead of .*0\.02"):
+        fit(tmp_path / "two", Regression(), settings=other)
+
+
 def test_frozen_weights_stay_and_a_model_without_any_others_is_refused(tmp_path: Path) -> None:
     task = Regression()
     fit(tmp_path, task).run()
@@ -272,6 +288,7 @@ def test_bfloat16_is_autocast_and_the_weights_stay_float32(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("values", "wrong"),
     [({"steps": 0}, "steps must be at least 1, got 0"), ({"rate": 0.0}, "rate must be above 0"),
+     ({"rate": Stepwise((0, 5), (0.1, 0.0))}, "rate must be above 0"),
      ({"average": 1.0}, "average must be in 0..1, below 1"), ({"dtype": "float16"}, "dtype must"),
      ({"device": "tpu"}, "device must be auto, cpu or cuda, got 'tpu'")],
 )  # fmt: skip

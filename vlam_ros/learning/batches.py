@@ -6,6 +6,7 @@ unbroken one would have seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,12 @@ NONSENSE = COLOURS + len(COLOUR_NAMES)
 NONSENSE_COUNT = 8
 PAIR_ROW = {(COLOUR_NAMES.index(c), SHAPES.index(s)): i for i, (c, s) in enumerate(TRAINED_PAIRS)}
 IGNORE = -100
+VOCABULARIES = {
+    "pairs": slice(0, NOUNS),
+    "nouns": slice(NOUNS, COLOURS),
+    "colours": slice(COLOURS, NONSENSE),
+}
+"""The rows that are alternatives to each other: the floor is one of the pairs."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,18 @@ class Pictures:
 
 def phrases(rng: Generator) -> list[str]:
     """The step's object phrases, in the order of the row constants above."""
-    colour_words = [f"{c} {rng.choice(PLACEHOLDERS)}" for c in COLOUR_NAMES]
+    named = named_phrases([str(rng.choice(PLACEHOLDERS)) for _ in COLOUR_NAMES])
     nonsense = [
         pseudo_word(rng) if rng.random() < 0.5 else f"{rng.choice(COLOUR_NAMES)} {pseudo_word(rng)}"
         for _ in range(NONSENSE_COUNT)
     ]
-    named = [*(f"{c} {s}" for c, s in TRAINED_PAIRS), FLOOR_PHRASE, *SHAPES, *colour_words]
     return framed([*named, *nonsense], rng)
+
+
+def named_phrases(placeholders: Sequence[str]) -> list[str]:
+    """The phrases that mean something, in the same order; of each colour with its placeholder."""
+    colours = [f"{c} {noun}" for c, noun in zip(COLOUR_NAMES, placeholders, strict=True)]
+    return [*(f"{c} {s}" for c, s in TRAINED_PAIRS), FLOOR_PHRASE, *SHAPES, *colours]
 
 
 def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -164,13 +176,18 @@ def augmented(
     )
     pixels = functional.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
     marks = functional.grid_sample(marks, grid, "nearest", "border", align_corners=False)
-    shape = (count, 1, 1, 1)
+    return relit(pixels, rng), marks
+
+
+def relit(pixels: Tensor, rng: Generator) -> Tensor:
+    """Vary brightness, contrast and noise of pictures float[B,3,H,W] in 0..1."""
+    shape = (len(pixels), 1, 1, 1)
     brightness = torch.from_numpy(rng.uniform(0.8, 1.2, shape)).float()
     contrast = torch.from_numpy(rng.uniform(0.85, 1.15, shape)).float()
     noise = torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
     level = torch.from_numpy(rng.uniform(0, 0.03, shape)).float()
     pixels = ((pixels - 0.5) * contrast + 0.5) * brightness + noise * level
-    return pixels.clamp(0, 1), marks
+    return pixels.clamp(0, 1)
 
 
 def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:

@@ -20,9 +20,10 @@ from transformers import CLIPSegProcessor, ViTImageProcessor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.examples import Batch, Batches
-from vlam_ros.learning.finetune import UNCHECKED, Check, parts_of
+from vlam_ros.learning.finetune import parts_of
 from vlam_ros.learning.fit import Fit, FitResult, FitSettings
 from vlam_ros.learning.grounding import Grounding, cosines, fitted, measure
+from vlam_ros.learning.lessons import UNCHECKED, Check
 from vlam_ros.learning.objectives import (
     Schedule,
     feature_distillation,
@@ -31,8 +32,8 @@ from vlam_ros.learning.objectives import (
     mask_distillation,
     rwm_loss,
 )
-from vlam_ros.learning.recipe import Recipe, build_model, build_tokenizer
-from vlam_ros.learning.trainer import MEAN, SKILL_TEMPERATURE, STD
+from vlam_ros.learning.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
+from vlam_ros.learning.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.models import Calibration, Checkpoint, TorchBackend
 from vlam_ros.models.checkpoint import Preprocessing
 
@@ -136,7 +137,7 @@ def distil(
         {name: weights.get(name, 0.0) for name in WEIGHTS},
         settings,
         folder / "run",
-        (lambda: measure(own, check.new, student.crop_size).numbers()) if check.new else None,
+        (lambda: measure(own, check.new).numbers()) if check.new else None,
         parts_of(own.model),
         f"{teacher.name} to {student.name}, temperature {temperature:g}, {sorted(phrases)}",
     )

@@ -7,12 +7,19 @@ from pathlib import Path
 import torch
 from transformers import CLIPSegProcessor, ViTImageProcessor
 
+from vlam_ros.learning.balancing import UncertaintyWeighting
 from vlam_ros.learning.captions import PLACEHOLDERS
-from vlam_ros.learning.recipe import Recipe
-from vlam_ros.learning.scenes import load_split, render_split
-from vlam_ros.learning.trainer import MEAN, SKILL_TEMPERATURE, STD, Trainer
+from vlam_ros.learning.embedded_batches import EmbeddedBatches
+from vlam_ros.learning.embedded_losses import EmbeddedLosses, term_weights
+from vlam_ros.learning.fit import Fit, FitSettings
+from vlam_ros.learning.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
+from vlam_ros.learning.scenes import SceneData, load_split, render_split
+from vlam_ros.learning.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.models import Calibration
 from vlam_ros.simulation import COLOURS, SHAPES
+
+SAVE_EVERY = 100
+"""Steps between two states that a stopped run can go on from."""
 
 
 def train_embedded(recipe_path: Path, cache: Path, out: Path, threads: int) -> None:
@@ -26,19 +33,59 @@ def train_embedded(recipe_path: Path, cache: Path, out: Path, threads: int) -> N
 
     Raises:
         ConfigurationError: the recipe cannot be read.
+        LearningError: as for `fit_embedded`.
     """
     torch.set_num_threads(threads)
     recipe = Recipe.load(recipe_path)
     render_split(cache, "train", recipe.scenes, recipe.model.image_size)
-    data = load_split(cache, "train", recipe.scenes)
-    trainer = Trainer(recipe, data, cache / "run")
-    trainer.run()
-    export(trainer, out)
+    task, fit = fit_embedded(recipe, load_split(cache, "train", recipe.scenes), cache / "run")
+    fit.run()
+    export(recipe, task, out)
 
 
-def export(trainer: Trainer, out: Path) -> None:
-    """Write the averaged weights, tokenizer, processor and a provisional calibration."""
-    recipe, model, tokenizer = trainer.recipe, trainer.average, trainer.tokenizer
+def fit_embedded(recipe: Recipe, data: SceneData, folder: Path) -> tuple[EmbeddedLosses, Fit]:
+    """The model of a recipe with its losses, and the run that trains it, to its end or on.
+
+    Args:
+        recipe: all that decides.
+        data: the scenes to learn from.
+        folder: of the run's state and log.
+
+    Raises:
+        LearningError: the folder has a state of another recipe, or a damaged one.
+    """
+    tokenizer = build_tokenizer(recipe)
+    task = EmbeddedLosses(build_model(recipe, tokenizer), tokenizer, recipe.terms)
+    weights = term_weights(recipe.loss_weights)
+    settings = FitSettings(
+        steps=recipe.steps,
+        rate=recipe.rates,
+        warmup=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        average=recipe.average,
+        save_every=SAVE_EVERY,
+        seed=recipe.seed,
+        device="cpu",
+        dtype=recipe.dtype,
+    )
+    fit = Fit(
+        task,
+        EmbeddedBatches(recipe, data),
+        UncertaintyWeighting(list(weights)) if recipe.balance == "uncertainty" else weights,
+        settings,
+        folder,
+        about=f"recipe {recipe.digest}",
+    )
+    task.known = fit.averages()
+    return task, fit
+
+
+def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
+    """Write weights in float16, tokenizer, processor and a provisional calibration.
+
+    Heads that only training needs are no part of it. The task's model is in float16 then.
+    """
+    model, tokenizer = task.model, task.tokenizer
     model.half().save_pretrained(out)
     size = recipe.model.image_size
     images = ViTImageProcessor(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,18 @@ from transformers import (
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.learning.captions import corpus
+from vlam_ros.learning.objectives import Stepwise
 from vlam_ros.learning.tokenizer import train_tokenizer
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+"""Normalisation of the embedded model's pictures."""
+
+CONTRASTIVE = ("contrast", "skills")
+ALIGNMENT = ("masks", "regions", "matching")
+GENERATIVE = ("image_modelling", "word_modelling", "captions")
+TERMS = (*CONTRASTIVE, *ALIGNMENT, *GENERATIVE)
+"""What a recipe can weigh; `embedded_losses` says what each is."""
+BALANCES = ("weights", "uncertainty")
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,26 @@ class Stage:
     prompts: int
     rate: float
 
+    @property
+    def shows(self) -> bool:
+        """Whether a step sees pictures."""
+        return bool(self.crops or self.scenes)
+
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides what `vlam train embedded` makes.
 
-    `average` is the decay of the moving average of the weights, which is what is kept.
+    `average` is the decay of the moving average of the weights, which is what is kept, `dtype` that
+    of matrix products, "bfloat16" or "float32".
+
+    `loss_weights` are of TERMS; one that is 0 or missing is not computed. With the `balance`
+    "uncertainty" their sizes do not count: the weights of those above 0 are learned
+    (`UncertaintyWeighting`).
+
+    Raises:
+        ConfigurationError: a weight is of no term or below 0, none is above 0, or there is no such
+            balance.
     """
 
     seed: int
@@ -77,6 +104,18 @@ class Recipe:
     weight_decay: float
     average: float
     loss_weights: dict[str, float]
+    balance: str = "weights"
+    dtype: str = "bfloat16"
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.loss_weights) - set(TERMS)):
+            raise ConfigurationError(f"loss_weights are of {', '.join(TERMS)}, got {unknown}")
+        if not self.terms or min(self.loss_weights.values()) < 0:
+            raise ConfigurationError(
+                f"loss_weights must be 0 or more, one above 0, got {self.loss_weights}"
+            )
+        if self.balance not in BALANCES:
+            raise ConfigurationError(f"balance is one of {BALANCES}, got {self.balance!r}")
 
     @classmethod
     def load(cls, path: Path) -> Recipe:
@@ -87,8 +126,35 @@ class Recipe:
             model["extract_layers"] = tuple(model["extract_layers"])
             stages = tuple(Stage(**stage) for stage in values.pop("stages"))
             return cls(model=ModelRecipe(**model), stages=stages, **values)
-        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigurationError,
+        ) as error:  # fmt: skip
             raise ConfigurationError(f"{path} is not a training recipe: {error}") from error
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """The terms that count."""
+        return frozenset(term for term, weight in self.loss_weights.items() if weight)
+
+    @property
+    def rates(self) -> Stepwise:
+        """The peak of the learning rate in each stage."""
+        stages = [stage for stage in self.stages if stage.steps]
+        starts = accumulate((stage.steps for stage in stages[:-1]), initial=0)
+        return Stepwise(tuple(starts), tuple(stage.rate for stage in stages))
+
+    @property
+    def digest(self) -> str:
+        """A name for all that it decides: another recipe has another."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+
+    def shortened(self, steps: int) -> Recipe:
+        """With its stages and its warm-up in proportion, `steps` together or nearly so."""
+        share = steps / self.steps
+        stages = tuple(
+            replace(stage, steps=max(1, round(stage.steps * share))) for stage in self.stages
+        )
+        return replace(self, stages=stages, warmup=max(1, round(self.warmup * share)))
 
     @property
     def steps(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlam_ros.errors import LearningError
+from vlam_ros.learning.objectives import Stepwise
 
 DTYPES = ("auto", "float32", "bfloat16")
 
@@ -15,7 +16,7 @@ class FitSettings:
 
     Attributes:
         steps: of the optimizer.
-        rate: peak of AdamW's learning rate.
+        rate: peak of AdamW's learning rate, or that of each stage.
         warmup: steps in which the rate rises.
         weight_decay: of weights; biases, norms and other vectors have none.
         clip: largest norm of the gradient.
@@ -34,7 +35,7 @@ class FitSettings:
     """
 
     steps: int
-    rate: float = 1e-3
+    rate: float | Stepwise = 1e-3
     warmup: int = 10
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -53,11 +54,16 @@ class FitSettings:
             self._check(name, "at least 1", getattr(self, name) >= 1)
         for name in ("warmup", "patience", "cosines_every", "weight_decay", "seed"):
             self._check(name, "0 or more", getattr(self, name) >= 0)
-        for name in ("rate", "clip"):
-            self._check(name, "above 0", getattr(self, name) > 0)
+        lowest = min(self.rate.values) if isinstance(self.rate, Stepwise) else self.rate
+        self._check("rate", "above 0", lowest > 0)
+        self._check("clip", "above 0", self.clip > 0)
         self._check("average", "in 0..1, below 1", 0 <= self.average < 1)
         self._check("device", "auto, cpu or cuda", self.device in ("auto", "cpu", "cuda"))
         self._check("dtype", ", ".join(DTYPES), self.dtype in DTYPES)
+
+    def peak(self, step: int) -> float:
+        """The learning rate's peak at a step."""
+        return self.rate(step) if isinstance(self.rate, Stepwise) else self.rate
 
     def _check(self, name: str, expected: str, holds: bool) -> None:
         if not holds:

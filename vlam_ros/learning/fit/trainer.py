@@ -96,7 +96,7 @@ class Fit:
         if not self._values:
             raise LearningError("nothing of the model trains: set requires_grad, or apply a method")
         values = list(self._values.values())
-        optimizer = adamw(values, settings.rate, settings.weight_decay)
+        optimizer = adamw(values, settings.peak(0), settings.weight_decay)
         self._plain = module
         self._module, self._optimizer = self._processes.wrap(module, optimizer)
         self._averages = {n: p.detach().clone() for n, p in self._values.items()}
@@ -127,6 +127,15 @@ class Fit:
     def writes(self) -> bool:
         """Whether this is the process that writes files."""
         return self._processes.rank == 0
+
+    def averages(self) -> dict[str, Tensor]:
+        """The moving averages as they are, by the names of the task's parameters that train."""
+        within = "task."
+        return {
+            name.removeprefix(within): value
+            for name, value in self._averages.items()
+            if name.startswith(within)
+        }
 
     def run(self, until: int | None = None) -> FitResult:
         """Train to step `until`, or to the end, where the task gets the weights that are kept.
@@ -173,7 +182,8 @@ class Fit:
         self._plain.train()
         settings, count = self.settings, self._processes.count
         for group in self._optimizer.param_groups:
-            group["lr"] = cosine_rate(settings.rate, self.step, settings.steps, settings.warmup)
+            peak = settings.peak(self.step)
+            group["lr"] = cosine_rate(peak, self.step, settings.steps, settings.warmup)
         self._optimizer.zero_grad(set_to_none=True)
         sums: dict[str, list[Tensor]] = {}
         for part in range(settings.accumulate):
@@ -197,7 +207,7 @@ class Fit:
             if self._failures == FAILURES:
                 raise LearningError(
                     f"the gradient was not finite {FAILURES} steps in a row up to step {self.step}:"
-                    f" lower the rate, {settings.rate:g}, or look at the data"
+                    f" lower the rate, {settings.peak(self.step):g}, or look at the data"
                 )
         return {name: torch.stack(parts).mean().item() for name, parts in sums.items()}
 
@@ -294,10 +304,11 @@ class Fit:
 
     def _resume(self) -> None:
         state = read_state(self.folder / STATE)
-        if wrong := [name for name, value in self._run.items() if state["run"].get(name) != value]:
+        run = state.get("run", {})
+        if wrong := [name for name, value in self._run.items() if run.get(name) != value]:
             raise LearningError(
                 f"{self.folder} has a run with another {wrong[0]}, "
-                f"{state['run'].get(wrong[0])!r} instead of {self._run[wrong[0]]!r}: go on with "
+                f"{run.get(wrong[0])!r} instead of {self._run[wrong[0]]!r}: go on with "
                 "the same, or take another folder"
             )
         shapes = {name: value.shape for name, value in self._values.items()}
