@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.learning.captions import SKILL_PATTERNS, test_sentences
+from vlam_ros.learning.understanding import REFUSED, understood
 from vlam_ros.perception import Grounder
-from vlam_ros.policy import Refusal, Skill, choose_skill
+from vlam_ros.policy import Skill
 
 UNKNOWN_VERBS = (
     "juggle", "paint", "eat", "kick", "wash", "open", "sell", "photograph", "bend", "burn",
@@ -24,7 +22,7 @@ UNKNOWN_VERBS = (
 class SkillReport:
     """Sentences from patterns never trained on, and sentences with unknown verbs.
 
-    `wrong` lists (sentence, meant, understood); "refused" is understood where nothing was.
+    `wrong` lists (sentence, meant, understood); REFUSED is understood where nothing was.
     """
 
     sentences: int
@@ -48,28 +46,17 @@ def evaluate_skills(grounder: Grounder, skills: Sequence[Skill]) -> SkillReport:
         (s, t) for s, t in test_sentences() if parse_instruction(t).skill_phrase not in trained
     ]
     for skill, sentence in meant:
-        understood = _understood(grounder, skills, sentence)
-        right += understood == skill
-        refused += understood == "refused"
-        if understood != skill:
-            wrong.append((sentence, skill, understood))
+        heard = understood(grounder, skills, sentence)
+        right += heard == skill
+        refused += heard == REFUSED
+        if heard != skill:
+            wrong.append((sentence, skill, heard))
     unknown = [f"{verb} the red cup" for verb in UNKNOWN_VERBS]
-    misread = [(s, _understood(grounder, skills, s)) for s in unknown]
-    wrong += [(s, "none", skill) for s, skill in misread if skill != "refused"]
-    unknown_refused = sum(skill == "refused" for _, skill in misread)
+    misread = [(s, understood(grounder, skills, s)) for s in unknown]
+    wrong += [(s, "none", skill) for s, skill in misread if skill != REFUSED]
+    unknown_refused = sum(skill == REFUSED for _, skill in misread)
     return SkillReport(len(meant), right, refused, len(unknown), unknown_refused, tuple(wrong))
 
 
 def _trained_patterns() -> list[str]:
     return [pattern for patterns in SKILL_PATTERNS.values() for pattern in patterns]
-
-
-def _understood(grounder: Grounder, skills: Sequence[Skill], sentence: str) -> str:
-    try:
-        instruction = parse_instruction(sentence)
-        skill, _ = choose_skill(
-            skills, grounder, instruction, lambda texts: np.zeros(len(texts), np.float32), None
-        )
-    except (InstructionError, Refusal):
-        return "refused"
-    return skill.name

@@ -5,7 +5,8 @@ Training and test sentences come from the same words but not from the same patte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -137,35 +138,40 @@ def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
 
 def skill_sentence(rng: Generator, skill: str) -> str:
     """A random training sentence for a skill, with the objects named or taken out."""
-    return _fill(_pattern(skill, rng), rng)
+    return filled(_pattern(skill, rng), rng)
 
 
-def varied_sentence(rng: Generator, skill: str) -> str:
+def varied_sentence(
+    rng: Generator, skill: str, patterns: Mapping[str, Sequence[str]] = SKILL_PATTERNS
+) -> str:
     """A training sentence that need not follow one pattern as a whole, but never a test pattern.
 
     A third says it twice ("grab the object and take it"); every second of the others lacks about a
     seventh of its words, but none of its objects.
     """
-    pattern = varied = _pattern(skill, rng)
+    pattern = varied = _pattern(skill, rng, patterns)
     if rng.random() < 1 / 3:
-        varied = _doubled(pattern, skill, rng)
+        varied = _doubled(pattern, skill, rng, patterns)
     elif rng.random() < 0.5:
         kept = [w for w in pattern.split() if w.startswith("{") or rng.random() > 0.15]
         varied = " ".join(kept)
     empty = all(word.startswith("{") for word in varied.split())
-    tested = any(varied in patterns for patterns in TEST_PATTERNS.values())
-    return _fill(pattern if empty or tested else varied, rng)
+    tested = any(varied in many for many in TEST_PATTERNS.values())
+    return filled(pattern if empty or tested else varied, rng)
 
 
-def _pattern(skill: str, rng: Generator) -> str:
-    patterns = SKILL_PATTERNS[skill]
-    return patterns[int(rng.integers(len(patterns)))]
+def _pattern(
+    skill: str, rng: Generator, patterns: Mapping[str, Sequence[str]] = SKILL_PATTERNS
+) -> str:
+    return patterns[skill][int(rng.integers(len(patterns[skill])))]
 
 
-def _doubled(pattern: str, skill: str, rng: Generator) -> str:
+def _doubled(
+    pattern: str, skill: str, rng: Generator, patterns: Mapping[str, Sequence[str]]
+) -> str:
     """Two patterns of a skill as one; before what places an object comes what picks it up."""
     before = _pattern("pick_up", rng) if skill == "place" else pattern
-    after = pattern if skill == "place" else _pattern(skill, rng)
+    after = pattern if skill == "place" else _pattern(skill, rng, patterns)
     if "{d}" in before or " and " in before + after:
         return pattern
     return f"{before} and {after.replace('{t}', 'it')}"
@@ -175,7 +181,7 @@ def unknown_sentence(rng: Generator) -> str:
     """An instruction whose verb is no word: it means no skill at all."""
     verb = " ".join(pseudo_word(rng) for _ in range(int(rng.integers(1, 3))))
     particle = ("", " to", " up", " at", " for", " over")[int(rng.integers(6))]
-    return _fill(f"{verb}{particle} {{t}}", rng)
+    return filled(f"{verb}{particle} {{t}}", rng)
 
 
 def pseudo_word(rng: Generator) -> str:
@@ -192,6 +198,7 @@ def pseudo_word(rng: Generator) -> str:
             return word
 
 
+@cache
 def vocabulary() -> frozenset[str]:
     """Every word that the model is trained on."""
     patterns = [p for many in SKILL_PATTERNS.values() for p in many]
@@ -209,7 +216,8 @@ def corpus(rng: Generator, sentences: int = 20_000) -> list[str]:
     return framed_phrases + drawn
 
 
-def _fill(pattern: str, rng: Generator) -> str:
+def filled(pattern: str, rng: Generator) -> str:
+    """A pattern as one may say it: the objects named or taken out, politeness before and after."""
     named = rng.random() < 0.3
     target, destination = "the object", "the destination"
     if named:
@@ -224,4 +232,4 @@ def _fill(pattern: str, rng: Generator) -> str:
 def test_sentences() -> list[tuple[str, str]]:
     """(skill, sentence) for every pattern never trained on, with named objects and plain."""
     rng = np.random.default_rng(0)
-    return [(skill, _fill(p, rng)) for skill, many in TEST_PATTERNS.items() for p in many * 8]
+    return [(skill, filled(p, rng)) for skill, many in TEST_PATTERNS.items() for p in many * 8]
