@@ -24,7 +24,11 @@ COMMANDS = [
     ["train", "embedded"],
     ["train", "finetune"],
     ["train", "distil"],
+    ["train", "skill"],
+    ["evaluate", "few-shot"],
+    ["evaluate", "ablation"],
     ["evaluate", "model"],
+    ["evaluate", "skill"],
     ["evaluate", "tasks"],
     ["bench"],
     ["calibrate"],
@@ -171,8 +175,8 @@ def test_calibration_is_kept_beside_the_checkpoint(
 ) -> None:
     calibrate = Recorder(CALIBRATION)
     monkeypatch.setattr("vlam_ros.evaluation.calibrate.calibrate", calibrate)
-    assert main(["calibrate", str(tmp_path), "--scenes", "5"]) == 0
-    assert calibrate.calls == [(tmp_path, 5, "")]
+    assert main(["calibrate", str(tmp_path), "--scenes", "5", "--data", "cups", "old"]) == 0
+    assert calibrate.calls == [(tmp_path, 5, "", [Path("cups"), Path("old")], "")]
     assert type(CALIBRATION).load(tmp_path) == CALIBRATION
 
 
@@ -187,7 +191,7 @@ def test_thresholds_of_a_tuned_checkpoint_are_kept_beside_the_adapter(
     assert "no folder of an adapter" in capsys.readouterr().err
     tuned.mkdir()
     assert main(["calibrate", str(base), "--adapter", str(tuned)]) == 0
-    assert calibrate.calls == [(base, 300, tuned)]
+    assert calibrate.calls == [(base, 300, tuned, [], "")]
     assert type(CALIBRATION).load(tuned) == CALIBRATION
     assert not list(base.iterdir())
 

@@ -9,6 +9,7 @@ import pytest
 
 from vlam_ros.cli.main import main
 from vlam_ros.cli.train import METHODS
+from vlam_ros.learning.finetune import RATES
 from vlam_ros.learning.fit import FitSettings
 from vlam_ros.models.adapters import METHODS as KNOWN
 
@@ -43,20 +44,22 @@ def test_tuning_gets_what_the_options_say(
     options = "--model m --method bitfit --replay old --balance --steps 9 --rate 0.1 --pictures 3"
     more = "--accumulate 2 --validate-every 4 --patience 5 --seed 6 --device cpu --threads 1"
     assert main(["train", "finetune", "cups", "--out", "o", *options.split(), *more.split(),
-                 "--dtype", "bfloat16"]) == 0  # fmt: skip
+                 "--dtype", "bfloat16", "--closeups", "7"]) == 0  # fmt: skip
     (first, named), (second, told) = job.calls
     assert first[:3] == ("embedded", Path("cups"), Path("tuned"))
     assert first[4] == "lora"
-    assert (named["replay"], named["balanced"], named["pictures"]) == (None, False, 4)
+    assert first[3].rate == RATES["lora"]
+    assert (named["replay"], named["balanced"], named["pictures"]) == (None, False, 1)
     assert second == (
         "m",
         Path("cups"),
         Path("o"),
-        FitSettings(steps=9, rate=0.1, accumulate=2, validate_every=4, save_every=4, patience=5,
-                    seed=6, device="cpu", dtype="bfloat16"),
+        FitSettings(steps=9, rate=0.1, warmup=20, accumulate=2, validate_every=4, save_every=4,
+                    patience=5, seed=6, device="cpu", dtype="bfloat16"),
         "bitfit",
     )  # fmt: skip
-    assert told == {"replay": Path("old"), "balanced": True, "pictures": 3, "threads": 1}
+    assert told == {"replay": Path("old"), "balanced": True, "pictures": 3, "closeups": 7,
+                    "threads": 1}  # fmt: skip
     assert "new: IoU 0.100 before, 0.600 after" in capsys.readouterr().out
 
 

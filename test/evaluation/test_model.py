@@ -6,13 +6,28 @@ from pathlib import Path
 import pytest
 from tiny_clipseg import save_tiny_checkpoint
 
-from vlam_ros.errors import ModelError
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.evaluation.calibrate import calibrate
+from vlam_ros.evaluation.data_questions import data_questions
 from vlam_ros.evaluation.model import evaluate_model
+from vlam_ros.evaluation.queries import Kind
 from vlam_ros.evaluation.report import Report
 from vlam_ros.evaluation.skills import UNKNOWN_VERBS
+from vlam_ros.learning.data import Dataset, DatasetWriter, add_simulated
+from vlam_ros.learning.data.files import encode_picture
+from vlam_ros.learning.rivals import Rivals
 from vlam_ros.models import Calibration
 from vlam_ros.models.loader import EMBEDDED
+from vlam_ros.resources import resource_path
+
+NEW_SKILL = """
+  - name: polish
+    id: 7
+    prompts: [polish the object, scrub the object]
+    needs: [target]
+    pose_of: BASE
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +67,40 @@ def test_calibration_keeps_what_it_cannot_choose() -> None:
     assert 0 < after.crop_threshold <= 1
     assert 0 < after.skill_threshold < 1
     assert after.made_with == "vlam calibrate --scenes 4"
+
+
+def test_calibration_on_ones_own_pictures_asks_for_what_is_in_them(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path, "a test") as writer:
+        add_simulated(writer, {"validation": 4}, progress=False)
+    dataset = Dataset(tmp_path, "validation")
+    rivals = Rivals(Settings.load().perception, dataset.phrases)
+    found = list(data_questions([dataset, dataset], rivals, 3))
+    # They take turns: the first picture of each, then the second of one.
+    assert [question.observation.stamp for question in found] == [0, 0, 1]
+    for question, labelled in zip((found[0], found[2]), dataset, strict=False):
+        masks = labelled.masks
+        asked = [(q.phrase, q.kind) for q in question.queries]
+        assert asked[: len(masks)] == [(phrase, Kind.PRESENT) for phrase in masks]
+        away = asked[len(masks) :]
+        assert {kind for _, kind in away} == {Kind.OTHER}
+        assert len(away) >= 3
+        names = [names for names, _ in labelled.named()]
+        assert all(rivals.excludes(thing, phrase) for phrase, _ in away for thing in names)
+    # Prompts of words that the model never read are like others of no meaning.
+    skills = tmp_path / "skills.yaml"
+    text = resource_path("config/skills.yaml").read_text()
+    skills.write_text(f"{text}\n{NEW_SKILL}")
+    taught = calibrate("embedded", scenes=2, progress=False, data=[tmp_path], skills=str(skills))
+    assert 0 < taught.crop_threshold <= 1
+    assert taught.made_with == "vlam calibrate --scenes 2 --data …"
+    shipped = Calibration.load(EMBEDDED)
+    assert shipped is not None
+    assert taught.skill_threshold > shipped.skill_threshold
+    with DatasetWriter(tmp_path / "empty", "a test") as writer:
+        picture = encode_picture(found[0].observation.image)
+        writer.add(picture, "scene", "name", [], split="validation")
+    with pytest.raises(LearningError, match="show nothing that is large enough"):
+        calibrate("embedded", scenes=2, progress=False, data=[tmp_path / "empty"])
 
 
 def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> None:

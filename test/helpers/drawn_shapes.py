@@ -76,3 +76,31 @@ class DrawnShapes:
         """One batch of all pictures there are."""
         whole = DrawnShapes(self.phrases, self.size, self.count, self.count, self.first)
         return [whole.batch(0)]
+
+
+@dataclass(frozen=True)
+class DrawnCloseups:
+    """Batches of single shapes that fill the picture, asked for their names and for another."""
+
+    size: int = 16
+    count: int = 4
+
+    def batch(self, step: int) -> Batch:
+        rng = np.random.default_rng([step, 1])
+        pixels, prompts, masks = [], [], []
+        for _ in range(self.count):
+            kind, colour = str(rng.choice(KINDS)), str(rng.choice(list(COLOURS)))
+            image = np.full((self.size, self.size, 3), rng.integers(90, 170), np.uint8)
+            mask = np.zeros((self.size, self.size), np.uint8)
+            points = outline(kind, self.size // 2, self.size // 2, self.size * 2 // 5)
+            cv2.fillPoly(image, [points], COLOURS[colour])
+            cv2.fillPoly(mask, [points], 1)
+            pixels.append(image)
+            prompts += [kind, f"{colour} {kind}", next(k for k in KINDS if k != kind)]
+            masks += [mask, mask, np.zeros_like(mask)]
+        return asked(
+            torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255,
+            prompts,
+            torch.arange(self.count).repeat_interleave(3),
+            torch.from_numpy(np.stack(masks)) > 0,
+        )

@@ -16,9 +16,9 @@ from torch import Tensor
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.distil import WEIGHTS, DistillationLosses, distil, new_student
 from vlam_ros.learning.examples import Batch
-from vlam_ros.learning.finetune import Check
 from vlam_ros.learning.fit import FitSettings
-from vlam_ros.learning.grounding import Grounding
+from vlam_ros.learning.grounding import Grounding, Look
+from vlam_ros.learning.lessons import Check
 from vlam_ros.learning.objectives import rwm_loss
 from vlam_ros.learning.recipe import Recipe
 from vlam_ros.models import Checkpoint, load_checkpoint
@@ -128,7 +128,7 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_but_the_projection(
 def test_the_student_loads_and_believes_nothing_yet(
     teacher: Checkpoint, student: Checkpoint, tmp_path: Path
 ) -> None:
-    check = Check(DrawnShapes(size=32, count=2, first=40).all())
+    check = Check(Look(DrawnShapes(size=32, count=2, first=40).all()))
     result = learn(teacher, student, tmp_path, check=check)
     assert set(result.after) == {"iou", "false_alarms", "crops"}
     again = load_checkpoint(tmp_path, "cpu", "float32")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import torch
 from drawn_shapes import PHRASES, DrawnShapes, picture
 
 from vlam_ros.errors import LearningError
-from vlam_ros.learning.examples import Batch, Drawn, asked, whole
+from vlam_ros.learning.examples import Batch, asked, joined, whole
 
 
 def test_a_phrase_is_true_of_the_pictures_it_has_a_mask_in() -> None:
@@ -24,27 +24,27 @@ def test_a_phrase_is_true_of_the_pictures_it_has_a_mask_in() -> None:
     assert batch.masks.flatten(1).sum(1).tolist() == [16, 0, 0, 24]
 
 
-def test_what_a_stream_draws_is_a_batch() -> None:
-    @dataclass(frozen=True)
-    class Prompted:
-        images: torch.Tensor
-        prompts: tuple[str, ...]
-        which: torch.Tensor
-        masks: torch.Tensor
-
-    class Stream:
-        def draw(self, step: int) -> Prompted:
-            pixels = torch.full((1, 3, 8, 8), step / 10)
-            return Prompted(pixels, ("cup",), torch.tensor([0]), torch.ones(1, 8, 8).bool())
-
-    batch = Drawn(Stream()).batch(7)
-    assert batch.pixels.mean().item() == pytest.approx(0.7)
-    assert batch.positives.tolist() == [[True]]
+def test_two_batches_joined_ask_the_same_of_the_same_pictures() -> None:
+    one = DrawnShapes(phrases=("star", "ball")).batch(0)
+    two = DrawnShapes(phrases=("box", "star"), pictures=3, first=20).batch(1)
+    both = joined(one, two)
+    assert both.phrases == ("star", "ball", "box")
+    assert torch.equal(both.pixels, torch.cat([one.pixels, two.pixels]))
+    assert both.positives[:2, :2].equal(one.positives)
+    assert not both.positives[:2, 2].any()
+    assert both.positives[2:][:, [2, 0]].equal(two.positives)
+    questions = [
+        (part.phrases[phrase], part.pixels[picture].sum().item(), mask.sum().item())
+        for part in (one, two, both)
+        for phrase, picture, mask in zip(part.asked, part.pictures, part.masks, strict=True)
+    ]
+    half = len(questions) // 2
+    assert questions[:half] == questions[half:]
 
 
 def test_whole_pictures_are_asked_for_everything() -> None:
     image, labels = picture(0, 96)  # without a star
-    (batch,) = whole([(image, labels)], PHRASES, 48)
+    (batch,) = whole([(image, dict(labels))], PHRASES, 48)
     assert batch.pixels.shape == (1, 3, 48, 48)
     assert batch.positives[0].tolist() == [phrase in dict(labels) for phrase in PHRASES]
     own = dict(labels)["box"]

@@ -9,28 +9,26 @@ from typing import Any
 
 import pytest
 import torch
-from drawn_shapes import DrawnShapes
+from drawn_shapes import DrawnCloseups, DrawnShapes
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 from torch import Tensor
 
+from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.learning.examples import Batch, asked
-from vlam_ros.learning.finetune import (
-    WEIGHTS,
-    Check,
-    GroundingLosses,
-    Lesson,
-    finetune,
-    save_calibration,
-)
+from vlam_ros.learning.finetune import RATES, WEIGHTS, GroundingLosses, finetune, save_calibration
 from vlam_ros.learning.fit import FitSettings, Log
-from vlam_ros.learning.grounding import Grounding, crops, measure
+from vlam_ros.learning.grounding import Grounding, Look, measure
+from vlam_ros.learning.lessons import Check, Lesson, Lessons
+from vlam_ros.learning.rivals import Rivals
 from vlam_ros.models import Calibration, Checkpoint, load_checkpoint
 from vlam_ros.models.adapters import METHODS
 from vlam_ros.models.adapters.base import fingerprints
 
 SIZE = 32
 SHAPES = DrawnShapes(size=SIZE)
+CLOSEUPS = DrawnCloseups(size=16)
+LESSONS = Lessons([SHAPES], [CLOSEUPS])
 SETTINGS = FitSettings(
     steps=6, rate=5e-3, warmup=1, validate_every=3, save_every=2, average=0.0, device="cpu"
 )
@@ -62,7 +60,7 @@ def checkpoint(folder: Path) -> Checkpoint:
 
 def tune(checkpoint: Checkpoint, out: Path, method: str = "lora", **options: Any) -> Any:
     settings = options.pop("settings", SETTINGS)
-    return finetune(checkpoint, SHAPES, out, settings, method, phrases=SHAPES.phrases, **options)
+    return finetune(checkpoint, LESSONS, out, settings, method, phrases=SHAPES.phrases, **options)
 
 
 def masks(checkpoint: Checkpoint, batch: Batch) -> Tensor:
@@ -73,10 +71,14 @@ def masks(checkpoint: Checkpoint, batch: Batch) -> Tensor:
         return grounding.masks(states, texts[batch.asked], batch.pictures)
 
 
-def losses(checkpoint: Checkpoint, batch: Batch) -> dict[str, float]:
+def losses(checkpoint: Checkpoint, lesson: Lesson) -> dict[str, float]:
     with torch.no_grad():
-        task = GroundingLosses(Grounding.of(checkpoint), 16)
-        return {name: loss.item() for name, loss in task(Lesson(batch)).items()}
+        task = GroundingLosses(Grounding.of(checkpoint))
+        return {name: loss.item() for name, loss in task(lesson).items()}
+
+
+def test_each_method_has_a_rate() -> None:
+    assert set(RATES) == set(METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -84,9 +86,9 @@ def test_the_loader_reads_what_was_tuned(
     method: str, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     batch = SHAPES.batch(0)
-    plain, before = masks(checkpoint, batch), losses(checkpoint, batch)
+    plain, before = masks(checkpoint, batch), losses(checkpoint, LESSONS.batch(0))
     tuned = tune(checkpoint, tmp_path, method)
-    learned, after = masks(checkpoint, batch), losses(checkpoint, batch)
+    learned, after = masks(checkpoint, batch), losses(checkpoint, LESSONS.batch(0))
     assert (learned - plain).abs().max() > 0.01
     assert sum(w * (after[name] - before[name]) for name, w in WEIGHTS.items()) < 0
     again = load_checkpoint(folder, "cpu", "float32", adapter=tmp_path)
@@ -112,12 +114,12 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
                 raise Stopped
             return super().batch(step)
 
-    check = Check(DrawnShapes(size=SIZE, count=2, first=50).all())
+    check = Check(Look(DrawnShapes(size=SIZE, count=2, first=50).all(), [CLOSEUPS.batch(50)]))
     tune(checkpoint, tmp_path / "one", check=check)
     again = load_checkpoint(folder, "cpu", "float32")
     with pytest.raises(Stopped):
-        finetune(again, Stopping(size=SIZE), tmp_path / "two", SETTINGS, phrases=SHAPES.phrases,
-                 check=check)  # fmt: skip
+        finetune(again, Lessons([Stopping(size=SIZE)], [CLOSEUPS]), tmp_path / "two", SETTINGS,
+                 phrases=SHAPES.phrases, check=check)  # fmt: skip
     resumed = load_checkpoint(folder, "cpu", "float32")
     result = tune(resumed, tmp_path / "two", check=check)
     assert result.fit.steps == 6
@@ -125,18 +127,44 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_terms_of_old_and_new_count_by_their_share_of_the_pictures(
+def test_a_lesson_of_several_sources_is_one(checkpoint: Checkpoint) -> None:
+    """The mean over the pairs of both: terms count by what each source asks."""
+    old, far = DrawnShapes(size=SIZE, pictures=6, first=20), DrawnCloseups(size=16, count=12)
+    both = losses(checkpoint, Lessons([SHAPES, old], [CLOSEUPS, far]).batch(1))
+    assert set(both) == set(WEIGHTS)
+    one, two = (losses(checkpoint, Lessons([p], [c]).batch(1))
+                for p, c in ((SHAPES, CLOSEUPS), (old, far)))  # fmt: skip
+    alone = losses(checkpoint, Lessons([SHAPES]).batch(1))
+    assert alone == {"masks": pytest.approx(one["masks"], rel=1e-5)}
+    for name in ("masks", "crop_masks"):
+        assert min(one[name], two[name]) < both[name] < max(one[name], two[name])
+
+
+def test_a_phrase_that_may_be_true_of_a_thing_does_not_count_against_it(
     checkpoint: Checkpoint,
 ) -> None:
-    new, old = SHAPES.batch(0), DrawnShapes(size=SIZE, pictures=6, first=20).batch(1)
-    task = GroundingLosses(Grounding.of(checkpoint), 16)
+    """Of a thing that is called "ball" and no more nobody knows whether it is a "red ball"."""
+    pixels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    names = ("ball", "red ball", "box")
+    true = torch.tensor([[True, False, False], [False, False, True]])
+    batch = Batch(pixels, names, true, torch.arange(2), torch.tensor([0, 2]),
+                  torch.ones(2, 16, 16))  # fmt: skip
+    rivals = Rivals(Settings.load().perception)
+    grounding = Grounding.of(checkpoint)
     with torch.no_grad():
-        both = {name: loss.item() for name, loss in task(Lesson(new, old)).items()}
-    assert set(both) == {*WEIGHTS, *(f"old_{name}" for name in WEIGHTS)}
-    for name, loss in losses(checkpoint, new).items():
-        assert both[name] == pytest.approx(0.25 * loss, rel=1e-5)
-    for name, loss in losses(checkpoint, old).items():
-        assert both[f"old_{name}"] == pytest.approx(0.75 * loss, rel=1e-5)
+        for known, against in ((None, [[1, 2], [0, 1]]), (rivals, [[2], [0, 1]])):
+            task = GroundingLosses(grounding, known)
+            loss = task(Lesson(SHAPES.batch(0), batch))["crops"]
+            states = grounding.see(pixels, 16)
+            cosine = torch.cosine_similarity(
+                states.embedding[:, None], grounding.read(names)[None], dim=-1
+            )
+            logits = grounding.model.clip.logit_scale.exp() * cosine
+            expected = [
+                torch.logsumexp(logits[i, [own, *others]], 0) - logits[i, own]
+                for i, (own, others) in enumerate(zip((0, 2), against, strict=True))
+            ]
+            assert loss.item() == pytest.approx((sum(expected) / 2).item(), rel=1e-4)
 
 
 def test_replay_keeps_what_the_new_pictures_would_undo(
@@ -156,29 +184,48 @@ def test_replay_keeps_what_the_new_pictures_would_undo(
     new, old = All("cup", False), All("red", True)
     settings = replace(SETTINGS, steps=30, rate=1e-2)
 
-    def old_iou(name: str, **options: Any) -> float:
+    def old_iou(name: str, *sources: All) -> float:
         own = load_checkpoint(folder, "cpu", "float32")
-        tuned = finetune(own, new, tmp_path / name, settings, phrases=("cup",),
-                         check=Check(old=[old.batch(99)]), **options)  # fmt: skip
+        tuned = finetune(own, Lessons(sources), tmp_path / name, settings, phrases=("cup",),
+                         check=Check(old=Look([old.batch(99)])))  # fmt: skip
         return tuned.after["old"].iou
 
-    assert old_iou("without") < 0.2
-    assert old_iou("with", replay=old) > 0.5
+    assert old_iou("without", new) < 0.2
+    assert old_iou("with", new, old) > 0.5
 
 
 def test_the_balance_of_all_terms_is_learned(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    tune(checkpoint, tmp_path, replay=SHAPES, balanced=True)
+    tune(checkpoint, tmp_path, balanced=True)
     records = [r for r in Log(tmp_path / "run").records() if "weight" in r]
-    names = {*WEIGHTS, *(f"old_{name}" for name in WEIGHTS)}
-    assert set(records[-1]["weight"]) == names
-    assert all(records[-1]["weight"][name] != 0.5 for name in names)
+    assert set(records[-1]["weight"]) == set(WEIGHTS)
+    assert all(records[-1]["weight"][name] != 0.5 for name in WEIGHTS)
+
+
+def test_a_check_that_shows_nothing_new_decides_nothing(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    empty = replace(SHAPES.batch(0), masks=torch.zeros(8, SIZE, SIZE),
+                    positives=torch.zeros(2, 4, dtype=torch.bool))  # fmt: skip
+    tuned = tune(checkpoint, tmp_path, check=Check(Look([empty])))
+    assert tuned.fit.best_step == SETTINGS.steps
+    assert tuned.fit.after == {}
+
+
+def test_a_stopped_run_does_not_go_on_with_other_lessons(
+    checkpoint: Checkpoint, folder: Path, tmp_path: Path
+) -> None:
+    tune(checkpoint, tmp_path, about="one")
+    again = load_checkpoint(folder, "cpu", "float32")
+    with pytest.raises(LearningError, match="has a run with another about"):
+        tune(again, tmp_path, about="another")
 
 
 def test_cosines_are_logged_by_tower(checkpoint: Checkpoint, tmp_path: Path) -> None:
     tune(checkpoint, tmp_path, settings=replace(SETTINGS, steps=1, cosines_every=1))
     cosines = next(r["cosine"] for r in Log(tmp_path / "run").records() if "cosine" in r)
-    assert {name.split("/")[0] for name in cosines} == {"vision", "text"}
+    assert {name.split("/")[0] for name in cosines} == {"vision", "text", "decoder"}
     assert "vision/masks/crops" in cosines
+    assert "decoder/masks/crops" not in cosines
 
 
 def test_what_cannot_be_tuned_is_refused(
@@ -195,24 +242,6 @@ def test_what_cannot_be_tuned_is_refused(
     tuned = tune(checkpoint, tmp_path, settings=replace(SETTINGS, steps=1))
     tuned.adaptation.remove()
     assert fingerprints(checkpoint.model) == tuned.adaptation.base_prints
-
-
-def test_crops_hold_the_object_and_all_phrases_that_are_true_of_it() -> None:
-    masks = torch.zeros(4, 40, 40)
-    masks[0, 10:20, 4:10] = masks[1, 10:20, 4:10] = 1  # two names of one object
-    masks[2, 30:38, 30:38] = 1  # another one; the fourth is absent
-    pixels = masks[[0]].expand(3, -1, -1)[None] * 0.5
-    phrases = ("cup", "red cup", "box", "cup")
-    batch = asked(pixels, (*phrases[:3], "ball"), torch.zeros(4, dtype=torch.long), masks)
-    cut, positives = crops(batch, 30)
-    assert cut.shape == (3, 3, 30, 30)
-    assert positives.tolist() == [[True, True, False, False]] * 2 + [[False, False, True, False]]
-    # 10 rows high: the crop's side is 15 pixels, each of which becomes two.
-    shown = cut[0, 0] > 0.25
-    assert shown.sum().item() == pytest.approx(20 * 12, rel=0.02)
-    rows, columns = shown.nonzero().float().mean(0).tolist()
-    assert (rows, columns) == pytest.approx((14.5, 14.5), abs=0.6)
-    assert crops(asked(pixels, ("cup",), torch.tensor([0]), masks[3:]), 30)[0].shape[0] == 0
 
 
 def test_figures_are_of_masks_and_crops() -> None:
@@ -240,7 +269,8 @@ def test_figures_are_of_masks_and_crops() -> None:
     masks[1, 4:] = 1
     pixels = torch.zeros(2, 3, 8, 8)
     batch = asked(pixels, ("box", "cup", "box", "cup"), torch.tensor([0, 0, 1, 1]), masks)
-    figures = measure(grounding, [batch], 8)
+    close = asked(pixels, ("box", "cup"), torch.arange(2), masks[:2])
+    figures = measure(grounding, Look([batch], [close]))
     assert figures.numbers() == {"iou": 0.25, "false_alarms": 0.5, "crops": 0.5}
     assert figures.phrases == ("box", "cup")
     assert figures.confusion.tolist() == [[1, 0], [1, 0]]

@@ -16,8 +16,8 @@ def add_parser(commands: Subparsers) -> None:
         "calibrate",
         "choose the thresholds of a checkpoint",
         "vlam calibrate ~/models/clipseg-rd64-refined --scenes 300",
-        "Choose the thresholds of a checkpoint on validation scenes, and write them to its "
-        "calibration.json.",
+        "Choose the thresholds of a checkpoint on simulated validation scenes, or on validation "
+        "pictures of data sets, and write them to its calibration.json.",
     )
     parser.add_argument(
         "model", metavar="MODEL_FOLDER", help="a checkpoint's folder, or 'embedded'"
@@ -27,6 +27,13 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--adapter", default="", metavar="FOLDER", help="what was tuned on it; the file goes there"
+    )
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[], metavar="DATA",
+        help="data sets to look at instead: what was learned, and what was replayed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--skills", default="", metavar="FILE", help="skills that `vlam train skill` has taught it"
     )
     parser.set_defaults(run=run)
 
@@ -45,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
     adapter = Path(options.adapter).expanduser() if options.adapter else None
     if adapter is not None and not adapter.is_dir():
         raise ModelError(f"{adapter} is no folder of an adapter: give what `vlam train` wrote")
-    thresholds = calibrate(folder, options.scenes, adapter=adapter or "")
+    thresholds = calibrate(
+        folder, options.scenes, adapter=adapter or "", data=options.data, skills=options.skills
+    )
     path = thresholds.save(adapter or folder)
     print(f"{path.read_text(encoding='utf-8')}wrote {path}")
     return 0

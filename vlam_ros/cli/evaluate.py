@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli import tasks
+from vlam_ros.cli import evaluate_ablation, evaluate_few_shot, evaluate_skill, tasks
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def add_parser(commands: Subparsers) -> None:
     _add_common(degradation)
     degradation.set_defaults(run=run_degradation)
     tasks.add_parser(subjects)
+    _add_common(evaluate_skill.add_parser(subjects), 20)
+    evaluate_few_shot.add_parser(subjects)
+    evaluate_ablation.add_parser(subjects)
 
 
 def _add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:

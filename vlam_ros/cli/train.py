@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from vlam_ros.cli import train_skill
 from vlam_ros.cli.arguments import (
     Subparsers,
     add_model,
@@ -26,6 +27,7 @@ def add_parser(commands: Subparsers) -> None:
     _add_embedded(subjects)
     _add_finetune(subjects)
     _add_distil(subjects)
+    _add_threads(train_skill.add_parser(subjects, METHODS))
 
 
 def _add_embedded(subjects: Subparsers) -> None:
@@ -77,7 +79,11 @@ def _add_finetune(subjects: Subparsers) -> None:
     parser.add_argument(
         "--balance", action="store_true", help="learn the weights of the loss terms"
     )
-    _add_training(parser, steps=150, rate=2e-3, pictures=4)
+    parser.add_argument(
+        "--closeups", type=positive, default=24, metavar="N",
+        help="of new things in a batch, and as many of old ones (%(default)s)",
+    )  # fmt: skip
+    _add_training(parser, steps=200, rate=None, pictures=1)
     parser.set_defaults(run=run_finetune)
 
 
@@ -105,7 +111,9 @@ def _add_distil(subjects: Subparsers) -> None:
     parser.set_defaults(run=run_distil)
 
 
-def _add_training(parser: argparse.ArgumentParser, steps: int, rate: float, pictures: int) -> None:
+def _add_training(
+    parser: argparse.ArgumentParser, steps: int, rate: float | None, pictures: int
+) -> None:
     """What all trainings of a data set can be told."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
     for name, default, text in (
@@ -118,7 +126,11 @@ def _add_training(parser: argparse.ArgumentParser, steps: int, rate: float, pict
             f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
         )
     parser.add_argument(
-        "--rate", type=positive_number, default=rate, help="peak learning rate (%(default)s)"
+        "--rate",
+        type=positive_number,
+        default=rate,
+        metavar="X",
+        help=f"peak learning rate ({rate or 'fitting the method'})",
     )
     parser.add_argument(
         "--patience",
@@ -156,16 +168,18 @@ def run_embedded(options: argparse.Namespace) -> int:
 
 def run_finetune(options: argparse.Namespace) -> int:
     """Tune, and say what it was worth."""
+    from vlam_ros.learning.finetune import RATES, WARMUP
     from vlam_ros.learning.jobs import finetune_folder
 
     told = finetune_folder(
         options.model,
         options.data,
         options.out,
-        _settings(options),
+        _settings(options, options.rate or RATES[options.method], WARMUP),
         options.method,
         replay=options.replay,
         pictures=options.pictures,
+        closeups=options.closeups,
         balanced=options.balance,
         threads=options.threads,
     )
@@ -182,7 +196,7 @@ def run_distil(options: argparse.Namespace) -> int:
         options.student,
         options.data,
         options.out,
-        _settings(options),
+        _settings(options, options.rate, warmup=10),
         pictures=options.pictures,
         threads=options.threads,
     )
@@ -190,12 +204,13 @@ def run_distil(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(options: argparse.Namespace) -> Any:
+def _settings(options: argparse.Namespace, rate: float, warmup: int) -> Any:
     from vlam_ros.learning.fit import FitSettings
 
     return FitSettings(
         steps=options.steps,
-        rate=options.rate,
+        rate=rate,
+        warmup=warmup,
         accumulate=options.accumulate,
         validate_every=options.validate_every,
         save_every=options.validate_every,

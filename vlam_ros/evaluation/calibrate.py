@@ -1,4 +1,5 @@
-"""`vlam calibrate`: the thresholds of a checkpoint, chosen on validation scenes and sentences.
+"""`vlam calibrate`: the thresholds of a checkpoint, chosen on validation scenes or on validation
+pictures of one's own, and on sentences.
 
 Where the masks are best (mean IoU) is chosen first: what a mask takes in, and which of its pieces
 the second look leaves out. The margin is then the smallest that keeps false alarms of the masks
@@ -14,13 +15,18 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from vlam_ros.configuration import Settings
-from vlam_ros.errors import InstructionError, ModelError
-from vlam_ros.evaluation.grounding import Answer, answers
+from vlam_ros.errors import LearningError, ModelError
+from vlam_ros.evaluation.data_questions import data_questions
+from vlam_ros.evaluation.grounding import Answer, answers, answers_to
 from vlam_ros.evaluation.queries import ABSENT, Kind
-from vlam_ros.language import parse_instruction
 from vlam_ros.learning.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
+from vlam_ros.learning.data import Dataset
+from vlam_ros.learning.rivals import Rivals
+from vlam_ros.learning.skill_readings import Readings
+from vlam_ros.learning.understanding import skill_threshold
 from vlam_ros.models import Calibration, load_checkpoint
 from vlam_ros.perception import Grounder
 from vlam_ros.policy import load_skills
@@ -36,7 +42,12 @@ SKILL_TEMPERATURE = 14.0
 
 
 def calibrate(
-    model: str | Path, scenes: int = 300, progress: bool = True, adapter: str | Path = ""
+    model: str | Path,
+    scenes: int = 300,
+    progress: bool = True,
+    adapter: str | Path = "",
+    data: Sequence[Path] = (),
+    skills: str = "",
 ) -> Calibration:
     """Choose the thresholds of a checkpoint.
 
@@ -49,11 +60,19 @@ def calibrate(
         scenes: validation scenes to look at.
         progress: whether to show progress bars.
         adapter: what was tuned on it, if anything.
+        data: data sets whose validation pictures are looked at instead, in turn; their nouns
+            compete, as they have to on the robot.
+        skills: the robot's skills file, if it has others than the model was trained on.
 
     Raises:
         ModelError: the model cannot be loaded, or sees so little that no threshold helps.
+        LearningError: a data set cannot be read, or its first pictures for validation show nothing
+            large enough; or no prompt in the skills file is new.
     """
     grounder, settings = Grounder.from_pretrained(model, adapter=adapter), Settings.load()
+    perception, own = settings.perception, [Dataset(folder, "validation") for folder in data]
+    rivals = Rivals(perception, [phrase for each in own for phrase in each.phrases])
+    perception = dataclasses.replace(perception, nouns=rivals.nouns)
     start = grounder.calibration or _neutral(model)
 
     def ask(masks: tuple[float, float], count: int) -> list[Answer]:
@@ -61,6 +80,16 @@ def calibrate(
         grounder.calibration = dataclasses.replace(
             start, mask_threshold=threshold, tolerance=tolerance, crop_rejection=0.0
         )
+        if own:
+            asked = data_questions(own, rivals, count)
+            bar = tqdm(asked, total=count, desc="validation", disable=not progress)
+            found = answers_to(grounder, perception, bar)
+            if not any(answer.kind is Kind.PRESENT for answer in found):
+                raise LearningError(
+                    f"the first {count} validation pictures of {', '.join(map(str, data))} show "
+                    "nothing that is large enough: choose thresholds on others"
+                )
+            return found
         return answers(grounder, settings, "validation", count, progress)
 
     few = min(scenes, SCENES_PER_THRESHOLD)
@@ -77,8 +106,8 @@ def calibrate(
         margin=margin,
         crop_threshold=crop_threshold,
         crop_rejection=min(rejection, crop_threshold),
-        skill_threshold=_skill_threshold(grounder, settings),
-        made_with=f"vlam calibrate --scenes {scenes}",
+        skill_threshold=_skill_threshold(grounder, skills or settings.policy.skills, bool(skills)),
+        made_with=f"vlam calibrate --scenes {scenes}" + " --data …" * bool(own),
     )
 
 
@@ -99,23 +128,15 @@ def _neutral(model: str | Path) -> Calibration:
     )
 
 
-def _skill_threshold(grounder: Grounder, settings: Settings) -> float:
-    """Half way between the cosines of sentences that mean a skill and of those that mean none."""
-    rng = np.random.default_rng(0)
-    prompts = [p for skill in load_skills(settings.policy.skills) for p in skill.prompts]
-
-    def best(sentence: str) -> float:
-        try:
-            phrase = parse_instruction(sentence).skill_phrase
-        except InstructionError:  # the grammar refuses it, whatever the threshold
-            return 0.0
-        return float(grounder.text_similarity(phrase, prompts).max())
-
-    skills = list(SKILL_PATTERNS)
-    known = [best(skill_sentence(rng, skills[i % len(skills)])) for i in range(SENTENCES)]
-    unknown = [best(unknown_sentence(rng)) for _ in range(SENTENCES)]
-    middle = (np.quantile(known, 0.02) + np.quantile(unknown, 0.98)) / 2
-    return round(float(np.clip(middle, 0, 1)), 3)
+def _skill_threshold(grounder: Grounder, source: str, taught: bool) -> float:
+    rng, skills, trained = np.random.default_rng(0), load_skills(source), list(SKILL_PATTERNS)
+    known = [skill_sentence(rng, trained[i % len(trained)]) for i in range(SENTENCES)]
+    unknown = [unknown_sentence(rng) for _ in range(SENTENCES)]
+    if taught:
+        readings = Readings(skills)
+        known += [readings.new_sentence(rng)[1] for _ in range(SENTENCES)]
+        unknown += [readings.no_sentence(rng) for _ in range(SENTENCES)]
+    return skill_threshold(grounder, skills, known, unknown)
 
 
 def _mean_iou(seen: Sequence[Answer], rejection: float = 0.0) -> float:

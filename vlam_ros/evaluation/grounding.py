@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from vlam_ros.configuration import Settings
+from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.evaluation.queries import ABSENT, Kind, Question, questions
 from vlam_ros.perception import Grounder, ImageFeatures, Perceiver
 from vlam_ros.simulation import World
@@ -73,11 +73,18 @@ def answers(
     grounder: Grounder, settings: Settings, split: str, scenes: int, progress: bool = True
 ) -> list[Answer]:
     """Ask the model about `scenes` scenes of a split, through the pipeline's own perception."""
-    eyes = _Remembering(grounder)
     with World() as world:
         asked: Iterable[Question] = questions(world, split, scenes)
         bar = tqdm(asked, total=scenes, desc=split, disable=not progress)
-        return [answer for question in bar for answer in _ask(eyes, settings, question)]
+        return answers_to(grounder, settings.perception, bar)
+
+
+def answers_to(
+    grounder: Grounder, settings: PerceptionSettings, asked: Iterable[Question]
+) -> list[Answer]:
+    """The same for any questions."""
+    eyes = _Remembering(grounder)
+    return [answer for question in asked for answer in _ask(eyes, settings, question)]
 
 
 class _Remembering:
@@ -107,8 +114,8 @@ class _Remembering:
         return masks
 
 
-def _ask(eyes: _Remembering, settings: Settings, question: Question) -> Iterator[Answer]:
-    perceiver = Perceiver(eyes, settings.perception)  # type: ignore[arg-type]
+def _ask(eyes: _Remembering, settings: PerceptionSettings, question: Question) -> Iterator[Answer]:
+    perceiver = Perceiver(eyes, settings)  # type: ignore[arg-type]
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
         truth = resample(query.truth, eyes.mask_shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -81,49 +81,15 @@ class Batches(Protocol):
         """
 
 
-class Asked(Protocol):
-    """Pictures and prompts as `learning.data.BatchStream` draws them: prompt p is asked of picture
-    `which[p]`, and `masks[p]` is the answer.
-    """
-
-    @property
-    def images(self) -> Tensor:
-        """float[B,3,S,S] in 0..1."""
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """P phrases; one may come for several pictures."""
-
-    @property
-    def which(self) -> Tensor:
-        """int64[P]."""
-
-    @property
-    def masks(self) -> Tensor:
-        """bool[P,S,S], empty where there is no such thing."""
-
-
-class Drawing(Protocol):
-    """What draws them by the number of a step."""
-
-    def draw(self, step: int) -> Asked:
-        """The batch of a number."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Batches of what something draws; of a picture, what is not asked is not there."""
-
-    source: Drawing
-
-    def batch(self, step: int) -> Batch:
-        """See Batches."""
-        drawn = self.source.draw(step)
-        return asked(drawn.images, drawn.prompts, drawn.which, drawn.masks)
-
-
 def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) -> Batch:
-    """A batch of pictures float[B,3,S,S] and P prompts, as in `Asked`."""
+    """A batch of pictures float[B,3,S,S] in 0..1, by P prompts that are asked of them.
+
+    Args:
+        images: the pictures.
+        prompts: P phrases; one may come for several pictures.
+        which: int64[P], the picture that each is asked of.
+        masks: bool[P,h,w], the answers, empty where there is no such thing.
+    """
     phrases = tuple(dict.fromkeys(prompts))
     rows = torch.tensor([phrases.index(prompt) for prompt in prompts], dtype=torch.long)
     positives = torch.zeros(len(images), len(phrases), dtype=torch.bool)
@@ -132,20 +98,42 @@ def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) 
     return Batch(images, phrases, positives, which, rows, masks.float())
 
 
+def joined(first: Batch, second: Batch) -> Batch:
+    """Both in one, the first one's pictures before the second's; sizes must be the same."""
+    phrases = tuple(dict.fromkeys((*first.phrases, *second.phrases)))
+    device = first.pixels.device
+    positives = torch.zeros(
+        len(first.pixels) + len(second.pixels), len(phrases), dtype=torch.bool, device=device
+    )
+    asked, row = [], 0
+    for batch in (first, second):
+        columns = torch.tensor([phrases.index(p) for p in batch.phrases], device=device)
+        positives[row : row + len(batch.pixels), columns] = batch.positives
+        asked.append(columns[batch.asked])
+        row += len(batch.pixels)
+    return Batch(
+        torch.cat([first.pixels, second.pixels]),
+        phrases,
+        positives,
+        torch.cat([first.pictures, len(first.pixels) + second.pictures]),
+        torch.cat(asked),
+        torch.cat([first.masks, second.masks]),
+    )
+
+
 def whole(
-    pictures: Iterable[tuple[Uint8Array, Sequence[tuple[str, BoolArray]]]],
+    pictures: Iterable[tuple[Uint8Array, Mapping[str, BoolArray]]],
     phrases: Sequence[str],
     size: int,
 ) -> Iterator[Batch]:
     """Batches of one whole picture each, squeezed into a square, that ask for all phrases.
 
     Args:
-        pictures: uint8[H,W,3] RGB with phrases and masks bool[H,W].
+        pictures: uint8[H,W,3] RGB with masks bool[H,W] by phrase.
         phrases: T of them.
         size: side of the square in pixels.
     """
-    for image, labels in pictures:
-        known = dict(labels)
+    for image, known in pictures:
         nothing = np.zeros(image.shape[:2], bool)
         masks = np.stack([known.get(phrase, nothing) for phrase in phrases])
         pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255

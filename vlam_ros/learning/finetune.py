@@ -1,8 +1,8 @@
 """Tuning a checkpoint to objects of one's own, by any method of `learning.adapters`.
 
-What is new is learned from its masks, from whole pictures and from crops of the objects; batches of
-what the model knows already, replayed beside it, keep that from being forgotten (Rolnick et al.
-2019, experience replay).
+What is new is learned from whole pictures, where the robot finds it, and from closeups, where its
+second look decides what it is; both of what the model knows already, replayed beside it, keep that
+from being forgotten (Rolnick et al. 2019, experience replay).
 """
 
 from __future__ import annotations
@@ -16,108 +16,94 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.adapters import apply, save_adapter
 from vlam_ros.learning.balancing import UncertaintyWeighting
-from vlam_ros.learning.examples import Batch, Batches
+from vlam_ros.learning.examples import Batch
 from vlam_ros.learning.fit import Fit, FitResult, FitSettings
-from vlam_ros.learning.grounding import Figures, Grounding, cosines, crops, fitted, measure
+from vlam_ros.learning.grounding import (
+    Figures,
+    Grounding,
+    cosines,
+    fitted,
+    measure,
+    require_float32,
+)
+from vlam_ros.learning.lessons import UNCHECKED, Check, Lesson, Lessons
 from vlam_ros.learning.objectives import Schedule, logit_scale, rwm_loss, unicl_loss
+from vlam_ros.learning.rivals import Rivals
 from vlam_ros.models import Calibration, Checkpoint
 from vlam_ros.models.adapters import FILE_NAME, Adaptation, Method
 from vlam_ros.models.adapters.methods import PARTS
+from vlam_ros.models.clipseg import VisionStates
 
-WEIGHTS: Mapping[str, float] = {"masks": 1.0, "pictures": 0.1, "crops": 0.3}
-"""λ of the loss terms: masks, whole pictures against phrases, crops against phrases."""
-REPLAYED = "old_"
-"""What the names of the terms of replayed batches begin with."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a step of tuning sees: something new, and something old."""
-
-    new: Batch
-    old: Batch | None = None
-
-    def to(self, device: torch.device) -> Lesson:
-        """The same on a device."""
-        return Lesson(self.new.to(device), None if self.old is None else self.old.to(device))
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """Batches of something new, and of something old beside each if there are any."""
-
-    new: Batches
-    old: Batches | None = None
-
-    def batch(self, step: int) -> Lesson:
-        """The lesson of a number."""
-        return Lesson(self.new.batch(step), self.old.batch(step) if self.old else None)
+WEIGHTS: Mapping[str, float] = {"masks": 1.0, "crops": 1.0, "crop_masks": 1.0}
+"""λ of the loss terms: masks in whole pictures, closeups against phrases, masks in closeups."""
+RATES: Mapping[str, float] = {
+    "full": 3e-4, "lora": 2e-3, "adapter": 3e-3, "prefix": 1e-2, "bitfit": 5e-3, "prompt": 2e-2,
+}  # fmt: skip
+"""A peak learning rate for each method: the fewer numbers it learns, the larger."""
+WARMUP = 20
+"""Steps in which it rises."""
 
 
 class GroundingLosses(nn.Module):
     """The loss terms of a lesson.
 
-    A term of new batches counts by their share of the pictures, the same term of old ones
-    (`REPLAYED`) by theirs.
+    With `rivals` a phrase counts against a thing only if it cannot be true of it; else whatever is
+    not said to be true does.
     """
 
-    def __init__(
-        self, grounding: Grounding, crop_size: int, terms: Sequence[str] = tuple(WEIGHTS)
-    ) -> None:
+    def __init__(self, grounding: Grounding, rivals: Rivals | None = None) -> None:
         super().__init__()
-        self.grounding, self._crop_size, self._terms = grounding, crop_size, tuple(terms)
+        self.grounding, self._rivals = grounding, rivals
 
     def forward(self, lesson: Lesson) -> dict[str, Tensor]:
         """float[] of each term."""
-        new = self._losses(lesson.new)
-        if lesson.old is None:
-            return new
-        old = self._losses(lesson.old)
-        counts = [len(batch.pixels) for batch in (lesson.new, lesson.old)]
-        share = counts[1] / sum(counts)
-        return {name: (1 - share) * loss for name, loss in new.items()} | {
-            REPLAYED + name: share * loss for name, loss in old.items()
-        }
-
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        grounding = self.grounding
-        texts = grounding.read(batch.phrases)
-        states = grounding.see(batch.pixels)
-        # A contrast needs something to be told from.
-        contrasts = len(batch.phrases) > 1
-        losses = {}
-        if "masks" in self._terms:
-            logits = grounding.masks(states, texts[batch.asked], batch.pictures)
-            losses["masks"] = rwm_loss(logits, fitted(batch.masks, logits))
-        if "pictures" in self._terms and contrasts:
-            losses["pictures"] = self._contrast(states.embedding, texts, batch.positives)
-        if "crops" in self._terms and contrasts:
-            cut, positives = crops(batch, self._crop_size)
-            if len(cut):
-                embedding = grounding.see(cut, self._crop_size).embedding
-                losses["crops"] = self._contrast(embedding, texts, positives)
+        pictures, close = lesson.pictures, lesson.closeups
+        # A text is read once for both.
+        phrases = tuple(dict.fromkeys((*pictures.phrases, *(close.phrases if close else ()))))
+        texts = self.grounding.read(phrases)
+        states = self.grounding.see(pictures.pixels)
+        losses = {"masks": self._mask_loss(states, pictures, texts, phrases)}
+        if close is not None:
+            states = self.grounding.see(close.pixels, close.pixels.shape[-1])
+            own = texts[[phrases.index(phrase) for phrase in close.phrases]]
+            losses["crop_masks"] = self._mask_loss(states, close, texts, phrases)
+            losses["crops"] = self._contrast(states.embedding, own, close)
         return losses
 
-    def _contrast(self, pictures: Tensor, texts: Tensor, positives: Tensor) -> Tensor:
-        scale = logit_scale(self.grounding.model.clip.logit_scale)
-        return unicl_loss(scale * cosines(pictures, texts), positives)
+    def _mask_loss(
+        self, states: VisionStates, batch: Batch, texts: Tensor, phrases: Sequence[str]
+    ) -> Tensor:
+        rows = torch.tensor([phrases.index(p) for p in batch.phrases], device=texts.device)
+        logits = self.grounding.masks(states, texts[rows[batch.asked]], batch.pictures)
+        return rwm_loss(logits, fitted(batch.masks, logits))
 
+    def _contrast(self, pictures: Tensor, texts: Tensor, batch: Batch) -> Tensor:
+        """The names that are asked for against what the things are not, other names left out: "cup"
+        and "red cup" are both true and need not be as alike.
+        """
+        logits = logit_scale(self.grounding.model.clip.logit_scale) * cosines(pictures, texts)
+        true = batch.positives[batch.pictures, batch.asked]
+        row, column = batch.pictures[true], batch.asked[true]
+        own = functional.one_hot(column, len(batch.phrases)).bool()
+        against = self._against(batch)[row]
+        return unicl_loss(logits[row].masked_fill(~(own | against), -torch.inf), own)
 
-@dataclass(frozen=True)
-class Check:
-    """Batches that are looked at before, while and after training; what is seen of the new ones
-    decides which weights are kept.
-    """
-
-    new: Sequence[Batch] = ()
-    old: Sequence[Batch] = ()
-
-
-UNCHECKED = Check()
+    def _against(self, batch: Batch) -> Tensor:
+        """bool[N,T], which phrases are told from a thing."""
+        if self._rivals is None:
+            return ~batch.positives
+        things = [
+            tuple(p for p, is_true in zip(batch.phrases, row, strict=True) if is_true)
+            for row in batch.positives.tolist()
+        ]
+        excludes = self._rivals.excludes
+        table = [[excludes(names, phrase) for phrase in batch.phrases] for names in things]
+        return torch.tensor(table, device=batch.positives.device) & ~batch.positives
 
 
 @dataclass(frozen=True)
@@ -136,14 +122,15 @@ class Tuned:
 
 def finetune(
     checkpoint: Checkpoint,
-    batches: Batches,
+    lessons: Lessons,
     folder: Path,
     settings: FitSettings,
     method: Method | str = "lora",
     *,
     phrases: Sequence[str],
-    replay: Batches | None = None,
+    rivals: Rivals | None = None,
     check: Check = UNCHECKED,
+    about: str = "",
     weights: Mapping[str, float | Schedule] = WEIGHTS,
     balanced: bool = False,
     **options: Any,
@@ -154,15 +141,16 @@ def finetune(
 
     Args:
         checkpoint: in float32, as `load_checkpoint` gives it.
-        batches: of what is to be learned.
+        lessons: what is to be learned, and what is to be kept.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
         settings: of the training.
         method: of `learning.adapters.apply`, with its settings in `options`.
-        phrases: all that the new batches ask for; their words join the vocabulary.
-        replay: of what is to be kept; its batches' size beside the new ones' is its share.
-        check: batches to validate with.
-        weights: λ of the terms, of old and new alike.
-        balanced: whether the balance of the terms is learned instead (`UncertaintyWeighting`).
+        phrases: all that is new; their words join the vocabulary.
+        rivals: which phrases cannot be true of a thing.
+        check: what to validate with; without a thing that is new in it, nothing decides.
+        about: what the lessons are made of; a stopped run goes on with the same alone.
+        weights: λ of the terms; one that is left out is 0.
+        balanced: whether the balance of all terms is learned instead (`UncertaintyWeighting`).
         options: of a method that is named.
 
     Raises:
@@ -171,42 +159,36 @@ def finetune(
     """
     grounding = Grounding.of(checkpoint)
     model = grounding.model
-    if model.dtype != torch.float32:
-        raise LearningError(
-            f"a checkpoint is tuned in float32, got {str(model.dtype).removeprefix('torch.')}: "
-            "load it with dtype float32; bfloat16 is a setting of the training"
-        )
+    require_float32(model)
     if unknown := sorted(set(weights) - set(WEIGHTS)):
         raise LearningError(f"the terms are {', '.join(WEIGHTS)}, got weights of {unknown}")
-    terms = [name for name, weight in weights.items() if callable(weight) or weight]
-    size = checkpoint.crop_size
 
     def figures() -> dict[str, Figures]:
         return {
-            name: measure(grounding, some, size, checkpoint.mask_threshold)
-            for name, some in (("new", check.new), ("old", check.old))
-            if some
+            name: measure(grounding, look, checkpoint.mask_threshold)
+            for name, look in (("new", check.new), ("old", check.old))
+            if look
         }
 
     def validate() -> dict[str, float]:
         seen = figures()
         old = seen["old"].numbers() if "old" in seen else {}
-        return seen["new"].numbers() | {REPLAYED + name: value for name, value in old.items()}
+        return seen["new"].numbers() | {f"old_{name}": value for name, value in old.items()}
 
     before = figures()
     tuned = apply(model, method, settings.seed, **options)
-    named = [*terms, *(REPLAYED + name for name in terms if replay)]
     fit = Fit(
-        GroundingLosses(grounding, size, terms),
-        Lessons(batches, replay),
-        UncertaintyWeighting(named)
+        GroundingLosses(grounding, rivals),
+        lessons,
+        UncertaintyWeighting(tuple(WEIGHTS))
         if balanced
-        else {name: weights[name.removeprefix(REPLAYED)] for name in named},
+        else {name: weights.get(name, 0.0) for name in WEIGHTS},
         settings,
         folder / "run",
-        validate if check.new else None,
+        validate if check.new.shows_any else None,
         parts_of(model),
-        f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {sorted(phrases)}",
+        f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {sorted(phrases)} by "
+        f"{dict(weights)}, {about}",
     )
     result = fit.run()
     if fit.writes:

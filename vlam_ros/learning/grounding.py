@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlam_ros.errors import LearningError
 from vlam_ros.learning.examples import Batch
 from vlam_ros.learning.objectives.checks import dot_products
 from vlam_ros.models import Checkpoint
@@ -23,10 +24,6 @@ from vlam_ros.models.clipseg import (
     tokenized,
 )
 
-CONTEXT = 1.5
-"""Side of a crop relative to its object's longer one."""
-SAME = 0.5
-"""IoU from which two masks of a picture are of one object, which both phrases are then true of."""
 DECODED = 64
 """Pairs that the decoder takes at once where nothing is learned."""
 
@@ -72,6 +69,15 @@ class Grounding(nn.Module):
         return decode_masks(self.model, states.activations, texts, pictures)
 
 
+def require_float32(model: Any) -> None:
+    """LearningError unless a model that is to be tuned is in float32."""
+    if model.dtype != torch.float32:
+        raise LearningError(
+            f"a checkpoint is tuned in float32, got {str(model.dtype).removeprefix('torch.')}: "
+            "load it with dtype float32; bfloat16 is a setting of the training"
+        )
+
+
 def fitted(masks: Tensor, like: Tensor) -> Tensor:
     """Masks or mask logits float[P,h,w] at the size of others, each pixel the mean of its area."""
     if masks.shape[-2:] == like.shape[-2:]:
@@ -84,55 +90,35 @@ def fitted(masks: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(masks[:, None], shape, mode="area")[:, 0]
 
 
-def crops(batch: Batch, size: int) -> tuple[Tensor, Tensor]:
-    """The objects of a batch, each in the middle of a square, as the second look cuts them.
+@dataclass(frozen=True)
+class Look:
+    """Batches that are looked at and not trained on: whole pictures, and closeups of things."""
 
-    Returns:
-        Pictures float[N,3,size,size] in 0..1 of the N pairs whose mask is not empty, and
-        bool[N,T], which phrases are true of each: its own, and those of masks that cover the same.
-    """
-    shown = (batch.masks > 0.5).flatten(1).any(1).nonzero()[:, 0]
-    masks = batch.masks[shown] > 0.5
-    pictures, asked = batch.pictures[shown], batch.asked[shown]
-    positives = torch.zeros(len(shown), len(batch.phrases), dtype=torch.bool, device=masks.device)
-    if not len(shown):
-        return batch.pixels.new_zeros(0, 3, size, size), positives
-    flat = masks.flatten(1).float()
-    overlap = flat @ flat.t()
-    area = flat.sum(1)
-    same = overlap / (area[:, None] + area[None] - overlap) > SAME
-    same &= pictures[:, None] == pictures[None]
-    for column, phrase in enumerate(asked.tolist()):
-        positives[:, phrase] |= same[:, column]
-    theta = torch.stack([_window(mask) for mask in masks])
-    grid = functional.affine_grid(theta, [len(shown), 3, size, size], align_corners=False)
-    cut = functional.grid_sample(
-        batch.pixels[pictures], grid, "bilinear", "border", align_corners=False
-    )
-    return cut, positives
+    pictures: Sequence[Batch] = ()
+    closeups: Sequence[Batch] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.pictures or self.closeups)
+
+    @property
+    def shows_any(self) -> bool:
+        """Whether anything that is asked for is there at all."""
+        return any(batch.positives.any() for batch in (*self.pictures, *self.closeups))
 
 
-def _window(mask: Tensor) -> Tensor:
-    """float[2,3], the affine map from a crop's -1..1 to the picture's around a mask bool[h,w]."""
-    theta = torch.zeros(2, 3, device=mask.device)
-    spans = []
-    for axis in (0, 1):
-        lines = mask.any(axis).nonzero()[:, 0]
-        low, high = lines.min() / mask.shape[1 - axis], (lines.max() + 1) / mask.shape[1 - axis]
-        theta[axis, 2] = low + high - 1
-        spans.append(high - low)
-    theta[0, 0] = theta[1, 1] = CONTEXT * torch.stack(spans).max()
-    return theta
+NOTHING = Look()
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What masks are worth: `iou`, the mean over phrases that are there, `false_alarms`, the share
-    of absent ones that a pixel is found of, and `crops`, the share of objects whose crop is most
-    alike to a phrase that is true of it. NaN where there is no case.
+    """What a model makes of them.
 
-    `confusion` int64[T,T] counts crops by their phrase (row) and the most alike one (column);
-    phrases that are true as well count as the crop's own. `phrases` names both.
+    `iou` is the mean over phrases that are there, `false_alarms` the share of absent ones that a
+    pixel is found of, in pictures and closeups alike; `crops` is the share of closeups that are
+    most alike to a phrase that is true of them. NaN where there is no case.
+
+    `confusion` int64[T,T] counts closeups by a true phrase (row) and the most alike one (column).
+    `phrases` names both.
     """
 
     iou: float
@@ -147,38 +133,34 @@ class Figures:
 
 
 @torch.no_grad()
-def measure(
-    grounding: Grounding, batches: Iterable[Batch], crop_size: int, threshold: float = 0.5
-) -> Figures:
-    """Look at batches that were not trained on.
+def measure(grounding: Grounding, look: Look, threshold: float = 0.5) -> Figures:
+    """Look at what was not trained on.
 
     Args:
         grounding: the model as it is.
-        batches: a few; all are looked at.
-        crop_size: side of a crop in pixels.
+        look: a few batches; all are looked at.
         threshold: mask probability from which a pixel belongs to a phrase.
     """
     ious, alarms, right = [], [], []
     pairs: list[tuple[str, str]] = []
     device = grounding.model.device
-    for each in batches:
+    for number, each in enumerate((*look.pictures, *look.closeups)):
         batch = each.to(device)
+        close = number >= len(look.pictures)
+        states = grounding.see(batch.pixels, batch.pixels.shape[-1] if close else None)
         texts = grounding.read(batch.phrases)
-        for logits, masks in decoded(grounding, batch, texts):
+        for logits, masks in _decoded(grounding, states, batch, texts):
             found = logits.sigmoid() > threshold
             wanted = fitted(masks, logits) > 0.5
             union = (found | wanted).sum((-2, -1))
             there = (masks > 0.5).flatten(1).any(1)
             ious += ((found & wanted).sum((-2, -1))[there] / union[there].clamp(min=1)).tolist()
             alarms += found.flatten(1).any(1)[~there].float().tolist()
-        cut, positives = crops(batch, crop_size)
-        if len(cut):
-            cosine = cosines(grounding.see(cut, crop_size).embedding, texts)
-            best = cosine.argmax(-1)
-            hits = positives.gather(1, best[:, None])[:, 0]
+        if close:
+            best = cosines(states.embedding, texts).argmax(-1)
+            hits = batch.positives.gather(1, best[:, None])[:, 0]
             right += hits.float().tolist()
-            shown = (batch.masks > 0.5).flatten(1).any(1)
-            own = torch.where(hits, best, batch.asked[shown])
+            own = torch.where(hits, best, batch.positives.float().argmax(-1))
             pairs += [
                 (batch.phrases[a], batch.phrases[b])
                 for a, b in zip(own.tolist(), best.tolist(), strict=True)
@@ -192,7 +174,12 @@ def measure(
 
 def decoded(grounding: Grounding, batch: Batch, texts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Mask logits float[K,h,w] of a batch's pairs and their masks, a few pairs at a time."""
-    states = grounding.see(batch.pixels)
+    return _decoded(grounding, grounding.see(batch.pixels), batch, texts)
+
+
+def _decoded(
+    grounding: Grounding, states: VisionStates, batch: Batch, texts: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
     for rows in torch.arange(len(batch.masks), device=texts.device).split(DECODED):
         logits = grounding.masks(states, texts[batch.asked[rows]], batch.pictures[rows])
         yield logits.float(), batch.masks[rows]

@@ -5,59 +5,27 @@ Data sets are folders that `vlam data` has made. Beside what was learned is `rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.data import BatchStream, Dataset
 from vlam_ros.learning.distil import distil, new_student
-from vlam_ros.learning.examples import Batch, Drawn, whole
-from vlam_ros.learning.finetune import Check, finetune
+from vlam_ros.learning.examples import whole
+from vlam_ros.learning.finetune import finetune
 from vlam_ros.learning.fit import FitResult, FitSettings
-from vlam_ros.learning.grounding import Figures, Grounding, measure
+from vlam_ros.learning.grounding import NOTHING, Figures, Grounding, Look, measure
+from vlam_ros.learning.lessons import CHECKED, Check, Course
 from vlam_ros.learning.recipe import Recipe
 from vlam_ros.learning.report import Report, examples, write_report
 from vlam_ros.models import Checkpoint, load_checkpoint
 
-CHECKED = 40
-"""Pictures of a data set's validation split that are looked at."""
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class DataFolder:
-    """A data set as training sees it: the batches of its train split, a few pictures of its
-    validation split, and what its pictures are asked for.
-    """
-
-    batches: Drawn
-    check: Sequence[Batch]
-    phrases: tuple[str, ...]
-
-    @classmethod
-    def read(cls, folder: Path, size: int, pictures: int, seed: int) -> DataFolder:
-        """Read a data set's index and its validation pictures.
-
-        Args:
-            folder: of the data set.
-            size: side of the model's pictures in pixels.
-            pictures: of a batch.
-            seed: of what is drawn.
-
-        Raises:
-            LearningError: it is none, or has no picture to train with.
-        """
-        train, validation = Dataset(folder, "train"), Dataset(folder, "validation")
-        phrases = tuple(train.phrases)
-        if not phrases:
-            raise LearningError(f"{folder} names nothing in its pictures for train")
-        stream = BatchStream(train, size, pictures, seed=seed)
-        return cls(Drawn(stream), list(whole(islice(validation, CHECKED), phrases, size)), phrases)
 
 
 def finetune_folder(
@@ -68,7 +36,8 @@ def finetune_folder(
     method: str,
     *,
     replay: Path | None = None,
-    pictures: int = 4,
+    pictures: int = 1,
+    closeups: int = 24,
     balanced: bool = False,
     threads: int = 1,
     **options: Any,
@@ -82,7 +51,8 @@ def finetune_folder(
         settings: of the training.
         method: of `learning.adapters.apply`, with settings in `options`.
         replay: a data set of what is to be kept.
-        pictures: of a batch, and as many of `replay`.
+        pictures: whole ones of a batch, and as many of `replay`.
+        closeups: of things in a batch, and as many of `replay`.
         balanced: whether the balance of the loss terms is learned.
         threads: processor cores to use.
         options: of the method.
@@ -92,29 +62,46 @@ def finetune_folder(
     """
     torch.set_num_threads(threads)
     checkpoint = load_checkpoint(model, settings.device, "float32")
-    size = checkpoint.preprocessing.size
-    new = DataFolder.read(data, size, pictures, settings.seed)
-    old = DataFolder.read(replay, size, pictures, settings.seed) if replay else None
+    new, old = Dataset(data, "train"), Dataset(replay, "train") if replay is not None else None
+    course = Course.of(
+        checkpoint,
+        new,
+        old,
+        Settings.load().perception,
+        pictures=pictures,
+        closeups=closeups,
+        seed=settings.seed,
+    )
+    check = Check(
+        course.look(checkpoint, Dataset(data, "validation")),
+        course.look(checkpoint, Dataset(replay, "validation"), old.phrases)
+        if replay is not None and old is not None
+        else NOTHING,
+    )
     tuned = finetune(
         checkpoint,
-        new.batches,
+        course.lessons,
         out,
         settings,
         method,
-        phrases=new.phrases,
-        replay=old.batches if old else None,
-        check=Check(new.check, old.check if old else ()),
+        phrases=course.phrases,
+        rivals=course.rivals,
+        about=course.about,
+        check=check,
         balanced=balanced,
         **options,
     )
     facts = {
         "model": checkpoint.name,
         "learned": str(tuned.adaptation),
-        "new": ", ".join(new.phrases),
-        "replayed": ", ".join(old.phrases) if old else "nothing",
+        "new": ", ".join(course.phrases),
+        "replayed": ", ".join(old.phrases) if old is not None else "nothing",
     }
-    return _tell(f"Tuning by {method}", facts, checkpoint, new.check, tuned.before, tuned.after,
+    told = _tell(f"Tuning by {method}", facts, checkpoint, check.new, tuned.before, tuned.after,
                  tuned.fit, out)  # fmt: skip
+    nouns = ", ".join(course.rivals.nouns)
+    notes = [line for each in (new, old) if each is not None for line in each.notes.lines]
+    return "\n".join([*notes, told, f"let all nouns compete: perception.nouns: [{nouns}]"])
 
 
 def distil_folder(
@@ -148,39 +135,39 @@ def distil_folder(
     else:
         pupil = load_checkpoint(student, settings.device, "float32")
     size = max(known.preprocessing.size, pupil.preprocessing.size)
-    folder = DataFolder.read(data, size, pictures, settings.seed)
+    train = Dataset(data, "train")
+    if not train.phrases:
+        raise LearningError(f"{data} names nothing in its pictures for train")
+    seen = islice(Dataset(data, "validation"), CHECKED)
+    look = Look(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
 
     def figures(of: Checkpoint) -> dict[str, Figures]:
-        return (
-            {"data": measure(Grounding.of(of), folder.check, pupil.crop_size)}
-            if folder.check
-            else {}
-        )
+        return {"data": measure(Grounding.of(of), look)} if look else {}
 
     before = figures(pupil)
     result = distil(
         known,
         pupil,
-        folder.batches,
+        BatchStream(train, size, pictures, seed=settings.seed),
         out,
         settings,
-        phrases=folder.phrases,
-        check=Check(folder.check),
+        phrases=train.phrases,
+        check=Check(look),
     )
     counts = [sum(p.numel() for p in c.model.parameters()) for c in (known, pupil)]
     facts = {
         "teacher": f"{known.name}, {counts[0]:,} parameters",
         "student": f"{pupil.name}, {counts[1]:,} parameters",
-        "phrases": ", ".join(folder.phrases),
+        "phrases": ", ".join(train.phrases),
     }
-    return _tell("Distillation", facts, pupil, folder.check, before, figures(pupil), result, out)
+    return _tell("Distillation", facts, pupil, look, before, figures(pupil), result, out)
 
 
 def _tell(
     title: str,
     facts: Mapping[str, str],
     checkpoint: Checkpoint,
-    check: Sequence[Batch],
+    look: Look,
     before: Mapping[str, Figures],
     after: Mapping[str, Figures],
     fit: FitResult,
@@ -193,7 +180,7 @@ def _tell(
         {**facts, "trained": f"{trained}{fit.best_step} are kept"},
         before,
         after,
-        examples(Grounding.of(checkpoint), check, checkpoint.mask_threshold),
+        examples(Grounding.of(checkpoint), look.pictures, checkpoint.mask_threshold),
     )
     write_report(report, out / "run", out / REPORT)
     lines = [

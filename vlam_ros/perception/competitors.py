@@ -22,7 +22,7 @@ def competitors(phrase: str, settings: PerceptionSettings) -> tuple[str, ...]:
     that the configuration does not know ("giraffe") competes with every known one in its colour:
     it has to be more than the nearest thing. Distractors always compete.
     """
-    colour, noun = _find(phrase, settings.colours), _find(phrase, settings.nouns)
+    colour, noun = entry_in(phrase, settings.colours), entry_in(phrase, settings.nouns)
     rivals: list[str] = []
     if noun:
         rivals += _exchange(phrase, noun, settings.nouns)
@@ -41,7 +41,7 @@ def lookalikes(phrase: str, settings: PerceptionSettings) -> tuple[str, ...]:
     A mask tells colours, and a shape only roughly; a piece that is taken for one of these may be
     what is asked for.
     """
-    noun = _find(phrase, settings.nouns)
+    noun = entry_in(phrase, settings.nouns)
     others = _exchange(phrase, noun, settings.nouns) if noun else []
     known = set(competitors(phrase, settings))
     return tuple(other for other in others if other in known)
@@ -76,7 +76,7 @@ def _spaced(phrase: str) -> str:
     return f" {' '.join(phrase.lower().split())} "
 
 
-def _find(phrase: str, entries: Sequence[str]) -> str:
+def entry_in(phrase: str, entries: Sequence[str]) -> str:
     """The longest entry, of one word or more, that stands in the phrase; empty if none does."""
     return max((e for e in entries if _spaced(e) in _spaced(phrase)), key=len, default="")
 

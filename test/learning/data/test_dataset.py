@@ -153,9 +153,10 @@ def test_empty_and_senseless_masks_are_said_and_left_out(tmp_path: Path) -> None
     document["annotations"] += [torn, stray]
     index.write_text(json.dumps(document))
     dataset = Dataset(tmp_path, "train")
-    [(_, masks)] = dataset
-    assert [phrase for phrase, _ in masks] == ["cup"]
-    assert (masks[0][1] == box(1, 1, 3, 3) | box(9, 9, 3, 3)).all()
+    [labelled_picture] = dataset
+    masks = labelled_picture.masks
+    assert list(masks) == ["cup"]
+    assert (masks["cup"] == box(1, 1, 3, 3) | box(9, 9, 3, 3)).all()
     assert [line[:46] for line in dataset.notes.lines] == [
         "an annotation is of no picture of its file and",
         "'nothing' in p.png is left out: its mask is em",

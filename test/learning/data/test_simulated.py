@@ -28,7 +28,11 @@ def test_masks_are_those_of_the_renderer(folder: Path) -> None:
             np.testing.assert_array_equal(image, rendering.image)
             assert masks[0][0] == EXTRA_SHAPES[index]
             np.testing.assert_array_equal(masks[0][1], rendering.labels == 1)
-            named = {thing.phrase for thing in spec.objects[1:]}
+            named = {
+                name
+                for thing in spec.objects[1:]
+                for name in (thing.shape, thing.phrase, f"{thing.colour} object")
+            }
             assert {phrase for phrase, _ in masks[1:]} <= named
             together = np.logical_or.reduce([mask for _, mask in masks])
             np.testing.assert_array_equal(together, rendering.labels > 0)

@@ -1,20 +1,21 @@
 """Labelled pictures to learn from, in COCO's format: of bags, of others and of simulation."""
 
+from vlam_ros.learning.data.closeups import CloseupStream, plain_closeups
 from vlam_ros.learning.data.dataset import Dataset, Labelled
 from vlam_ros.learning.data.imported import SCENES, import_coco
 from vlam_ros.learning.data.index import Annotation, Picture
 from vlam_ros.learning.data.review import SplitSummary, accept, summarise
 from vlam_ros.learning.data.simulated import add_simulated
 from vlam_ros.learning.data.splits import SPLITS, split_of
-from vlam_ros.learning.data.stream import Batch, BatchStream
+from vlam_ros.learning.data.stream import BatchStream
 from vlam_ros.learning.data.writer import DatasetWriter
 
 __all__ = [
     "SCENES",
     "SPLITS",
     "Annotation",
-    "Batch",
     "BatchStream",
+    "CloseupStream",
     "Dataset",
     "DatasetWriter",
     "Labelled",
@@ -23,6 +24,7 @@ __all__ = [
     "accept",
     "add_simulated",
     "import_coco",
+    "plain_closeups",
     "split_of",
     "summarise",
 ]

@@ -11,6 +11,8 @@ from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.data.files import decode_picture, sha256
 from vlam_ros.learning.data.index import Picture, phrases_of, read_pictures
@@ -20,15 +22,40 @@ from vlam_ros.types.arrays import BoolArray, Uint8Array
 from vlam_ros.types.notes import Notes
 
 IMAGES = "images"
+SAME = 0.5
+"""IoU above which two masks of a picture are of one thing."""
 
 
 class Labelled(NamedTuple):
-    """A picture uint8[H,W,3] RGB and what is where in it: each phrase once, with a mask bool[H,W]
-    of all that is called so.
+    """A picture uint8[H,W,3] RGB and the things in it: what each is called, and its mask bool[H,W].
+
+    One thing may come several times, once for each of its names.
     """
 
     image: Uint8Array
-    masks: list[tuple[str, BoolArray]]
+    things: list[tuple[str, BoolArray]]
+
+    @property
+    def masks(self) -> dict[str, BoolArray]:
+        """By phrase, all that is called so."""
+        masks: dict[str, BoolArray] = {}
+        for phrase, mask in self.things:
+            masks[phrase] = masks[phrase] | mask if phrase in masks else mask
+        return masks
+
+    def named(self) -> list[tuple[tuple[str, ...], BoolArray]]:
+        """Each thing once, with all its names: masks that cover the same are of one thing."""
+        found: list[tuple[tuple[str, ...], BoolArray]] = []
+        for phrase, mask in self.things:
+            for i, (names, known) in enumerate(found):
+                common = np.count_nonzero(known & mask)
+                if common > SAME * np.count_nonzero(known | mask):
+                    if phrase not in names:
+                        found[i] = (*names, phrase), known
+                    break
+            else:
+                found.append(((phrase,), mask))
+        return found
 
 
 class Dataset:
@@ -60,20 +87,24 @@ class Dataset:
             )
         self.phrases = phrases_of(self.pictures)
 
-    def few(self, count: int, phrases: Sequence[str] = ()) -> Dataset:
+    def few(self, count: int, phrases: Sequence[str] = (), seed: int | None = None) -> Dataset:
         """The same with the first pictures that show each phrase `count` times, to learn from a
         few; a picture that shows several counts for each, and is taken if any of them lacks it.
 
         Args:
             count: at least 1.
             phrases: by default all.
+            seed: takes the pictures in an order of its own.
 
         Raises:
             LearningError: there are too few.
         """
         lacking = dict.fromkeys(phrases or self.phrases, count)
         kept = []
-        for picture in self.pictures:
+        order = list(range(len(self.pictures)))
+        if seed is not None:
+            order = np.random.default_rng(seed).permutation(order).tolist()
+        for picture in (self.pictures[i] for i in order):
             shown = {a.phrase for a in picture.annotations} & set(lacking)
             if any(lacking[phrase] > 0 for phrase in shown):
                 kept.append(picture)
@@ -86,6 +117,11 @@ class Dataset:
         smaller = copy(self)
         smaller.pictures, smaller.phrases = tuple(kept), phrases_of(kept)
         return smaller
+
+    @property
+    def digest(self) -> str:
+        """A name for the pictures and all that is said of them."""
+        return sha256(repr(self.pictures).encode())[:12]
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -117,7 +153,7 @@ class Dataset:
                 f"{picture.file} must have {picture.width} x {picture.height} pixels, "
                 f"got {image.shape[1]} x {image.shape[0]}"
             )
-        masks: dict[str, BoolArray] = {}
+        things = []
         for number, annotation in enumerate(picture.annotations):
             what, key = f"{annotation.phrase!r} in {picture.file}", f"{picture.file} {number}"
             try:
@@ -128,9 +164,8 @@ class Dataset:
             if not mask.any():
                 self.notes.add(f"{what} is left out: its mask is empty", once=key)
                 continue
-            known = masks.get(annotation.phrase)
-            masks[annotation.phrase] = mask if known is None else known | mask
-        return Labelled(image, list(masks.items()))
+            things.append((annotation.phrase, mask))
+        return Labelled(image, things)
 
 
 def read_splits(folder: Path, notes: Notes) -> dict[str, list[Picture]]:

@@ -42,7 +42,7 @@ def summarise(folder: Path, notes: Notes) -> Iterator[SplitSummary]:
         read = 0
         for labelled in dataset:
             read += 1
-            shown.update(phrase for phrase, _ in labelled.masks)
+            shown.update(list(labelled.masks))
         yield SplitSummary(
             split,
             len(dataset),

@@ -25,7 +25,8 @@ def add_simulated(
         counts: how many scenes, a picture each, of "train", "validation" and "test". No two splits
             share a scene, and the embedded model was trained on none that is not for training.
         extra: whether each scene holds one extra object, the kinds taking turns. It is called by
-            its noun alone ("ring") as what has a new name is; others by colour and shape.
+            its noun alone ("ring") as what has a new name is; others by noun ("box"), by colour
+            ("red object") and by both.
         progress: whether to show how far it is.
 
     Raises:
@@ -40,13 +41,16 @@ def add_simulated(
             world.load(spec)
             rendering = world.render()
             annotations = [
-                Annotation(_name(thing), encode(rendering.labels == number))
+                Annotation(name, encode(rendering.labels == number))
                 for number, thing in enumerate(spec.objects, start=1)
                 if (rendering.labels == number).any()
+                for name in _names(thing)
             ]
             scene = f"{kind}-{split}-{index:06d}"
             writer.add(encode_picture(rendering.image), scene, scene, annotations, split=split)
 
 
-def _name(thing: ObjectSpec) -> str:
-    return thing.shape if thing.shape in EXTRA_SHAPES else thing.phrase
+def _names(thing: ObjectSpec) -> tuple[str, ...]:
+    if thing.shape in EXTRA_SHAPES:
+        return (thing.shape,)
+    return thing.shape, thing.phrase, f"{thing.colour} object"

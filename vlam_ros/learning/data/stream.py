@@ -6,19 +6,19 @@ unbroken one would have seen, with any number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.random import Generator
-from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.batches import augmented, object_point
 from vlam_ros.learning.data.dataset import Dataset
 from vlam_ros.learning.data.index import Picture
+from vlam_ros.learning.examples import Batch, asked
+from vlam_ros.learning.rivals import Rivals
 from vlam_ros.learning.scenes import resize
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
@@ -26,26 +26,16 @@ KEPT = 256
 """Pictures that are kept in memory at the model's size; of the others each is read again."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Pictures and what is asked of them.
+class _Small(NamedTuple):
+    """A picture uint8[S,S,3], its masks bool[S,S] by phrase, and the names of each thing in it."""
 
-    `images` float[B,3,S,S] in 0..1; of prompt p, `prompts[p]` is the phrase, `which[p]` (int64[P])
-    the picture that it is asked of and `masks[p]` (bool[P,S,S]) the answer, all False where there
-    is no such thing.
-    """
-
-    images: Tensor
-    prompts: tuple[str, ...]
-    which: Tensor
-    masks: Tensor
+    image: Uint8Array
+    masks: dict[str, BoolArray]
+    things: list[tuple[str, ...]]
 
 
-class BatchStream(IterableDataset[Batch]):
-    """Augmented batches of a data set's pictures, every picture as often as any other.
-
-    In a DataLoader say `batch_size=None`: what it yields are batches.
-    """
+class BatchStream:
+    """Augmented batches of a data set's pictures, every picture as often as any other."""
 
     def __init__(
         self,
@@ -54,7 +44,9 @@ class BatchStream(IterableDataset[Batch]):
         pictures: int = 8,
         absent: int = 2,
         seed: int = 0,
-        start: int = 0,
+        present: int = 4,
+        wanted: Sequence[str] = (),
+        rivals: Rivals | None = None,
     ) -> None:
         """Draw from a data set.
 
@@ -63,37 +55,32 @@ class BatchStream(IterableDataset[Batch]):
             size: side of the model's pictures, in pixels; those of the data set are squeezed
                 into a square as the model's processor does.
             pictures: of a batch.
-            absent: phrases asked of each picture that are not in it, drawn from the data set's;
-                those that are in it are all asked.
+            absent: phrases asked of each picture that are not in it, drawn from the data set's
+                and from the rivals of what is in it.
             seed: of all that is drawn.
-            start: the first step.
+            present: phrases asked of each picture that are in it; no fewer than are `wanted`.
+            wanted: phrases that are always asked of pictures that they are in.
+            rivals: what else is asked, and what may be said to be absent; without them all that a
+                picture has no mask of.
 
         Raises:
             LearningError: there are no pictures, or a number is out of range.
         """
         if not len(dataset):
             raise LearningError(f"{dataset.folder} has no pictures for {dataset.split}")
-        if size < 1 or pictures < 1 or absent < 0 or start < 0:
+        if min(size, pictures, present) < 1 or absent < 0:
             raise LearningError(
-                "size and pictures must be at least 1, absent and start at least 0, "
-                f"got {size}, {pictures}, {absent} and {start}"
+                "size, pictures and present must be at least 1, absent at least 0, "
+                f"got {size}, {pictures}, {present} and {absent}"
             )
         self._dataset, self._size = dataset, size
-        self._count, self._absent = pictures, absent
-        self._seed, self._start = seed, start
-        self._known: dict[str, tuple[Uint8Array, dict[str, BoolArray]] | None] = {}
+        self._count, self._present, self._absent = pictures, present, absent
+        self._wanted, self._rivals = frozenset(wanted), rivals
+        self._seed = seed
+        self._known: dict[str, _Small | None] = {}
 
-    def __iter__(self) -> Iterator[Batch]:
-        worker = get_worker_info()
-        # A DataLoader takes from its workers in turn.
-        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        step = self._start + first
-        while True:
-            yield self.draw(step)
-            step += stride
-
-    def draw(self, step: int) -> Batch:
-        """The batch of a step.
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, see `learning.examples.Batches`.
 
         Raises:
             LearningError: none of its pictures can be read.
@@ -111,43 +98,48 @@ class BatchStream(IterableDataset[Batch]):
     def _picture(self, number: int) -> Picture:
         """The picture with this number, of all passes through the data set."""
         pictures = self._dataset.pictures
-        turn, place = divmod(number, len(pictures))
-        order = np.random.default_rng([self._seed, 1, turn]).permutation(len(pictures))
-        return pictures[order[place]]
+        return pictures[place_in_turn(self._seed, number, len(pictures))]
 
-    def _small(self, picture: Picture) -> tuple[Uint8Array, dict[str, BoolArray]] | None:
-        """A picture uint8[S,S,3] and its masks bool[S,S], or None if it cannot be read."""
+    def _small(self, picture: Picture) -> _Small | None:
+        """A picture at the model's size, or None if it cannot be read."""
         if picture.file in self._known:
             return self._known[picture.file]
         labelled, small = self._dataset.read_or_note(picture), None
         if labelled is not None:
-            masks = {phrase: _squeezed(mask, self._size) for phrase, mask in labelled.masks}
-            small = resize(labelled.image, self._size), masks
+            masks = {p: _squeezed(mask, self._size) for p, mask in labelled.masks.items()}
+            things = [names for names, _ in labelled.named()]
+            small = _Small(resize(labelled.image, self._size), masks, things)
         if len(self._known) < KEPT or small is None:
             self._known[picture.file] = small
         return small
 
-    def _batch(
-        self, pictures: list[tuple[Uint8Array, dict[str, BoolArray]]], rng: Generator
-    ) -> Batch:
-        asked: list[tuple[int, str]] = []
-        for number, (_, masks) in enumerate(pictures):
-            others = [p for p in self._dataset.phrases if p not in masks]
-            drawn = rng.permutation(len(others))[: self._absent]
-            asked += [(number, p) for p in (*masks, *(others[i] for i in drawn))]
+    def _asked(self, picture: _Small, rng: Generator) -> list[str]:
+        """What is asked of a picture: some of what is there, then some of what is not."""
+        there = list(picture.masks)
+        first = [p for p in there if p in self._wanted]
+        more = [p for p in there if p not in self._wanted]
+        drawn = rng.permutation(len(more))[: max(0, self._present - len(first))]
+        phrases = self._dataset.phrases
+        absent = self._rivals.absent(picture.things, phrases) if self._rivals else phrases
+        others = [p for p in absent if p not in picture.masks]
+        away = rng.permutation(len(others))[: self._absent]
+        return [*first, *(more[i] for i in drawn), *(others[i] for i in away)]
+
+    def _batch(self, pictures: list[_Small], rng: Generator) -> Batch:
+        prompts = [(n, p) for n, small in enumerate(pictures) for p in self._asked(small, rng)]
         # As many layers as the fullest picture has masks, for all are cut alike.
-        depth = max(1, *(len(masks) for _, masks in pictures))
+        depth = max(1, *(len(small.masks) for small in pictures))
         layers = np.zeros((len(pictures), depth, self._size, self._size), np.float32)
-        for number, (_, masks) in enumerate(pictures):
-            for layer, mask in enumerate(masks.values()):
+        for number, small in enumerate(pictures):
+            for layer, mask in enumerate(small.masks.values()):
                 layers[number, layer] = mask
-        pixels = torch.from_numpy(np.stack([image for image, _ in pictures]))
+        pixels = torch.from_numpy(np.stack([small.image for small in pictures]))
         count = len(pictures)
         zoom = np.where(rng.random(count) < 0.5, 1.0, rng.uniform(0.4, 1.0, count))
         # Each window shows something of what is asked for, a small thing as often as a large one.
         points = [
-            object_point(layers[number, int(rng.integers(max(1, len(masks))))], rng)
-            for number, (_, masks) in enumerate(pictures)
+            object_point(layers[number, int(rng.integers(max(1, len(small.masks))))], rng)
+            for number, small in enumerate(pictures)
         ]
         centre = np.array(points).T + rng.uniform(-0.8, 0.8, (2, count)) * zoom
         shift = np.clip(centre, zoom - 1, 1 - zoom)
@@ -161,17 +153,26 @@ class BatchStream(IterableDataset[Batch]):
         )
         nothing = torch.zeros(self._size, self._size, dtype=torch.bool)
         answers = [
-            cut[number, list(pictures[number][1]).index(phrase)] > 0.5
-            if phrase in pictures[number][1]
+            cut[number, list(pictures[number].masks).index(phrase)] > 0.5
+            if phrase in pictures[number].masks
             else nothing
-            for number, phrase in asked
+            for number, phrase in prompts
         ]
-        return Batch(
+        return asked(
             images,
-            tuple(phrase for _, phrase in asked),
-            torch.tensor([number for number, _ in asked], dtype=torch.long),
+            [phrase for _, phrase in prompts],
+            torch.tensor([number for number, _ in prompts], dtype=torch.long),
             torch.stack(answers) if answers else nothing[None][:0],
         )
+
+
+def place_in_turn(seed: int, number: int, count: int, *kind: int) -> int:
+    """Which of `count` things comes as the number-th, all once before any comes again.
+
+    Each pass has an order of its own; `kind` tells several kinds of things apart.
+    """
+    turn, place = divmod(number, count)
+    return int(np.random.default_rng([seed, 1, *kind, turn]).permutation(count)[place])
 
 
 def _squeezed(mask: BoolArray, size: int) -> BoolArray:

@@ -1,0 +1,81 @@
+"""Few-shot study: a trial is run once, and figures stand where they belong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlam_ros.errors import LearningError
+from vlam_ros.evaluation import few_shot as module
+from vlam_ros.evaluation.few_shot import BASE, Outcome, Trial, few_shot
+from vlam_ros.evaluation.queries import Kind, extra_questions
+from vlam_ros.learning.data import Dataset
+from vlam_ros.simulation import World
+from vlam_ros.simulation.extra_objects import EXTRA_SHAPES
+
+SMALL: dict[str, Any] = {
+    "steps": 2, "scenes": 3, "replayed": 3, "split": "validation", "threads": 1, "progress": False,
+}  # fmt: skip
+
+
+def test_new_objects_are_asked_for_by_noun_and_another_one_besides() -> None:
+    with World(extra=True) as world:
+        for number, question in enumerate(extra_questions(world, "validation", 7)):
+            there, away = question.queries
+            assert there.phrase == EXTRA_SHAPES[number % 5]
+            assert (there.kind, away.kind) == (Kind.PRESENT, Kind.OTHER)
+            assert away.phrase in set(EXTRA_SHAPES) - {there.phrase}
+            assert there.truth.any()
+            assert not away.truth.any()
+
+
+def test_a_trial_is_run_once_and_goes_into_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 1)
+    report = few_shot([Trial("bitfit", 1, 0)], tmp_path, **SMALL)
+    assert report.rows == ()  # no gate is for this one
+    rows = [line.split(" | ") for line in report.remarks if line.startswith("| ")]
+    assert [row[0].strip("| ") for row in rows] == ["method", "none", "bitfit"]
+    assert rows[2][1:3] == ["1", "16,641"]
+    outcome = json.loads((tmp_path / "bitfit-1-0" / "outcome.json").read_text())["outcome"]
+    assert (outcome["steps"], outcome["parameters"]) == (2, 16641)
+    assert outcome["minutes"] > 0
+    assert (tmp_path / "bitfit-1-0" / "adapter.safetensors").exists()
+    base = json.loads((tmp_path / "none-0-0" / "outcome.json").read_text())["outcome"]
+    # Words that it never read: nothing is found, and what it knows it knows.
+    assert base["iou"] < 0.05
+    assert base["old_iou"] > 0.6
+    monkeypatch.setattr(module, "_run", lambda *_: pytest.fail("it was done already"))
+    assert few_shot([Trial("bitfit", 1, 0)], tmp_path, **SMALL).remarks == report.remarks
+    with pytest.raises(LearningError, match="take another folder"):
+        few_shot([Trial("bitfit", 1, 0)], tmp_path, **{**SMALL, "steps": 3})
+    with pytest.raises(LearningError, match="there are 1 pictures of each object"):
+        few_shot([Trial("bitfit", 2, 0)], tmp_path, **SMALL)
+    # Ordinary scenes do not name what is new.
+    assert not set(EXTRA_SHAPES) & set(Dataset(tmp_path / "old", "train").phrases)
+
+
+def test_the_gates_are_means_over_the_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Outcome(Trial(BASE, 0, 0), 0.0, 0.0, 0.0, 0.8, 0.9, 0.1, 0, 0.0, 0)
+    learned = {
+        seed: replace(base, trial=Trial("lora", 10, seed), iou=0.3 + 0.1 * seed,
+                      old_iou=0.79 - 0.02 * seed, parameters=9, minutes=4.0)
+        for seed in range(2)
+    }  # fmt: skip
+    monkeypatch.setattr(module, "_data", lambda *_: (None, None))
+    monkeypatch.setattr(module.Exam, "drawn", lambda *_: None)
+    monkeypatch.setattr(module, "_run", lambda t, *_: base if t.method == BASE else learned[t.seed])
+    report = few_shot([Trial("lora", 10, seed) for seed in range(2)], tmp_path, **SMALL)
+    assert [(row.value, row.passed) for row in report.rows] == [
+        (pytest.approx(0.35), True), (pytest.approx(0.02), False), (4.0, True)
+    ]  # fmt: skip
+    assert not report.passed
+    assert "0.350 ± 0.050" in report.to_markdown()
+    assert "-0.020 ± 0.010" in report.to_markdown()

@@ -1,0 +1,279 @@
+"""`vlam evaluate few-shot`: what a few pictures of objects never seen are worth, by method.
+
+The extra objects of the simulation are learned from 5, 10 or 20 pictures each, beside replayed
+scenes of what the model knows, and asked for on test scenes through the pipeline's own perception,
+before and after; so is what it knew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vlam_ros.configuration import PerceptionSettings, Settings
+from vlam_ros.errors import LearningError
+from vlam_ros.evaluation.grounding import Answer, answers_to
+from vlam_ros.evaluation.queries import ABSENT, Kind, Question, extra_questions, questions
+from vlam_ros.evaluation.report import Report, Row
+from vlam_ros.evaluation.task_table import Table
+from vlam_ros.learning.data import Dataset, DatasetWriter, add_simulated
+from vlam_ros.learning.finetune import RATES, WARMUP, finetune
+from vlam_ros.learning.fit import FitSettings
+from vlam_ros.learning.lessons import Course
+from vlam_ros.models import Checkpoint, load_checkpoint
+from vlam_ros.perception import Grounder
+from vlam_ros.resources import write_file
+from vlam_ros.simulation import World
+from vlam_ros.simulation.extra_objects import EXTRA_SHAPES
+
+MOST = 20
+"""Pictures of each new object that there are."""
+BASE = "none"
+"""The method that learns nothing."""
+JUDGED = ("lora", 10)
+"""Method and pictures of each object that the gates are for."""
+GAIN, LOSS, MINUTES = 0.35, 0.02, 5.0
+"""Gates: IoU gained on the new, IoU lost on the old, minutes of training on two cores."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A method, pictures of each new object, and the seed of the pictures and of what is drawn."""
+
+    method: str
+    pictures: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial: figures of new and old objects, and what it took.
+
+    `iou` is the mean over what is there, `right` the share of it whose best candidate covers it
+    (IoU above 0.5), `alarms` the share of what is not there for which any candidate passes the
+    base's threshold.
+    """
+
+    trial: Trial
+    iou: float
+    right: float
+    alarms: float
+    old_iou: float
+    old_right: float
+    old_alarms: float
+    parameters: int
+    minutes: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Questions about pictures that nothing was learned from."""
+
+    new: Sequence[Question]
+    old: Sequence[Question]
+
+    @classmethod
+    def drawn(cls, split: str, scenes: int) -> Exam:
+        """Of the first scenes of a split, with extra objects and without."""
+        with World(extra=True) as world:
+            new = list(extra_questions(world, split, scenes))
+        with World() as world:
+            return cls(new, list(questions(world, split, scenes)))
+
+    def answers(
+        self, checkpoint: Checkpoint, settings: PerceptionSettings
+    ) -> tuple[list[Answer], list[Answer]]:
+        """The answers about new and about old."""
+        # A new one each time: it keeps what it has read.
+        new, old = (answers_to(Grounder(checkpoint), settings, a) for a in (self.new, self.old))
+        return new, old
+
+
+def few_shot(
+    trials: Sequence[Trial],
+    folder: Path,
+    *,
+    model: str = "embedded",
+    steps: int = 200,
+    scenes: int = 60,
+    replayed: int = 250,
+    split: str = "test",
+    threads: int = 2,
+    progress: bool = True,
+) -> Report:
+    """Run the trials whose outcome is not in the folder yet, and compare all of them.
+
+    Args:
+        trials: what to learn, and by what.
+        folder: gets the data sets, the adapters and the outcomes.
+        model: the checkpoint that learns, calibrated.
+        steps: of each training.
+        scenes: of the exam, with extra objects, and as many without.
+        replayed: ordinary scenes that are replayed.
+        split: of the exam's scenes.
+        threads: processor cores to use.
+        progress: whether to show how far it is.
+
+    Raises:
+        LearningError: more pictures are asked for than there are, or the folder has outcomes that
+            were made with other settings.
+        ModelError, SimulationError: as for what is called.
+    """
+    torch.set_num_threads(threads)
+    if any(trial.pictures > MOST for trial in trials):
+        raise LearningError(f"there are {MOST} pictures of each object, got more in {trials}")
+    new, old = _data(folder, replayed, progress)
+    exam: Exam | None = None
+    outcomes = []
+    made_with: dict[str, str | int] = {
+        "model": model,
+        "steps": steps,
+        "scenes": scenes,
+        "split": split,
+    }
+    for trial in (Trial(BASE, 0, 0), *trials):
+        path = folder / f"{trial.method}-{trial.pictures}-{trial.seed}" / "outcome.json"
+        if not path.exists():
+            exam = exam or Exam.drawn(split, scenes)
+            outcome = _run(trial, path.parent, model, new, old, exam, steps)
+            record = {"made_with": made_with, "outcome": dataclasses.asdict(outcome)}
+            write_file(path, (json.dumps(record, indent=2) + "\n").encode())
+        outcomes.append(_read(path, made_with))
+    return _report(outcomes, made_with)
+
+
+def _read(path: Path, made_with: Mapping[str, str | int]) -> Outcome:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if record["made_with"] != made_with:
+        raise LearningError(
+            f"{path.parent} was made with {record['made_with']}, not {made_with}: take "
+            "another folder"
+        )
+    known = record["outcome"]
+    return Outcome(**{**known, "trial": Trial(**known["trial"])})
+
+
+def _data(folder: Path, replayed: int, progress: bool) -> tuple[Dataset, Dataset]:
+    # A fourth more than are needed: of some nothing can be seen. Always as many, for a seed takes
+    # its pictures out of all.
+    counts = {"new": len(EXTRA_SHAPES) * MOST * 5 // 4, "old": replayed}
+    for name, count in counts.items():
+        have = (
+            len(Dataset(folder / name, "train")) if (folder / name / "train.json").exists() else 0
+        )
+        if have < count:
+            with DatasetWriter(folder / name, "vlam evaluate few-shot") as writer:
+                add_simulated(writer, {"train": count}, name == "new", progress)
+    return Dataset(folder / "new", "train"), Dataset(folder / "old", "train")
+
+
+def _run(
+    trial: Trial, folder: Path, model: str, new: Dataset, old: Dataset, exam: Exam, steps: int
+) -> Outcome:
+    checkpoint = load_checkpoint(model, "cpu", "float32")
+    learned = trial.method != BASE
+    few = new.few(trial.pictures, EXTRA_SHAPES, trial.seed) if learned else new
+    course = Course.of(checkpoint, few, old, Settings.load().perception, seed=trial.seed)
+    parameters, minutes = 0, 0.0
+    if learned:
+        tuned = finetune(
+            checkpoint,
+            course.lessons,
+            folder,
+            FitSettings(steps, rate=RATES[trial.method], warmup=WARMUP, validate_every=steps,
+                        seed=trial.seed, device="cpu", dtype="float32"),
+            trial.method,
+            phrases=course.phrases,
+            rivals=course.rivals,
+            about=course.about,
+        )  # fmt: skip
+        parameters, minutes = tuned.adaptation.trainable, tuned.fit.seconds / 60
+    settings = dataclasses.replace(Settings.load().perception, nouns=course.rivals.nouns)
+    asked, kept = exam.answers(checkpoint, settings)
+    # The base's threshold, whatever the tuned one's calibration is before `vlam calibrate`.
+    calibration = checkpoint.calibration
+    threshold = calibration.crop_threshold if calibration else 1.0
+    new_figures, old_figures = _figures(asked, threshold), _figures(kept, threshold)
+    done = steps if learned else 0
+    return Outcome(trial, *new_figures, *old_figures, parameters, minutes, done)
+
+
+def _figures(answers: Sequence[Answer], threshold: float) -> tuple[float, float, float]:
+    there = [a for a in answers if a.kind is Kind.PRESENT]
+    absent = [a for a in answers if a.kind in ABSENT]
+    return (
+        _mean([a.iou() for a in there]),
+        _mean([a.right(0.0) for a in there]),
+        _mean([a.found(threshold) for a in absent]),
+    )
+
+
+def _report(outcomes: Sequence[Outcome], made_with: Mapping[str, str | int]) -> Report:
+    base, *rest = outcomes
+    kinds = {
+        key: list(some)
+        for key, some in groupby(
+            sorted(rest, key=lambda o: (o.trial.pictures, o.trial.method)),
+            lambda o: (o.trial.pictures, o.trial.method),
+        )
+    }
+    rows = [_row(base.trial.method, [base], base)]
+    rows += [_row(method, some, base) for (_, method), some in kinds.items()]
+    table = Table(
+        "New objects from a few pictures",
+        ("method", "pictures each", "parameters", "minutes", "new: IoU", "right", "false alarms",
+         "old: IoU", "change", "right", "false alarms"),
+        tuple(rows),
+        "Means over the seeds; behind ± half the distance between the lowest and the highest.",
+    )  # fmt: skip
+    method, pictures = JUDGED
+    judged = kinds.get((pictures, method), [])
+    gates = [
+        Row(f"{name}, {method}, {pictures} pictures each", _mean(list(map(figure, judged))),
+            len(judged), gate, at_most)
+        for name, figure, gate, at_most in _gates(base)
+    ] if judged else []  # fmt: skip
+    return Report(tuple(gates), made_with, tuple(table.to_markdown().splitlines()))
+
+
+def _gates(base: Outcome) -> list[tuple[str, Callable[[Outcome], float], float, bool]]:
+    return [
+        ("IoU gained on new objects", lambda o: o.iou - base.iou, GAIN, False),
+        ("IoU lost on old objects", lambda o: base.old_iou - o.old_iou, LOSS, True),
+        ("minutes of training", lambda o: o.minutes, MINUTES, True),
+    ]
+
+
+def _row(method: str, some: Sequence[Outcome], base: Outcome) -> tuple[str, ...]:
+    first = some[0]
+
+    def told(figure: Callable[[Outcome], float], sign: str = "") -> str:
+        values = [figure(outcome) for outcome in some]
+        spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
+        return f"{_mean(values):{sign}.3f}{spread}"
+
+    return (
+        method,
+        str(first.trial.pictures),
+        f"{first.parameters:,}",
+        f"{_mean([o.minutes for o in some]):.1f}",
+        told(lambda o: o.iou),
+        told(lambda o: o.right),
+        told(lambda o: o.alarms),
+        told(lambda o: o.old_iou),
+        told(lambda o: o.old_iou - base.old_iou, "+"),
+        told(lambda o: o.old_right),
+        told(lambda o: o.old_alarms),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

@@ -1,0 +1,65 @@
+"""What a phrase is told from while it is learned: what it competes with on the robot, new names
+included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+
+from vlam_ros.configuration import PerceptionSettings
+from vlam_ros.perception.competitors import PLACEHOLDERS, competitors, entry_in
+
+
+class Rivals:
+    """Which phrases cannot be true of a thing, by its names.
+
+    `nouns` are the settings' own and what phrases bring along: "ring" of "red ring".
+    """
+
+    def __init__(self, settings: PerceptionSettings, phrases: Iterable[str] = ()) -> None:
+        nouns = dict.fromkeys(settings.nouns)
+        known = {*settings.colours, *PLACEHOLDERS}
+        spoken = ([w for w in phrase.lower().split() if w not in known] for phrase in phrases)
+        # The shorter first: of "mug" and "coffee mug" the first is the noun of both.
+        for said in sorted(spoken, key=len):
+            if said and not entry_in(" ".join(said), tuple(nouns)):
+                nouns[" ".join(said)] = None
+        self.nouns = tuple(nouns)
+        self._settings = replace(settings, nouns=self.nouns)
+        # The same few names come again and again.
+        self.of, self.excludes = cache(self._of), cache(self._excludes)
+
+    def colour_of(self, names: Iterable[str]) -> str:
+        """The colour that a thing is called by, empty if it is called by none."""
+        colours = (entry_in(name, self._settings.colours) for name in names)
+        return next(filter(None, colours), "")
+
+    def absent(self, things: Iterable[tuple[str, ...]], others: Sequence[str]) -> list[str]:
+        """The rivals of what is there, and other phrases, that cannot be true of any of it.
+
+        Args:
+            things: the names of each.
+            others: further phrases.
+        """
+        things = list(things)
+        names = dict.fromkeys(name for thing in things for name in thing)
+        pool = dict.fromkeys((*(r for name in names for r in self.of(name)), *others))
+        return [p for p in pool if all(self.excludes(thing, p) for thing in things)]
+
+    def _of(self, phrase: str) -> tuple[str, ...]:
+        """What else a thing that looks like the phrase could be."""
+        return competitors(phrase, self._settings)
+
+    def _excludes(self, names: tuple[str, ...], phrase: str) -> bool:
+        """Whether a phrase cannot be true of a thing that has these names: it says another noun or
+        another colour than any of them. "red cup" cannot be true of a "blue cup", nor "box" of a
+        "cup"; of a "cup" it may.
+        """
+        for entries in (self._settings.colours, self.nouns):
+            said = entry_in(phrase, entries)
+            own = {entry_in(name, entries) for name in names} - {""}
+            if said and own and said not in own:
+                return True
+        return False
