@@ -10,9 +10,10 @@ import numpy as np
 from vlam_ros.evaluation.queries import Kind, Query, Question
 from vlam_ros.learning.data import Dataset, Labelled
 from vlam_ros.learning.rivals import Rivals
+from vlam_ros.perception.competitors import entry_in
 from vlam_ros.types import Camera, Observation, optical_rotation
 
-ABSENT_NAMES, ABSENT_RIVALS = 2, 2
+ABSENT_NAMES, ABSENT_RIVALS = 3, 1
 """Phrases asked of a picture that are not in it: names in the data set, and rivals of what is."""
 
 
@@ -49,11 +50,13 @@ def _absent(
     labelled: Labelled, names: Sequence[str], rivals: Rivals, rng: np.random.Generator
 ) -> list[str]:
     pool = rivals.absent([names for names, _ in labelled.named()], names)
-    pool = [phrase for phrase in pool if phrase not in labelled.masks]
-    chosen: list[str] = []
-    for some, count in (
-        ([p for p in pool if p in names], ABSENT_NAMES),
-        ([p for p in pool if p not in names], ABSENT_RIVALS),
-    ):
-        chosen += [some[i] for i in rng.permutation(len(some))[:count]]
-    return chosen
+    away = [phrase for phrase in pool if phrase not in labelled.masks]
+    # By noun: one that few phrases name, as a new one is, is asked as often as any other.
+    by_noun: dict[str, list[str]] = {}
+    for phrase in away:
+        if phrase in names:
+            by_noun.setdefault(entry_in(phrase, rivals.nouns), []).append(phrase)
+    nouns = rng.permutation(list(by_noun))[:ABSENT_NAMES]
+    chosen = [str(rng.choice(by_noun[noun])) for noun in nouns]
+    others = [phrase for phrase in away if phrase not in names]
+    return [*chosen, *(others[i] for i in rng.permutation(len(others))[:ABSENT_RIVALS])]
