@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_recipe import shrunk
 
 from vlam_ros.errors import LearningError
 from vlam_ros.evaluation import ablation as module
@@ -33,12 +34,8 @@ SCENES = 4
 def recipe() -> Recipe:
     """The shipped one with towers of one tenth, and two steps of it."""
     shipped = Recipe.load(resource_path("config/ablation.yaml"))
-    small = replace(
-        shipped.model, width=32, layers=2, heads=2, extract_layers=(0, 1), text_width=32,
-        text_layers=1, text_heads=2, projection=32, decoder_width=16, decoder_hidden=16,
-    )  # fmt: skip
     stages = tuple(replace(s, steps=1, crops=4, scenes=2) for s in shipped.stages[1:3])
-    return replace(shipped, model=small, stages=stages, scenes=SCENES, warmup=1)
+    return replace(shipped, model=shrunk(shipped.model), stages=stages, scenes=SCENES, warmup=1)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.errors import ModelError
@@ -34,12 +32,7 @@ SKILLS = with_new_skills(OLD)
 HEARD = Heard(0.95, 0.2, 0.1, 0.98, 0.95, (46, 15, 568, 20), (("wipe it", "polish", "push"),))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def phrase(pattern: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_recipe import shrunk
 
 from vlam_ros.learning.recipe import Recipe, Stage
 from vlam_ros.learning.scenes import SceneData, load_split, render_split
@@ -28,12 +29,8 @@ def data(cache: Path) -> SceneData:
 def recipe() -> Recipe:
     """The shipped recipe with towers of one tenth, two crop steps and two of scenes."""
     shipped = Recipe.load(resource_path("config/embedded.yaml"))
-    small = replace(
-        shipped.model, width=32, layers=2, heads=2, extract_layers=(0, 1), text_width=32,
-        text_layers=1, text_heads=2, projection=32, decoder_width=16, decoder_hidden=16,
-    )  # fmt: skip
     stages = (
         Stage("crops", steps=2, crops=4, scenes=0, window=0, prompts=0, rate=1e-3),
         Stage("scenes", steps=2, crops=2, scenes=2, window=96, prompts=4, rate=1e-3),
     )
-    return replace(shipped, model=small, stages=stages, scenes=SCENES, warmup=1)
+    return replace(shipped, model=shrunk(shipped.model), stages=stages, scenes=SCENES, warmup=1)

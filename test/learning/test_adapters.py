@@ -1,6 +1,5 @@
 """Tuning by each method: what it learns and nothing else trains, and the loss goes down."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,7 @@ from vlam_ros.learning.adapters import BitFit, LoRA, apply, resume, save_adapter
 from vlam_ros.models.adapters import METHODS
 from vlam_ros.models.clipseg import decode_masks, encode_pixels, encode_texts
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def squares_loss(model: Any) -> Tensor:

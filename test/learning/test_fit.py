@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,8 @@ def steps_of(folder: Path, group: str) -> list[int]:
     return [record["step"] for record in Log(folder).records() if group in record]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    # As in the child processes: the order of sums depends on the threads.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+# As in the child processes.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,12 +36,7 @@ SKILLS = (*OLD, POLISH)
 SETTINGS = FitSettings(steps=2, rate=1e-3, warmup=1, device="cpu")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_few_steps_teach_a_skill_and_keep_the_others(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import torch
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.evaluation.grounding import MIN_PIXELS
-from vlam_ros.evaluation.report import Report
+from vlam_ros.evaluation.report import Report, mean_and_spread
 from vlam_ros.evaluation.skills import evaluate_skills
 from vlam_ros.evaluation.task_table import NOTHING, Table
 from vlam_ros.learning import batches
@@ -259,16 +259,12 @@ def _values(runs: Sequence[Run], figure: str) -> list[float]:
 
 
 def _means(by_variant: Mapping[str, Sequence[Run]]) -> Table:
-    def told(values: Sequence[float]) -> str:
-        spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
-        return f"{fmean(values):.3f}{spread}"
-
     rows = [
         (
             VARIANTS[name].label,
             str(len(runs)),
             f"{fmean(run.minutes for run in runs):.1f}",
-            *(told(_values(runs, figure)) for figure in FIGURES),
+            *(mean_and_spread(_values(runs, figure)) for figure in FIGURES),
         )
         for name, runs in by_variant.items()
     ]

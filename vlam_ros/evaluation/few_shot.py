@@ -21,7 +21,7 @@ from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.evaluation.grounding import Answer, answers_to
 from vlam_ros.evaluation.queries import ABSENT, Kind, Question, extra_questions, questions
-from vlam_ros.evaluation.report import Report, Row
+from vlam_ros.evaluation.report import Report, Row, mean_and_spread
 from vlam_ros.evaluation.task_table import Table
 from vlam_ros.learning.data import Dataset, DatasetWriter, add_simulated
 from vlam_ros.learning.finetune import RATES, WARMUP, finetune
@@ -256,9 +256,7 @@ def _row(method: str, some: Sequence[Outcome], base: Outcome) -> tuple[str, ...]
     first = some[0]
 
     def told(figure: Callable[[Outcome], float], sign: str = "") -> str:
-        values = [figure(outcome) for outcome in some]
-        spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
-        return f"{_mean(values):{sign}.3f}{spread}"
+        return mean_and_spread([figure(outcome) for outcome in some], sign)
 
     return (
         method,

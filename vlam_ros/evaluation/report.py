@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
+
+
+def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
+    """The mean of several runs, with half the distance between the lowest and the highest; `sign`
+    "+" shows that of the mean.
+    """
+    spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
+    return f"{fmean(values):{sign}.3f}{spread}"
 
 
 @dataclass(frozen=True)

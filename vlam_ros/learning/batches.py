@@ -171,12 +171,19 @@ def augmented(
     theta = np.zeros((count, 2, 3))
     theta[:, 0, 0], theta[:, 1, 1] = zoom * mirror, zoom
     theta[:, 0, 2], theta[:, 1, 2] = shift
-    grid = functional.affine_grid(
-        torch.from_numpy(theta).float(), [count, 1, size, size], align_corners=False
-    )
-    pixels = functional.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
-    marks = functional.grid_sample(marks, grid, "nearest", "border", align_corners=False)
+    pixels, marks = windows(pixels, marks, torch.from_numpy(theta).float(), size)
     return relit(pixels, rng), marks
+
+
+def windows(pixels: Tensor, marks: Tensor, theta: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Windows float[B,2,3], the affine maps from theirs to a picture's -1..1, of pictures and of
+    their marks; else as `augmented`.
+    """
+    grid = functional.affine_grid(theta, [len(pixels), 1, size, size], align_corners=False)
+    return (
+        functional.grid_sample(pixels, grid, "bilinear", "border", align_corners=False),
+        functional.grid_sample(marks, grid, "nearest", "border", align_corners=False),
+    )
 
 
 def relit(pixels: Tensor, rng: Generator) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlam_ros.errors import LearningError
+from vlam_ros.learning.fit import Source
 from vlam_ros.learning.objectives.checks import check_bool, check_shapes
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
@@ -70,15 +71,8 @@ class Batch:
         return replace(self, **moved)
 
 
-class Batches(Protocol):
-    """A source of batches."""
-
-    def batch(self, step: int) -> Batch:
-        """The batch of a number, from 0 on: the same whenever it is asked for.
-
-        Training that was stopped goes on with the next number, and several processes share the
-        numbers between them.
-        """
+Batches: TypeAlias = Source[Batch]
+"""A source of batches."""
 
 
 def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) -> Batch:

@@ -46,7 +46,11 @@ class Rivals:
         things = list(things)
         names = dict.fromkeys(name for thing in things for name in thing)
         pool = dict.fromkeys((*(r for name in names for r in self.of(name)), *others))
-        return [p for p in pool if all(self.excludes(thing, p) for thing in things)]
+        return self.false_of(things, pool)
+
+    def false_of(self, things: Sequence[tuple[str, ...]], phrases: Iterable[str]) -> list[str]:
+        """Those of the phrases that cannot be true of any of the things."""
+        return [p for p in phrases if all(self.excludes(thing, p) for thing in things)]
 
     def _of(self, phrase: str) -> tuple[str, ...]:
         """What else a thing that looks like the phrase could be."""

@@ -13,10 +13,11 @@ import torch
 from numpy.random import Generator
 
 from vlam_ros.errors import LearningError
+from vlam_ros.learning.batches import windows
 from vlam_ros.learning.data.dataset import Dataset, Labelled
 from vlam_ros.learning.data.index import Picture
 from vlam_ros.learning.data.stream import KEPT, place_in_turn
-from vlam_ros.learning.data.variations import LOOSE, Pixels, pasted, recoloured, shown, varied
+from vlam_ros.learning.data.variations import LOOSE, Pixels, pasted, recoloured, varied
 from vlam_ros.learning.examples import Batch
 from vlam_ros.learning.rivals import Rivals
 from vlam_ros.learning.scenes import resize
@@ -64,17 +65,15 @@ def closeups(labelled: Labelled, size: int) -> list[Closeup]:
         box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
         window = Window.around(box, CONTEXT)
         cover = _cut_mask(window, mask, size)
-        masks: dict[str, BoolArray] = {}
-        around = []
-        for others, other in things:
-            part = cover if other is mask else _cut_mask(window, other, size)
-            if part.any():
-                for name in others:
-                    masks[name] = masks[name] | part if name in masks else part
-                if other is not mask:
-                    around.append(others)
-        pixels = resize(window.cut(labelled.image), size).astype(np.float32) / np.float32(255)
-        found.append(Closeup(pixels, names, masks, cover, tuple(around)))
+        parts = [
+            (own, _cut_mask(window, other, size)) for own, other in things if other is not mask
+        ]
+        around = [(own, part) for own, part in parts if part.any()]
+        image = resize(window.cut(labelled.image), size)
+        named = [(name, part) for own, part in ((names, cover), *around) for name in own]
+        masks = Labelled(image, named).masks
+        pixels = image.astype(np.float32) / np.float32(255)
+        found.append(Closeup(pixels, names, masks, cover, tuple(own for own, _ in around)))
     return found
 
 
@@ -221,7 +220,7 @@ def plain_closeups(
 
     def middle(pixels: torch.Tensor, marks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         theta = torch.eye(2, 3).expand(len(pixels), 2, 3) * (1 + LOOSE) / 2
-        return shown(pixels, marks, theta, size)
+        return windows(pixels, marks, theta, size)
 
     some: list[Closeup] = []
     turn = 0
@@ -246,7 +245,7 @@ def _plainly(
     for number, closeup in enumerate(drawn):
         asked += [(number, name) for name in closeup.names if name in phrases]
         things = (closeup.names, *closeup.around)
-        away = [p for p in phrases if all(rivals.excludes(names, p) for names in things)]
+        away = rivals.false_of(things, phrases)
         if away:
             asked.append((number, away[(turn + number) % len(away)]))
     return asked

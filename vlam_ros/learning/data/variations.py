@@ -13,9 +13,8 @@ import numpy.typing as npt
 import torch
 from numpy.random import Generator
 from torch import Tensor
-from torch.nn import functional
 
-from vlam_ros.learning.batches import relit
+from vlam_ros.learning.batches import relit, windows
 
 TURN = math.radians(35)
 """Largest turn in the picture's plane."""
@@ -86,17 +85,8 @@ def varied(
     theta[:, 0, 0], theta[:, 0, 1] = cos * wide, -sin * high
     theta[:, 1, 0], theta[:, 1, 1] = sin * wide, cos * high
     theta[:, :, 2] = rng.uniform(-1, 1, (count, 2)) * np.minimum(1 - zoom, SHIFT)[:, None]
-    cut = shown(pixels, marks, torch.from_numpy(theta).float(), size)
-    return relit(cut[0], rng), cut[1]
-
-
-def shown(pixels: Tensor, marks: Tensor, theta: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The windows float[B,2,3] of pictures and their marks, as in `varied`."""
-    grid = functional.affine_grid(theta, [len(pixels), 1, size, size], align_corners=False)
-    return (
-        functional.grid_sample(pixels, grid, "bilinear", "border", align_corners=False),
-        functional.grid_sample(marks, grid, "nearest", "border", align_corners=False),
-    )
+    pixels, marks = windows(pixels, marks, torch.from_numpy(theta).float(), size)
+    return relit(pixels, rng), marks
 
 
 def _soft(cover: Pixels) -> Pixels:

@@ -38,7 +38,11 @@ class Source(Protocol[B_co]):
     """Where batches come from: anything that a task takes, with `to(device)`."""
 
     def batch(self, step: int) -> B_co:
-        """The batch of a number, the same whenever it is asked for."""
+        """The batch of a number, from 0 on: the same whenever it is asked for.
+
+        Training that was stopped goes on with the next number, and several processes share the
+        numbers between them.
+        """
 
 
 @dataclass(frozen=True)
