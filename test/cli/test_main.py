@@ -137,15 +137,16 @@ def test_training_uses_the_shipped_recipe_unless_told_otherwise(
     train = Recorder()
     monkeypatch.setattr("vlam_ros.learning.embedded.train_embedded", train)
     assert main(["train", "embedded"]) == 0
-    options = ["--recipe", "r.yaml", "--cache", "c", "--out", "o", "--threads", "1"]
-    assert main(["train", "embedded", *options]) == 0
-    (recipe, cache, out, threads), told = train.calls
+    options = "--recipe r.yaml --cache c --out o --threads 1 --start s"
+    assert main(["train", "embedded", *options.split()]) == 0
+    (recipe, cache, out, threads, start), told = train.calls
     assert recipe.parts[-2:] == ("config", "embedded.yaml")
     assert recipe.is_file()
     assert cache.is_relative_to(Path.home())
     assert out == Path("trained")  # never the checkpoint that came with the package
     assert threads >= 1
-    assert told == (Path("r.yaml"), Path("c"), Path("o"), 1)
+    assert start is None
+    assert told == (Path("r.yaml"), Path("c"), Path("o"), 1, Path("s"))
 
 
 @pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])

@@ -24,6 +24,7 @@ from vlam_ros.learning.fit import STATE, Log, read_state, write_state
 from vlam_ros.learning.generative_heads import NO_BYTE, ImageModelling
 from vlam_ros.learning.recipe import TERMS, Recipe, Stage, build_model, build_tokenizer
 from vlam_ros.learning.scenes import SceneData, load_split, render_split
+from vlam_ros.models import load_checkpoint
 from vlam_ros.models.clipseg import encode_texts
 from vlam_ros.perception import Grounder
 from vlam_ros.resources import resource_path
@@ -62,6 +63,25 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     one, two = (read_state(tmp_path / name / STATE)["values"] for name in ("one", "two"))
     for name, value in one.items():
         torch.testing.assert_close(value, two[name], rtol=0, atol=0)
+
+
+def test_a_run_can_begin_with_an_earlier_checkpoint(
+    full: Recipe, recipe: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    first, fit = fit_embedded(recipe, data, tmp_path / "first")
+    fit.run()
+    export(recipe, first, tmp_path / "model")
+    start = load_checkpoint(tmp_path / "model", "cpu", "float32")
+    task, fit = fit_embedded(full, data, tmp_path / "second", start)
+    ours = dict(task.model.named_parameters())
+    for name, value in first.model.named_parameters():
+        torch.testing.assert_close(value.float(), ours[name], rtol=0, atol=0)
+    fit.run(until=1)
+    with pytest.raises(LearningError, match=rf"another about, 'recipe {full.digest} from \w+' i"):
+        fit_embedded(full, data, tmp_path / "second")
+    wider = replace(full, model=replace(full.model, text_width=2 * full.model.text_width))
+    with pytest.raises(LearningError, match=r"model has other sizes .*clip.*\[32, 32\], not"):
+        fit_embedded(wider, data, tmp_path / "third", start)
 
 
 def test_every_part_of_the_model_learns(recipe: Recipe, data: SceneData, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.balancing import UncertaintyWeighting
 from vlam_ros.learning.fit import FitSettings, Log, cosine_rate, follow, read_state, write_state
+from vlam_ros.learning.fit.parts import BALANCE_PACE
 from vlam_ros.learning.objectives import Linear, Stepwise
 
 PROGRAM = Path(fitted.__file__)
@@ -247,6 +248,21 @@ def test_terms_cosines_and_learned_weights_are_logged(tmp_path: Path) -> None:
     assert list(tmp_path.glob("events.out.tfevents.*"))
     state = read_state(tmp_path / "state.pt")
     assert "weights.log_variances" in state["values"]
+
+
+def test_a_learned_balance_has_a_pace_of_its_own_and_no_decay(tmp_path: Path) -> None:
+    task, settings = Regression(), replace(SETTINGS, steps=2, warmup=1, weight_decay=0.5)
+    balance = UncertaintyWeighting(["square", "absolute"])
+    before = weights(task)
+    with torch.no_grad():
+        balance.log_variances[:] = 1.0
+    fit(tmp_path, task, settings=settings, weights=balance).run(until=1)
+    values = read_state(tmp_path / "state.pt")["values"]
+    # Adam's first step is the rate, whatever the gradient: both losses ask for less.
+    moved = values["weights.log_variances"] - 1.0
+    assert moved.abs().tolist() == pytest.approx(2 * [BALANCE_PACE * settings.rate], rel=1e-3)
+    bias = values["task.layers.3.bias"] - before[-1]
+    assert bias.abs().item() == pytest.approx(settings.rate, rel=1e-3)
 
 
 def test_measuring_cosines_changes_nothing(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ def _add_embedded(subjects: Subparsers) -> None:
     )
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="default: config/embedded.yaml")
     parser.add_argument(
+        "--start", type=Path, metavar="DIR", help="checkpoint to go on from (default: none)"
+    )
+    parser.add_argument(
         "--cache",
         type=Path,
         default=Path.home() / ".cache" / "vlam_ros",
@@ -161,7 +164,7 @@ def run_embedded(options: argparse.Namespace) -> int:
     from vlam_ros.resources import resource_path
 
     recipe = options.recipe or resource_path("config/embedded.yaml")
-    train_embedded(recipe, options.cache, options.out, options.threads)
+    train_embedded(recipe, options.cache, options.out, options.threads, options.start)
     print(f"wrote {options.out}; choose its thresholds with `vlam calibrate {options.out}`")
     return 0
 

@@ -1,12 +1,14 @@
-"""`vlam train embedded`: from nothing to the checkpoint in vlam_ros/models/embedded."""
+"""`vlam train embedded`: from nothing, or from an earlier checkpoint, to a small CLIPSeg."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import CLIPSegProcessor, ViTImageProcessor
 
+from vlam_ros.errors import LearningError
 from vlam_ros.learning.balancing import UncertaintyWeighting
 from vlam_ros.learning.captions import PLACEHOLDERS
 from vlam_ros.learning.embedded_batches import EmbeddedBatches
@@ -15,14 +17,17 @@ from vlam_ros.learning.fit import Fit, FitSettings
 from vlam_ros.learning.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
 from vlam_ros.learning.scenes import SceneData, load_split, render_split
 from vlam_ros.learning.skill_loss import SKILL_TEMPERATURE
-from vlam_ros.models import Calibration
+from vlam_ros.models import Calibration, Checkpoint, load_checkpoint
+from vlam_ros.models.adapters.base import fingerprint
 from vlam_ros.simulation import COLOURS, SHAPES
 
 SAVE_EVERY = 100
 """Steps between two states that a stopped run can go on from."""
 
 
-def train_embedded(recipe_path: Path, cache: Path, out: Path, threads: int) -> None:
+def train_embedded(
+    recipe_path: Path, cache: Path, out: Path, threads: int, start: Path | None = None
+) -> None:
     """Render what is missing, train or resume, and write a Hugging Face folder.
 
     Args:
@@ -30,32 +35,46 @@ def train_embedded(recipe_path: Path, cache: Path, out: Path, threads: int) -> N
         cache: folder of the rendered scenes and of the state of training, both reused.
         out: folder of the checkpoint; its calibration is provisional until `vlam calibrate`.
         threads: processor cores to use.
+        start: the checkpoint to begin with, made by a recipe of the same sizes.
 
     Raises:
         ConfigurationError: the recipe cannot be read.
+        ModelError: the checkpoint to begin with cannot be loaded.
         LearningError: as for `fit_embedded`.
     """
     torch.set_num_threads(threads)
     recipe = Recipe.load(recipe_path)
+    begun = load_checkpoint(start, "cpu", "float32") if start else None
     render_split(cache, "train", recipe.scenes, recipe.model.image_size)
-    task, fit = fit_embedded(recipe, load_split(cache, "train", recipe.scenes), cache / "run")
+    data = load_split(cache, "train", recipe.scenes)
+    task, fit = fit_embedded(recipe, data, cache / "run", begun)
     fit.run()
     export(recipe, task, out)
 
 
-def fit_embedded(recipe: Recipe, data: SceneData, folder: Path) -> tuple[EmbeddedLosses, Fit]:
+def fit_embedded(
+    recipe: Recipe, data: SceneData, folder: Path, start: Checkpoint | None = None
+) -> tuple[EmbeddedLosses, Fit]:
     """The model of a recipe with its losses, and the run that trains it, to its end or on.
 
     Args:
         recipe: all that decides.
         data: the scenes to learn from.
         folder: of the run's state and log.
+        start: a checkpoint in float32 whose weights and tokenizer it begins with; heads that only
+            training needs begin anew.
 
     Raises:
-        LearningError: the folder has a state of another recipe, or a damaged one.
+        LearningError: the folder has a state of another recipe or start, or a damaged one, or the
+            sizes of the start are not the recipe's.
     """
-    tokenizer = build_tokenizer(recipe)
-    task = EmbeddedLosses(build_model(recipe, tokenizer), tokenizer, recipe.terms)
+    tokenizer = start.tokenizer if start else build_tokenizer(recipe)
+    model = build_model(recipe, tokenizer)
+    about = f"recipe {recipe.digest}"
+    if start:
+        _begin_with(model, start)
+        about += f" from {fingerprint(start.model, 'float32')[:12]}"
+    task = EmbeddedLosses(model, tokenizer, recipe.terms)
     weights = term_weights(recipe.loss_weights)
     settings = FitSettings(
         steps=recipe.steps,
@@ -74,10 +93,21 @@ def fit_embedded(recipe: Recipe, data: SceneData, folder: Path) -> tuple[Embedde
         UncertaintyWeighting(list(weights)) if recipe.balance == "uncertainty" else weights,
         settings,
         folder,
-        about=f"recipe {recipe.digest}",
+        about=about,
     )
     task.known = fit.averages()
     return task, fit
+
+
+def _begin_with(model: nn.Module, start: Checkpoint) -> None:
+    ours, theirs = (m.state_dict() for m in (model, start.model))
+    for name in sorted(ours.keys() | theirs.keys()):
+        own, other = (list(m[name].shape) if name in m else None for m in (ours, theirs))
+        if own != other:
+            raise LearningError(
+                f"{start.name} has other sizes than the recipe: {name} is {other}, not {own}"
+            )
+    model.load_state_dict(theirs)
 
 
 def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:

@@ -89,16 +89,16 @@ class EmbeddedLosses(nn.Module):
 
     def forward(self, batch: EmbeddedBatch) -> dict[str, Tensor]:
         """float[] of each loss that the terms ask for and the step has."""
-        tokens = self._tokens([*batch.phrases, *batch.sentences])
-        texts = encode_texts(self.model, tokens.input_ids, tokens.attention_mask)
-        count = len(batch.phrases)
-        words, instructions = texts[:count], texts[count:]
+        # Not together: padded to a sentence, a phrase of a few tokens costs as much as one.
+        named, said = (self._tokens(texts) for texts in (batch.phrases, batch.sentences))
+        words = encode_texts(self.model, named.input_ids, named.attention_mask)
         losses = {}
         if "skills" in self._terms:
+            instructions = encode_texts(self.model, said.input_ids, said.attention_mask)
             losses["skills"] = skill_contrast(instructions, batch.skills)
         if self.word_modelling is not None:
             losses["word_modelling"] = self.word_modelling(
-                self.model, tokens.input_ids[count:], tokens.attention_mask[count:]
+                self.model, said.input_ids, said.attention_mask
             )
         if batch.crops is None and batch.scenes is None:
             losses["anchor"] = ANCHOR * drift(words, self._as_known(batch.phrases))

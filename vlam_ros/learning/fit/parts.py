@@ -15,17 +15,46 @@ from vlam_ros.errors import LearningError
 
 FLOOR = 0.02
 """Share of the peak rate that is left at the end."""
+BALANCE_PACE = 10.0
+"""Rate of a learned balance, relative to the model's. Adam moves a number by about the rate a step:
+at the model's a log-variance, whose place is the logarithm of a loss, would not get there."""
 LOG = "log.jsonl"
 
 
-def adamw(parameters: Iterable[Tensor], rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW that decays weights, but neither biases nor norms nor other vectors."""
+def adamw(
+    parameters: Iterable[Tensor],
+    rate: float,
+    weight_decay: float,
+    balance: Iterable[Tensor] = (),
+) -> torch.optim.AdamW:
+    """AdamW that decays weights, but neither biases nor norms nor other vectors.
+
+    Args:
+        parameters: what trains.
+        rate: the learning rate.
+        weight_decay: of weights.
+        balance: those of the parameters that balance losses.
+
+    Returns:
+        Groups with their `pace`, which is what `set_rate` multiplies a rate with.
+    """
+    ours = {id(p) for p in balance}
     values = list(parameters)
+    model = [p for p in values if id(p) not in ours]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in values if p.ndim > 1]},
-        {"params": [p for p in values if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in model if p.ndim > 1], "pace": 1.0},
+        {"params": [p for p in model if p.ndim <= 1], "pace": 1.0, "weight_decay": 0.0},
+        {"params": [p for p in values if id(p) in ours], "pace": BALANCE_PACE, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=weight_decay)
+    set_rate(optimizer, rate)
+    return optimizer
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let an optimizer of `adamw` go on at a learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["pace"]
 
 
 def cosine_rate(peak: float, step: int, steps: int, warmup: int) -> float:

@@ -21,7 +21,15 @@ from tqdm import tqdm
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.balancing import UncertaintyWeighting, gradient_cosines
 from vlam_ros.learning.fit.board import Board
-from vlam_ros.learning.fit.parts import Log, adamw, cosine_rate, follow, read_state, write_state
+from vlam_ros.learning.fit.parts import (
+    Log,
+    adamw,
+    cosine_rate,
+    follow,
+    read_state,
+    set_rate,
+    write_state,
+)
 from vlam_ros.learning.fit.processes import processes
 from vlam_ros.learning.fit.settings import FitSettings
 from vlam_ros.learning.objectives import Schedule, combined_loss
@@ -100,7 +108,8 @@ class Fit:
         if not self._values:
             raise LearningError("nothing of the model trains: set requires_grad, or apply a method")
         values = list(self._values.values())
-        optimizer = adamw(values, settings.peak(0), settings.weight_decay)
+        balance = weights.parameters() if isinstance(weights, UncertaintyWeighting) else ()
+        optimizer = adamw(values, settings.peak(0), settings.weight_decay, balance)
         self._plain = module
         self._module, self._optimizer = self._processes.wrap(module, optimizer)
         self._averages = {n: p.detach().clone() for n, p in self._values.items()}
@@ -185,9 +194,9 @@ class Fit:
         """One step of the optimizer; the mean of each loss term."""
         self._plain.train()
         settings, count = self.settings, self._processes.count
-        for group in self._optimizer.param_groups:
-            peak = settings.peak(self.step)
-            group["lr"] = cosine_rate(peak, self.step, settings.steps, settings.warmup)
+        peak = settings.peak(self.step)
+        rate = cosine_rate(peak, self.step, settings.steps, settings.warmup)
+        set_rate(self._optimizer, rate)
         self._optimizer.zero_grad(set_to_none=True)
         sums: dict[str, list[Tensor]] = {}
         for part in range(settings.accumulate):
