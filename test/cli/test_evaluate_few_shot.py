@@ -28,12 +28,20 @@ def test_trials_are_all_combinations_by_pictures_first(
 
     monkeypatch.setattr("vlam_ros.evaluation.few_shot.few_shot", few_shot)
     options = "--methods lora full --pictures 5 10 --seeds 2 --steps 7 --scenes 3 --threads 1"
+    options += " --crops 1 3 --plot front.png"
     figures = tmp_path / "figures.json"
     assert main(["evaluate", "few-shot", *options.split(), "--folder", str(tmp_path),
                  "--json", str(figures)]) == code  # fmt: skip
     ((trials, folder), named) = seen[0]
-    assert trials == [Trial(m, n, s) for n in (5, 10) for m in ("lora", "full") for s in (0, 1)]
+    assert trials == [
+        Trial(method, pictures, seed, weight)
+        for pictures in (5, 10)
+        for method in ("lora", "full")
+        for weight in (1.0, 3.0)
+        for seed in (0, 1)
+    ]
     assert folder == tmp_path
-    assert named == {"model": "embedded", "steps": 7, "scenes": 3, "threads": 1}
+    settings = {"model": "embedded", "steps": 7, "scenes": 3, "threads": 1}
+    assert named == {**settings, "plot": Path("front.png")}
     assert "IoU gained" in capsys.readouterr().out
     assert figures.exists()

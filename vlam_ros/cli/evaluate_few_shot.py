@@ -6,7 +6,13 @@ import argparse
 import os
 from pathlib import Path
 
-from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
+from vlam_ros.cli.arguments import (
+    Subparsers,
+    add_model,
+    command_parser,
+    positive,
+    positive_number,
+)
 from vlam_ros.cli.train import METHODS
 
 
@@ -30,6 +36,10 @@ def add_parser(subjects: Subparsers) -> None:
         "--pictures", nargs="+", type=positive, default=[5, 10, 20], metavar="N",
         help="of each object, at most 20 (5 10 20)",
     )  # fmt: skip
+    parser.add_argument(
+        "--crops", nargs="+", type=positive_number, default=[1.0], metavar="X",
+        help="weights of the closeups' contrast to try (1)",
+    )  # fmt: skip
     for name, default, text in (
         ("seeds", 1, "repetitions with other pictures"),
         ("steps", 200, "of each training"),
@@ -44,6 +54,9 @@ def add_parser(subjects: Subparsers) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="of the Pareto front that the weights leave"
+    )
     parser.set_defaults(run=run)
 
 
@@ -53,9 +66,10 @@ def run(options: argparse.Namespace) -> int:
     from vlam_ros.evaluation.few_shot import Trial, few_shot
 
     trials = [
-        Trial(method, count, seed)
+        Trial(method, count, seed, weight)
         for count in options.pictures
         for method in options.methods
+        for weight in options.crops
         for seed in range(options.seeds)
     ]
     report = few_shot(
@@ -65,5 +79,6 @@ def run(options: argparse.Namespace) -> int:
         steps=options.steps,
         scenes=options.scenes,
         threads=options.threads,
+        plot=options.plot,
     )
     return tell(report, options)

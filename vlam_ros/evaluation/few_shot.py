@@ -24,9 +24,10 @@ from vlam_ros.evaluation.queries import ABSENT, Kind, Question, extra_questions,
 from vlam_ros.evaluation.report import Report, Row, mean_and_spread
 from vlam_ros.evaluation.task_table import Table
 from vlam_ros.learning.data import Dataset, DatasetWriter, add_simulated
-from vlam_ros.learning.finetune import RATES, WARMUP, finetune
+from vlam_ros.learning.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.learning.fit import FitSettings
 from vlam_ros.learning.lessons import Course
+from vlam_ros.learning.pareto import SweepPoint, plot_front
 from vlam_ros.models import Checkpoint, load_checkpoint
 from vlam_ros.perception import Grounder
 from vlam_ros.resources import write_file
@@ -41,15 +42,33 @@ JUDGED = ("lora", 10)
 """Method and pictures of each object that the gates are for."""
 GAIN, LOSS, MINUTES = 0.35, 0.02, 5.0
 """Gates: IoU gained on the new, IoU lost on the old, minutes of training on two cores."""
+ALLOWED = 0.05
+"""Share of what is not there that may be confirmed where it is told what of the rest is."""
+MISSED, FORGOTTEN = "new, not confirmed", "old IoU lost"
+"""What a sweep has to choose between."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A method, pictures of each new object, and the seed of the pictures and of what is drawn."""
+    """A method, pictures of each new object, the seed of the pictures and of what is drawn, and the
+    weight λ of the closeups' contrast.
+    """
 
     method: str
     pictures: int
     seed: int
+    crops: float = 1.0
+
+    @property
+    def kind(self) -> tuple[int, str, float]:
+        """What it shares with the trials of other seeds."""
+        return self.pictures, self.method, self.crops
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        weight = "" if self.crops == 1 else f"-crops{self.crops:g}"
+        return f"{self.method}-{self.pictures}-{self.seed}{weight}"
 
 
 @dataclass(frozen=True)
@@ -58,16 +77,19 @@ class Outcome:
 
     `iou` is the mean over what is there, `right` the share of it whose best candidate covers it
     (IoU above 0.5), `alarms` the share of what is not there for which any candidate passes the
-    base's threshold.
+    base's threshold. `sure` is the share of what is there that is confirmed and right at the lowest
+    threshold that confirms at most ALLOWED of what is not.
     """
 
     trial: Trial
     iou: float
     right: float
     alarms: float
+    sure: float
     old_iou: float
     old_right: float
     old_alarms: float
+    old_sure: float
     parameters: int
     minutes: float
     steps: int
@@ -108,6 +130,7 @@ def few_shot(
     split: str = "test",
     threads: int = 2,
     progress: bool = True,
+    plot: Path | None = None,
 ) -> Report:
     """Run the trials whose outcome is not in the folder yet, and compare all of them.
 
@@ -121,6 +144,7 @@ def few_shot(
         split: of the exam's scenes.
         threads: processor cores to use.
         progress: whether to show how far it is.
+        plot: PNG of the Pareto front that the trials' weights of the contrast leave to choose from.
 
     Raises:
         LearningError: more pictures are asked for than there are, or the folder has outcomes that
@@ -140,14 +164,36 @@ def few_shot(
         "split": split,
     }
     for trial in (Trial(BASE, 0, 0), *trials):
-        path = folder / f"{trial.method}-{trial.pictures}-{trial.seed}" / "outcome.json"
+        path = folder / trial.name / "outcome.json"
         if not path.exists():
             exam = exam or Exam.drawn(split, scenes)
             outcome = _run(trial, path.parent, model, new, old, exam, steps)
             record = {"made_with": made_with, "outcome": dataclasses.asdict(outcome)}
             write_file(path, (json.dumps(record, indent=2) + "\n").encode())
         outcomes.append(_read(path, made_with))
+    if plot is not None:
+        plot_front(sweep(outcomes), MISSED, FORGOTTEN, plot)
     return _report(outcomes, made_with)
+
+
+def sweep(outcomes: Sequence[Outcome]) -> list[SweepPoint]:
+    """A point for each kind of trial, the mean over its seeds; the first outcome is the base's."""
+    base, *rest = outcomes
+    return [
+        SweepPoint(
+            {"crops": some[0].trial.crops},
+            {
+                MISSED: 1 - _mean([o.sure for o in some]),
+                FORGOTTEN: base.old_iou - _mean([o.old_iou for o in some]),
+            },
+        )
+        for some in _kinds(rest).values()
+    ]
+
+
+def _kinds(outcomes: Sequence[Outcome]) -> dict[tuple[int, str, float], list[Outcome]]:
+    in_order = sorted(outcomes, key=lambda o: o.trial.kind)
+    return {kind: list(some) for kind, some in groupby(in_order, lambda o: o.trial.kind)}
 
 
 def _read(path: Path, made_with: Mapping[str, str | int]) -> Outcome:
@@ -194,6 +240,7 @@ def _run(
             phrases=course.phrases,
             rivals=course.rivals,
             about=course.about,
+            weights={**WEIGHTS, "crops": trial.crops},
         )  # fmt: skip
         parameters, minutes = tuned.adaptation.trainable, tuned.fit.seconds / 60
     settings = dataclasses.replace(Settings.load().perception, nouns=course.rivals.nouns)
@@ -206,36 +253,40 @@ def _run(
     return Outcome(trial, *new_figures, *old_figures, parameters, minutes, done)
 
 
-def _figures(answers: Sequence[Answer], threshold: float) -> tuple[float, float, float]:
+def _figures(answers: Sequence[Answer], threshold: float) -> tuple[float, float, float, float]:
     there = [a for a in answers if a.kind is Kind.PRESENT]
     absent = [a for a in answers if a.kind in ABSENT]
     return (
         _mean([a.iou() for a in there]),
         _mean([a.right(0.0) for a in there]),
         _mean([a.found(threshold) for a in absent]),
+        _mean([a.right(lowest_threshold(absent)) for a in there]),
     )
+
+
+def lowest_threshold(absent: Sequence[Answer], allowed: float = ALLOWED) -> float:
+    """Of the second look, at which it confirms at most this share of what is not there."""
+    scores = sorted(max((c.score for c in a.candidates), default=0.0) for a in absent)
+    refused = scores[: len(scores) - int(allowed * len(scores))]
+    return float(np.nextafter(refused[-1], np.inf)) if refused else 0.0
 
 
 def _report(outcomes: Sequence[Outcome], made_with: Mapping[str, str | int]) -> Report:
     base, *rest = outcomes
-    kinds = {
-        key: list(some)
-        for key, some in groupby(
-            sorted(rest, key=lambda o: (o.trial.pictures, o.trial.method)),
-            lambda o: (o.trial.pictures, o.trial.method),
-        )
-    }
+    kinds = _kinds(rest)
     rows = [_row(base.trial.method, [base], base)]
-    rows += [_row(method, some, base) for (_, method), some in kinds.items()]
+    rows += [_row(method, some, base) for (_, method, _), some in kinds.items()]
     table = Table(
         "New objects from a few pictures",
-        ("method", "pictures each", "parameters", "minutes", "new: IoU", "right", "false alarms",
-         "old: IoU", "change", "right", "false alarms"),
+        ("method", "pictures each", "λ crops", "parameters", "minutes", "new: IoU", "right",
+         "false alarms", "confirmed", "old: IoU", "change", "right", "false alarms", "confirmed"),
         tuple(rows),
-        "Means over the seeds; behind ± half the distance between the lowest and the highest.",
+        "Means over the seeds; behind ± half the distance between the lowest and the highest. "
+        "False alarms are at the untuned model's threshold; confirmed is what is confirmed and "
+        f"right at the lowest threshold with no more than {ALLOWED:.0%} of them.",
     )  # fmt: skip
     method, pictures = JUDGED
-    judged = kinds.get((pictures, method), [])
+    judged = kinds.get((pictures, method, 1.0), [])
     gates = [
         Row(f"{name}, {method}, {pictures} pictures each", _mean(list(map(figure, judged))),
             len(judged), gate, at_most)
@@ -261,15 +312,18 @@ def _row(method: str, some: Sequence[Outcome], base: Outcome) -> tuple[str, ...]
     return (
         method,
         str(first.trial.pictures),
+        f"{first.trial.crops:g}",
         f"{first.parameters:,}",
         f"{_mean([o.minutes for o in some]):.1f}",
         told(lambda o: o.iou),
         told(lambda o: o.right),
         told(lambda o: o.alarms),
+        told(lambda o: o.sure),
         told(lambda o: o.old_iou),
         told(lambda o: o.old_iou - base.old_iou, "+"),
         told(lambda o: o.old_right),
         told(lambda o: o.old_alarms),
+        told(lambda o: o.old_sure),
     )
 
 
