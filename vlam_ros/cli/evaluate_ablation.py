@@ -16,7 +16,7 @@ def add_parser(subjects: Subparsers) -> None:
         "ablation",
         "measure what each kind of loss term is worth to the embedded model",
         "vlam evaluate ablation --cache cache --markdown figures.md",
-        "Train the embedded model at a reduced budget with contrastive terms only, then with "
+        "Train a small embedded model at a reduced budget with contrastive terms only, then with "
         "alignment, generative terms and learned weights as well, several seeds each, and measure "
         "all on held-out scenes. Runs that are in the cache are not done again, and one that was "
         "stopped goes on; several processes may share the cache once its scenes are rendered.",

@@ -1,7 +1,7 @@
 """`vlam evaluate ablation`: what each kind of loss term is worth to the embedded model.
 
-Models are trained from nothing at a reduced budget, each variant with one kind of term more than
-the one before, several seeds each, and measured on scenes that none was trained on.
+Small models are trained from nothing at a reduced budget, each variant with one kind of term more
+than the one before, several seeds each, and measured on scenes that none was trained on.
 """
 
 from __future__ import annotations
@@ -273,8 +273,8 @@ def _means(by_variant: Mapping[str, Sequence[Run]]) -> Table:
         ("terms", "seeds", "minutes each", *FIGURES.values()),
         tuple(rows),
         "Means over the seeds ± half the distance between the lowest and the highest. With "
-        "contrastive terms only, nothing trains the decoder that draws masks: its IoU says so, and "
-        "what finds nothing has no false alarms.",
+        "contrastive terms only, nothing trains the decoder that draws masks: IoU and false alarms "
+        "are those of noise.",
     )
 
 
