@@ -265,6 +265,45 @@ def test_a_learned_balance_has_a_pace_of_its_own_and_no_decay(tmp_path: Path) ->
     assert bias.abs().item() == pytest.approx(settings.rate, rel=1e-3)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("balanced", [True, False])
+def test_surgery_serves_a_term_whose_gradient_another_drowns(
+    accumulate: int, balanced: bool, tmp_path: Path
+) -> None:
+    class Opposed(Regression):
+        """∇a = (100, −1) and ∇b = (−10, ½) at once: down their sum, b rises along both axes."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers.requires_grad_(False)
+            self.place = torch.nn.Parameter(torch.zeros(2))
+
+        def forward(self, points: Points) -> dict[str, Tensor]:
+            x, y = self.place
+            return {"square": 100 * x - y, "absolute": y / 2 - 10 * x}
+
+    def moved(surgery: bool) -> float:
+        task = Opposed()
+        settings = replace(SETTINGS, surgery=surgery, accumulate=accumulate, warmup=1, steps=1,
+                           validate_every=9, average=0.0)  # fmt: skip
+        balance = UncertaintyWeighting(["square", "absolute"])
+        weights = balance if balanced else {"square": 1.0, "absolute": 1.0}
+        fit(tmp_path / str(surgery), task, settings=settings, weights=weights).run()
+        return task.place[1].item()
+
+    assert moved(surgery=False) == pytest.approx(SETTINGS.rate, rel=1e-3)
+    assert moved(surgery=True) == pytest.approx(-SETTINGS.rate, rel=1e-3)
+
+
+def test_surgery_is_repeated_exactly_by_a_resumed_run(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, surgery=True)
+    one, two = Regression(), Regression()
+    fit(tmp_path / "one", one, settings=settings).run()
+    fit(tmp_path / "two", Regression(), settings=settings).run(until=4)
+    fit(tmp_path / "two", two, settings=settings).run()
+    assert distance(weights(one), weights(two)) == 0.0
+
+
 def test_measuring_cosines_changes_nothing(tmp_path: Path) -> None:
     ways = []
     for every in (0, 1):

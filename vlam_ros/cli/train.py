@@ -142,6 +142,10 @@ def _add_training(
         metavar="N",
         help="validations without a better one after which to stop; 0: never (%(default)s)",
     )
+    parser.add_argument(
+        "--surgery", action="store_true",
+        help="take out of each loss term's gradient what works against another's (PCGrad)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
@@ -218,6 +222,7 @@ def _settings(options: argparse.Namespace, rate: float, warmup: int) -> Any:
         validate_every=options.validate_every,
         save_every=options.validate_every,
         patience=options.patience,
+        surgery=options.surgery,
         seed=options.seed,
         device=options.device,
         dtype=options.dtype,

@@ -29,6 +29,8 @@ class FitSettings:
         save_every: steps between two states that a stopped run can go on from.
         cosines_every: steps between two measurements of how far the loss terms' gradients agree; 0
             never. Each costs a backward pass for each term.
+        surgery: whether what of a term's gradient works against another's is taken out of it
+            (PCGrad). Every step then has a backward pass for each term.
         seed: of everything that is drawn while training.
         device: "auto" (the GPU if there is one), "cpu" or "cuda".
         dtype: of matrix products, "float32", "bfloat16" (autocast), or "auto": bfloat16 on a GPU.
@@ -45,6 +47,7 @@ class FitSettings:
     patience: int = 0
     save_every: int = 50
     cosines_every: int = 0
+    surgery: bool = False
     seed: int = 0
     device: str = "auto"
     dtype: str = "auto"

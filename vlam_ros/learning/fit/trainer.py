@@ -19,7 +19,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
-from vlam_ros.learning.balancing import UncertaintyWeighting, gradient_cosines
+from vlam_ros.learning.balancing import (
+    UncertaintyWeighting,
+    gradient_cosines,
+    project_conflicts,
+    set_gradients,
+    task_gradients,
+)
 from vlam_ros.learning.fit.board import Board
 from vlam_ros.learning.fit.parts import (
     Log,
@@ -94,13 +100,15 @@ class Fit:
             about: what is trained on what; a folder with another run's state is refused.
 
         Raises:
-            LearningError: nothing trains, the device cannot be had, or the folder has a state of
-                another run or a damaged one.
+            LearningError: nothing trains, the device cannot be had, surgery is asked of several
+                processes, or the folder has a state of another run or a damaged one.
         """
         self.settings, self.folder, self.step = settings, folder, 0
         self.stopped = False
         self._source, self._validate = source, validate
         self._processes = processes(settings.device)
+        if settings.surgery and self._processes.count > 1:
+            raise LearningError("gradient surgery is for one process: start it without torchrun")
         device = self._processes.device
         self._task = task.to(device)
         module = _Weighed(task, weights).to(device)
@@ -226,8 +234,25 @@ class Fit:
 
     def _backward(self, number: int) -> dict[str, Tensor]:
         total, losses = self._forward(self._module, number)
-        self._processes.backward(total / self.settings.accumulate)
+        if self.settings.surgery:
+            self._operate(losses, number)
+        else:
+            self._processes.backward(total / self.settings.accumulate)
         return losses
+
+    def _operate(self, losses: Mapping[str, Tensor], number: int) -> None:
+        """Add to `.grad` what PCGrad leaves of the weighed terms' gradients."""
+        values = list(self._values.values())
+        weighed = {
+            name: self._plain.total({name: loss}, self.step) for name, loss in losses.items()
+        }
+        gradients = task_gradients({n: x for n, x in weighed.items() if x.requires_grad}, values)
+        order = torch.Generator(gradients.device).manual_seed(number)
+        before = [value.grad for value in values]
+        set_gradients(values, project_conflicts(gradients, order) / self.settings.accumulate)
+        for value, gradient in zip(values, before, strict=True):
+            if gradient is not None and value.grad is not None:
+                value.grad += gradient
 
     def _forward(self, module: nn.Module, number: int) -> tuple[Tensor, dict[str, Tensor]]:
         batch = self._source.batch(number).to(self._processes.device)
@@ -351,9 +376,14 @@ class _Weighed(nn.Module):
 
     def forward(self, batch: Any, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         losses: dict[str, Tensor] = self.task(batch)
+        return self.total(losses, step), losses
+
+    def total(self, losses: Mapping[str, Tensor], step: int) -> Tensor:
+        """The weighted sum of some terms."""
         if isinstance(self.weights, UncertaintyWeighting):
-            return self.weights(losses), losses
-        return combined_loss(losses, self.weights, step), losses
+            balanced: Tensor = self.weights(losses)
+            return balanced
+        return combined_loss(losses, self.weights, step)
 
     def learned_weights(self) -> dict[str, float]:
         """The balance's weights; nothing where they are given."""
