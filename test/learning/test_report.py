@@ -17,6 +17,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.learning.data import Annotation, DatasetWriter
 from vlam_ros.learning.data.segmentation import encode
 from vlam_ros.learning.fit import FitSettings, Log
+from vlam_ros.learning.fit.processes import Alone
 from vlam_ros.learning.grounding import Figures
 from vlam_ros.learning.jobs import distil_folder, finetune_folder
 from vlam_ros.learning.report import Example, Report, write_report
@@ -36,8 +37,9 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of eight drawn pictures, of which three are to validate with."""
-    """Two data sets of the same pictures: "new" has their stars, "old" all other shapes."""
+    """Two data sets of the same eight drawn pictures, of which three are to validate with: "new" has
+    their stars, "old" all other shapes.
+    """
     folder = tmp_path_factory.mktemp("data")
     for part in ("new", "old"):
         with DatasetWriter(folder / part, "a test") as writer:
@@ -88,6 +90,17 @@ def test_tuning_a_folder_leaves_an_adapter_and_a_page(
     finetune_folder(str(base), data / "new", out, SETTINGS, "bitfit", replay=data / "old")
     assert len(Log(out / "run").records()) == steps
     assert (out / "report.html").is_file()
+
+
+def test_one_process_of_a_run_writes_all_files(
+    data: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Alone, "rank", 1)
+    told = finetune_folder(str(base), data / "new", tmp_path, SETTINGS, "bitfit")
+    assert "new: IoU" in told
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    distil_folder(str(base), str(base), data / "new", tmp_path, SETTINGS)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_distilling_a_folder_leaves_a_checkpoint_and_a_page(

@@ -173,18 +173,17 @@ def _tell(
     fit: FitResult,
     out: Path,
 ) -> str:
-    """Write the report, and sum it up in a few lines."""
-    trained = f"{fit.steps} steps in {fit.seconds / 60:.1f} min, the weights of step "
-    report = Report(
-        title,
-        {**facts, "trained": f"{trained}{fit.best_step} are kept"},
-        before,
-        after,
-        examples(Grounding.of(checkpoint), look.pictures, checkpoint.mask_threshold),
+    """Sum a run up in a few lines, and write the report."""
+    trained = (
+        f"{fit.steps} steps in {fit.seconds / 60:.1f} min, the weights of step {fit.best_step} are "
+        "kept"
     )
-    write_report(report, out / "run", out / REPORT)
+    if fit.writes:
+        seen = examples(Grounding.of(checkpoint), look.pictures, checkpoint.mask_threshold)
+        report = Report(title, {**facts, "trained": trained}, before, after, seen)
+        write_report(report, out / "run", out / REPORT)
     lines = [
         f"{name}: IoU {before[name].iou:.3f} before, {figures.iou:.3f} after"
         for name, figures in after.items()
     ]
-    return "\n".join([*lines, report.facts["trained"], f"wrote {out}; see {out / REPORT}"])
+    return "\n".join([*lines, trained, f"wrote {out}; see {out / REPORT}"])

@@ -62,7 +62,8 @@ class Source(Protocol[B_co]):
 @dataclass(frozen=True)
 class FitResult:
     """How a run ended: its steps, the step whose weights are kept, what validation said of the
-    first weights and of those (empty without validation), and seconds over all its sessions.
+    first weights and of those (empty without validation), seconds over all its sessions, and
+    whether this process, of all of the run, is the one that writes files.
     """
 
     steps: int
@@ -70,6 +71,7 @@ class FitResult:
     before: Mapping[str, float]
     after: Mapping[str, float]
     seconds: float
+    writes: bool
 
 
 class Fit:
@@ -313,6 +315,7 @@ class Fit:
             before=figures.get(0, {}),
             after=figures.get(best, {}),
             seconds=self._seconds,
+            writes=self.writes,
         )
 
     def _report(self, board: Board | None, groups: Mapping[str, Mapping[str, float]]) -> None:
