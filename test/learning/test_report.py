@@ -37,8 +37,9 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two data sets of the same eight drawn pictures, of which three are to validate with: "new" has
-    their stars, "old" all other shapes.
+    """Two data sets of the same eight pictures, of which three are to validate with.
+
+    "new" has their stars, "old" all other shapes.
     """
     folder = tmp_path_factory.mktemp("data")
     for part in ("new", "old"):
