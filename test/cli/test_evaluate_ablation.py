@@ -21,7 +21,9 @@ def test_the_options_reach_the_study(
     def ablation(*args: Any, **named: Any) -> AblationReport:
         seen.append((args, named))
         names = ("pairs", "nouns", "colours", "iou", "false_alarms", "skills")
-        return AblationReport((), runs=(Run("alignment", 0, "", 1.0, dict.fromkeys(names, 0.5)),))
+        return AblationReport(
+            (), runs=(Run("alignment", 0, "", 9, 1.0, dict.fromkeys(names, 0.5)),)
+        )
 
     monkeypatch.setattr("vlam_ros.evaluation.ablation.ablation", ablation)
     figures = tmp_path / "figures.json"

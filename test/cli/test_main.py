@@ -145,8 +145,8 @@ def test_training_uses_the_shipped_recipe_unless_told_otherwise(
     assert cache.is_relative_to(Path.home())
     assert out == Path("trained")  # never the checkpoint that came with the package
     assert threads >= 1
-    assert start is None
-    assert told == (Path("r.yaml"), Path("c"), Path("o"), 1, Path("s"))
+    assert start == ""
+    assert told == (Path("r.yaml"), Path("c"), Path("o"), 1, "s")
 
 
 @pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])

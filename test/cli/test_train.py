@@ -44,7 +44,8 @@ def test_tuning_gets_what_the_options_say(
     options = "--model m --method bitfit --replay old --balance --steps 9 --rate 0.1 --pictures 3"
     more = "--accumulate 2 --validate-every 4 --patience 5 --seed 6 --device cpu --threads 1"
     assert main(["train", "finetune", "cups", "--out", "o", *options.split(), *more.split(),
-                 "--dtype", "bfloat16", "--closeups", "7", "--surgery"]) == 0  # fmt: skip
+                 "--dtype", "bfloat16", "--closeups", "7", "--surgery",
+                 "--cosines-every", "8"]) == 0  # fmt: skip
     (first, named), (second, told) = job.calls
     assert first[:3] == ("embedded", Path("cups"), Path("tuned"))
     assert first[4] == "lora"
@@ -55,7 +56,8 @@ def test_tuning_gets_what_the_options_say(
         Path("cups"),
         Path("o"),
         FitSettings(steps=9, rate=0.1, warmup=20, accumulate=2, validate_every=4, save_every=4,
-                    patience=5, surgery=True, seed=6, device="cpu", dtype="bfloat16"),
+                    patience=5, cosines_every=8, surgery=True, seed=6, device="cpu",
+                    dtype="bfloat16"),
         "bitfit",
     )  # fmt: skip
     assert told == {"replay": Path("old"), "balanced": True, "pictures": 3, "closeups": 7,

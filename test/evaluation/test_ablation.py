@@ -72,6 +72,8 @@ def test_a_run_is_done_once_and_the_others_are_told(
     assert again == both
     with pytest.raises(LearningError, match=r"contrastive-0 has a run of recipe .*: delete it"):
         ablation(replace(recipe, warmup=2), cache, only=["contrastive"], **options)
+    with pytest.raises(LearningError, match=rf"of recipe \w+ on {SCENES} scenes, not of .* on 3:"):
+        ablation(recipe, cache, **{**options, "validation": 3})
 
 
 def test_an_unknown_variant_and_a_recipe_without_a_term_are_refused(
@@ -114,7 +116,7 @@ def test_a_difference_within_the_spread_is_none(
 
 def test_the_tables_tell_means_spreads_and_differences() -> None:
     def runs(variant: str, values: list[float]) -> list[Run]:
-        return [Run(variant, seed, "", 2.0, dict.fromkeys(FIGURES, value))
+        return [Run(variant, seed, "", 4, 2.0, dict.fromkeys(FIGURES, value))
                 for seed, value in enumerate(values)]  # fmt: skip
 
     done = (*runs("contrastive", [0.50, 0.52, 0.54]), *runs("generative", [0.70, 0.72, 0.74]))
@@ -125,7 +127,7 @@ def test_the_tables_tell_means_spreads_and_differences() -> None:
 
 def test_the_shipped_model_passes_the_exam(cache: Path) -> None:
     figures = examine(
-        load_checkpoint("embedded", "cpu", "float32"), load_split(cache, "validation", SCENES)
+        load_checkpoint("embedded", "cpu", "float32"), load_split(cache, "validation", SCENES, 160)
     )
     assert figures["pairs"] > 0.9
     assert figures["nouns"] > 0.9

@@ -60,6 +60,9 @@ def test_a_trial_is_run_once_and_goes_into_the_table(
         few_shot([Trial("bitfit", 1, 0)], tmp_path, **{**SMALL, "steps": 3})
     with pytest.raises(LearningError, match="there are 1 pictures of each object"):
         few_shot([Trial("bitfit", 2, 0)], tmp_path, **SMALL)
+    trials = [Trial("bitfit", 1, 0), Trial("lora", 1, 0)]
+    with pytest.raises(LearningError, match="weights of one method and one number of pictures"):
+        few_shot(trials, tmp_path, **SMALL, plot=tmp_path / "front.png")
     # Ordinary scenes do not name what is new.
     assert not set(EXTRA_SHAPES) & set(Dataset(tmp_path / "old", "train").phrases)
 

@@ -22,7 +22,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def data(cache: Path) -> SceneData:
-    return load_split(cache, "train", SCENES)
+    return load_split(cache, "train", SCENES, 160)
 
 
 @pytest.fixture(scope="session")

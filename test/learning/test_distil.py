@@ -151,6 +151,12 @@ def test_a_stopped_distillation_ends_as_an_unbroken_one(
     learn(teacher, resumed, tmp_path / "two")
     for a, b in zip(student.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(a, b)
+    # Learned from these batches, it is not what would be learned from others.
+    with pytest.raises(LearningError, match="has a run with another about"):
+        learn(teacher, other, tmp_path / "two", about="others")
+    twin = load_checkpoint(folders["student"], "cpu", "float32")
+    with pytest.raises(LearningError, match="has a run with another about"):
+        learn(twin, other, tmp_path / "two")
 
 
 def test_a_new_student_of_a_recipe_learns_and_loads(

@@ -79,9 +79,15 @@ def test_a_run_can_begin_with_an_earlier_checkpoint(
     fit.run(until=1)
     with pytest.raises(LearningError, match=rf"another about, 'recipe {full.digest} from \w+' i"):
         fit_embedded(full, data, tmp_path / "second")
-    wider = replace(full, model=replace(full.model, text_width=2 * full.model.text_width))
-    with pytest.raises(LearningError, match=r"model has other sizes .*clip.*\[32, 32\], not"):
-        fit_embedded(wider, data, tmp_path / "third", start)
+    # Heads are in no weight's shape.
+    for change, wrong in (
+        ({"text_width": 64}, r"clip.* is \[\d+, 32\], not \[\d+, 64\]"),
+        ({"text_heads": 4}, r"text_config.num_attention_heads is 2, not 4"),
+        ({"extract_layers": (0, 0)}, r"extract_layers is \[0, 1\], not \[0, 0\]"),
+    ):
+        other = replace(full, model=replace(full.model, **change))
+        with pytest.raises(LearningError, match=f"model is another model than .*: {wrong}"):
+            fit_embedded(other, data, tmp_path / "third", start)
 
 
 def test_every_part_of_the_model_learns(recipe: Recipe, data: SceneData, tmp_path: Path) -> None:
@@ -262,7 +268,7 @@ def test_the_command_renders_trains_and_exports(recipe: Recipe, tmp_path: Path) 
         torch.set_num_threads(threads)
     assert Grounder.from_pretrained(tmp_path / "out").calibration is not None
     # A second call finds everything done.
-    log = tmp_path / "cache" / "run" / "state.pt"
+    (log,) = (tmp_path / "cache").glob("run-*/state.pt")
     before = log.stat().st_mtime_ns
     train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads)
     assert log.stat().st_mtime_ns == before
@@ -279,15 +285,17 @@ def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> Non
 
 
 def test_finished_shards_are_not_rendered_again(cache: Path) -> None:
-    shard = cache / "train-000000-000006.npz"
+    shard = cache / "train-160-000000-000006.npz"
     before = shard.stat().st_mtime_ns
     render_split(cache, "train", 6, 160)
     assert shard.stat().st_mtime_ns == before
 
 
 def test_a_split_that_was_never_rendered_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"train-000000-000010.npz: render the split first"):
-        load_split(tmp_path, "train", 10)
+    with pytest.raises(
+        FileNotFoundError, match=r"train-160-000000-000010.npz: render the split first"
+    ):
+        load_split(tmp_path, "train", 10, 160)
 
 
 def test_a_recipe_with_a_misspelt_entry_is_refused(tmp_path: Path) -> None:

@@ -173,6 +173,18 @@ def test_the_best_weights_are_kept_and_patience_ends_a_run(tmp_path: Path) -> No
     assert distance(weights(again), seen[1]) == 0.0
 
 
+def test_figures_without_a_case_decide_nothing(tmp_path: Path) -> None:
+    class Unmeasured(Regression):
+        def figures(self) -> dict[str, float]:
+            return {"closeness": float("nan")}
+
+    task = Unmeasured()
+    settings = replace(SETTINGS, patience=1)
+    result = fit(tmp_path / "nan", task, settings=settings).run()
+    assert (result.steps, result.best_step) == (12, 12)
+    assert distance(weights(task), weights(Regression())) > 0.1
+
+
 def test_the_average_is_validated_and_the_weights_go_on(tmp_path: Path) -> None:
     ways = []
     for every in (1, 12):

@@ -46,6 +46,14 @@ def test_the_tower_runs_as_far_as_the_decoder_reads_and_on_when_the_embedding_is
     assert torch.equal(embedding, expected.embedding)
 
 
+def test_inputs_follow_a_model_that_training_has_moved() -> None:
+    model = tiny_model()
+    backend = TorchBackend(model)
+    assert backend.device == torch.device("cpu")
+    model.to("meta")
+    assert backend.device == torch.device("meta")
+
+
 def test_the_decoder_takes_as_many_prompts_as_its_buffers_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

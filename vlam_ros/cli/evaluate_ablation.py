@@ -19,7 +19,8 @@ def add_parser(subjects: Subparsers) -> None:
         "Train a small embedded model at a reduced budget with contrastive terms only, then with "
         "alignment, generative terms and learned weights as well, several seeds each, and measure "
         "all on held-out scenes. Runs that are in the cache are not done again, and one that was "
-        "stopped goes on; several processes may share the cache once its scenes are rendered.",
+        "stopped goes on; several processes may share the cache once its scenes are rendered, each "
+        "with other variants (--only).",
     )
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="with weights of all terms (ablation.yaml)"

@@ -25,7 +25,8 @@ def add_parser(subjects: Subparsers) -> None:
         "vlam evaluate few-shot --methods lora bitfit --pictures 10 --seeds 3 --folder shots",
         "Teach the model five objects that it has never seen, from a few pictures each and by any "
         "method, and ask it for them on other scenes, and for what it knew. What is in the folder "
-        "already is not done again. The exit code is 1 if LoRA misses a gate at 10 pictures.",
+        "already is not done again. The exit code is 1 if LoRA misses a gate at 10 pictures and "
+        "weight 1.",
     )
     add_model(parser)
     parser.add_argument(

@@ -41,7 +41,10 @@ def _add_embedded(subjects: Subparsers) -> None:
     )
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="default: config/embedded.yaml")
     parser.add_argument(
-        "--start", type=Path, metavar="DIR", help="checkpoint to go on from (default: none)"
+        "--start",
+        default="",
+        metavar="NAME",
+        help="'embedded' or a folder to go on from (default: from nothing)",
     )
     parser.add_argument(
         "--cache",
@@ -143,6 +146,11 @@ def _add_training(
         help="validations without a better one after which to stop; 0: never (%(default)s)",
     )
     parser.add_argument(
+        "--cosines-every", type=int, default=0, metavar="N",
+        help="steps between two looks at how far the loss terms' gradients agree; 0: never "
+        "(%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--surgery", action="store_true",
         help="take out of each loss term's gradient what works against another's (PCGrad)",
     )  # fmt: skip
@@ -222,6 +230,7 @@ def _settings(options: argparse.Namespace, rate: float, warmup: int) -> Any:
         validate_every=options.validate_every,
         save_every=options.validate_every,
         patience=options.patience,
+        cosines_every=options.cosines_every,
         surgery=options.surgery,
         seed=options.seed,
         device=options.device,

@@ -81,12 +81,13 @@ VARIANTS: Mapping[str, Variant] = {
 class Run:
     """A variant with a seed: minutes of training, and FIGURES by name; NaN where there is no case.
 
-    `recipe` is the digest of what it was trained by.
+    `recipe` is the digest of what it was trained by, `scenes` how many it was measured on.
     """
 
     variant: str
     seed: int
     recipe: str
+    scenes: int
     minutes: float
     figures: Mapping[str, float]
 
@@ -130,7 +131,7 @@ def ablation(
 
     Raises:
         LearningError: there is no such variant, the recipe has not all terms, or the cache has
-            runs of another recipe.
+            runs of another recipe or on other scenes.
     """
     if unknown := sorted(set(only) - set(VARIANTS)):
         raise LearningError(f"variants are {', '.join(VARIANTS)}, got {', '.join(unknown)}")
@@ -144,7 +145,7 @@ def ablation(
     scenes: tuple[SceneData, SceneData] | None = None
     for (name, seed), own in recipes.items():
         folder = cache / "ablation" / f"{name}-{seed}"
-        run = _read(folder, own)
+        run = _read(folder, own, validation)
         if run is None and name in only:
             scenes = scenes or _scenes(recipe, cache, validation)
             run = _run(name, seed, own, folder, *scenes)
@@ -155,24 +156,25 @@ def ablation(
 
 
 def _scenes(recipe: Recipe, cache: Path, validation: int) -> tuple[SceneData, SceneData]:
-    counts = {"train": recipe.scenes, "validation": validation}
+    counts, size = {"train": recipe.scenes, "validation": validation}, recipe.model.image_size
     for split, count in counts.items():
-        render_split(cache, split, count, recipe.model.image_size)
-    train, held_out = (load_split(cache, split, count) for split, count in counts.items())
+        render_split(cache, split, count, size)
+    train, held_out = (load_split(cache, split, count, size) for split, count in counts.items())
     return train, held_out
 
 
-def _read(folder: Path, recipe: Recipe) -> Run | None:
+def _read(folder: Path, recipe: Recipe, scenes: int) -> Run | None:
     path = folder / "figures.json"
     if not path.exists():
         return None
-    run = Run(**json.loads(path.read_text(encoding="utf-8")))
-    if run.recipe != recipe.digest:
+    known = json.loads(path.read_text(encoding="utf-8"))
+    was, wanted = (known.get("recipe"), known.get("scenes")), (recipe.digest, scenes)
+    if was != wanted:
         raise LearningError(
-            f"{folder} has a run of recipe {run.recipe}, not {recipe.digest}: delete it, or take "
-            "another cache"
+            f"{folder} has a run of recipe {was[0]} on {was[1]} scenes, not of {wanted[0]} on "
+            f"{wanted[1]}: delete it, or take another cache"
         )
-    return run
+    return Run(**known)
 
 
 def _run(
@@ -182,7 +184,7 @@ def _run(
     minutes = fit.run().seconds / 60
     export(recipe, task, folder / "model")
     figures = examine(load_checkpoint(folder / "model", "cpu", "float32"), held_out)
-    run = Run(name, seed, recipe.digest, minutes, figures)
+    run = Run(name, seed, recipe.digest, len(held_out.images), minutes, figures)
     write_file(folder / "figures.json", (json.dumps(vars(run), indent=2) + "\n").encode())
     return run
 

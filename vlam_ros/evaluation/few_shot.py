@@ -147,13 +147,15 @@ def few_shot(
         plot: PNG of the Pareto front that the trials' weights of the contrast leave to choose from.
 
     Raises:
-        LearningError: more pictures are asked for than there are, or the folder has outcomes that
-            were made with other settings.
+        LearningError: more pictures are asked for than there are, the folder has outcomes that were
+            made with other settings, or a plot is asked for of several methods or numbers.
         ModelError, SimulationError: as for what is called.
     """
     torch.set_num_threads(threads)
     if any(trial.pictures > MOST for trial in trials):
         raise LearningError(f"there are {MOST} pictures of each object, got more in {trials}")
+    if plot is not None and len({trial.kind[:2] for trial in trials}) != 1:
+        raise LearningError("a plot compares weights of one method and one number of pictures")
     new, old = _data(folder, replayed, progress)
     exam: Exam | None = None
     outcomes = []
@@ -162,6 +164,8 @@ def few_shot(
         "steps": steps,
         "scenes": scenes,
         "split": split,
+        "replayed": replayed,
+        "threads": threads,
     }
     for trial in (Trial(BASE, 0, 0), *trials):
         path = folder / trial.name / "outcome.json"

@@ -35,6 +35,7 @@ from vlam_ros.learning.objectives import (
 from vlam_ros.learning.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
 from vlam_ros.learning.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.models import Calibration, Checkpoint, TorchBackend
+from vlam_ros.models.adapters.base import fingerprint
 from vlam_ros.models.checkpoint import Preprocessing
 
 WEIGHTS: Mapping[str, float] = {
@@ -101,6 +102,7 @@ def distil(
     *,
     phrases: Sequence[str],
     check: Check = UNCHECKED,
+    about: str = "",
     weights: Mapping[str, float | Schedule] = WEIGHTS,
     temperature: float = TEMPERATURE,
 ) -> FitResult:
@@ -114,6 +116,7 @@ def distil(
         settings: of the training.
         phrases: all that the batches ask for, the student's vocabulary.
         check: batches to validate with, against their own masks.
+        about: what the batches are made of; a stopped run goes on with the same alone.
         weights: λ of the terms; one that is left out is 0.
         temperature: of logits and masks.
 
@@ -131,15 +134,17 @@ def distil(
         torch.manual_seed(settings.seed)
         task = DistillationLosses(Grounding.of(teacher), own, temperature)
     own.model.requires_grad_(True)
+    made_of = [fingerprint(c.model, "float32")[:12] for c in (teacher, student)]
     fit = Fit(
         task,
         batches,
         {name: weights.get(name, 0.0) for name in WEIGHTS},
         settings,
         folder / "run",
-        (lambda: measure(own, check.new).numbers()) if check.new else None,
+        (lambda: measure(own, check.new).numbers()) if check.new.shows_any else None,
         parts_of(own.model),
-        f"{teacher.name} to {student.name}, temperature {temperature:g}, {sorted(phrases)}",
+        f"{made_of[0]} to {made_of[1]} by {dict(weights)}, temperature {temperature:g}, "
+        f"{sorted(phrases)}, {about}",
     )
     result = fit.run()
     if fit.writes:

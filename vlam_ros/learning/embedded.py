@@ -18,7 +18,7 @@ from vlam_ros.learning.recipe import MEAN, STD, Recipe, build_model, build_token
 from vlam_ros.learning.scenes import SceneData, load_split, render_split
 from vlam_ros.learning.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.models import Calibration, Checkpoint, load_checkpoint
-from vlam_ros.models.adapters.base import fingerprint
+from vlam_ros.models.adapters.base import fingerprint, forward_settings
 from vlam_ros.simulation import COLOURS, SHAPES
 
 SAVE_EVERY = 100
@@ -26,7 +26,7 @@ SAVE_EVERY = 100
 
 
 def train_embedded(
-    recipe_path: Path, cache: Path, out: Path, threads: int, start: Path | None = None
+    recipe_path: Path, cache: Path, out: Path, threads: int, start: str = ""
 ) -> None:
     """Render what is missing, train or resume, and write a Hugging Face folder.
 
@@ -35,7 +35,8 @@ def train_embedded(
         cache: folder of the rendered scenes and of the state of training, both reused.
         out: folder of the checkpoint; its calibration is provisional until `vlam calibrate`.
         threads: processor cores to use.
-        start: the checkpoint to begin with, made by a recipe of the same sizes.
+        start: the checkpoint to begin with, "embedded" or a folder; made by a recipe with the same
+            model. Empty to begin from nothing.
 
     Raises:
         ConfigurationError: the recipe cannot be read.
@@ -46,8 +47,8 @@ def train_embedded(
     recipe = Recipe.load(recipe_path)
     begun = load_checkpoint(start, "cpu", "float32") if start else None
     render_split(cache, "train", recipe.scenes, recipe.model.image_size)
-    data = load_split(cache, "train", recipe.scenes)
-    task, fit = fit_embedded(recipe, data, cache / "run", begun)
+    data = load_split(cache, "train", recipe.scenes, recipe.model.image_size)
+    task, fit = fit_embedded(recipe, data, cache / f"run-{recipe.digest}", begun)
     fit.run()
     export(recipe, task, out)
 
@@ -66,7 +67,7 @@ def fit_embedded(
 
     Raises:
         LearningError: the folder has a state of another recipe or start, or a damaged one, or the
-            sizes of the start are not the recipe's.
+            start is another model than the recipe's.
     """
     tokenizer = start.tokenizer if start else build_tokenizer(recipe)
     model = build_model(recipe, tokenizer)
@@ -100,14 +101,18 @@ def fit_embedded(
 
 
 def _begin_with(model: nn.Module, start: Checkpoint) -> None:
-    ours, theirs = (m.state_dict() for m in (model, start.model))
+    ours, theirs = (
+        {name: list(value.shape) for name, value in each.state_dict().items()}
+        | forward_settings(each)
+        for each in (model, start.model)
+    )
     for name in sorted(ours.keys() | theirs.keys()):
-        own, other = (list(m[name].shape) if name in m else None for m in (ours, theirs))
+        own, other = ours.get(name), theirs.get(name)
         if own != other:
             raise LearningError(
-                f"{start.name} has other sizes than the recipe: {name} is {other}, not {own}"
+                f"{start.name} is another model than the recipe's: {name} is {other}, not {own}"
             )
-    model.load_state_dict(theirs)
+    model.load_state_dict(start.model.state_dict())
 
 
 def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:

@@ -153,6 +153,7 @@ def distil_folder(
         settings,
         phrases=train.phrases,
         check=Check(look),
+        about=f"{pictures} pictures of {train.digest}",
     )
     counts = [sum(p.numel() for p in c.model.parameters()) for c in (known, pupil)]
     facts = {

@@ -54,7 +54,7 @@ def render_split(folder: Path, split: str, count: int, size: int) -> None:
     Scenes are `size` pixels square, as the model's pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    due = [scenes for scenes in _shards(count) if not _path(folder, split, scenes).exists()]
+    due = [scenes for scenes in _shards(count) if not _path(folder, split, size, scenes).exists()]
     if not due:
         return
     total = sum(map(len, due))
@@ -64,15 +64,15 @@ def render_split(folder: Path, split: str, count: int, size: int) -> None:
             for index in scenes:
                 rows.append(_render(world, scene_of_seed(split, index), size, index))
                 progress.update()
-            path = _path(folder, split, scenes)
+            path = _path(folder, split, size, scenes)
             temporary = path.with_suffix(".part.npz")
             np.savez(temporary, allow_pickle=False, **_stack(rows))
             temporary.rename(path)
 
 
-def load_split(folder: Path, split: str, count: int) -> SceneData:
-    """Read the first `count` scenes of a split that `render_split` has rendered."""
-    paths = [_path(folder, split, scenes) for scenes in _shards(count)]
+def load_split(folder: Path, split: str, count: int, size: int) -> SceneData:
+    """Read the first `count` scenes of a split that `render_split` has rendered in this size."""
+    paths = [_path(folder, split, size, scenes) for scenes in _shards(count)]
     if missing := [path.name for path in paths if not path.exists()]:
         raise FileNotFoundError(f"{folder} lacks {missing[0]}: render the split first")
     shards = [np.load(path) for path in paths]
@@ -85,9 +85,9 @@ def _shards(count: int) -> list[range]:
     return [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
 
-def _path(folder: Path, split: str, scenes: range) -> Path:
+def _path(folder: Path, split: str, size: int, scenes: range) -> Path:
     # With its end, lest a short last shard passes for a full one in a longer run.
-    return folder / f"{split}-{scenes.start:06d}-{scenes.stop:06d}.npz"
+    return folder / f"{split}-{size}-{scenes.start:06d}-{scenes.stop:06d}.npz"
 
 
 def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np.ndarray]:

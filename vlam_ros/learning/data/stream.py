@@ -83,22 +83,26 @@ class BatchStream:
         """The batch of a step, see `learning.examples.Batches`.
 
         Raises:
-            LearningError: none of its pictures can be read.
+            LearningError: no picture can be read.
         """
         rng = np.random.default_rng([self._seed, 0, step])
-        chosen = [self._small(self._picture(step * self._count + i)) for i in range(self._count)]
-        readable = [small for small in chosen if small is not None]
-        if not readable:
-            raise LearningError(
-                f"no picture of step {step} can be read: see `vlam data check` of "
-                f"{self._dataset.folder}"
-            )
-        return self._batch(readable, rng)
+        return self._batch([self._picture(step * self._count + i) for i in range(self._count)], rng)
 
-    def _picture(self, number: int) -> Picture:
-        """The picture with this number, of all passes through the data set."""
+    def _picture(self, number: int) -> _Small:
+        """The picture with this number, of all passes through the data set, or the next in its pass
+        that can be read.
+        """
         pictures = self._dataset.pictures
-        return pictures[place_in_turn(self._seed, number, len(pictures))]
+        turn, place = divmod(number, len(pictures))
+        for i in range(len(pictures)):
+            own = turn * len(pictures) + (place + i) % len(pictures)
+            small = self._small(pictures[place_in_turn(self._seed, own, len(pictures))])
+            if small is not None:
+                return small
+        raise LearningError(
+            f"no picture for {self._dataset.split} can be read: see `vlam data check` of "
+            f"{self._dataset.folder}"
+        )
 
     def _small(self, picture: Picture) -> _Small | None:
         """A picture at the model's size, or None if it cannot be read."""

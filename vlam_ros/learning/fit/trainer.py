@@ -7,6 +7,7 @@ its step, its weights and the optimizer's moments.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ Weights = Mapping[str, float | Schedule] | UncertaintyWeighting
 B_co = TypeVar("B_co", covariant=True)
 
 STATE = "state.pt"
+TASK = "task."
+"""What names of the task's parameters begin with; those of a learned balance come behind them."""
 FAILURES = 10
 """Steps in a row without a finite gradient after which a run has diverged."""
 
@@ -153,11 +156,10 @@ class Fit:
 
     def averages(self) -> dict[str, Tensor]:
         """The moving averages as they are, by the names of the task's parameters that train."""
-        within = "task."
         return {
-            name.removeprefix(within): value
+            name.removeprefix(TASK): value
             for name, value in self._averages.items()
-            if name.startswith(within)
+            if name.startswith(TASK)
         }
 
     def run(self, until: int | None = None) -> FitResult:
@@ -243,18 +245,25 @@ class Fit:
         return losses
 
     def _operate(self, losses: Mapping[str, Tensor], number: int) -> None:
-        """Add to `.grad` what PCGrad leaves of the weighed terms' gradients."""
+        """Add to `.grad` what PCGrad leaves of the weighed terms' gradients.
+
+        A learned balance gets their plain sum: no term is against another there, and its gradients
+        would pass for a common direction of them all.
+        """
         values = list(self._values.values())
+        shared = sum(p.numel() for n, p in self._values.items() if n.startswith(TASK))
         weighed = {
             name: self._plain.total({name: loss}, self.step) for name, loss in losses.items()
         }
         gradients = task_gradients({n: x for n, x in weighed.items() if x.requires_grad}, values)
         order = torch.Generator(gradients.device).manual_seed(number)
         before = [value.grad for value in values]
-        set_gradients(values, project_conflicts(gradients, order) / self.settings.accumulate)
-        for value, gradient in zip(values, before, strict=True):
-            if gradient is not None and value.grad is not None:
-                value.grad += gradient
+        projected = project_conflicts(gradients[:, :shared], order)
+        gradient = torch.cat([projected, gradients[:, shared:].sum(0)])
+        set_gradients(values, gradient / self.settings.accumulate)
+        for value, earlier in zip(values, before, strict=True):
+            if earlier is not None and value.grad is not None:
+                value.grad += earlier
 
     def _forward(self, module: nn.Module, number: int) -> tuple[Tensor, dict[str, Tensor]]:
         batch = self._source.batch(number).to(self._processes.device)
@@ -285,8 +294,9 @@ class Fit:
         self._put(mine)
         self._history.append({"step": self.step, **figures})
         figure = next(iter(figures.values()))
-        best = self._best.get("figure")
-        if best is None or figure > best:
+        best = self._best.get("figure", math.nan)
+        # Where there was no case there is no best: the last weights are kept.
+        if figure > best or math.isnan(best):
             weights = {name: value.clone() for name, value in self._averages.items()}
             self._best = {"figure": figure, "step": self.step, "since": 0, "weights": weights}
         else:

@@ -26,15 +26,21 @@ def fingerprints(model: Any) -> dict[str, str]:
 
 def fingerprint(model: Any, dtype: str) -> str:
     """SHA-256 of a CLIPSeg's weights in a dtype, and of what its forward needs to know besides."""
-    config = model.config
-    towers = (config.text_config, config.vision_config)
-    settings = [getattr(config, name) for name in _SETTINGS]
-    settings += [getattr(tower, name, None) for tower in towers for name in _TOWER_SETTINGS]
-    digest = hashlib.sha256(json.dumps(settings).encode())
+    digest = hashlib.sha256(json.dumps(list(forward_settings(model).values())).encode())
     for name, parameter in sorted(model.named_parameters()):
         digest.update(f"{name} {list(parameter.shape)}".encode())
         digest.update(tensor_bytes(parameter.detach().to(DTYPES[dtype])))
     return digest.hexdigest()
+
+
+def forward_settings(model: Any) -> dict[str, Any]:
+    """What a CLIPSeg's forward needs to know besides its weights, by name."""
+    config = model.config
+    known = {name: getattr(config, name) for name in _SETTINGS}
+    for part in ("text_config", "vision_config"):
+        tower = getattr(config, part)
+        known |= {f"{part}.{name}": getattr(tower, name, None) for name in _TOWER_SETTINGS}
+    return known
 
 
 def tensor_bytes(tensor: Tensor) -> memoryview:

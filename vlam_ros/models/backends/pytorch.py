@@ -29,7 +29,6 @@ class TorchBackend:
 
     def __init__(self, model: Any, compiled: bool = False) -> None:
         self.model = model
-        self.device: torch.device = model.device
         self.dtype: torch.dtype = model.dtype
         self.precision = str(model.dtype).removeprefix("torch.")
         # A CLIPSeg keeps its CLIP in `clip`, the same towers under the same names.
@@ -43,6 +42,12 @@ class TorchBackend:
             self.name = "torch, compiled"
             self._activations = torch.compile(clipseg.activations, mode="reduce-overhead")
             self._decode = torch.compile(clipseg.decode_masks, mode="reduce-overhead")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; training may have moved it."""
+        where: torch.device = self.model.device
+        return where
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Activations:
