@@ -53,7 +53,7 @@ def add_parser(subjects: Subparsers) -> None:
     parser.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="of data sets and results"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what has a gate")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
     parser.add_argument(
         "--plot", type=Path, metavar="PNG", help="of the Pareto front that the weights leave"

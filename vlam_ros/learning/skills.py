@@ -197,7 +197,8 @@ def learn_skills_file(
                 ("nonsense refused", learned.before.refused, learned.after.refused),
             )
         ]
-    kept = "thresholds were kept" if learned.carried else "choose thresholds with `vlam calibrate`"
+    carried = learned.carried and learned.after is not None
+    kept = "thresholds were kept" if carried else "choose thresholds with `vlam calibrate`"
     lines.append(f"object phrases moved by {learned.moved:.4f} (cosine distance) at most: {kept}")
     lines.append(f"{learned.fit.steps} steps in {learned.fit.seconds:.0f} s; wrote {out}")
     return "\n".join(lines)
