@@ -44,7 +44,7 @@ GAIN, LOSS, MINUTES = 0.35, 0.02, 5.0
 """Gates: IoU gained on the new, IoU lost on the old, minutes of training on two cores."""
 ALLOWED = 0.05
 """Share of what is not there that may be confirmed where it is told what of the rest is."""
-MISSED, FORGOTTEN = "new, not confirmed", "old IoU lost"
+MISSED, FORGOTTEN = "new objects not confirmed", "IoU lost on old objects"
 """What a sweep has to choose between."""
 
 

@@ -117,8 +117,8 @@ def _draw_axes(
         cv2.line(canvas, (_LEFT - 6, row), (_LEFT, row), AXES, 1)
         _write(canvas, f"{a:.3g}", (column - 18, _BOTTOM + 24), AXES)
         _write(canvas, f"{b:.3g}", (_LEFT - 70, row + 5), AXES)
-    _write(canvas, f"loss of {names[0]}", ((_LEFT + _RIGHT) // 2 - 60, _BOTTOM + 52), AXES)
-    _write(canvas, f"loss of {names[1]}", (_LEFT - 70, _TOP - 10), AXES)
+    _write(canvas, names[0], ((_LEFT + _RIGHT) // 2 - 60, _BOTTOM + 52), AXES)
+    _write(canvas, names[1], (_LEFT - 70, _TOP - 10), AXES)
 
 
 def _write(
