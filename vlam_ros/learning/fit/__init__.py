@@ -9,7 +9,8 @@ from vlam_ros.learning.fit.parts import (
     write_state,
 )
 from vlam_ros.learning.fit.settings import FitSettings
-from vlam_ros.learning.fit.trainer import STATE, Fit, FitResult, Source, Weights
+from vlam_ros.learning.fit.trainer import STATE, Fit, FitResult, Source
+from vlam_ros.learning.fit.weighing import Weights
 
 __all__ = [
     "STATE",

@@ -20,13 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
-from vlam_ros.learning.balancing import (
-    UncertaintyWeighting,
-    gradient_cosines,
-    project_conflicts,
-    set_gradients,
-    task_gradients,
-)
+from vlam_ros.learning.balancing import UncertaintyWeighting, gradient_cosines, set_gradients
 from vlam_ros.learning.fit.board import Board
 from vlam_ros.learning.fit.parts import (
     Log,
@@ -39,14 +33,11 @@ from vlam_ros.learning.fit.parts import (
 )
 from vlam_ros.learning.fit.processes import processes
 from vlam_ros.learning.fit.settings import FitSettings
-from vlam_ros.learning.objectives import Schedule, combined_loss
+from vlam_ros.learning.fit.weighing import TASK, Weighed, Weights
 
-Weights = Mapping[str, float | Schedule] | UncertaintyWeighting
 B_co = TypeVar("B_co", covariant=True)
 
 STATE = "state.pt"
-TASK = "task."
-"""What names of the task's parameters begin with; those of a learned balance come behind them."""
 FAILURES = 10
 """Steps in a row without a finite gradient after which a run has diverged."""
 
@@ -116,7 +107,7 @@ class Fit:
             raise LearningError("gradient surgery is for one process: start it without torchrun")
         device = self._processes.device
         self._task = task.to(device)
-        module = _Weighed(task, weights).to(device)
+        module = Weighed(task, weights).to(device)
         self._values = {n: p for n, p in module.named_parameters() if p.requires_grad}
         if not self._values:
             raise LearningError("nothing of the model trains: set requires_grad, or apply a method")
@@ -245,21 +236,11 @@ class Fit:
         return losses
 
     def _operate(self, losses: Mapping[str, Tensor], number: int) -> None:
-        """Add to `.grad` what PCGrad leaves of the weighed terms' gradients.
-
-        A learned balance gets their plain sum: no term is against another there, and its gradients
-        would pass for a common direction of them all.
-        """
+        """Add to `.grad` what surgery leaves of the terms' gradients."""
         values = list(self._values.values())
-        shared = sum(p.numel() for n, p in self._values.items() if n.startswith(TASK))
-        weighed = {
-            name: self._plain.total({name: loss}, self.step) for name, loss in losses.items()
-        }
-        gradients = task_gradients({n: x for n, x in weighed.items() if x.requires_grad}, values)
-        order = torch.Generator(gradients.device).manual_seed(number)
+        order = torch.Generator(self._processes.device).manual_seed(number)
+        gradient = self._plain.operated(losses, self._values, self.step, order)
         before = [value.grad for value in values]
-        projected = project_conflicts(gradients[:, :shared], order)
-        gradient = torch.cat([projected, gradients[:, shared:].sum(0)])
         set_gradients(values, gradient / self.settings.accumulate)
         for value, earlier in zip(values, before, strict=True):
             if earlier is not None and value.grad is not None:
@@ -377,27 +358,3 @@ class Fit:
         if self._best:
             kept = {name: value.to(device) for name, value in self._best["weights"].items()}
             self._best["weights"] = kept
-
-
-class _Weighed(nn.Module):
-    """A task's loss terms and their weighted sum, in one call for whoever wraps the module."""
-
-    def __init__(self, task: nn.Module, weights: Weights) -> None:
-        super().__init__()
-        self.task = task
-        self.weights = weights
-
-    def forward(self, batch: Any, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        losses: dict[str, Tensor] = self.task(batch)
-        return self.total(losses, step), losses
-
-    def total(self, losses: Mapping[str, Tensor], step: int) -> Tensor:
-        """The weighted sum of some terms."""
-        if isinstance(self.weights, UncertaintyWeighting):
-            balanced: Tensor = self.weights(losses)
-            return balanced
-        return combined_loss(losses, self.weights, step)
-
-    def learned_weights(self) -> dict[str, float]:
-        """The balance's weights; nothing where they are given."""
-        return self.weights.weights() if isinstance(self.weights, UncertaintyWeighting) else {}
