@@ -26,6 +26,14 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
+UNTUNED = Outcome(Trial(BASE, 0, 0), 0.0, 0.0, 0.0, 0.0, 0.8, 0.9, 0.1, 0.7, 0, 0.0, 0)
+
+
+def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_data", lambda *_: (None, None))
+    monkeypatch.setattr(module.Exam, "drawn", lambda *_: None)
+
+
 def test_new_objects_are_asked_for_by_noun_and_another_one_besides() -> None:
     with World(extra=True) as world:
         for number, question in enumerate(extra_questions(world, "validation", 7)):
@@ -70,15 +78,15 @@ def test_a_trial_is_run_once_and_goes_into_the_table(
 def test_the_gates_are_means_over_the_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = Outcome(Trial(BASE, 0, 0), 0.0, 0.0, 0.0, 0.0, 0.8, 0.9, 0.1, 0.7, 0, 0.0, 0)
     learned = {
-        seed: replace(base, trial=Trial("lora", 10, seed), iou=0.3 + 0.1 * seed,
+        seed: replace(UNTUNED, trial=Trial("lora", 10, seed), iou=0.3 + 0.1 * seed,
                       old_iou=0.79 - 0.02 * seed, parameters=9, minutes=4.0)
         for seed in range(2)
     }  # fmt: skip
-    monkeypatch.setattr(module, "_data", lambda *_: (None, None))
-    monkeypatch.setattr(module.Exam, "drawn", lambda *_: None)
-    monkeypatch.setattr(module, "_run", lambda t, *_: base if t.method == BASE else learned[t.seed])
+    _without_pictures(monkeypatch)
+    monkeypatch.setattr(
+        module, "_run", lambda t, *_: UNTUNED if t.method == BASE else learned[t.seed]
+    )
     report = few_shot([Trial("lora", 10, seed) for seed in range(2)], tmp_path, **SMALL)
     assert [(row.value, row.passed) for row in report.rows] == [
         (pytest.approx(0.35), True), (pytest.approx(0.02), False), (4.0, True)
@@ -91,17 +99,15 @@ def test_the_gates_are_means_over_the_seeds(
 def test_a_sweep_is_told_apart_by_weight_and_leaves_its_front(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = Outcome(Trial(BASE, 0, 0), 0.0, 0.0, 0.0, 0.0, 0.8, 0.9, 0.1, 0.7, 0, 0.0, 0)
     # By the weight: what is confirmed of the new, and the IoU of the old; of 4 both are worse.
     worth = {1.0: (0.3, 0.79), 2.0: (0.5, 0.77), 4.0: (0.4, 0.76)}
 
     def run(trial: Trial, *_: object) -> Outcome:
         sure, old = worth.get(trial.crops, (0.0, 0.0))
-        learned = replace(base, trial=trial, sure=sure + 0.1 * trial.seed, old_iou=old)
-        return base if trial.method == BASE else learned
+        learned = replace(UNTUNED, trial=trial, sure=sure + 0.1 * trial.seed, old_iou=old)
+        return UNTUNED if trial.method == BASE else learned
 
-    monkeypatch.setattr(module, "_data", lambda *_: (None, None))
-    monkeypatch.setattr(module.Exam, "drawn", lambda *_: None)
+    _without_pictures(monkeypatch)
     monkeypatch.setattr(module, "_run", run)
     trials = [Trial("lora", 10, seed, weight) for weight in worth for seed in range(2)]
     report = few_shot(trials, tmp_path, **SMALL, plot=tmp_path / "front.png")
@@ -114,7 +120,7 @@ def test_a_sweep_is_told_apart_by_weight_and_leaves_its_front(
     ]  # fmt: skip
     # The gates are of the weight that tuning has unless it is told another.
     assert [row.cases for row in report.rows] == [2, 2, 2]
-    points = module.sweep([base, *(run(trial) for trial in trials)])
+    points = module.sweep([UNTUNED, *(run(trial) for trial in trials)])
     assert [dict(p.weights) for p in pareto_front(points)] == [{"crops": 2.0}, {"crops": 1.0}]
     assert points[0].losses == pytest.approx({module.MISSED: 0.65, module.FORGOTTEN: 0.01})
     assert cv2.imread(str(tmp_path / "front.png")) is not None

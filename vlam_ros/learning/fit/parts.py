@@ -30,21 +30,19 @@ def adamw(
     """AdamW that decays weights, but neither biases nor norms nor other vectors.
 
     Args:
-        parameters: what trains.
+        parameters: of the model.
         rate: the learning rate.
         weight_decay: of weights.
-        balance: those of the parameters that balance losses.
+        balance: what balances losses, as far as that is learned.
 
     Returns:
         Groups with their `pace`, which is what `set_rate` multiplies a rate with.
     """
-    ours = {id(p) for p in balance}
     values = list(parameters)
-    model = [p for p in values if id(p) not in ours]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in model if p.ndim > 1], "pace": 1.0},
-        {"params": [p for p in model if p.ndim <= 1], "pace": 1.0, "weight_decay": 0.0},
-        {"params": [p for p in values if id(p) in ours], "pace": BALANCE_PACE, "weight_decay": 0.0},
+        {"params": [p for p in values if p.ndim > 1], "pace": 1.0},
+        {"params": [p for p in values if p.ndim <= 1], "pace": 1.0, "weight_decay": 0.0},
+        {"params": list(balance), "pace": BALANCE_PACE, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=weight_decay)
     set_rate(optimizer, rate)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
-from vlam_ros.learning.balancing import UncertaintyWeighting, gradient_cosines, set_gradients
+from vlam_ros.learning.balancing import gradient_cosines, set_gradients
 from vlam_ros.learning.fit.board import Board
 from vlam_ros.learning.fit.parts import (
     Log,
@@ -111,13 +111,13 @@ class Fit:
         self._values = {n: p for n, p in module.named_parameters() if p.requires_grad}
         if not self._values:
             raise LearningError("nothing of the model trains: set requires_grad, or apply a method")
-        values = list(self._values.values())
-        balance = weights.parameters() if isinstance(weights, UncertaintyWeighting) else ()
-        optimizer = adamw(values, settings.peak(0), settings.weight_decay, balance)
+        own = [p for name, p in self._values.items() if name.startswith(TASK)]
+        balance = [p for name, p in self._values.items() if not name.startswith(TASK)]
+        optimizer = adamw(own, settings.peak(0), settings.weight_decay, balance)
         self._plain = module
         self._module, self._optimizer = self._processes.wrap(module, optimizer)
         self._averages = {n: p.detach().clone() for n, p in self._values.items()}
-        self._groups = groups or {"all": values}
+        self._groups = groups or {"all": [*own, *balance]}
         self._history: list[dict[str, float]] = []
         self._best: dict[str, Any] = {}
         self._seconds, self._failures = 0.0, 0
@@ -198,8 +198,7 @@ class Fit:
         self._plain.train()
         settings, count = self.settings, self._processes.count
         peak = settings.peak(self.step)
-        rate = cosine_rate(peak, self.step, settings.steps, settings.warmup)
-        set_rate(self._optimizer, rate)
+        set_rate(self._optimizer, cosine_rate(peak, self.step, settings.steps, settings.warmup))
         self._optimizer.zero_grad(set_to_none=True)
         sums: dict[str, list[Tensor]] = {}
         for part in range(settings.accumulate):
@@ -223,7 +222,7 @@ class Fit:
             if self._failures == FAILURES:
                 raise LearningError(
                     f"the gradient was not finite {FAILURES} steps in a row up to step {self.step}:"
-                    f" lower the rate, {settings.peak(self.step):g}, or look at the data"
+                    f" lower the rate, {peak:g}, or look at the data"
                 )
         return {name: torch.stack(parts).mean().item() for name, parts in sums.items()}
 
