@@ -32,6 +32,7 @@ COMMANDS = [
     ["evaluate", "tasks"],
     ["bench"],
     ["calibrate"],
+    ["merge"],
     ["export"],
     *(["data", name] for name in ("from-bag", "from-folder", "from-simulation", "check", "accept")),
 ]

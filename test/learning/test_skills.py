@@ -20,6 +20,7 @@ from vlam_ros.learning.understanding import REFUSED, understood
 from vlam_ros.models import Calibration, load_checkpoint
 from vlam_ros.perception import Grounder
 from vlam_ros.policy import load_skills
+from vlam_ros.simulation.scene import COLOURS
 
 OLD = load_skills("skills.yaml")
 POLISH = replace(
@@ -95,6 +96,18 @@ def test_a_step_reads_new_sentences_old_ones_and_some_of_no_skill() -> None:
                 assert not old
             else:
                 assert old, sentence
+
+
+def test_names_that_the_model_has_learned_are_held_as_well() -> None:
+    readings = Readings(SKILLS, words=("red", "cup", "object", "mug"))
+    assert {"mug", "red mug", "white mug", "cup", "red cup"} <= set(readings.phrases)
+    assert not {"red red", "red object object", "mug mug"} & set(readings.phrases)
+    assert set(readings.phrases) - set(Readings(SKILLS).phrases) == {
+        "mug", *(f"{colour} mug" for colour in COLOURS)
+    }  # fmt: skip
+    assert any("mug" in readings.batch(step).phrases for step in range(50))
+    rng = np.random.default_rng(0)
+    assert all("mug" not in readings.no_sentence(rng).split() for _ in range(300))
 
 
 def test_what_is_no_word_is_never_one_that_is_learned() -> None:

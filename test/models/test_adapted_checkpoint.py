@@ -9,7 +9,7 @@ from adapted import distance, outputs, stir
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.errors import ModelError
-from vlam_ros.models import load_checkpoint
+from vlam_ros.models import load_checkpoint, save_checkpoint
 from vlam_ros.models.adapters import FILE_NAME, attach, method_named, save_adapter
 from vlam_ros.perception import Grounder
 
@@ -63,3 +63,33 @@ def test_an_adapter_of_another_base_is_refused(base: Path, tmp_path: Path) -> No
 def test_other_backends_take_adapters_by_export_alone(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="vlam export --adapter mugs"):
         load_checkpoint(base, "cpu", "auto", "onnxruntime", adapter="mugs")
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "bitfit"])
+def test_a_merged_checkpoint_is_the_tuned_one_and_can_be_tuned_further(
+    base: Path, tmp_path: Path, method: str
+) -> None:
+    tuned(base, tmp_path / "mugs", method)
+    TUNED.save(tmp_path / "mugs")
+    adapted = load_checkpoint(base, "cpu", "float32", adapter=tmp_path / "mugs")
+    save_checkpoint(adapted, tmp_path / "merged")
+    merged = load_checkpoint(tmp_path / "merged", "cpu", "float32")
+    assert distance(outputs(merged.model), outputs(adapted.model)) == 0
+    assert merged.calibration == TUNED
+    expected = tuned(tmp_path / "merged", tmp_path / "skills", "lora")
+    both = load_checkpoint(tmp_path / "merged", "cpu", "float32", adapter=tmp_path / "skills")
+    assert distance(outputs(both.model), expected) < 1e-3
+    with pytest.raises(ModelError, match="trained on another base"):
+        load_checkpoint(base, "cpu", "float32", adapter=tmp_path / "skills")
+
+
+def test_what_cannot_be_merged_or_would_be_written_over_is_refused(
+    base: Path, tmp_path: Path
+) -> None:
+    tuned(base, tmp_path / "mugs", "prefix")
+    adapted = load_checkpoint(base, "cpu", "float32", adapter=tmp_path / "mugs")
+    with pytest.raises(ModelError, match=r"prefix cannot be merged .* full, lora or bitfit"):
+        save_checkpoint(adapted, tmp_path / "merged")
+    with pytest.raises(ModelError, match="exists: choose a folder that does not"):
+        save_checkpoint(load_checkpoint(base, "cpu", "float32"), base)
+    assert {path.name for path in tmp_path.iterdir()} == {"base", "mugs"}

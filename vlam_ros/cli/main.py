@@ -18,6 +18,7 @@ from vlam_ros.cli import (
     demo,
     evaluate,
     export,
+    merge,
     record,
     replay,
     train,
@@ -56,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`vlam COMMAND --help` shows the options of a command, with an example.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, ask, up, record, replay, train, evaluate, bench, calibrate, export, data):
+    for module in (
+        demo, ask, up, record, replay, train, evaluate, bench, calibrate, merge, export, data,
+    ):  # fmt: skip
         module.add_parser(commands)
     return parser
 

@@ -16,7 +16,9 @@ from vlam_ros.errors import InstructionError, LearningError
 from vlam_ros.language import parse_instruction
 from vlam_ros.learning.batches import all_phrases
 from vlam_ros.learning.captions import (
+    COLOUR_NAMES,
     FLOOR_PHRASE,
+    PLACEHOLDERS,
     SKILL_PATTERNS,
     filled,
     framed,
@@ -60,13 +62,20 @@ class Reading:
 class Readings:
     """What is read in a step: drawn by (seed, step) alone."""
 
-    def __init__(self, skills: Sequence[Skill], seed: int = 0, sentences: int = SENTENCES) -> None:
+    def __init__(
+        self,
+        skills: Sequence[Skill],
+        seed: int = 0,
+        sentences: int = SENTENCES,
+        words: Sequence[str] = (),
+    ) -> None:
         """Sort what the skills' prompts say into old and new.
 
         Args:
             skills: all of the robot, the new ones among them.
             seed: of what is drawn.
             sentences: of a step.
+            words: that the model knows objects by, as its calibration lists them.
 
         Raises:
             LearningError: no prompt is new, or one has braces.
@@ -81,7 +90,8 @@ class Readings:
         self._varied = {name: _variations(own) or own for name, own in self.new.items()}
         self._seed, self._count = seed, sentences
         said = {word for skill in skills for p in skill.prompts for word in p.split()}
-        self._known = sorted(vocabulary() | said)
+        self.phrases = object_phrases(words)
+        self._known = sorted(vocabulary() | said | set(words))
         self._words = sorted(said - vocabulary())
         self._patterns = [
             pattern
@@ -95,8 +105,8 @@ class Readings:
         rng = np.random.default_rng([self._seed, step])
         drawn = [self._draw(rng) for _ in range(self._count)]
         sentences, labels, old = zip(*drawn, strict=True)
-        known = [*all_phrases(), FLOOR_PHRASE]
-        some = [known[i] for i in rng.choice(len(known), PHRASES, replace=False)]
+        chosen = rng.choice(len(self.phrases), PHRASES, replace=False)
+        some = [self.phrases[i] for i in chosen]
         return Reading(
             sentences,
             torch.tensor(labels),
@@ -149,6 +159,15 @@ class Readings:
             label = self.names.index(name)
         # Prompts are compared with skill phrases; in a sentence the words stand elsewhere.
         return skill_phrase(sentence) if rng.random() < PLAIN else sentence, label, old
+
+
+def object_phrases(words: Sequence[str]) -> tuple[str, ...]:
+    """What a model that knows these words may call objects: what the embedded model does, and each
+    word that is new, bare and with every colour.
+    """
+    new = sorted(set(words) - vocabulary() - set(PLACEHOLDERS))
+    coloured = [f"{colour} {word}" for word in new for colour in COLOUR_NAMES]
+    return (*all_phrases(), FLOOR_PHRASE, *new, *coloured)
 
 
 def new_patterns(skill: Skill) -> tuple[str, ...]:

@@ -19,8 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from vlam_ros.learning.adapters import PromptTuning, apply, save_adapter
-from vlam_ros.learning.batches import all_phrases
-from vlam_ros.learning.captions import FLOOR_PHRASE
 from vlam_ros.learning.fit import Fit, FitResult, FitSettings
 from vlam_ros.learning.grounding import Grounding, cosines, require_float32
 from vlam_ros.learning.skill_loss import drift, skill_contrast
@@ -126,11 +124,12 @@ def learn_skills(
         LearningError: as for `Readings` and `Fit`, or the model is not in float32.
         ModelError: the method or its settings are wrong, or the model is exported or adapted.
     """
-    grounding, readings = Grounding.of(checkpoint), Readings(skills, settings.seed)
+    grounding, known = Grounding.of(checkpoint), checkpoint.calibration
     require_float32(grounding.model)
+    words = known.vocabulary if known and known.vocabulary else ()
+    readings = Readings(skills, settings.seed, words=words)
     base = deepcopy(grounding)
     checked = _Checked.drawn(skills, readings)
-    known = checkpoint.calibration
     before = checked.figures(Grounder(checkpoint)) if known else None
     # Prompts are of the text tower alone; the other methods have to be told.
     if METHODS.get(method) is not PromptTuning:
@@ -143,10 +142,10 @@ def learn_skills(
         weights,
         settings,
         folder / "run",
-        about=f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {told}",
+        about=f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {told} beside {words}",
     )
     result = fit.run()
-    moved = _moved(grounding, base)
+    moved = _moved(grounding, base, readings.phrases)
     carried, after = moved <= CARRIED, None
     if fit.writes:
         save_adapter(tuned, folder / FILE_NAME)
@@ -249,7 +248,6 @@ class _Checked:
 
 
 @torch.no_grad()
-def _moved(grounding: Grounding, base: Grounding) -> float:
-    phrases = [*all_phrases(), FLOOR_PHRASE]
+def _moved(grounding: Grounding, base: Grounding, phrases: Sequence[str]) -> float:
     cosine = cosines(grounding.read(phrases), base.read(phrases)).diagonal()
     return 1 - cosine.min().item()

@@ -4,6 +4,7 @@ from vlam_ros.models.backends import Activations, Backend, TorchBackend
 from vlam_ros.models.calibration import UNCALIBRATED_MASK_THRESHOLD, Calibration
 from vlam_ros.models.checkpoint import Checkpoint, Preprocessing
 from vlam_ros.models.loader import EMBEDDED, load_checkpoint, load_clip
+from vlam_ros.models.saving import save_checkpoint
 
 __all__ = [
     "EMBEDDED",
@@ -16,4 +17,5 @@ __all__ = [
     "TorchBackend",
     "load_checkpoint",
     "load_clip",
+    "save_checkpoint",
 ]

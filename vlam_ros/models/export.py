@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from vlam_ros.models.backends.exported import (
     graph_name,
 )
 from vlam_ros.models.checkpoint import Checkpoint
+from vlam_ros.models.saving import new_folder, save_companions
 
 OPSET = 20
 """Of ONNX: what TensorRT 10 and OpenVINO read too."""
@@ -70,17 +70,10 @@ def export(
     Raises:
         ModelError: the folder exists, or the checkpoint is in another precision.
     """
-    if folder.exists():
-        raise ModelError(f"{folder} exists: choose a folder that does not, or remove it")
     if checkpoint.backend.precision != "float32" or checkpoint.backend.device.type != "cpu":
         raise ModelError(f"{checkpoint.name} must be loaded in float32 on the CPU to be exported")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        complete = Path(temporary) / folder.name
-        checkpoint.config.save_pretrained(complete)
-        checkpoint.processor.save_pretrained(complete)
-        if checkpoint.calibration is not None:
-            checkpoint.calibration.save(complete)
+    with new_folder(folder) as complete:
+        save_companions(checkpoint, complete)
         precisions = {"float32": _graphs(checkpoint)}
         if int8:
             # Not the decoder: it is small, and most of what int8 changes in masks would be there.
@@ -91,7 +84,6 @@ def export(
             }
         for precision, graphs in precisions.items():
             _save(graphs, complete / GRAPHS / precision)
-        shutil.move(complete, folder)
 
 
 def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
