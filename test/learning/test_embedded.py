@@ -20,7 +20,8 @@ from vlam_ros.learning import generative_heads
 from vlam_ros.learning.embedded import export, fit_embedded, train_embedded
 from vlam_ros.learning.embedded_batches import EmbeddedBatches
 from vlam_ros.learning.embedded_losses import EmbeddedLosses, term_weights
-from vlam_ros.learning.fit import STATE, Log, read_state, write_state
+from vlam_ros.learning.fit import STATE, Log
+from vlam_ros.learning.fit.parts import read_state, write_state
 from vlam_ros.learning.generative_heads import NO_BYTE, ImageModelling
 from vlam_ros.learning.recipe import TERMS, Recipe, Stage, build_model, build_tokenizer
 from vlam_ros.learning.scenes import SceneData, load_split, render_split

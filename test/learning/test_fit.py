@@ -18,8 +18,8 @@ from torch import Tensor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.learning.balancing import UncertaintyWeighting
-from vlam_ros.learning.fit import FitSettings, Log, cosine_rate, follow, read_state, write_state
-from vlam_ros.learning.fit.parts import BALANCE_PACE
+from vlam_ros.learning.fit import FitSettings, Log
+from vlam_ros.learning.fit.parts import BALANCE_PACE, cosine_rate, follow, read_state, write_state
 from vlam_ros.learning.objectives import Linear, Stepwise
 
 PROGRAM = Path(fitted.__file__)

@@ -1,6 +1,6 @@
 """What is the same on every page of the closed-loop evaluation: its structure, style and script."""
 
-from vlam_ros.replay.page_style import PALETTE
+from vlam_ros.page_palette import PALETTE
 
 _STYLE = (
     PALETTE

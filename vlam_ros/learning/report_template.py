@@ -1,16 +1,10 @@
 """What is the same on every training's page: its structure and style."""
 
-_STYLE = """
-:root {
-  --paper: #f6f7f9; --card: #fff; --ink: #171a21; --quiet: #5c6473; --line: #dfe3ea;
-  --accent: #b5186f;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #14161b; --card: #1d2027; --ink: #e9ecf2; --quiet: #9aa3b4; --line: #31363f;
-    --accent: #ff7cc0;
-  }
-}
+from vlam_ros.page_palette import PALETTE
+
+_STYLE = (
+    PALETTE
+    + """
 * { box-sizing: border-box; }
 body {
   margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: break-word;
@@ -45,6 +39,7 @@ dt, dd { display: inline; margin: 0; }
 dt::after { content: ": "; }
 dd { color: var(--ink); }
 """
+)
 
 PAGE = f"""<!DOCTYPE html>
 <html lang="en">
