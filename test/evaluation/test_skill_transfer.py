@@ -29,7 +29,7 @@ from vlam_ros.policy import load_skills
 
 OLD = load_skills("skills.yaml")
 SKILLS = with_new_skills(OLD)
-HEARD = Heard(0.95, 0.2, 0.1, 0.98, 0.95, (46, 15, 568, 20), (("wipe it", "polish", "push"),))
+HEARD = Heard(0.95, 0.2, 0.1, 0.98, 0.95, (40, 15, 568, 20), (("wipe it", "polish", "push"),))
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,15 +11,23 @@ import torch
 from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.errors import LearningError
+from vlam_ros.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.learning.captions import SKILL_PATTERNS, vocabulary
 from vlam_ros.learning.fit import FitSettings
 from vlam_ros.learning.skill_loss import drift, skill_contrast
-from vlam_ros.learning.skill_readings import PARTICLES, Readings, new_patterns, skill_phrase
+from vlam_ros.learning.skill_readings import (
+    APPROACHES,
+    OTHER_VERBS,
+    PARTICLES,
+    Readings,
+    new_patterns,
+    skill_phrase,
+)
 from vlam_ros.learning.skills import learn_skills, learn_skills_file
 from vlam_ros.learning.understanding import REFUSED, understood
 from vlam_ros.models import Calibration, load_checkpoint
 from vlam_ros.perception import Grounder
-from vlam_ros.policy import load_skills
+from vlam_ros.policy import Skill, load_skills
 from vlam_ros.simulation.scene import COLOURS
 
 OLD = load_skills("skills.yaml")
@@ -43,7 +51,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_a_few_steps_teach_a_skill_and_keep_the_others(tmp_path: Path) -> None:
     checkpoint = load_checkpoint("embedded", "cpu", "float32")
     vision = {n: p.clone() for n, p in checkpoint.model.named_parameters() if "text" not in n}
-    settings = replace(SETTINGS, steps=30, rate=3e-3, average=0.9)
+    settings = replace(SETTINGS, steps=60, rate=3e-3, average=0.9)
     learned = learn_skills(checkpoint, SKILLS, tmp_path, settings, "full")
     before, after = learned.before, learned.after
     assert before is not None
@@ -124,6 +132,18 @@ def test_only_prompts_that_were_not_trained_are_new() -> None:
     assert Readings((*OLD[:3], wider)).new == {"pick_up": ("hoist {t} onto {d}",)}
 
 
+def test_other_verbs_are_read_as_no_skill_unless_a_prompt_has_them() -> None:
+    def verbs(skill: Skill) -> set[str]:
+        readings, rng = Readings((*OLD, skill)), np.random.default_rng(0)
+        return {w for _ in range(1000) for w in readings.no_sentence(rng).split()} & {*OTHER_VERBS}
+
+    assert len(verbs(POLISH)) > 50
+    assert "bake" in verbs(POLISH)
+    assert "bake" not in verbs(replace(POLISH, prompts=("bake the object",)))
+    # What a model is measured with stays unread.
+    assert {*OTHER_VERBS}.isdisjoint(UNKNOWN_VERBS)
+
+
 def test_verbs_of_a_skill_stand_in_for_each_other() -> None:
     drawn, rng = set(), np.random.default_rng(0)
     readings = Readings(SKILLS)
@@ -131,10 +151,11 @@ def test_verbs_of_a_skill_stand_in_for_each_other() -> None:
         name, sentence = readings.new_sentence(rng)
         assert name == "polish"
         drawn.add(skill_phrase(sentence))
-    # "wipe" for the verb of another prompt, two verbs, and a particle.
+    # "wipe" for the verb of another prompt, two verbs, a particle, and an approach.
     assert "wipe the object off" in drawn
     assert drawn & {f"wipe and {verb} the object" for verb in ("polish", "scrub", "clean", "rub")}
     assert drawn & {f"clean the object {particle}" for particle in PARTICLES}
+    assert drawn & {f"{approach} and scrub the object" for approach in APPROACHES}
     assert set(POLISH.prompts) <= drawn
 
 

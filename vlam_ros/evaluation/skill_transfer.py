@@ -57,10 +57,10 @@ NEW_SKILLS: Mapping[str, Phrasings] = {
         ),
         unseen=(
             "follow {t} around", "track {t} around", "chase {t} around", "pursue {t} around",
-            "trail {t} around", "follow {t} here", "keep near {t}", "keep next to {t}",
-            "keep beside {t}", "go around and follow {t}", "go over and chase {t}",
-            "follow {t} over to {d}", "escort {t} up to {d}", "chase {t} towards {d}",
-            "shadow and track {t} around", "follow and trail {t} to {d}",
+            "trail {t} around", "keep near {t}", "keep next to {t}", "keep beside {t}",
+            "go around and follow {t}", "go over and chase {t}", "follow {t} over to {d}",
+            "escort {t} up to {d}", "chase {t} towards {d}", "shadow and track {t} around",
+            "follow and trail {t} to {d}",
         ),
         unread=(
             "stalk {t}", "hound {t}", "stick close to {t}", "dog {t}", "accost {t}",
@@ -72,8 +72,7 @@ NEW_SKILLS: Mapping[str, Phrasings] = {
             "check out {t}", "monitor {t}", "go around and examine {t}", "watch {t}",
         ),
         unseen=(
-            "check {t} out", "inspect {t} here", "survey {t} here", "watch {t} here",
-            "watch {t} around", "study {t} around", "examine {t} over there",
+            "check {t} out", "watch {t} around", "study {t} around", "examine {t} over there",
             "examine {t} up and down", "go over and inspect {t}", "go up and examine {t}",
             "go there and check {t}", "walk over and study {t}", "walk around and survey {t}",
             "observe and monitor {t} here", "monitor and watch {t} around",
@@ -88,7 +87,7 @@ NEW_SKILLS: Mapping[str, Phrasings] = {
             "wipe {t} down", "clean up {t}", "mop {t} up", "scrub away at {t}",
         ),
         unseen=(
-            "clean {t} here", "mop {t} here", "polish {t} around", "wipe {t} around",
+            "polish {t} around", "wipe {t} around",
             "scrub {t} up and down", "wipe {t} up and down", "rub {t} over and over",
             "wipe over and clean {t}", "go over and clean {t}", "go up and polish {t}",
             "go there and mop {t}", "walk over and dust {t}", "clean and wipe {t} here",

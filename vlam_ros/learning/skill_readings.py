@@ -33,8 +33,29 @@ SENTENCES, PHRASES = 64, 12
 """Sentences of a step, and object phrases, each bare and in a sentence frame."""
 NEW, OLD = 0.35, 0.25
 """Shares of sentences that mean a new skill and an old one; the rest means none."""
-PARTICLES = ("up", "down", "away", "over", "there", "back")
+PARTICLES = ("up", "down", "away", "over", "there", "back", "here", "along", "again")
 """Words that a verb may take along without meaning another skill."""
+APPROACHES = (
+    "come", "come over", "come along", "drive", "drive over", "drive up", "move over", "move up",
+    "roll over",
+)  # fmt: skip
+"""What a robot may be told to do before what it is to do there: "come over and wipe the cup". Verbs
+that the embedded model knows from few sentences would lose what they mean alone.
+"""
+OTHER_VERBS = (
+    "bake", "boil", "bury", "carve", "chew", "climb", "comb", "cook", "decorate", "dig", "draw",
+    "drink", "dry", "empty", "feed", "fill", "fix", "fry", "glue", "greet", "hammer", "hang",
+    "heat", "hide", "hug", "ignite", "iron", "kiss", "lick", "load", "lock", "marry", "melt",
+    "mend", "mix", "nail", "pack", "paste", "peel", "plant", "play", "praise", "print", "punch",
+    "repair", "ride", "ring", "roast", "sand", "saw", "scratch", "sew", "shake",
+    "sharpen", "shoot", "sign", "slap", "slice", "smash", "smell", "sniff", "soak", "spill",
+    "spray", "squeeze", "stab", "steal", "stir", "stretch", "swallow", "tape", "taste", "tear",
+    "tease", "throw", "tickle", "tie", "tilt", "toast", "toss", "touch", "translate", "trim",
+    "twist", "unlock", "unplug", "unwrap", "visit", "wake", "wear", "weigh", "wrap", "write", "zip",
+)  # fmt: skip
+"""Verbs of no skill, as far as nobody lists them in a prompt."""
+MISSPELT, OTHER = 0.4, 0.3
+"""Shares of those without meaning that are nearly of a new skill, and that have another verb."""
 PLAIN = 0.5
 """Share of sentences that are read as what a robot compares with prompts."""
 VARIED = 0.5
@@ -93,6 +114,8 @@ class Readings:
         self.phrases = object_phrases(words)
         self._known = sorted(vocabulary() | said | set(words))
         self._words = sorted(said - vocabulary())
+        self._taken = (said | set(words)) - vocabulary()
+        self._others = sorted(set(OTHER_VERBS) - set(self._known))
         self._patterns = [
             pattern
             for own in (*self.new.values(), *self._varied.values())
@@ -126,12 +149,15 @@ class Readings:
         return name, varied_sentence(rng, name)
 
     def no_sentence(self, rng: Generator) -> str:
-        """A sentence whose verb is no word; every second one is nearly one of a new skill."""
-        if self._patterns and rng.random() < 0.5:
+        """A sentence whose verb is of no skill, or no word; many are nearly of a new skill."""
+        kind = rng.random()
+        if self._patterns and kind < MISSPELT:
             return self._misspelt(rng)
+        if kind < MISSPELT + OTHER:
+            return self._other_verb(rng)
         while True:
             sentence = unknown_sentence(rng)
-            if set(self._words).isdisjoint(sentence.split()):
+            if self._taken.isdisjoint(sentence.split()):
                 return sentence
 
     def _misspelt(self, rng: Generator) -> str:
@@ -139,6 +165,15 @@ class Readings:
         pattern = str(rng.choice(self._patterns))
         said = (self._other(word, rng) if word in self._words else word for word in pattern.split())
         return filled(" ".join(said), rng)
+
+    def _other_verb(self, rng: Generator) -> str:
+        """A verb of no skill, with what may stand before and behind one that is."""
+        pattern = f"{rng.choice(self._others)} {{t}}"
+        if rng.random() < 0.3:
+            pattern += f" {rng.choice(PARTICLES)}"
+        if rng.random() < 0.3:
+            pattern = f"{rng.choice(APPROACHES)} and {pattern}"
+        return filled(pattern, rng)
 
     def _other(self, word: str, rng: Generator) -> str:
         """No word: the beginning or the end of one, with a part of another or of none."""
@@ -187,7 +222,7 @@ def new_patterns(skill: Skill) -> tuple[str, ...]:
 
 def _variations(patterns: Sequence[str]) -> tuple[str, ...]:
     """A skill's patterns with its other verbs ("wipe {t}" makes "wipe {t} off" of "dust {t} off"),
-    with two of them ("wipe and dust {t}"), and with particles.
+    with two of them ("wipe and dust {t}"), with particles, and after an approach ("come and wipe").
     """
     known = vocabulary()
     verbs = [p.split()[0] for p in patterns if p.endswith(" {t}") and len(p.split()) == 2]
@@ -197,8 +232,10 @@ def _variations(patterns: Sequence[str]) -> tuple[str, ...]:
         new = next((i for i, w in enumerate(words) if w not in known and "{" not in w), None)
         if new is not None:
             made += [" ".join([*words[:new], verb, *words[new + 1 :]]) for verb in verbs]
-        if pattern.endswith("{t}"):
+        if words[-1] not in ("{d}", *PARTICLES):
             made += [f"{pattern} {particle}" for particle in PARTICLES]
+        if " and " not in pattern:
+            made += [f"{approach} and {pattern}" for approach in APPROACHES]
     return tuple(pattern for pattern in dict.fromkeys(made) if pattern not in patterns)
 
 
