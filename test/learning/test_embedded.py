@@ -339,6 +339,15 @@ def test_a_shortened_recipe_keeps_its_stages(full: Recipe) -> None:
     assert full.digest != full.shortened(3).digest
 
 
+def test_the_recipe_with_all_terms_goes_on_from_the_shipped_model() -> None:
+    shipped, combined = (
+        Recipe.load(resource_path(f"config/{name}.yaml"))
+        for name in ("embedded", "embedded_combined")
+    )
+    assert combined.model == shipped.model
+    assert combined.terms == set(TERMS)
+
+
 def test_the_ablation_trains_a_small_embedded_model_with_all_terms() -> None:
     shipped, ablation = (
         Recipe.load(resource_path(f"config/{name}.yaml")) for name in ("embedded", "ablation")
