@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
+
+from vlam_ros.cli.domains import claim_domain
 
 ALLOWLIST = Path(__file__).with_name("skip_allowlist.txt")
 
 
-def _claim_domain() -> tuple[int, IO[str]]:
-    """A ROS domain that no other test run on this machine has, and the lock that holds it.
-
-    Domains above 101 collide with ephemeral ports.
-    """
-    for offset in range(102):
-        domain = (os.getpid() + offset) % 102
-        path = Path(tempfile.gettempdir()) / f"vlam_ros_{os.getuid()}_domain_{domain}.lock"
-        lock = path.open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-        else:
-            return domain, lock
-    raise RuntimeError("all 102 ROS domains are taken by other test runs")
-
-
 # Before any test imports rclpy, transformers or mujoco; child processes inherit it.
-DOMAIN, _DOMAIN_LOCK = _claim_domain()
-os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
+os.environ["ROS_DOMAIN_ID"] = str(claim_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do it

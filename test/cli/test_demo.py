@@ -24,7 +24,7 @@ from told_decisions import DONE, decision
 from vlam_ros.actions import chunk_from_dict
 from vlam_ros.cli.demo_errand import INSTRUCTION, Timeline, complaints, errand
 from vlam_ros.cli.demo_scene import SCENE, TASKS, TOLERANCE, Task, judge
-from vlam_ros.cli.node_process import node_process, private_domain
+from vlam_ros.cli.node_process import node_process
 from vlam_ros.errors import ConfigurationError, VlamError
 from vlam_ros.evaluation.diary import EpisodeRecord
 from vlam_ros.pipeline import Pipeline
@@ -173,18 +173,6 @@ def test_refusing_for_another_reason_is_wrong(sight: Sight) -> None:
 
 
 # ------------------------------------------------------------------- isolation and process
-
-
-@pytest.mark.parametrize("pid", [1, 100, 101, 102, 4242])
-@pytest.mark.parametrize("used", [None, "0", "1", "101"])
-def test_the_domain_is_neither_the_default_nor_the_users(
-    monkeypatch: pytest.MonkeyPatch, pid: int, used: str | None
-) -> None:
-    monkeypatch.setattr(os, "getpid", lambda: pid)
-    private = private_domain({} if used is None else {"ROS_DOMAIN_ID": used})
-    assert 1 <= int(private["ROS_DOMAIN_ID"]) <= 101
-    assert private["ROS_DOMAIN_ID"] != used
-    assert private["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
 
 
 def test_the_nodes_process_ends_with_the_context_even_if_it_does_not_want_to(

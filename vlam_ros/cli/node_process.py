@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vlam_ros.cli.domains import claim_domain
 from vlam_ros.errors import ConfigurationError, VlamError
 
 START_PATIENCE = 120.0
@@ -23,16 +23,12 @@ END_PATIENCE = 10.0
 def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a ROS domain on this machine only, other than the one in use.
 
-    With it goes the profile of Fast DDS for pictures.
+    With it goes the profile of Fast DDS for pictures. ConfigurationError if no domain is left.
     """
     from vlam_ros.ros.dds import with_profile
 
-    # Domains above 101 collide with ephemeral ports, and 0 is everybody's.
-    domain = 1 + os.getpid() % 101
-    if environment.get("ROS_DOMAIN_ID") == str(domain):
-        domain = 1 + domain % 101
     return {
-        "ROS_DOMAIN_ID": str(domain),
+        "ROS_DOMAIN_ID": str(claim_domain(environment.get("ROS_DOMAIN_ID"))),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         **with_profile(environment),
     }
