@@ -16,7 +16,7 @@ demo: setup
 	.venv/bin/vlam demo
 
 test: setup .venv/.browser
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	.venv/bin/python -m pytest
 
 setup: .venv/.package
 

@@ -12,7 +12,6 @@ SKIPPING = (
 )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize(
     ("allowlist", "code"),
     [
@@ -24,12 +23,11 @@ SKIPPING = (
     ],
 )
 def test_exit_code_of_a_run_with_a_skipped_test(
-    tmp_path: Path, allowlist: str, code: pytest.ExitCode, workers: int
+    tmp_path: Path, allowlist: str, code: pytest.ExitCode
 ) -> None:
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "skip_allowlist.txt").write_text(allowlist, encoding="utf-8")
     (tmp_path / "test_it.py").write_text(SKIPPING, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), str(tmp_path)]
-    command += ["-n", str(workers)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert run.returncode == code, run.stdout
