@@ -12,7 +12,6 @@ from vlam_ros.cli.domains import claim_domain
 
 ALLOWLIST = Path(__file__).with_name("skip_allowlist.txt")
 
-
 # Before any test imports rclpy, transformers or mujoco; child processes inherit it.
 os.environ["ROS_DOMAIN_ID"] = str(claim_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

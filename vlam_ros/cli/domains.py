@@ -28,7 +28,7 @@ def claim_domain(used: str | None = None) -> int:
         return ours[0]
     for offset in range(_DOMAINS):
         domain = 1 + (os.getpid() + offset) % _DOMAINS
-        if str(domain) == used or domain in _held:
+        if str(domain) == used:
             continue
         path = Path(tempfile.gettempdir()) / f"vlam_ros_{os.getuid()}_domain_{domain}.lock"
         lock = path.open("w")

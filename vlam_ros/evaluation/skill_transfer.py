@@ -20,7 +20,7 @@ from vlam_ros.evaluation.queries import ABSENT, Kind
 from vlam_ros.evaluation.report import Report, Row
 from vlam_ros.evaluation.skills import evaluate_skills
 from vlam_ros.learning.fit import FitSettings
-from vlam_ros.learning.skill_readings import Readings, skill_phrase
+from vlam_ros.learning.skill_readings import skill_phrase
 from vlam_ros.learning.skills import RATES, STEPS, learn_skills
 from vlam_ros.learning.understanding import REFUSED, understood
 from vlam_ros.models import load_checkpoint
@@ -230,10 +230,8 @@ def teach(
         checkpoint = load_checkpoint(model, settings.device, "float32")
         learned = learn_skills(checkpoint, skills, folder, settings, method)
         grounder = Grounder.from_pretrained(model, adapter=folder)
-    readings = Readings(skills, seed)
-    read = frozenset(
-        skill_phrase(text) for step in range(steps) for text in readings.batch(step).sentences
-    )
+    batches = map(learned.readings.batch, range(steps))
+    read = frozenset(skill_phrase(text) for batch in batches for text in batch.sentences)
     return Taught(
         method=method,
         heard=hear(grounder, skills, read),

@@ -82,7 +82,7 @@ class SkillFigures:
 
 @dataclass(frozen=True)
 class LearnedSkills:
-    """What has been learned: the model is adapted in place.
+    """What has been learned, from the `readings`: the model is adapted in place.
 
     `before` and `after` are figures of drawn sentences, None where the base has no calibration.
     `moved` is the largest cosine distance, in 0..2, that an object phrase has moved, `carried`
@@ -95,6 +95,7 @@ class LearnedSkills:
     after: SkillFigures | None
     moved: float
     carried: bool
+    readings: Readings
 
 
 def learn_skills(
@@ -155,7 +156,7 @@ def learn_skills(
         after = checked.figures(grounder)
         if fit.writes:
             grounder.calibration.save(folder)
-    return LearnedSkills(tuned, result, before, after, moved, carried)
+    return LearnedSkills(tuned, result, before, after, moved, carried, readings)
 
 
 def learn_skills_file(

@@ -73,6 +73,7 @@ def export(
     if checkpoint.backend.precision != "float32" or checkpoint.backend.device.type != "cpu":
         raise ModelError(f"{checkpoint.name} must be loaded in float32 on the CPU to be exported")
     with new_folder(folder) as complete:
+        checkpoint.config.save_pretrained(complete)
         save_companions(checkpoint, complete)
         precisions = {"float32": _graphs(checkpoint)}
         if int8:

@@ -35,8 +35,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def save_companions(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write what belongs to a checkpoint besides its weights into a folder that is there."""
-    checkpoint.config.save_pretrained(folder)
+    """Write what belongs to a model besides itself into a folder that is there."""
     checkpoint.processor.save_pretrained(folder)
     if checkpoint.calibration is not None:
         checkpoint.calibration.save(folder)

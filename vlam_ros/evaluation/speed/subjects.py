@@ -16,7 +16,14 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from vlam_ros.models import EMBEDDED, Checkpoint, Preprocessing, TorchBackend, load_checkpoint
+from vlam_ros.models import (
+    EMBEDDED,
+    Checkpoint,
+    Preprocessing,
+    TorchBackend,
+    load_checkpoint,
+    save_checkpoint,
+)
 from vlam_ros.models.export import export
 from vlam_ros.simulation import COLOURS, SHAPES, World
 from vlam_ros.simulation.splits import scene_of_seed
@@ -49,9 +56,7 @@ def subject(name: str) -> Iterator[Subject]:
         graphs, weights = Path(temporary) / "graphs", EMBEDDED
         if name == "rd64":
             weights = Path(temporary) / "weights"
-            checkpoint = full_size()
-            checkpoint.model.save_pretrained(weights)
-            checkpoint.processor.save_pretrained(weights)
+            save_checkpoint(full_size(), weights)
         export(load_checkpoint(weights, "cpu", "float32"), graphs, int8=True)
         yield Subject(name, weights, graphs, trained=name == "embedded")
 
