@@ -1,6 +1,6 @@
 """The import arrows of the design, read from the source with `ast`, imports in functions included.
 
-types ← stages ← pipeline ← simulation, learning, replay, evaluation ← ros, nodes ← cli
+types ← stages ← policies, verification ← pipeline ← ros, nodes ← lab ← cli
 """
 
 import ast
@@ -11,36 +11,27 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
-FOR_ALL = {
-    "", "errors", "types", "resources", "configuration", "parameter_file", "processor",
-    "page_palette",
-}  # fmt: skip
-STAGES = {
-    "language", "perception", "fusion", "actions", "policy", "control", "models",
-    "messages", "bags",
-}  # fmt: skip
-
-DECISION = STAGES | {"pipeline", "drawing"}
+FOR_ALL = {"", "errors", "types", "resources", "configuration", "parameter_file", "threads"}
+STAGES = {"language", "perception", "fusion", "actions", "control"}
+DECISION = STAGES | {"policies", "verification", "pipeline", "visualization"}
+ROBOT = DECISION | {"ros", "nodes"}
 
 # Part of the package -> the other parts it may import, besides FOR_ALL.
 MAY_IMPORT: dict[str, set[str]] = {
     **{part: set() for part in FOR_ALL | STAGES},
-    "perception": {"models"},
     "control": {"actions"},  # what follows a chunk must read it
-    "drawing": {"actions"},
-    "bags": {"messages"},  # transforms are read from messages
-    "pipeline": STAGES,
-    "simulation": set(),
-    "learning": STAGES | {"simulation"},
-    "replay": DECISION,
-    "evaluation": DECISION | {"simulation", "learning", "replay"},  # learning: held-out sentences
-    "ros": DECISION | {"replay"},
+    "visualization": {"actions"},
+    "policies": STAGES | {"verification"},
+    "verification": STAGES | {"policies"},
+    "pipeline": STAGES | {"policies", "verification"},
+    "ros": DECISION,
     "nodes": DECISION | {"ros"},
-    "cli": DECISION | {"simulation", "learning", "replay", "evaluation", "ros", "nodes"},
+    "lab": ROBOT | {"cli"},
+    "cli": ROBOT,
 }
-EXTRA_FOR_FILE = {"nodes/simulator_node.py": {"simulation"}}
+EXTRA_FOR_FILE = {"cli/main.py": {"lab"}}
 
-ROS_PARTS = {"ros", "nodes"}
+ROS_PARTS = {"ros", "nodes", "lab"}
 ROS_MODULES = {
     "rclpy", "rosidl_runtime_py", "ament_index_python", "launch", "launch_ros",
     "cv_bridge", "tf2_ros", "message_filters", "builtin_interfaces", "rcl_interfaces",
@@ -110,8 +101,8 @@ def test_imports_in_functions_and_relative_ones_are_seen() -> None:
     text = """def function():
         import rclpy.node
         from sensor_msgs.msg import Image
-        from ..learning import adapters
+        from ..fusion import attitude
         from vlam_ros import msg"""
     names = imported_modules(ROOT / "vlam_ros" / "perception" / "example.py", text)
     assert {n for n in names if needs_ros(n)} == {"rclpy.node", "sensor_msgs.msg", "vlam_ros.msg"}
-    assert "vlam_ros.learning" in names
+    assert "vlam_ros.lab.training" in names

@@ -24,22 +24,22 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, LaserScan, PointCloud2
 from std_msgs.msg import Bool, String
 
-from vlam_ros.bags import BagWriter, RecordedQos
-from vlam_ros.bags.definitions import Definitions, known_types
-from vlam_ros.bags.stored import StoredTopic
-from vlam_ros.messages.mount import Mount
-from vlam_ros.ros.camera_info import camera_to_message
-from vlam_ros.ros.images import image_to_message
-from vlam_ros.ros.measured import (
+from vlam_ros.lab.bags import BagWriter, RecordedQos
+from vlam_ros.lab.bags.definitions import Definitions, known_types
+from vlam_ros.lab.bags.stored import StoredTopic
+from vlam_ros.lab.live.measured import (
     imu_to_message,
     joints_to_message,
     odometry_to_message,
     sweep_to_message,
 )
+from vlam_ros.lab.simulation import ROBOT_LIDAR, Arrival, CameraSpec, LidarSpec, RoomSpec, Simulator
+from vlam_ros.lab.simulation.rooms import named_room
+from vlam_ros.lab.simulation.truth import truth_of, truth_to_json
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.mount import Mount
 from vlam_ros.ros.stamps import time_message
-from vlam_ros.simulation import ROBOT_LIDAR, Arrival, CameraSpec, LidarSpec, RoomSpec, Simulator
-from vlam_ros.simulation.rooms import named_room
-from vlam_ros.simulation.truth import truth_of, truth_to_json
 from vlam_ros.types import ImuSample, JointState, LidarSweep, Odometry, VelocityCommand
 
 FOLDER = Path(__file__).parents[1] / "test" / "data" / "bags"

@@ -19,16 +19,16 @@ import numpy as np
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
-from vlam_ros.bags import BagWriter
 from vlam_ros.configuration import FusionNodeSettings, Settings
-from vlam_ros.messages.mount import Mount
-from vlam_ros.replay.job import ReplayJob, load_pipeline, replay_bag
-from vlam_ros.replay.offline import ReplayOptions
+from vlam_ros.lab.bags import BagWriter
+from vlam_ros.lab.live.measured import sweep_to_message
+from vlam_ros.lab.replay.job import ReplayJob, load_pipeline, replay_bag
+from vlam_ros.lab.replay.offline import ReplayOptions
+from vlam_ros.lab.simulation import ROBOT_LIDAR, Simulator
+from vlam_ros.lab.simulation.rooms import named_room
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
-from vlam_ros.ros.measured import sweep_to_message
-from vlam_ros.simulation import ROBOT_LIDAR, Simulator
-from vlam_ros.simulation.rooms import named_room
+from vlam_ros.ros.mount import Mount
 from vlam_ros.types import Camera, LidarSweep, Uint8Array, VelocityCommand
 
 SECOND = 10**9

@@ -16,7 +16,7 @@ from vlam_ros.configuration import ActionSettings, Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception import Grounder, Perceiver, is_confirmed, unknown_words
-from vlam_ros.policy import Policy, Refusal, SkillPolicy, choose_skill, load_skills, means_stop
+from vlam_ros.policies import Policy, Refusal, SkillPolicy, choose_skill, load_skills, means_stop
 from vlam_ros.types import (
     ActionChunk,
     Decision,

@@ -136,7 +136,7 @@ def test_training_uses_the_shipped_recipe_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train = Recorder()
-    monkeypatch.setattr("vlam_ros.learning.embedded.train_embedded", train)
+    monkeypatch.setattr("vlam_ros.lab.training.embedded.train_embedded", train)
     assert main(["train", "embedded"]) == 0
     options = "--recipe r.yaml --cache c --out o --threads 1 --start s"
     assert main(["train", "embedded", *options.split()]) == 0
@@ -162,7 +162,7 @@ def test_evaluation_writes_its_report_and_fails_on_a_missed_gate(
         passed=passed, to_json=lambda: '{"θ": 1}\n', to_markdown=lambda: "| θ |\n"
     )
     evaluate = Recorder(report)
-    monkeypatch.setattr("vlam_ros.evaluation.model.evaluate_model", evaluate)
+    monkeypatch.setattr("vlam_ros.lab.evaluation.model.evaluate_model", evaluate)
     figures, table = tmp_path / "docs" / "a.json", tmp_path / "a.md"
     options = ["--scenes", "3", "--json", str(figures), "--markdown", str(table)]
     assert main(["evaluate", "model", "--model", "folder", *options]) == code
@@ -176,7 +176,7 @@ def test_calibration_is_kept_beside_the_checkpoint(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calibrate = Recorder(CALIBRATION)
-    monkeypatch.setattr("vlam_ros.evaluation.calibrate.calibrate", calibrate)
+    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.calibrate", calibrate)
     assert main(["calibrate", str(tmp_path), "--scenes", "5", "--data", "cups", "old"]) == 0
     assert calibrate.calls == [(tmp_path, 5, "", [Path("cups"), Path("old")], "")]
     assert type(CALIBRATION).load(tmp_path) == CALIBRATION
@@ -186,7 +186,7 @@ def test_thresholds_of_a_tuned_checkpoint_are_kept_beside_the_adapter(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calibrate = Recorder(CALIBRATION)
-    monkeypatch.setattr("vlam_ros.evaluation.calibrate.calibrate", calibrate)
+    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.calibrate", calibrate)
     base, tuned = tmp_path / "base", tmp_path / "tuned"
     base.mkdir()
     assert main(["calibrate", str(base), "--adapter", str(tuned)]) == 2

@@ -12,8 +12,8 @@ from driven import FINE, HOLD, NAN, START, TICK, Driven, go_to, halt_chunk, ns, 
 
 from vlam_ros.control.arm import tool_at
 from vlam_ros.control.rows import EVENTS, MOTIONS, Motion
-from vlam_ros.policy.skills import PoseOf, load_skills
-from vlam_ros.policy.tool_path import ToolPath
+from vlam_ros.policies.skills.definitions import PoseOf, load_skills
+from vlam_ros.policies.skills.tool_path import ToolPath
 from vlam_ros.resources import resource_path
 from vlam_ros.types import ActionChunk, Halt, Outcome, VelocityCommand, Verdict
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vlam_ros.evaluation.fusion import LENSES, opencv_pixels
 from vlam_ros.fusion import densify, depth_image
+from vlam_ros.lab.evaluation.fusion import LENSES, opencv_pixels
 from vlam_ros.types import Camera, optical_rotation
 
 

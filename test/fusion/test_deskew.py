@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vlam_ros.evaluation.synthetic_sweep import SyntheticSweep, Turning, synthetic_sweep
 from vlam_ros.fusion import PoseTable, Rates, pose_table
+from vlam_ros.lab.evaluation.synthetic_sweep import SyntheticSweep, Turning, synthetic_sweep
 from vlam_ros.types import LidarSweep
 
 MOTIONS = {

@@ -8,8 +8,8 @@ import pytest
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.evaluation.synthetic_sweep import Turning, synthetic_sweep
 from vlam_ros.fusion import SensorFusion
+from vlam_ros.lab.evaluation.synthetic_sweep import Turning, synthetic_sweep
 from vlam_ros.types import (
     Attitude,
     Camera,

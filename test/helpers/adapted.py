@@ -9,9 +9,9 @@ import torch
 from tiny_clipseg import tiny_tokenizer
 from torch import Tensor
 
-from vlam_ros.models import load_checkpoint
-from vlam_ros.models.adapters import Adaptation
-from vlam_ros.models.clipseg import decode_masks, encode_pixels, encode_texts
+from vlam_ros.perception.clipseg import load_checkpoint
+from vlam_ros.perception.clipseg.adapters import Adaptation
+from vlam_ros.perception.clipseg.model import decode_masks, encode_pixels, encode_texts
 
 TEXTS = ("red cup", "a box on it")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vlam_ros.learning.data import Annotation, DatasetWriter
-from vlam_ros.learning.data.files import encode_picture
-from vlam_ros.learning.data.segmentation import encode
+from vlam_ros.lab.training.data import Annotation, DatasetWriter
+from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 HEIGHT, WIDTH = 24, 32

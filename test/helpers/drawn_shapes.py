@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from vlam_ros.learning.examples import Batch, asked
+from vlam_ros.lab.training.examples import Batch, asked
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 COLOURS = {"red": (210, 40, 40), "green": (40, 170, 60), "blue": (50, 70, 210)}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from vlam_ros.evaluation.diary import EpisodeRecord
+from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 
 GONE_TO = EpisodeRecord(
     name="task-1",

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlam_ros.learning.fit import Fit, FitSettings
+from vlam_ros.lab.training.fit import Fit, FitSettings
 
 SETTINGS = FitSettings(
     steps=12, rate=0.05, warmup=2, save_every=3, validate_every=4, accumulate=2, device="cpu"

@@ -14,9 +14,9 @@ from node_world import NodeWorld, replace_depth, stamp_of
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2, PointField
 
 from vlam_ros.fusion import SensorFusion
-from vlam_ros.messages.images import depth_from_message
 from vlam_ros.nodes.fusion_node import FusionNode
 from vlam_ros.ros import qos
+from vlam_ros.ros.images import depth_from_message
 from vlam_ros.ros.run import autostart
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import DepthImage, FloorPlane, Missing

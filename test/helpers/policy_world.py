@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
-from vlam_ros.models import Calibration
+from vlam_ros.perception.clipseg import Calibration
 from vlam_ros.pipeline import Pipeline
-from vlam_ros.policy import Skill, SkillPolicy, load_skills
+from vlam_ros.policies import Skill, SkillPolicy, load_skills
 from vlam_ros.types import (
     Camera,
     Decision,

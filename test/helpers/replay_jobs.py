@@ -5,9 +5,9 @@ import signal
 from pathlib import Path
 
 from vlam_ros.configuration import FusionNodeSettings, Settings
-from vlam_ros.replay.job import ReplayJob
-from vlam_ros.replay.offline import ReplayOptions
-from vlam_ros.replay.table import BagRow
+from vlam_ros.lab.replay.job import ReplayJob
+from vlam_ros.lab.replay.offline import ReplayOptions
+from vlam_ros.lab.replay.table import BagRow
 
 BAGS = Path(__file__).parents[1] / "data" / "bags"
 

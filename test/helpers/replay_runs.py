@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.replay.records import DESTINATION, TARGET, DecisionRecord, FoundObject, ReplayRun
+from vlam_ros.lab.replay.records import DESTINATION, TARGET, DecisionRecord, FoundObject, ReplayRun
 from vlam_ros.types import ActionSpace
 
 START = 1_700_000_000_000_000_000

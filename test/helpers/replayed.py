@@ -13,16 +13,16 @@ import numpy as np
 from made_bags import Recorded
 from told_decisions import decision
 
-from vlam_ros.bags import BagReader, BagWriter
 from vlam_ros.configuration import FusionNodeSettings, Settings
-from vlam_ros.replay.decide import Decided
-from vlam_ros.replay.offline import ReplayOptions, replay_offline
-from vlam_ros.replay.records import DecisionRecord
-from vlam_ros.replay.roles import assign
-from vlam_ros.replay.timed import Timed
+from vlam_ros.lab.bags import BagReader, BagWriter
+from vlam_ros.lab.notes import Notes
+from vlam_ros.lab.replay.decide import Decided
+from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
+from vlam_ros.lab.replay.records import DecisionRecord
+from vlam_ros.lab.replay.roles import assign
+from vlam_ros.lab.replay.timed import Timed
 from vlam_ros.types import Decision, InstructionRequest, Observation
 from vlam_ros.types.decision_maker import DecisionMaker
-from vlam_ros.types.notes import Notes
 
 BAGS = Path(__file__).parents[1] / "data" / "bags"
 SETTINGS = Settings.load(), FusionNodeSettings.load()

@@ -10,20 +10,20 @@ from typing import Any
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Bool, String
 
-from vlam_ros.bags import BagWriter
 from vlam_ros.configuration import FusionNodeSettings
-from vlam_ros.messages.mount import mount_from_settings
-from vlam_ros.replay.roles import ROLES
-from vlam_ros.ros.camera_info import camera_to_message
-from vlam_ros.ros.images import image_to_message
-from vlam_ros.ros.measured import (
+from vlam_ros.lab.bags import BagWriter
+from vlam_ros.lab.live.measured import (
     imu_to_message,
     joints_to_message,
     odometry_to_message,
     sweep_to_message,
 )
-from vlam_ros.simulation import ROBOT_LIDAR, Simulator
-from vlam_ros.simulation.rooms import named_room
+from vlam_ros.lab.replay.roles import ROLES
+from vlam_ros.lab.simulation import ROBOT_LIDAR, Simulator
+from vlam_ros.lab.simulation.rooms import named_room
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.mount import mount_from_settings
 from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, VelocityCommand
 
 SECOND, MS = 10**9, 10**6

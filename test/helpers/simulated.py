@@ -2,7 +2,7 @@
 
 import math
 
-from vlam_ros.simulation import Arrival, ObjectSpec, RampSpec, RoomSpec, SceneSpec, Simulator
+from vlam_ros.lab.simulation import Arrival, ObjectSpec, RampSpec, RoomSpec, SceneSpec, Simulator
 from vlam_ros.types import VelocityCommand
 
 SECOND = 1_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vlam_ros.learning.recipe import ModelRecipe
+from vlam_ros.lab.training.recipe import ModelRecipe
 
 
 def shrunk(model: ModelRecipe) -> ModelRecipe:

@@ -19,7 +19,7 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from vlam_ros.models import Calibration
+from vlam_ros.perception.clipseg import Calibration
 
 SIZE = 160
 VOCABULARY = 2 + 2 * 256

@@ -8,9 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from vlam_ros.configuration import CameraSettings, FusionNodeSettings, SimulatorSettings
-from vlam_ros.resources import resource_path
-from vlam_ros.simulation.imu import ImuSpec
-from vlam_ros.simulation.robot_mjcf import (
+from vlam_ros.lab.simulation.imu import ImuSpec
+from vlam_ros.lab.simulation.robot_mjcf import (
     ARM,
     MAST_X,
     PRESS,
@@ -20,10 +19,11 @@ from vlam_ros.simulation.robot_mjcf import (
     WHEEL_RADIUS,
     robot_xml,
 )
-from vlam_ros.simulation.room import RampSpec
-from vlam_ros.simulation.scene import COLOURS, HELD_OUT_PAIRS, CameraSpec
-from vlam_ros.simulation.simulator import JOINT_RATE, ODOMETRY_RATE
-from vlam_ros.simulation.spinning import ROBOT_LIDAR
+from vlam_ros.lab.simulation.room import RampSpec
+from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, CameraSpec
+from vlam_ros.lab.simulation.simulator import JOINT_RATE, ODOMETRY_RATE
+from vlam_ros.lab.simulation.spinning import ROBOT_LIDAR
+from vlam_ros.resources import resource_path
 
 FILES = ("robot", "world")
 SYSTEMS = {  # of gz-sim 8, Harmonic

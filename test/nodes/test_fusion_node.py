@@ -15,13 +15,12 @@ from node_world import stamp_of
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image, LaserScan
 
-from vlam_ros.messages.fused import (
+from vlam_ros.ros.fused import (
     attitude_from_message,
     floor_from_message,
     obstacles_from_message,
 )
-from vlam_ros.messages.images import depth_from_message
-from vlam_ros.ros.images import depth_to_message
+from vlam_ros.ros.images import depth_from_message, depth_to_message
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import Attitude, DepthImage
 

@@ -25,8 +25,8 @@ from std_msgs.msg import Bool
 from visualization_msgs.msg import MarkerArray
 
 import vlam_ros.msg
-from vlam_ros.messages.decision_inputs import inputs_from_message
 from vlam_ros.ros import decider, qos
+from vlam_ros.ros.decision_inputs import inputs_from_message
 from vlam_ros.types import (
     Camera,
     Decision,

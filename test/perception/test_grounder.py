@@ -9,10 +9,10 @@ import torch
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 from transformers import CLIPModel
 
-from vlam_ros.evaluation.speed.subjects import full_size
-from vlam_ros.models import Checkpoint, load_checkpoint, load_clip
-from vlam_ros.models.loader import EMBEDDED
+from vlam_ros.lab.evaluation.speed.subjects import full_size
 from vlam_ros.perception import Grounder, preprocess, texts
+from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint, load_clip
+from vlam_ros.perception.clipseg.loader import EMBEDDED
 from vlam_ros.types import Uint8Array
 
 Picture = Callable[..., Uint8Array]

@@ -6,8 +6,8 @@ import torch
 from transformers import CLIPImageProcessor, ViTImageProcessor
 
 from vlam_ros.errors import ImageError
-from vlam_ros.models import Preprocessing
 from vlam_ros.perception import preprocess
+from vlam_ros.perception.clipseg import Preprocessing
 from vlam_ros.perception.preprocess import resized
 from vlam_ros.types import Uint8Array
 

@@ -15,9 +15,8 @@ from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
 from vlam_ros.configuration import CameraSettings, FusionNodeSettings
 from vlam_ros.errors import ImageError, SensorError
-from vlam_ros.messages.camera_info import CameraSource, camera_from_message
-from vlam_ros.messages.mount import Mount
-from vlam_ros.ros.mount import Transforms
+from vlam_ros.ros.camera_info import CameraSource, camera_from_message
+from vlam_ros.ros.mount import Mount, Transforms
 from vlam_ros.types import optical_rotation
 
 AHEAD = Mount(optical_rotation(0.2, 0.1), np.array([0.1, 0.0, 0.6]))

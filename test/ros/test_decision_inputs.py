@@ -1,7 +1,6 @@
 import pytest
 
-from vlam_ros.messages.decision_inputs import inputs_from_message
-from vlam_ros.ros.decision_inputs import inputs_to_message
+from vlam_ros.ros.decision_inputs import inputs_from_message, inputs_to_message
 from vlam_ros.types import DecisionInputs, InstructionRequest, SensorInput
 
 SENSORS = (

@@ -13,8 +13,13 @@ from visualization_msgs.msg import Marker
 import vlam_ros.msg
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ActionError
-from vlam_ros.messages.decisions import chunk_from_message
-from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, markers, scene_to_message
+from vlam_ros.ros.decisions import (
+    chunk_from_message,
+    chunk_to_message,
+    hold_chunk,
+    scene_to_message,
+)
+from vlam_ros.ros.markers import markers
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,

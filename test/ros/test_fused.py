@@ -11,14 +11,15 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 
 from vlam_ros.errors import SensorError
-from vlam_ros.messages.fused import (
+from vlam_ros.ros.fused import (
     attitude_from_message,
+    attitude_to_message,
     floor_from_message,
+    floor_to_message,
     obstacles_from_message,
+    obstacles_to_message,
 )
-from vlam_ros.messages.rotations import rotation_matrix
-from vlam_ros.ros.fused import attitude_to_message, floor_to_message, obstacles_to_message
-from vlam_ros.ros.rotations import quaternion_from_angles
+from vlam_ros.ros.rotations import quaternion_from_angles, rotation_matrix
 from vlam_ros.types import Attitude, FloorPlane, Obstacles
 
 STAMP = 1_700_000_000_000_000_042

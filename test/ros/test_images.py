@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlam_ros.errors import ImageError
-from vlam_ros.messages.images import depth_from_message, image_from_message
-from vlam_ros.ros.images import depth_to_message, image_to_message
+from vlam_ros.ros.images import (
+    depth_from_message,
+    depth_to_message,
+    image_from_message,
+    image_to_message,
+)
 from vlam_ros.types import DepthImage
 
 RED, BLUE = (200, 10, 30), (5, 60, 250)

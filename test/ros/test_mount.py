@@ -14,9 +14,8 @@ from rclpy.time import Time
 
 from vlam_ros.configuration import CameraSettings, FusionNodeSettings, ImuSettings, LidarSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.messages.mount import MountSource, Place, mount_from_settings
-from vlam_ros.messages.mount import mount_from_transform as from_transform
-from vlam_ros.ros.mount import Transforms
+from vlam_ros.ros.mount import MountSource, Place, Transforms, mount_from_settings
+from vlam_ros.ros.mount import mount_from_transform as from_transform
 
 RIGHT, DOWN, FORWARD = np.eye(3)
 SECOND = 10**9

@@ -94,7 +94,7 @@ def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
 def test_the_parameter_file_counts_in_a_namespace(tmp_path: Path) -> None:
     file = tmp_path / "robot.yaml"
     file.write_text("/**/vlam_node: {ros__parameters: {camera: {height: 77.0}}}\n")
-    command = node_command("vlam_node", file, namespace="robot1/")
+    command = node_command("vlam_ros.nodes.vlam_node", file, namespace="robot1/")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
     with console.status("importing the models' libraries") as status:
         from vlam_ros.cli.files import write_chunk, write_picture
         from vlam_ros.cli.show import show_decision
-        from vlam_ros.drawing import draw_overlay
         from vlam_ros.pipeline import Pipeline
         from vlam_ros.types import InstructionRequest, Observation
+        from vlam_ros.visualization import draw_overlay
 
         status.update("loading the model")
         pipeline = Pipeline.from_settings(settings)

@@ -10,8 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from vlam_ros.cli import (
-    ask,
+from vlam_ros.cli import ask, up
+from vlam_ros.errors import VlamError
+from vlam_ros.lab.cli import (
     bench,
     calibrate,
     data,
@@ -22,10 +23,8 @@ from vlam_ros.cli import (
     record,
     replay,
     train,
-    up,
 )
-from vlam_ros.errors import VlamError
-from vlam_ros.processor import wait_without_spinning
+from vlam_ros.threads import wait_without_spinning
 
 EXPECTED_ERROR = 2
 INTERRUPTED = 130

@@ -19,9 +19,6 @@ from std_msgs.msg import String
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
-from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.messages.waiting import DEPTH_MARGIN, LOOK_PERIOD
-from vlam_ros.processor import wait_without_spinning
 from vlam_ros.ros import qos
 from vlam_ros.ros.decider import Answer, Decider, DecisionMaker, describe
 from vlam_ros.ros.inputs import SensorInputs
@@ -33,6 +30,9 @@ from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.pictures import PictureInputs
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.synchroniser import DEPTH_MARGIN, LOOK_PERIOD
+from vlam_ros.threads import wait_without_spinning
 from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
 
 

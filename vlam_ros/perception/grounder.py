@@ -21,7 +21,13 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from vlam_ros.models import Activations, Calibration, Checkpoint, load_checkpoint, load_clip
+from vlam_ros.perception.clipseg import (
+    Activations,
+    Calibration,
+    Checkpoint,
+    load_checkpoint,
+    load_clip,
+)
 from vlam_ros.perception.preprocess import preprocess
 from vlam_ros.perception.texts import TextEmbeddings
 from vlam_ros.types import Uint8Array
@@ -79,7 +85,7 @@ class Grounder:
     ) -> Grounder:
         """Load a CLIPSeg checkpoint, and a separate CLIP, always run by PyTorch, if one is named.
 
-        Arguments and errors are those of `vlam_ros.models.load_checkpoint`.
+        Arguments and errors are those of `vlam_ros.perception.clipseg.load_checkpoint`.
         """
         checkpoint = load_checkpoint(name_or_path, device, dtype, backend, compiled, adapter)
         if not clip:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from vlam_ros.errors import ImageError
-from vlam_ros.models import Preprocessing
+from vlam_ros.perception.clipseg import Preprocessing
 from vlam_ros.types import Uint8Array
 
 CPU = torch.device("cpu")

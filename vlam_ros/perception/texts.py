@@ -9,8 +9,8 @@ from threading import Lock
 import torch
 from torch.nn import functional
 
-from vlam_ros.models import Checkpoint
-from vlam_ros.models.clipseg import tokenized
+from vlam_ros.perception.clipseg import Checkpoint
+from vlam_ros.perception.clipseg.model import tokenized
 
 TEXT_CACHE = 1024
 """Text embeddings kept; an instruction with its competitors needs some dozens."""

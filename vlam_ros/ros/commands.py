@@ -11,7 +11,7 @@ from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Path
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from vlam_ros.messages.mount import BASE_FRAME
+from vlam_ros.ros.mount import BASE_FRAME
 from vlam_ros.ros.stamps import duration_message, time_message
 from vlam_ros.types import VelocityCommand
 

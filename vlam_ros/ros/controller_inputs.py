@@ -17,13 +17,12 @@ import vlam_ros.msg
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control import Controller
 from vlam_ros.errors import VlamError
-from vlam_ros.messages.clouds import sweep_from_cloud, sweep_from_scan
-from vlam_ros.messages.decisions import chunk_from_message
-from vlam_ros.messages.mount import ODOM_FRAME, MountSource
-from vlam_ros.messages.robot import joints_from_message, odometry_from_message
-from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.ros import qos
-from vlam_ros.ros.mount import Transforms
+from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
+from vlam_ros.ros.decisions import chunk_from_message
+from vlam_ros.ros.mount import ODOM_FRAME, MountSource, Transforms
+from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import LidarSweep
 
 

@@ -13,11 +13,10 @@ from typing import Protocol
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlam_ros.configuration import Settings
-from vlam_ros.drawing import draw_overlay
 from vlam_ros.errors import ImageError
-from vlam_ros.messages.images import image_from_message
-from vlam_ros.messages.sensors import Sensors
-from vlam_ros.messages.stamps import nanoseconds
+from vlam_ros.ros.images import image_from_message
+from vlam_ros.ros.observation import Sensors
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import (
     Decision,
     DecisionInputs,
@@ -28,6 +27,7 @@ from vlam_ros.types import (
     Verdict,
     decision_maker,
 )
+from vlam_ros.visualization import draw_overlay
 
 
 class Models(Protocol):

@@ -1,30 +1,107 @@
-"""Decisions as messages: action chunk, scene and markers."""
+"""Action chunks and scenes, as messages and from them."""
 
 from __future__ import annotations
 
-import numpy as np
-from geometry_msgs.msg import Point
-from std_msgs.msg import ColorRGBA
-from visualization_msgs.msg import Marker, MarkerArray
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import vlam_ros.msg
+import numpy as np
+
 from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ActionSettings
-from vlam_ros.messages.mount import BASE_FRAME
-from vlam_ros.ros.stamps import duration_message, time_message
+from vlam_ros.ros.mount import BASE_FRAME
+from vlam_ros.ros.stamps import duration_message, nanoseconds, time_message
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,
     Decision,
     InstructionRequest,
+    Outcome,
     Plan,
+    PositionSource,
+    Reason,
+    Scene,
     SceneObject,
+    SkillStep,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    import vlam_ros.msg
+
+TARGET, DESTINATION = 1, 2
+"""Roles of a SceneObject message."""
+NO_MASK = np.zeros((0, 0), np.bool_)
+"""In place of the masks, which messages do not carry."""
+
+
+def chunk_from_message(message: vlam_ros.msg.ActionChunk) -> ActionChunk:
+    """A received chunk, checked.
+
+    Raises:
+        ActionError: the space is none, there are no rows, or their timing is wrong.
+        ValueError: outcome or reason are no known ones, or contradict each other.
+    """
+    tokens = [(t.cmd, t.x, t.y, t.z, t.theta) for t in message.tokens]
+    return ActionChunk(
+        stamp=nanoseconds(message.header.stamp),
+        frame_id=message.header.frame_id,
+        space=ActionSpace.of(
+            message.space.commands, message.space.low, message.space.high, message.space.bins
+        ),
+        tokens=np.array(tokens, np.uint16).reshape(-1, 5),
+        start_offset=nanoseconds(message.start_offset),
+        step=nanoseconds(message.step),
+        request=InstructionRequest(message.instruction, message.epoch, message.sequence),
+        skill=message.skill,
+        trace=message.trace,
+        verdict=Verdict(
+            outcome=Outcome(message.outcome),
+            reason=Reason(message.reason),
+            message=message.message,
+            confidence=message.confidence,
+        ),
+    )
+
+
+def scene_from_message(message: vlam_ros.msg.Scene) -> Scene:
+    """The scene, its objects with NO_MASK: messages do not carry masks."""
+    objects = [_object(thing) for thing in message.objects]
+    return Scene(nanoseconds(message.header.stamp), tuple(objects))
+
+
+def plan_from_message(message: vlam_ros.msg.Scene, chunk: ActionChunk) -> Plan:
+    """The plan as far as messages tell: its trace, and one step with the objects of all steps."""
+    role = {thing.role: _object(thing) for thing in message.objects}
+    step = SkillStep(chunk.skill, role.get(TARGET), role.get(DESTINATION))
+    return Plan((step,), trace=chunk.trace)
+
+
+def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
+    x0, y0, x1, y1 = map(int, message.box)
+    found = SceneObject(
+        phrase=message.phrase,
+        box=(x0, y0, x1, y1),
+        mask=NO_MASK,
+        score=message.score,
+        mask_score=message.mask_score,
+        margin=message.margin,
+        looked_twice=message.looked_twice,
+        spread=message.spread,
+        size=message.size,
+        source=PositionSource(message.position_source),
+    )
+    place = message.position
+    if math.isnan(place.x):
+        return found
+    return replace(found, position=(place.x, place.y, place.z))
 
 
 def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
     """The chunk as a message; nothing is lost but double precision of the confidence."""
+    import vlam_ros.msg
+
     message = vlam_ros.msg.ActionChunk(
         space=vlam_ros.msg.ActionSpace(
             commands=list(chunk.space.commands),
@@ -69,14 +146,22 @@ def hold_chunk(
 
 def scene_to_message(decision: Decision) -> vlam_ros.msg.Scene:
     """The objects that perception found, with their roles in what is still to be done."""
+    import vlam_ros.msg
+
     message = vlam_ros.msg.Scene()
     message.header.stamp = time_message(decision.scene.stamp)
     message.header.frame_id = decision.chunk.frame_id
-    message.objects = [_object_message(o, _role(o, decision.plan)) for o in decision.scene.objects]
+    message.objects = [
+        _object_message(o, role_of(o, decision.plan)) for o in decision.scene.objects
+    ]
     return message
 
 
 def _object_message(thing: SceneObject, role: int) -> vlam_ros.msg.SceneObject:
+    from geometry_msgs.msg import Point
+
+    import vlam_ros.msg
+
     nowhere = (float("nan"),) * 3
     x, y, z = map(float, thing.position or nowhere)
     return vlam_ros.msg.SceneObject(
@@ -94,42 +179,12 @@ def _object_message(thing: SceneObject, role: int) -> vlam_ros.msg.SceneObject:
     )
 
 
-def _role(thing: SceneObject, plan: Plan) -> int:
+def role_of(thing: SceneObject, plan: Plan) -> int:
+    """TARGET, DESTINATION or OTHER: what an object is to what is still to be done."""
+    import vlam_ros.msg
+
     if thing.same_piece(plan.target):
         return int(vlam_ros.msg.SceneObject.TARGET)
     if thing.same_piece(plan.destination):
         return int(vlam_ros.msg.SceneObject.DESTINATION)
     return int(vlam_ros.msg.SceneObject.OTHER)
-
-
-_COLOURS = {
-    vlam_ros.msg.SceneObject.TARGET: ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.8),
-    vlam_ros.msg.SceneObject.DESTINATION: ColorRGBA(r=0.1, g=0.4, b=0.9, a=0.8),
-    vlam_ros.msg.SceneObject.OTHER: ColorRGBA(r=0.6, g=0.6, b=0.6, a=0.5),
-}
-
-
-def markers(decision: Decision) -> MarkerArray:
-    """For RViz: a ball and a label for each object with a position, in place of the last ones."""
-    found = [Marker(action=Marker.DELETEALL)]
-    for number, thing in enumerate(o for o in decision.scene.objects if o.position is not None):
-        diameter = float(thing.size) if np.isfinite(thing.size) else 0.05
-        ball = _marker(decision, thing, number, Marker.SPHERE)
-        ball.scale.x = ball.scale.y = ball.scale.z = diameter
-        label = _marker(decision, thing, number, Marker.TEXT_VIEW_FACING)
-        label.ns, label.text = "labels", f"{thing.phrase} {thing.score:.2f}"
-        label.pose.position.z += diameter
-        label.scale.z = 0.08
-        found += [ball, label]
-    return MarkerArray(markers=found)
-
-
-def _marker(decision: Decision, thing: SceneObject, number: int, kind: int) -> Marker:
-    marker = Marker(ns="objects", id=number, type=kind, action=Marker.ADD)
-    marker.header.frame_id = decision.chunk.frame_id
-    marker.header.stamp = time_message(decision.scene.stamp)
-    x, y, z = map(float, thing.position or (0.0, 0.0, 0.0))
-    marker.pose.position = Point(x=x, y=y, z=z)
-    marker.pose.orientation.w = 1.0
-    marker.color = _COLOURS[_role(thing, decision.plan)]
-    return marker

@@ -14,16 +14,15 @@ from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError, VlamError
 from vlam_ros.fusion import SensorFusion
-from vlam_ros.messages.clouds import sweep_from_cloud, sweep_from_scan
-from vlam_ros.messages.images import depth_from_message
-from vlam_ros.messages.imu import imu_from_message
-from vlam_ros.messages.mount import MountSource, same_frame
-from vlam_ros.messages.robot import odometry_from_message
-from vlam_ros.messages.stamps import nanoseconds
 from vlam_ros.ros import qos
 from vlam_ros.ros.announced import AnnouncedPictures, Picture
-from vlam_ros.ros.mount import Transforms
+from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
+from vlam_ros.ros.images import depth_from_message
+from vlam_ros.ros.imu import imu_from_message
+from vlam_ros.ros.mount import MountSource, Transforms, same_frame
 from vlam_ros.ros.reporter import SensorReporter
+from vlam_ros.ros.robot_state import odometry_from_message
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import LidarSweep
 
 # The sensors' names in diagnostics, and in SensorFusion, which does not know the last one.

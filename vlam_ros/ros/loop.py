@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from vlam_ros.messages.stamps import nanoseconds
-from vlam_ros.messages.waiting import Pictures
 from vlam_ros.ros.decider import Answer, Job
 from vlam_ros.ros.mailbox import Worker
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.synchroniser import Pictures
 from vlam_ros.types import InstructionRequest
 
 Picture: TypeAlias = Image | CompressedImage

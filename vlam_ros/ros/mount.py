@@ -1,4 +1,4 @@
-"""What tf2 knows of where the sensors sit, and of how the robot moved.
+"""Where the sensors sit on the robot: from what tells transforms (tf2, a bag), else from settings.
 
 tf2_ros is not on PyPI; a robot without it describes its sensors in `camera.*`, `lidar.*` and
 `imu.*` of the parameters.
@@ -9,18 +9,104 @@ from __future__ import annotations
 import importlib
 import math
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rclpy.node import Node
-from rclpy.time import Time
+import numpy as np
 
-from vlam_ros.messages.mount import (
-    BASE_FRAME,
-    ODOM_FRAME,
-    Mount,
-    mount_from_transform,
-)
-from vlam_ros.types import Odometry
+from vlam_ros.configuration import CameraSettings, ImuSettings, LidarSettings
+from vlam_ros.errors import SensorError
+from vlam_ros.ros.rotations import rotation_from_angles, rotation_matrix
+from vlam_ros.types import FloatArray, Odometry, optical_rotation
+
+if TYPE_CHECKING:
+    from geometry_msgs.msg import TransformStamped
+    from rclpy.node import Node
+
+BASE_FRAME, ODOM_FRAME = "base_link", "odom"
+
+Place = CameraSettings | LidarSettings | ImuSettings
+_GROUPS = {CameraSettings: "camera", LidarSettings: "lidar", ImuSettings: "imu"}
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Pose of a sensor: `rotation` float64[3,3] turns vectors of its frame into `base_link`,
+    `position` float64[3] is its origin in `base_link`, metres.
+    """
+
+    rotation: FloatArray
+    position: FloatArray
+
+
+def mount_from_settings(settings: Place) -> Mount:
+    """A camera's optical axis is turned left by `yaw` and down by `tilt`; the frames of the others
+    are turned by `roll`, `pitch` and `yaw`, as in URDF. Where the IMU is does not matter.
+    """
+    if isinstance(settings, CameraSettings):
+        position = np.array([settings.x, settings.y, settings.height])
+        return Mount(optical_rotation(settings.tilt, settings.yaw), position)
+    rotation = rotation_from_angles(settings.roll, settings.pitch, settings.yaw)
+    if isinstance(settings, ImuSettings):
+        return Mount(rotation, np.zeros(3))
+    return Mount(rotation, np.array([settings.x, settings.y, settings.z]))
+
+
+def mount_from_transform(message: TransformStamped) -> Mount:
+    """The mount that a transform from the sensor's frame into `base_link` describes."""
+    t = message.transform.translation
+    return Mount(rotation_matrix(message.transform.rotation), np.array([t.x, t.y, t.z]))
+
+
+def same_frame(one: str, other: str) -> bool:
+    """Whether two frames have the same name, with or without the prefix of a robot."""
+    return one.rpartition("/")[2] == other.rpartition("/")[2]
+
+
+class TransformSource(Protocol):
+    """What knows transforms: tf2, or what a bag recorded of it."""
+
+    @property
+    def source(self) -> str:
+        """For people: what was asked."""
+
+    def mount(self, frame_id: str, stamp: int) -> Mount | None:
+        """The transform of a frame into `base_link` at a stamp (ns), or else the latest.
+
+        Raises:
+            SensorError: the transform is not filled in.
+        """
+
+    def odometry(self, span: tuple[int, int]) -> list[Odometry]:
+        """How `base_link` moved in `odom` from one stamp (ns) to another, as odometry at both."""
+
+
+class MountSource:
+    """Tells where one sensor sits, by the frame of its messages."""
+
+    def __init__(self, transforms: TransformSource, settings: Place) -> None:
+        self._transforms = transforms
+        self._settings = settings
+        self._default = mount_from_settings(settings)
+
+    def mount(self, frame_id: str, stamp: int) -> Mount:
+        """What tf2 knows of `frame_id` at `stamp` (ns), else the mount of the settings.
+
+        Raises:
+            SensorError: tf2 does not know the frame, and the settings are for another one.
+        """
+        found = self._transforms.mount(frame_id, stamp)
+        if found is not None:
+            return found
+        expected = self._settings.frame_id
+        if expected and not same_frame(expected, frame_id):
+            parameter = f"{_GROUPS[type(self._settings)]}.frame_id"
+            raise SensorError(
+                f"frame {frame_id!r} came, the mount in the parameters is that of {expected!r}: "
+                f"set {parameter} (empty: any frame), or publish where {frame_id!r} is on "
+                f"{self._transforms.source}"
+            )
+        return self._default
 
 
 class Transforms:
@@ -50,6 +136,8 @@ class Transforms:
         """
         if self._tf2 is None:
             return None
+        from rclpy.time import Time
+
         frame = frame_id.lstrip("/")
         prefix = frame.rpartition("/")[0]
         bases = [f"{prefix}/{BASE_FRAME}", BASE_FRAME] if prefix else [BASE_FRAME]
@@ -82,6 +170,8 @@ class Transforms:
         """x, y and yaw of `base_link` in `odom` at a stamp."""
         if self._tf2 is None:
             return None
+        from rclpy.time import Time
+
         with suppress(self._tf2.TransformException):
             found = self._buffer.lookup_transform(ODOM_FRAME, BASE_FRAME, Time(nanoseconds=stamp))
             mount = mount_from_transform(found)

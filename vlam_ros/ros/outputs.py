@@ -11,8 +11,9 @@ import vlam_ros.msg
 from vlam_ros.configuration import ActionSettings
 from vlam_ros.ros import qos
 from vlam_ros.ros.decision_inputs import inputs_to_message
-from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, markers, scene_to_message
+from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, scene_to_message
 from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.markers import markers
 from vlam_ros.types import (
     ActionChunk,
     Decision,

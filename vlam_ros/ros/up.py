@@ -21,7 +21,7 @@ from vlam_ros.resources import resource_path
 from vlam_ros.ros.dds import with_profile
 
 NODES = ("vlam_node", "fusion_node", "controller_node")
-"""The nodes of a robot."""
+"""The nodes of a robot, each a module of `vlam_ros.nodes`."""
 _PATIENCE = 5.0  # s from one signal to the next stronger one
 
 
@@ -43,12 +43,14 @@ def up(params_file: Path | None = None, namespace: str = "") -> int:
     if not file.is_file():
         raise ConfigurationError(f"parameter file {file} does not exist")
     os.environ.update(with_profile(os.environ))  # the nodes inherit it
-    return run_together({name: node_command(name, file, namespace) for name in NODES})
+    return run_together(
+        {name: node_command(f"vlam_ros.nodes.{name}", file, namespace) for name in NODES}
+    )
 
 
-def node_command(name: str, params_file: Path, namespace: str) -> list[str]:
-    """The command line of one node of this package, with this interpreter."""
-    command = [sys.executable, "-m", f"vlam_ros.nodes.{name}", "--ros-args"]
+def node_command(module: str, params_file: Path, namespace: str) -> list[str]:
+    """The command line of the node in a module, with this interpreter."""
+    command = [sys.executable, "-m", module, "--ros-args"]
     command += ["--params-file", str(params_file)]
     if namespace:
         command += ["--remap", f"__ns:=/{namespace.strip('/')}"]

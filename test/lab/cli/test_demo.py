@@ -1,0 +1,351 @@
+"""`vlam demo`: its scene and its judgement, the node's process, and the whole without a model."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from policy_world import CALIBRATION, ToldPerceiver, WordClip, policy, settings
+from tiny_clipseg import save_tiny_checkpoint
+from told_decisions import DONE, decision
+
+from vlam_ros.actions import chunk_from_dict
+from vlam_ros.errors import ConfigurationError, VlamError
+from vlam_ros.lab.demo.scene import SCENE, TASKS, TOLERANCE, Task, judge
+from vlam_ros.lab.demo.task import INSTRUCTION, Timeline, complaints, errand
+from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
+from vlam_ros.lab.live.client import Answer
+from vlam_ros.lab.live.mission import Decided
+from vlam_ros.lab.live.node_process import node_process
+from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
+from vlam_ros.pipeline import Pipeline
+from vlam_ros.types import (
+    InstructionRequest,
+    Observation,
+    Obstacles,
+    Outcome,
+    PositionSource,
+    Reason,
+    SceneObject,
+)
+
+PATIENCE = 240.0
+STANDOFF = settings().policy.standoff
+
+
+def test_the_scene_holds_trained_pairs_far_enough_apart_to_be_told_from_each_other() -> None:
+    pairs = [(o.colour, o.shape) for o in SCENE.objects]
+    assert len(set(pairs)) == len(pairs) == 5
+    assert not HELD_OUT_PAIRS & set(pairs)
+    for one, other in itertools.combinations(SCENE.objects, 2):
+        assert math.dist(one.position[:2], other.position[:2]) > 2 * TOLERANCE
+
+
+def test_the_camera_is_that_of_the_nodes_defaults() -> None:
+    mount = settings().camera
+    assert (SCENE.camera.x, SCENE.camera.height, SCENE.camera.tilt) == (
+        mount.x,
+        mount.height,
+        mount.tilt,
+    )
+
+
+# ------------------------------------------------------------------- judgement
+
+
+@dataclass
+class Sight:
+    """Sees the scene as the simulator does, at the resolution of the embedded model's masks."""
+
+    observation: Observation
+    objects: list[SceneObject]
+
+    def answer(self, instruction: str, objects: list[SceneObject] | None = None) -> Answer:
+        words = {*COLOURS, *SHAPES}
+        clip = WordClip(replace(CALIBRATION, vocabulary=tuple(sorted(words))))
+        fakes: Any = clip, ToldPerceiver(self.objects if objects is None else objects)
+        pipeline = Pipeline(*fakes, policy(), settings().action)
+        decision = pipeline.step(self.observation, InstructionRequest(instruction))
+        return Answer(decision.chunk, decision.scene, decision.plan, self.observation.image)
+
+
+@pytest.fixture(scope="module")
+def sight() -> Sight:
+    with World() as world:
+        world.load(SCENE)
+        rendering, camera = world.render(), world.camera
+    objects = []
+    for number, thing in enumerate(SCENE.objects, start=1):
+        whole = (rendering.labels == number).astype(np.float32)
+        mask = cv2.resize(whole, (160, 160), interpolation=cv2.INTER_AREA) > 0.5
+        rows, columns = np.nonzero(whole)
+        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        for phrase in (thing.phrase, thing.shape):
+            objects.append(
+                SceneObject(
+                    phrase=phrase,
+                    box=tuple(map(int, box)),
+                    mask=mask,
+                    score=0.9,
+                    mask_score=0.9,
+                    margin=0.5,
+                    looked_twice=True,
+                    position=thing.position,
+                    spread=0.01,
+                    size=0.15,
+                    source=PositionSource.DEPTH,
+                )
+            )
+    x, y, z = SCENE.objects[0].position
+    cup = Obstacles(0, np.array([(x - 0.03, y, z), (x - 0.02, y - 0.02, z)], np.float32))
+    return Sight(Observation(0, 0, rendering.image, camera, obstacles=cup), objects)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda t: t.instruction)
+def test_who_sees_rightly_answers_rightly(sight: Sight, task: Task) -> None:
+    assert judge(task, sight.answer(task.instruction), STANDOFF) == []
+
+
+def test_there_is_each_kind_of_task() -> None:
+    assert TASKS[0].name == ""
+    assert {t.skill for t in TASKS} == {"go_to", "pick_up", "stop"}
+    refused = {t.name for t in TASKS if t.reason is Reason.TARGET_NOT_FOUND}
+    assert refused == {"refused", "unknown"}
+
+
+@pytest.mark.parametrize("task", [t for t in TASKS if t.target], ids=lambda t: t.instruction)
+def test_acting_on_any_other_object_is_wrong(sight: Sight, task: Task) -> None:
+    others = {o.phrase for o in SCENE.objects} - {task.target}
+    complaints = [
+        judge(replace(task, target=other), sight.answer(task.instruction), STANDOFF)
+        for other in others
+    ]
+    assert all(len(c) == 1 and c[0].startswith("acts on (") for c in complaints)
+    assert len(complaints) == 4
+
+
+def test_a_target_that_is_placed_by_the_floor_is_wrong(sight: Sight) -> None:
+    guessed = [replace(o, source=PositionSource.GROUND_PLANE) for o in sight.objects]
+    for task in (t for t in TASKS if t.target):
+        complaints = judge(task, sight.answer(task.instruction, guessed), STANDOFF)
+        assert complaints == [f"does not place the {task.target} by measured depth"]
+
+
+def test_a_destination_that_is_not_seen_or_elsewhere_is_wrong(sight: Sight) -> None:
+    put = next(t for t in TASKS if t.destination)
+    answer = sight.answer(put.instruction)
+    unseen = replace(answer, scene=replace(answer.scene, objects=()))
+    assert judge(put, unseen, STANDOFF) == ["does not know where the blue plate is"]
+    (plate,) = answer.scene.objects[-1:]
+    assert plate.phrase == "blue plate"
+    assert plate.position is not None
+    x, y, z = plate.position
+    away = replace(plate, position=(x, y - 0.3, z))
+    elsewhere = replace(answer, scene=replace(answer.scene, objects=(away,)))
+    (wrong,) = judge(put, elsewhere, STANDOFF)
+    assert wrong.startswith("places the blue plate 0.")
+
+
+def test_doing_what_must_be_refused_is_wrong_and_so_is_the_reverse(sight: Sight) -> None:
+    refused = next(t for t in TASKS if t.name == "refused")
+    done = sight.answer("pick up the red cup")
+    assert judge(refused, done, STANDOFF) == ["expected HOLD TARGET_NOT_FOUND"]
+    for task in (t for t in TASKS if t.target):
+        blind = sight.answer(task.instruction, objects=[])
+        assert judge(task, blind, STANDOFF) == [f"expected EXECUTE {task.skill}"]
+
+
+def test_refusing_for_another_reason_is_wrong(sight: Sight) -> None:
+    refused = next(t for t in TASKS if t.name == "refused")
+    assert judge(refused, sight.answer("juggle the red cup"), STANDOFF)
+
+
+# ------------------------------------------------------------------- isolation and process
+
+
+def test_the_nodes_process_ends_with_the_context_even_if_it_does_not_want_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deaf = "import os, signal; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True)"
+    run_instead(monkeypatch, f"{deaf}; signal.pause()")
+    monkeypatch.setattr("vlam_ros.lab.live.node_process.END_PATIENCE", 0.1)
+    log = tmp_path / "new" / "node.log"
+    before = signal.getsignal(signal.SIGTERM)
+
+    def fail_when_it_runs() -> None:
+        with node_process("vlam_node", {}, log) as check:
+            while not log.read_text().strip():
+                check()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_when_it_runs()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text()), 0)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_node_that_ends_by_itself_is_an_error_with_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_instead(monkeypatch, "raise SystemExit('no such thing')")
+
+    def wait_for_its_end() -> None:
+        with node_process("vlam_node", {}, tmp_path / "node.log") as check:
+            while True:
+                check()
+
+    with pytest.raises(VlamError, match="ended with code 1: no such thing; all of it is in"):
+        wait_for_its_end()
+
+
+def test_sigterm_ends_the_context_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run_instead(monkeypatch, "import signal; signal.pause()")
+    with pytest.raises(SystemExit) as ended, node_process("vlam_node", {}, tmp_path / "node.log"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 128 + signal.SIGTERM
+
+
+def test_parameters_are_handed_over_as_ros_reads_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_instead(monkeypatch, "import sys; print(*sys.argv[1:]); sys.exit(3)")
+    parameters = {"camera.x": 1.0, "model.name_or_path": "a: folder"}
+
+    def wait_for_its_end() -> None:
+        with node_process("vlam_node", parameters, tmp_path / "node.log") as check:
+            while True:
+                check()
+
+    expected = '-p camera.x:=1.0 -p model.name_or_path:="a: folder"'
+    with pytest.raises(VlamError, match=f"code 3: {expected};"):
+        wait_for_its_end()
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo").touch()
+    with (
+        pytest.raises(ConfigurationError, match=r"cannot write .*demo/node\.log"),
+        node_process("vlam_node", {}, tmp_path / "demo" / "node.log"),
+    ):
+        pass
+
+
+def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let this be what is started as the node."""
+    monkeypatch.setattr(
+        "vlam_ros.ros.up.node_command", lambda *_, **__: [sys.executable, "-c", code]
+    )
+
+
+# ------------------------------------------------------------------- the errand
+
+FINE = EpisodeRecord(
+    "task-0", 0, "put next to", False, (), False, False, False, True, False, "", "DONE", "NONE", "",
+    seconds=20.0, path=1.3, straight=1.2,
+)  # fmt: skip
+
+
+def test_an_errand_is_wrong_if_it_is_not_done_or_not_in_truth_or_hits_something() -> None:
+    assert complaints(FINE) == []
+    held = replace(FINE, outcome="HOLD", reason="TARGET_NOT_FOUND", message="I do not see it")
+    assert complaints(held) == ["ended in HOLD TARGET_NOT_FOUND: I do not see it"]
+    beside = replace(FINE, success=False, why="still holds something")
+    assert complaints(beside) == ["the truth: still holds something"]
+    hit = replace(FINE, collisions=("chassis object0 0.31 m/s",))
+    assert complaints(hit) == ["hit something: chassis object0 0.31 m/s"]
+
+
+def test_the_errand_means_two_objects_that_are_too_far_apart_to_be_done() -> None:
+    task = errand().task
+    ball, box = (task.room.scene.objects[i or 0] for i in (task.target, task.destination))
+    assert (ball.phrase, box.phrase) == ("orange ball", "yellow box")
+    for phrase in (ball.phrase, box.phrase):
+        assert phrase in INSTRUCTION
+    assert math.dist(ball.position[:2], box.position[:2]) > 0.5
+
+
+def test_the_timeline_has_a_line_for_each_change() -> None:
+    lines: list[str] = []
+    timeline = Timeline(lambda text: lines.append(text.plain.rstrip()))
+    for seconds, made in enumerate(
+        [decision("go_to"), decision("go_to"), decision("pick_up"), decision("stop", DONE)]
+    ):
+        timeline.add(float(seconds), Decided(0, made, None, None, None))
+    assert lines == [
+        " 0.0 s  EXECUTE  step 1 of 2: go to red cup",
+        " 2.0 s  EXECUTE  step 2 of 2: pick up red cup",
+        " 3.0 s  DONE",
+    ]
+
+
+# ------------------------------------------------------------------- the whole
+
+
+@pytest.mark.timeout(1.2 * PATIENCE)
+def test_the_embedded_model_answers_all_as_it_must(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vlam_ros.cli.main", "demo", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(TASKS)} of {len(TASKS)} answers are as they must be" in done.stdout
+    shown = [line.split() for line in done.stdout.splitlines()]
+    steps = [line[4] for line in shown if line[2:4] == ["EXECUTE", "step"]]
+    assert sorted(set(steps)) == ["1", "2", "3", "4"]
+    assert any("it holds the orange ball" in line for line in done.stdout.splitlines())
+    assert "the robot did what it was told" in done.stdout
+    with Image.open(tmp_path / "film.gif") as film:
+        assert (film.format, film.width) == ("GIF", 480)
+        assert film.n_frames > 50
+    assert (tmp_path / "film.gif").stat().st_size < 4_000_000
+    assert cv2.imread(str(tmp_path / "film_strip.jpg")).shape[1] == 4 * 480
+
+
+@pytest.mark.timeout(1.2 * PATIENCE)
+def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path: Path) -> None:
+    model, out = save_tiny_checkpoint(tmp_path / "model"), tmp_path / "out"
+    command = [sys.executable, "-m", "vlam_ros.cli.main", "demo"]
+    process = subprocess.Popen(
+        [*command, "--model", str(model), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        shown, errors = process.communicate(timeout=PATIENCE)
+        # The node was of the same process group, and is gone.
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (1, "")
+    assert "0 of 5 answers are as they must be" in " ".join(shown.split())
+    assert "the robot did not do what it was told" in " ".join(shown.split())
+    assert "wrong    ended in HOLD" in shown
+    for task in TASKS:
+        assert f"“{task.instruction}”" in shown
+        folder = out / task.name
+        chunk = chunk_from_dict(json.loads((folder / "chunk.json").read_text(encoding="utf-8")))
+        assert chunk.request.text == task.instruction
+        assert chunk.verdict.outcome is Outcome.HOLD
+        for name in ("overlay", "depth"):
+            picture = cv2.imread(str(folder / f"{name}.png"))
+            assert picture.shape[1] >= 640
+            assert picture.shape[0] > 480
+        assert cv2.imread(str(folder / "top.png")) is not None
+    logs = [out / f"{node}.log" for node in ("fusion_node", "vlam_node")]
+    driving = ("fusion_node", "vlam_node", "controller_node", "simulator_node")
+    for log in [*logs, *(out / "errand" / f"{node}.log" for node in driving)]:
+        assert "Traceback" not in log.read_text(encoding="utf-8")

@@ -1,0 +1,119 @@
+"""New skills are measured on phrasings that nobody trained, against what was before."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_clipseg import save_tiny_checkpoint
+
+from vlam_ros.errors import ModelError
+from vlam_ros.lab.evaluation.skill_transfer import (
+    NEW_SKILLS,
+    Heard,
+    Seen,
+    Taught,
+    evaluate_skill_transfer,
+    hear,
+    transfer_rows,
+    with_new_skills,
+)
+from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
+from vlam_ros.lab.training.captions import vocabulary
+from vlam_ros.lab.training.paraphrases import PARTICLES, Readings, skill_phrase
+from vlam_ros.language import parse_instruction
+from vlam_ros.perception import Grounder
+from vlam_ros.policies import load_skills
+
+OLD = load_skills("skills.yaml")
+SKILLS = with_new_skills(OLD)
+HEARD = Heard(0.95, 0.2, 0.1, 0.98, 0.95, (40, 15, 568, 20), (("wipe it", "polish", "push"),))
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def phrase(pattern: str) -> str:
+    return parse_instruction(pattern.format(t="the red cup", d="the blue box")).skill_phrase
+
+
+@pytest.mark.parametrize("name", NEW_SKILLS)
+def test_a_new_skill_has_ten_prompts_and_other_phrasings_of_their_words(name: str) -> None:
+    phrasings = NEW_SKILLS[name]
+    assert len(set(phrasings.learned)) == 10
+    assert len(set(phrasings.unseen)) >= 12
+    read = {word for pattern in phrasings.learned for word in pattern.split()}
+    read |= vocabulary() | set(PARTICLES)
+    assert {word for p in phrasings.unseen for word in p.split()} <= read
+    assert all(set(pattern.split()) - read for pattern in phrasings.unread)
+    # The grammar takes all of them as they are.
+    for pattern in (*phrasings.learned, *phrasings.unseen, *phrasings.unread):
+        assert phrase(pattern) == pattern.format(t="the object", d="the destination")
+
+
+def test_new_verbs_are_new_and_none_of_the_unknown_ones() -> None:
+    verbs = [
+        {p.split()[0] for p in phrasings.learned} - {"go"} for phrasings in NEW_SKILLS.values()
+    ]
+    every = set().union(*verbs)
+    assert len(every) == sum(map(len, verbs))
+    assert every.isdisjoint(vocabulary())
+    assert every.isdisjoint(UNKNOWN_VERBS)
+
+
+def test_training_does_not_read_what_is_asked_after() -> None:
+    readings = Readings(SKILLS)
+    read = {skill_phrase(s) for step in range(40) for s in readings.batch(step).sentences}
+    unseen = {phrase(p) for phrasings in NEW_SKILLS.values() for p in phrasings.unseen}
+    assert read.isdisjoint(unseen)
+
+
+def test_prompts_alone_do_not_tell_a_new_verb_from_any_other() -> None:
+    grounder = Grounder.from_pretrained("embedded", "cpu")
+    before, listed = hear(grounder, OLD), hear(grounder, SKILLS)
+    assert before.new == 0
+    assert before.refused > 0.9
+    assert listed.refused < 0.5
+    cases = sum(len(phrasings.unseen) for phrasings in NEW_SKILLS.values())
+    assert listed.cases[0] == cases
+    some = frozenset({phrase(NEW_SKILLS["polish"].unseen[0])})
+    assert hear(grounder, SKILLS, some).cases[0] == cases - 1
+
+
+def taught(**changes: float) -> Taught:
+    heard = replace(HEARD, **changes)  # type: ignore[arg-type]
+    return Taught("lora", heard, Seen(0.7, 0.8, 0.03), 90.0, 55_296, 0.002, True)
+
+
+def test_the_worst_seed_has_to_pass_the_gates() -> None:
+    before = replace(HEARD, new=0.0, old=1.0, refused=1.0)
+
+    def passed(*runs: Taught) -> list[bool]:
+        rows = transfer_rows(runs, before, HEARD)
+        return [row.passed for row in rows if row.passed is not None]
+
+    # Exactly at the gates: 2 % of the old sentences lost, one unknown verb of twenty taken.
+    assert passed(taught(new=0.9)) == [True, True, True]
+    assert passed(taught(), taught(new=0.89)) == [False, True, True]
+    assert passed(taught(), taught(old=0.97)) == [True, False, True]
+    assert passed(taught(refused=0.9), taught()) == [True, True, False]
+
+
+def test_a_report_has_the_gates_and_a_line_for_each_method() -> None:
+    report = evaluate_skill_transfer(
+        methods=("prompt",), seeds=(0,), scenes=1, steps=1, progress=False
+    )
+    # A step teaches nothing: all unknown verbs are like the new ones.
+    assert not report.passed
+    read = json.loads(report.to_json())
+    assert read["made_with"] == {"model": "embedded", "seeds": 1, "scenes": 1, "steps": 1}
+    table = [line for line in report.to_markdown().splitlines() if "(" in line and "|" in line]
+    assert [line.split(" | ")[:2] for line in table] == [["| prompt", "512"]]
+
+
+def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> None:
+    folder = save_tiny_checkpoint(tmp_path)
+    with pytest.raises(ModelError, match=r"has no calibration.json: run `vlam calibrate"):
+        evaluate_skill_transfer(folder, progress=False)

@@ -1,0 +1,357 @@
+"""Training of the embedded model: it goes on exactly where it was stopped, each term teaches its
+parts and no others, and the checkpoint loads as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
+
+from vlam_ros.errors import ConfigurationError, LearningError
+from vlam_ros.lab.training import generative_heads
+from vlam_ros.lab.training.embedded import export, fit_embedded, train_embedded
+from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
+from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
+from vlam_ros.lab.training.fit import STATE, Log
+from vlam_ros.lab.training.fit.parts import read_state, write_state
+from vlam_ros.lab.training.generative_heads import NO_BYTE, ImageModelling
+from vlam_ros.lab.training.recipe import TERMS, Recipe, Stage, build_model, build_tokenizer
+from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
+from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import load_checkpoint
+from vlam_ros.perception.clipseg.model import encode_texts
+from vlam_ros.resources import resource_path
+
+SENTENCES = Stage("sentences", steps=2, crops=0, scenes=0, window=0, prompts=0, rate=2e-3)
+
+
+@pytest.fixture(scope="module")
+def full(recipe: Recipe) -> Recipe:
+    """All terms and all kinds of stages."""
+    weights = dict.fromkeys(TERMS, 1.0)
+    return replace(recipe, stages=(*recipe.stages, SENTENCES), loss_weights=weights)
+
+
+def losses_of(recipe: Recipe) -> EmbeddedLosses:
+    tokenizer = build_tokenizer(recipe)
+    return EmbeddedLosses(build_model(recipe, tokenizer), tokenizer, recipe.terms)
+
+
+@pytest.mark.parametrize("balance", ["weights", "uncertainty"])
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    balance: str, full: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    full = replace(full, balance=balance)
+    unbroken, fit = fit_embedded(full, data, tmp_path / "one")
+    fit.run()
+    fit_embedded(full, data, tmp_path / "two")[1].run(until=5)
+    # What one draws in between has no part in it.
+    torch.manual_seed(99)
+    resumed, fit = fit_embedded(full, data, tmp_path / "two")
+    assert fit.step == 5
+    fit.run()
+    ours = dict(resumed.named_parameters())
+    for name, value in unbroken.named_parameters():
+        torch.testing.assert_close(value, ours[name], rtol=0, atol=0)
+    one, two = (read_state(tmp_path / name / STATE)["values"] for name in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=0, atol=0)
+
+
+def test_a_run_can_begin_with_an_earlier_checkpoint(
+    full: Recipe, recipe: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    first, fit = fit_embedded(recipe, data, tmp_path / "first")
+    fit.run()
+    export(recipe, first, tmp_path / "model")
+    start = load_checkpoint(tmp_path / "model", "cpu", "float32")
+    task, fit = fit_embedded(full, data, tmp_path / "second", start)
+    ours = dict(task.model.named_parameters())
+    for name, value in first.model.named_parameters():
+        torch.testing.assert_close(value.float(), ours[name], rtol=0, atol=0)
+    fit.run(until=1)
+    with pytest.raises(LearningError, match=rf"another about, 'recipe {full.digest} from \w+' i"):
+        fit_embedded(full, data, tmp_path / "second")
+    # Heads are in no weight's shape.
+    for change, wrong in (
+        ({"text_width": 64}, r"clip.* is \[\d+, 32\], not \[\d+, 64\]"),
+        ({"text_heads": 4}, r"text_config.num_attention_heads is 2, not 4"),
+        ({"extract_layers": (0, 0)}, r"extract_layers is \[0, 1\], not \[0, 0\]"),
+    ):
+        other = replace(full, model=replace(full.model, **change))
+        with pytest.raises(LearningError, match=f"model is another model than .*: {wrong}"):
+            fit_embedded(other, data, tmp_path / "third", start)
+
+
+def test_every_part_of_the_model_learns(recipe: Recipe, data: SceneData, tmp_path: Path) -> None:
+    task, fit = fit_embedded(recipe, data, tmp_path)
+    before = {name: p.clone() for name, p in task.model.named_parameters()}
+    fit.run()
+    stuck = [n for n, p in task.model.named_parameters() if torch.equal(p, before[n])]
+    # A bias of the keys shifts all attention scores of a query alike: it cannot learn.
+    assert [n for n in stuck if "k_proj.bias" not in n] == []
+
+
+@pytest.mark.parametrize(
+    ("term", "taught"),
+    [
+        ("contrast", {"vision", "text"}),
+        ("skills", {"text"}),
+        ("masks", {"vision", "text", "decoder"}),
+        ("regions", {"vision", "text"}),
+        ("matching", {"vision", "text", "decoder"}),
+        ("image_modelling", {"vision", "image_modelling"}),
+        ("word_modelling", {"text", "word_modelling"}),
+        ("captions", {"vision", "text", "captioning"}),
+    ],
+)
+def test_a_term_teaches_its_parts_and_no_others(
+    term: str, taught: Collection[str], recipe: Recipe, data: SceneData
+) -> None:
+    own = replace(recipe, loss_weights={term: 1.0, "skills": float(term == "skills")})
+    task, source = losses_of(own), EmbeddedBatches(own, data)
+    torch.manual_seed(0)
+    for step in (0, 2):  # crops alone, then scenes as well
+        losses = task(source.batch(step))
+        assert losses
+        assert {name.removesuffix("_crops").removesuffix("_scenes") for name in losses} == {term}
+        assert set(losses) <= set(term_weights(own.loss_weights))
+        assert all(torch.isfinite(loss) for loss in losses.values())
+        torch.stack(list(losses.values())).sum().backward()
+    parts = {
+        "vision": task.model.clip.vision_model,
+        "text": task.model.clip.text_model,
+        "decoder": task.model.decoder,
+        "image_modelling": task.image_modelling,
+        "word_modelling": task.word_modelling,
+        "captioning": task.captioning,
+    }
+    moved = {name for name, part in parts.items() if part is not None and gradient(part)}
+    assert moved == set(taught)
+
+
+def gradient(part: nn.Module) -> bool:
+    return any(p.grad is not None and bool(p.grad.any()) for p in part.parameters())
+
+
+def test_a_term_of_weight_0_is_not_computed(recipe: Recipe, data: SceneData) -> None:
+    own = replace(recipe, loss_weights={"contrast": 1.0, "captions": 0.0})
+    task = losses_of(own)
+    assert task.captioning is None
+    losses = task(EmbeddedBatches(own, data).batch(2))
+    assert set(losses) == {"contrast_crops", "contrast_scenes"}
+
+
+def test_hidden_patches_cannot_be_seen(
+    recipe: Recipe, data: SceneData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generative_heads, "HIDDEN", 1.0)
+    model = build_model(recipe, build_tokenizer(recipe))
+    pictures = EmbeddedBatches(recipe, data).batch(0).crops
+    assert pictures is not None
+    ImageModelling(model)(model, pictures.images).backward()
+    embeddings = model.clip.vision_model.embeddings
+    assert not embeddings.patch_embedding.weight.grad.any()
+    assert embeddings.position_embedding.weight.grad.any()
+    # What hides them is gone afterwards.
+    assert not embeddings.patch_embedding._forward_hooks
+
+
+def test_no_text_has_the_token_that_hides_words(recipe: Recipe) -> None:
+    tokenizer = build_tokenizer(recipe)
+    hidden = tokenizer.convert_tokens_to_ids(NO_BYTE)
+    assert hidden != tokenizer.unk_token_id
+    assert tokenizer.convert_ids_to_tokens(hidden) == NO_BYTE
+    assert hidden not in tokenizer(f"{NO_BYTE} is a letter, žluťoučký 猫").input_ids
+
+
+def test_phrases_are_held_where_the_average_has_them(
+    full: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    task, fit = fit_embedded(full, data, tmp_path)
+    fit.run(until=5)
+    batch = EmbeddedBatches(full, data).batch(5)
+    assert batch.crops is batch.scenes is None
+    drifted = task(batch)["anchor"]
+    tokens = task.tokenizer(list(batch.phrases), padding=True, return_tensors="pt")
+    own, averages = dict(task.named_parameters()), fit.averages()
+    with torch.no_grad():
+        now = encode_texts(task.model, tokens.input_ids, tokens.attention_mask)
+        for name, value in own.items():
+            value.copy_(averages[name])
+        known = encode_texts(task.model, tokens.input_ids, tokens.attention_mask)
+    expected = 100 * (now - known).square().mean() / known.square().mean()
+    torch.testing.assert_close(drifted, expected, rtol=1e-3, atol=1e-4)
+    assert expected > 0
+    torch.testing.assert_close(task(batch)["anchor"], torch.tensor(0.0), rtol=0, atol=1e-6)
+
+
+def test_learned_weights_are_of_all_terms_and_logged(
+    full: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    fit_embedded(replace(full, balance="uncertainty"), data, tmp_path)[1].run()
+    records = [record for record in Log(tmp_path).records() if "loss" in record]
+    assert set(records[0]["weight"]) == set(term_weights(full.loss_weights))
+    assert set(records[0]["loss"]) == set(records[0]["weight"]) - {"anchor"} - {
+        name for name in records[0]["weight"] if name.endswith("_scenes")
+    }
+    assert set(records[-1]["loss"]) == {"skills", "word_modelling", "anchor"}
+    # Those of a term that was computed have moved.
+    assert records[-1]["weight"]["masks_crops"] != 0.5
+
+
+def test_each_stage_has_its_rate(full: Recipe, data: SceneData, tmp_path: Path) -> None:
+    rates = (1e-3, 5e-4, 2e-3)
+    stages = tuple(replace(s, rate=r) for s, r in zip(full.stages, rates, strict=True))
+    recipe = replace(full, stages=stages, loss_weights={"skills": 1.0})
+    assert [recipe.rates(step) for step in range(6)] == [1e-3, 1e-3, 5e-4, 5e-4, 2e-3, 2e-3]
+    fit_embedded(recipe, data, tmp_path)[1].run()
+    used = [record["rate"]["rate"] for record in Log(tmp_path).records()]
+    shares = [rate / recipe.rates(step) for step, rate in enumerate(used)]
+    # One cosine over all stages.
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1.0
+
+
+def test_a_state_of_another_recipe_is_refused(
+    recipe: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    fit_embedded(recipe, data, tmp_path / "a")[1].run(until=1)
+    other = replace(recipe, loss_weights={**recipe.loss_weights, "masks": 2.0})
+    with pytest.raises(LearningError, match=rf"another about, 'recipe {recipe.digest}' instead of"):
+        fit_embedded(other, data, tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    write_state(tmp_path / "b" / STATE, {"step": 3, "model": {}})  # as trainers before `Fit` did
+    with pytest.raises(LearningError, match=r"b has a run with another steps, None instead of 4"):
+        fit_embedded(recipe, data, tmp_path / "b")
+
+
+def test_the_export_is_a_checkpoint_in_float16_without_heads(
+    full: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    task, _ = fit_embedded(full, data, tmp_path / "run")
+    names = set(task.model.state_dict())
+    export(full, task, tmp_path / "model")
+    for name in ("config.json", "vocab.json", "merges.txt", "calibration.json"):
+        assert (tmp_path / "model" / name).is_file()
+    model, told = CLIPSegForImageSegmentation.from_pretrained(
+        tmp_path / "model", output_loading_info=True
+    )
+    assert not told["unexpected_keys"]
+    assert not told["missing_keys"]
+    assert set(model.state_dict()) == names
+    assert model.dtype == torch.float16
+    processor = CLIPSegProcessor.from_pretrained(tmp_path / "model")
+    picture = np.zeros((120, 160, 3), np.uint8)
+    assert processor(images=picture, return_tensors="pt").pixel_values.shape == (1, 3, 160, 160)
+    grounder = Grounder.from_pretrained(tmp_path / "model")
+    features = grounder.encode_image(picture)
+    assert grounder.segment(features, ["red cup", "box"]).shape == (2, 160, 160)
+
+
+def test_the_command_renders_trains_and_exports(recipe: Recipe, tmp_path: Path) -> None:
+    values = asdict(recipe)
+    values["model"]["extract_layers"] = list(recipe.model.extract_layers)
+    values["stages"] = list(values["stages"])
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values | {"scenes": 2}))
+    threads = torch.get_num_threads()
+    try:
+        train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads=1)
+    finally:
+        torch.set_num_threads(threads)
+    assert Grounder.from_pretrained(tmp_path / "out").calibration is not None
+    # A second call finds everything done.
+    (log,) = (tmp_path / "cache").glob("run-*/state.pt")
+    before = log.stat().st_mtime_ns
+    train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads)
+    assert log.stat().st_mtime_ns == before
+
+
+def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> None:
+    tokenizer = build_tokenizer(recipe)
+    assert tokenizer.tokenize("pick up the red cup") == [
+        f"{word}</w>" for word in "pick up the red cup".split()
+    ]
+    assert tokenizer.unk_token_id not in tokenizer("žluťoučký 猫").input_ids[1:-1]
+    assert tokenizer("cup").input_ids[0] == tokenizer.bos_token_id
+    assert tokenizer("cup").input_ids[-1] == tokenizer.eos_token_id == len(tokenizer) - 1
+
+
+def test_finished_shards_are_not_rendered_again(cache: Path) -> None:
+    shard = cache / "train-160-000000-000006.npz"
+    before = shard.stat().st_mtime_ns
+    render_split(cache, "train", 6, 160)
+    assert shard.stat().st_mtime_ns == before
+
+
+def test_a_split_that_was_never_rendered_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"train-160-000000-000010.npz: render the split first"
+    ):
+        load_split(tmp_path, "train", 10, 160)
+
+
+def test_a_recipe_with_a_misspelt_entry_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("model: {image_size: 160}\nstages: []\n")
+    with pytest.raises(ConfigurationError, match=r"recipe.yaml is not a training recipe"):
+        Recipe.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"loss_weights": {"contrst": 1.0}}, r"loss_weights are of .*captions, got \['contrst'\]"),
+        ({"loss_weights": {"contrast": 0.0}}, r"must be 0 or more, one above 0, got"),
+        ({"loss_weights": {"contrast": 1.0, "masks": -1.0}}, r"must be 0 or more"),
+        ({"balance": "pareto"}, r"balance is one of .*uncertainty.*, got 'pareto'"),
+    ],
+)
+def test_weights_of_no_term_are_refused(
+    change: dict[str, object], wrong: str, recipe: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=wrong):
+        replace(recipe, **change)
+    values = yaml.safe_load(resource_path("config/embedded.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(values | change))
+    with pytest.raises(
+        ConfigurationError, match=rf"recipe.yaml is not a training recipe: .*{wrong}"
+    ):
+        Recipe.load(path)
+
+
+def test_a_shortened_recipe_keeps_its_stages(full: Recipe) -> None:
+    shipped = Recipe.load(resource_path("config/embedded.yaml"))
+    short = shipped.shortened(860)
+    assert [stage.name for stage in short.stages] == [stage.name for stage in shipped.stages]
+    assert [stage.steps for stage in short.stages] == [80, 100, 20, 160, 300, 200]
+    assert short.warmup == 20
+    assert [stage.steps for stage in full.shortened(1).stages] == [1, 1, 1]
+    assert full.digest != full.shortened(3).digest
+
+
+def test_the_recipe_with_all_terms_goes_on_from_the_shipped_model() -> None:
+    shipped, combined = (
+        Recipe.load(resource_path(f"config/{name}.yaml"))
+        for name in ("embedded", "embedded_combined")
+    )
+    assert combined.model == shipped.model
+    assert combined.terms == set(TERMS)
+
+
+def test_the_ablation_trains_a_small_embedded_model_with_all_terms() -> None:
+    shipped, ablation = (
+        Recipe.load(resource_path(f"config/{name}.yaml")) for name in ("embedded", "ablation")
+    )
+    for name in ("image_size", "crop_size", "patch", "text_length", "vocabulary"):
+        assert getattr(ablation.model, name) == getattr(shipped.model, name)
+    assert ablation.terms == set(TERMS)

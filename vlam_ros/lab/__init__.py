@@ -1,0 +1,1 @@
+"""The laboratory: what makes and measures the robot. Nothing of the robot imports it."""

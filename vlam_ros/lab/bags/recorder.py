@@ -1,0 +1,274 @@
+"""Records topics as a bag: what was published, byte by byte, with the QoS it was offered with.
+
+Messages are fetched together, many times a second, and not one by one as an executor does, which
+takes several times the processor's time. When each came is what the middleware says.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from rosgraph_msgs.msg import Clock
+
+from vlam_ros.errors import BagError
+from vlam_ros.lab.bags import BagWriter, RecordedQos
+from vlam_ros.lab.live.clock_times import ClockTimes
+from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.replay.collected import ROLES as DECISIONS
+from vlam_ros.lab.replay.roles import FUSED
+from vlam_ros.ros.message_types import message_class
+from vlam_ros.ros.pictures import Numbers
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.topics import INPUTS, OUTPUTS
+
+NODES_OWN = (*FUSED, *DECISIONS, "replan", "simulator_node/truth")
+"""What the nodes tell each other, and what a simulator knows."""
+OF_ALL = ("/tf", "/tf_static", "/diagnostics")
+"""Topics that no namespace changes."""
+LOOK = 0.2
+"""Seconds from one look for new topics to the next."""
+FETCH = 0.02
+"""Seconds from one fetching of messages to the next."""
+ON_THEIR_WAY = 0.05
+"""Seconds that messages may be on their way at the end."""
+FOREVER = 2**62
+"""ns; what the middleware calls infinite is longer."""
+DEPTH = 1000
+"""Messages of a topic that may wait to be written."""
+EARLY_BYTES = 200_000_000
+"""Of messages that wait for the first time of /clock."""
+
+
+def topics_of(namespace: str) -> tuple[str, ...]:
+    """All that a replay of a robot in a namespace can use, and what its drivers were told."""
+    return (*in_namespace((*INPUTS, *OUTPUTS, *NODES_OWN), namespace), *OF_ALL)
+
+
+def in_namespace(topics: Iterable[str], namespace: str) -> tuple[str, ...]:
+    """The full names of topics."""
+    prefix = f"/{namespace.strip('/')}/".replace("//", "/")
+    return tuple(name if name.startswith("/") else f"{prefix}{name}" for name in topics)
+
+
+class _Message(NamedTuple):
+    topic: str
+    data: Any
+
+
+class Recorder(Session):
+    """Writes topics to a bag, each from when its publishers are there. Use as a context manager.
+
+    `counts` are the messages so far and `kinds` the types, by topic. `lost` are those that were
+    published by a topic's only publisher and did not come; `left_out` says why a topic is not
+    recorded.
+    """
+
+    def __init__(
+        self,
+        writer: BagWriter,
+        topics: Collection[str],
+        use_sim_time: bool = False,
+        tell: Watch = ignore,
+    ) -> None:
+        """Record topics with these full names into an open bag.
+
+        With `use_sim_time` a message is received at the time of /clock, and the bag ends where that
+        jumps back; what comes before there is any waits for it. `tell` hears of each topic that is
+        recorded or left out.
+        """
+        super().__init__("vlam_recorder")
+        self._writer = writer
+        self._wanted = frozenset(topics)
+        self._tell = tell
+        self._subscriptions: dict[str, Subscription] = {}
+        self._offered: dict[str, RecordedQos] = {}
+        self._numbers: defaultdict[str, Numbers] = defaultdict(Numbers)
+        self._early = 0
+        self.kinds: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        self.left_out: dict[str, str] = {}
+        self._times: ClockTimes[_Message] | None = ClockTimes() if use_sim_time else None
+        if use_sim_time:
+            profile = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self._subscriptions[_CLOCK] = self._node.create_subscription(
+                Clock, "/clock", ignore, profile
+            )
+
+    @property
+    def jumped(self) -> bool:
+        """Whether the bag is at its end because /clock jumped back."""
+        return self._times is not None and self._times.jumped
+
+    def hears(self, topic: str) -> bool:
+        """Whether nothing of a topic is missed from now on."""
+        subscription = self._subscriptions.get(topic)
+        return subscription is not None and subscription.get_publisher_count() > 0
+
+    def record(self, goes_on: Callable[[], bool]) -> None:
+        """Record as long as `goes_on` says so, which is asked several times a second, and /clock
+        does not jump back.
+
+        Raises:
+            BagError: the bag cannot be written any more, or there was no /clock.
+        """
+        look = 0.0
+        while goes_on() and not self.jumped:
+            if time.monotonic() >= look:
+                self._look()
+                look = time.monotonic() + LOOK
+            time.sleep(FETCH)
+            self._fetch()
+        time.sleep(ON_THEIR_WAY)
+        self._fetch()
+        if self._times is not None:
+            if self._early and not self._times.started:
+                raise BagError(f"nothing is recorded: {_NO_CLOCK}")
+            self._write_all(self._times.rest())
+
+    def _look(self) -> None:
+        """Subscribe to what has publishers now."""
+        for name, kinds in self._node.get_topic_names_and_types():
+            if name in self._wanted and name not in self.left_out:
+                offers = self._node.get_publishers_info_by_topic(name)
+                if offers and name not in self.kinds:
+                    self._add(name, kinds, offers)
+                elif offers:
+                    self._subscribe(name, weaker(self._offered[name], recorded_qos(offers)))
+
+    def _add(self, name: str, kinds: Sequence[str], offers: list[TopicEndpointInfo]) -> None:
+        try:
+            if len(kinds) > 1:
+                raise BagError(f"it has several types, {', '.join(kinds)}")
+            message_class(kinds[0])
+            offered = recorded_qos(offers)
+            self._writer.add(name, kinds[0], offered)
+        except BagError as error:
+            self.left_out[name] = f"{name} is left out: {error}"
+            self._tell(self.left_out[name])
+            return
+        self.kinds[name] = kinds[0]
+        self._subscribe(name, offered)
+        self._tell(f"{name} ({kinds[0]})")
+
+    def _subscribe(self, name: str, offered: RecordedQos) -> None:
+        """Listen to all publishers: one that offers less than the others must be heard, too."""
+        if self._offered.get(name) == offered:
+            return
+        if name in self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions[name])
+        self._offered[name] = offered
+        profile = QoSProfile(
+            depth=DEPTH,
+            reliability=ReliabilityPolicy.RELIABLE
+            if offered.reliable
+            else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL
+            if offered.transient_local
+            else DurabilityPolicy.VOLATILE,
+        )
+        self._subscriptions[name] = self._node.create_subscription(
+            message_class(self.kinds[name]), name, ignore, profile, raw=True
+        )
+
+    def _fetch(self) -> None:
+        """Take all messages that have come, in the order in which they did."""
+        come: list[tuple[int, _Message]] = []
+        for topic, subscription in self._subscriptions.items():
+            with subscription.handle:
+                take = partial(
+                    subscription.handle.take_message, subscription.msg_type, subscription.raw
+                )
+                for data, info in iter(take, None):
+                    publishers = subscription.get_publisher_count()
+                    self.lost[topic] += self._numbers[topic].lost_before(info, publishers)
+                    come.append((_received(info), _Message(topic, data)))
+        come.sort(key=lambda c: c[0])
+        if self._times is None:
+            self._write_all(come)
+            return
+        for received, message in come:
+            if message.topic == _CLOCK:
+                now = nanoseconds(message.data.clock)
+                self._write_all(self._times.tick(now, received))
+            else:
+                self._times.put(received, message)
+                self._early += 0 if self._times.started else len(message.data)
+        if not self._times.started and self._early > EARLY_BYTES:
+            raise BagError(f"{self._early / 1e6:.0f} MB came and wait: {_NO_CLOCK}")
+
+    def _write_all(self, messages: Iterable[tuple[int, _Message]]) -> None:
+        for now, (topic, data) in messages:
+            self._writer.write(topic, now, data)
+            self.counts[topic] += 1
+
+
+_CLOCK = "/clock, for the time"
+"""In place of a topic's name: the topic itself may be recorded besides."""
+_NO_CLOCK = "there is no /clock; without --use-sim-time the clock on the wall counts"
+
+
+def _received(info: Mapping[str, Any]) -> int:
+    """When the middleware got a message, ns on the wall; a middleware that does not say: now."""
+    return int(info.get("received_timestamp") or time.time_ns())
+
+
+def recorded_qos(offers: Sequence[TopicEndpointInfo]) -> RecordedQos:
+    """What all publishers of a topic offer, at least."""
+    profiles = [offer.qos_profile for offer in offers]
+    return RecordedQos(
+        reliable=all(p.reliability == ReliabilityPolicy.RELIABLE for p in profiles),
+        transient_local=all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles),
+        depth=max((p.depth for p in profiles), default=0) or 10,
+        deadline=_shortest(p.deadline for p in profiles),
+        lease=_shortest(p.liveliness_lease_duration for p in profiles),
+    )
+
+
+def weaker(before: RecordedQos, now: RecordedQos) -> RecordedQos:
+    """What is asked of publishers that offered one thing before and another now: never more."""
+    if (before.reliable <= now.reliable) and (before.transient_local <= now.transient_local):
+        return before
+    return RecordedQos(
+        reliable=before.reliable and now.reliable,
+        transient_local=before.transient_local and now.transient_local,
+    )
+
+
+def _shortest(durations: Iterable[Duration]) -> int | None:
+    """In ns; None if all are infinite."""
+    finite = [d.nanoseconds for d in durations if 0 < d.nanoseconds < FOREVER]
+    return min(finite, default=None)
+
+
+@contextmanager
+def recording(
+    path: Path, topics: Collection[str], use_sim_time: bool = False
+) -> Iterator[Recorder]:
+    """Record on a thread as long as the context lasts; the bag is whole then, and after an
+    exception not there.
+
+    Raises:
+        BagError: the bag cannot be written, which is told at the end of the context.
+    """
+    ended = threading.Event()
+    with BagWriter(path) as writer, Recorder(writer, topics, use_sim_time) as recorder:
+        with ThreadPoolExecutor(1) as thread:
+            done = thread.submit(recorder.record, lambda: not ended.is_set())
+            try:
+                yield recorder
+            finally:
+                ended.set()
+        done.result()

@@ -1,0 +1,272 @@
+"""Where the frames of a robot are, from tf and tf_static of a bag, as tf2 tells it live."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vlam_ros.errors import SensorError
+from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount
+from vlam_ros.ros.rotations import rotation_matrix
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.types import FloatArray, Odometry
+from vlam_ros.types.history import History
+
+WINDOW = 10_000_000_000
+"""ns; for so long a moving frame's transforms are kept, as tf2 does."""
+
+
+class Quaternion(NamedTuple):
+    """A unit quaternion."""
+
+    w: float
+    x: float
+    y: float
+    z: float
+
+
+@dataclass(frozen=True)
+class Link:
+    """The pose of a frame in its parent at a stamp (ns); `position` float64[3], m."""
+
+    stamp: int
+    parent: str
+    rotation: Quaternion
+    position: FloatArray
+
+    def mount(self) -> Mount:
+        """The same as a rotation matrix and a position."""
+        return Mount(rotation_matrix(self.rotation), self.position)
+
+    def towards(self, other: Link, stamp: int) -> Link:
+        """Between this and a later one: linear, and by the shortest turn at an even rate."""
+        if self.parent != other.parent:
+            return self
+        share = (stamp - self.stamp) / (other.stamp - self.stamp)
+        position = (1 - share) * self.position + share * other.position
+        return Link(stamp, self.parent, _slerp(self.rotation, other.rotation, share), position)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A frame above another one, the pose of that other in it, and the oldest of the newest stamps
+    (ns) of the moving links between; None if none moves.
+    """
+
+    frame: str
+    pose: Mount
+    newest: int | None
+
+
+class TransformTree:
+    """The frames of a robot as they were at the time of the bag that was added last.
+
+    A transform in tf_static holds for ever, one in tf for ten seconds. Between stamps it is
+    interpolated, beyond them it is not known. When stamps jump back, as in a bag that loops, what
+    moved is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._static: dict[str, Link] = {}
+        self._moving: dict[str, History[Link]] = {}
+        self._refused: dict[str, str] = {}
+
+    @property
+    def source(self) -> str:
+        """For people: what was asked."""
+        return "tf or tf_static, which the bag holds"
+
+    def add(self, message: Any, static: bool) -> None:
+        """Take a tf2_msgs/TFMessage. A transform that is not filled in is told of only when it is
+        asked for, and no good one of the same frame came.
+        """
+        for transform in message.transforms:
+            child = _plain(transform.child_frame_id)
+            try:
+                link = _link(transform, child)
+            except SensorError as error:
+                self._refused[child] = str(error)
+                continue
+            self._refused.pop(child, None)
+            if static:
+                self._static[child] = link
+                self._moving.pop(child, None)
+                continue
+            self._static.pop(child, None)
+            if self._moving.setdefault(child, History(WINDOW)).add(link):
+                self._moving = {child: self._moving[child]}
+
+    def mount(self, frame_id: str, stamp: int) -> Mount | None:
+        """The transform of a frame into `base_link` at a stamp (ns), or else the latest.
+
+        A frame with a prefix is looked for in the `base_link` with that prefix first.
+
+        Raises:
+            SensorError: the transform is not filled in, or the frames go round in a circle.
+        """
+        frame = _plain(frame_id)
+        prefix = frame.rpartition("/")[0]
+        bases = [f"{prefix}/{BASE_FRAME}", BASE_FRAME] if prefix else [BASE_FRAME]
+        for base in bases:
+            found = self._between(base, frame, stamp) or self._latest(base, frame)
+            if found is not None:
+                return found
+        for end in (frame, *bases):
+            self._explain(end)
+        return None
+
+    def odometry(self, span: tuple[int, int]) -> list[Odometry]:
+        """How `base_link` moved in `odom` from one stamp (ns) to another, as odometry at both.
+
+        Nothing if that is not known, or the stamps are the same.
+        """
+        seconds = (span[1] - span[0]) / 1e9
+        poses = [self._between(ODOM_FRAME, BASE_FRAME, stamp) for stamp in span]
+        places = [_planar(pose) for pose in poses if pose is not None]
+        if len(places) < 2 or seconds <= 0:
+            return []
+        (x0, y0, yaw0), (x1, y1, yaw1) = places
+        turned = math.remainder(yaw1 - yaw0, math.tau)
+        heading = yaw0 + turned / 2
+        speed = ((x1 - x0) * math.cos(heading) + (y1 - y0) * math.sin(heading)) / seconds
+        return [
+            Odometry(stamp, *place, speed, turned / seconds)
+            for stamp, place in zip(span, places, strict=True)
+        ]
+
+    def _latest(self, base: str, frame: str) -> Mount | None:
+        """The transform at the last time for which all links between are known."""
+        below = {step.frame: step.newest for step in self._upwards(base, None)}
+        for step in self._upwards(frame, None):
+            if step.frame in below:
+                stamps = [s for s in (step.newest, below[step.frame]) if s is not None]
+                return self._between(base, frame, min(stamps)) if stamps else None
+        return None
+
+    def _between(self, base: str, frame: str, stamp: int) -> Mount | None:
+        """The pose of a frame in another one, by the frame that is above both; None if there is
+        none at that stamp.
+        """
+        below = {step.frame: step.pose for step in self._upwards(base, stamp)}
+        for step in self._upwards(frame, stamp):
+            inner = below.get(step.frame)
+            if inner is not None and (frame != base or self._known(frame)):
+                turned = inner.rotation.T
+                return Mount(
+                    turned @ step.pose.rotation,
+                    turned @ (step.pose.position - inner.position),
+                )
+        return None
+
+    def _known(self, frame: str) -> bool:
+        """Whether any transform told of a frame."""
+        return (
+            frame in self._static
+            or frame in self._moving
+            or any(link.parent == frame for link in self._static.values())
+            or any(i.parent == frame for h in self._moving.values() for i in h.items[-1:])
+        )
+
+    def _upwards(self, frame: str, stamp: int | None) -> Iterator[Step]:
+        """The frame itself, its parent and so on, as far as known at a stamp; None: the newest.
+
+        Frames that go round in a circle come once.
+        """
+        step = Step(frame, Mount(np.eye(3), np.zeros(3)), None)
+        seen: set[str] = set()
+        while step.frame not in seen:
+            yield step
+            seen.add(step.frame)
+            link = self._above(step.frame, stamp)
+            if link is None:
+                return
+            outer, inner, newest = link.mount(), step.pose, step.newest
+            if step.frame in self._moving:
+                newest = link.stamp if newest is None else min(newest, link.stamp)
+            pose = Mount(
+                outer.rotation @ inner.rotation, outer.rotation @ inner.position + outer.position
+            )
+            step = Step(link.parent, pose, newest)
+
+    def _explain(self, frame: str) -> None:
+        """Tell why nothing is known beyond the last frame above this one, if that is an error.
+
+        Raises:
+            SensorError: its transform is not filled in, or there is a circle.
+        """
+        frames = [step.frame for step in self._upwards(frame, None)]
+        above = self._above(frames[-1], None)
+        if above is not None:
+            circle = ", ".join([*frames, above.parent])
+            raise SensorError(f"transforms must not go round in a circle, got {circle}")
+        if frames[-1] in self._refused:
+            raise SensorError(f"{self._refused[frames[-1]]} (the transform of {frames[-1]!r})")
+
+    def _above(self, frame: str, stamp: int | None) -> Link | None:
+        """The link from a frame to its parent at a stamp, or the newest one."""
+        if frame in self._static:
+            return self._static[frame]
+        history = self._moving.get(frame)
+        if history is None:
+            return None
+        if stamp is None:
+            return history.newest
+        around = history.around(stamp, stamp)
+        for link in around:
+            if link.stamp == stamp:
+                return link
+        if len(around) < 2 or around[-1].stamp < stamp:
+            return None
+        return around[0].towards(around[1], stamp)
+
+
+def _plain(frame: str) -> str:
+    return frame.lstrip("/")
+
+
+def _link(message: Any, child: str) -> Link:
+    """Checks a TransformStamped.
+
+    Raises:
+        SensorError: it is not filled in.
+    """
+    parent, moved = _plain(message.header.frame_id), message.transform.translation
+    position = np.array([moved.x, moved.y, moved.z], float)
+    turn = message.transform.rotation
+    rotation = Quaternion(float(turn.w), float(turn.x), float(turn.y), float(turn.z))
+    rotation_matrix(rotation)
+    if not np.isfinite(position).all():
+        raise SensorError(f"a translation must be finite, got {position.tolist()}")
+    if not child or not parent or child == parent:
+        raise SensorError(f"a transform needs two frames, got {parent!r} and {child!r}")
+    return Link(nanoseconds(message.header.stamp), parent, _unit(rotation), position)
+
+
+def _unit(q: Quaternion) -> Quaternion:
+    length = math.sqrt(sum(part**2 for part in q))
+    return Quaternion(*(part / length for part in q))
+
+
+def _slerp(one: Quaternion, other: Quaternion, share: float) -> Quaternion:
+    """Shoemake, Animating rotation with quaternion curves, 1985."""
+    cosine = sum(a * b for a, b in zip(one, other, strict=True))
+    if cosine < 0:  # the same rotation, but the shorter way there
+        other, cosine = Quaternion(*(-part for part in other)), -cosine
+    angle = math.acos(min(1.0, cosine))
+    if angle < 1e-6:
+        weights = (1 - share, share)
+    else:
+        weights = (math.sin((1 - share) * angle), math.sin(share * angle))
+    return _unit(
+        Quaternion(*(weights[0] * a + weights[1] * b for a, b in zip(one, other, strict=True)))
+    )
+
+
+def _planar(pose: Mount) -> tuple[float, float, float]:
+    """x, y and yaw."""
+    x, y, _ = map(float, pose.position)
+    return x, y, math.atan2(pose.rotation[1, 0], pose.rotation[0, 0])

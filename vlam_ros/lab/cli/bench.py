@@ -1,0 +1,82 @@
+"""`vlam bench`: how fast a picture becomes masks and a chunk."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive, positive_number
+
+if TYPE_CHECKING:
+    from vlam_ros.lab.evaluation.report import Row
+    from vlam_ros.lab.evaluation.speed.race import Lap
+
+NODE_PICTURES = 200
+"""Of each size, to each of the two nodes."""
+PARTS = ("embedded", "rd64", "tokenizer", "node", "load")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam bench`."""
+    parser = command_parser(
+        commands,
+        "bench",
+        "measure how fast it is",
+        "vlam bench --only embedded tokenizer --pictures 10 --markdown figures.md",
+        "Race this package on every backend against Hugging Face, prompt by prompt and with all "
+        "prompts as one batch, on the same weights and pictures, on the CPU; measure the "
+        "tokenizer, what vlam_node adds to a bare hop from topic to topic, and the age of pictures "
+        "under load. The exit code is 1 if a target is missed.",
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (all)"
+    )
+    parser.add_argument(
+        "--pictures", type=positive, default=7, metavar="N", help="of each race (%(default)s)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=positive_number,
+        default=60.0,
+        metavar="S",
+        help="of each phase under load (%(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the races as a PNG")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure; 1 if a target was missed."""
+    from vlam_ros.lab.cli.evaluate import tell
+    from vlam_ros.lab.evaluation.report import Report
+    from vlam_ros.lab.evaluation.speed import perception, tokens
+    from vlam_ros.lab.evaluation.speed.chart import chart
+    from vlam_ros.lab.evaluation.speed.load import measure_load
+    from vlam_ros.lab.evaluation.speed.node import measure_node
+    from vlam_ros.lab.evaluation.speed.subjects import NAMES, pictures, subject
+    from vlam_ros.resources import write_file
+
+    laps: list[Lap] = []
+    rows: list[Row] = []
+    remarks: list[str] = []
+    raced = [name for name in NAMES if name in options.only]
+    seen = pictures(options.pictures) if raced else []
+    for name in raced:
+        with subject(name) as it:
+            measured = perception.measure(it, seen)
+        laps += measured.laps
+        rows += measured.rows
+        remarks += measured.remarks
+    if "tokenizer" in options.only:
+        rows += tokens.rows()
+    if "node" in options.only:
+        rows += measure_node(NODE_PICTURES)
+    if "load" in options.only:
+        rows += measure_load(options.seconds)
+    made_with = {**perception.machine(), "pictures": options.pictures}
+    if options.plot and laps:
+        write_file(options.plot, chart(laps))
+    return tell(Report(tuple(rows), made_with, tuple(remarks)), options)

@@ -1,0 +1,60 @@
+"""`vlam calibrate`: chooses the thresholds of a checkpoint and keeps them beside it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.errors import ModelError
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam calibrate`."""
+    parser = command_parser(
+        commands,
+        "calibrate",
+        "choose the thresholds of a checkpoint",
+        "vlam calibrate ~/models/clipseg-rd64-refined --scenes 300",
+        "Choose the thresholds of a checkpoint on simulated validation scenes, or on validation "
+        "pictures of data sets, and write them to its calibration.json.",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL_FOLDER", help="a checkpoint's folder, or 'embedded'"
+    )
+    parser.add_argument(
+        "--scenes", type=positive, default=300, metavar="N", help="to look at (%(default)s)"
+    )
+    parser.add_argument(
+        "--adapter", default="", metavar="FOLDER", help="what was tuned on it; the file goes there"
+    )
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[], metavar="DATA",
+        help="data sets to look at instead: what was learned, and what was replayed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--skills", default="", metavar="FILE", help="skills that `vlam train skill` has taught it"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Calibrate the checkpoint and save what was chosen."""
+    from vlam_ros.lab.evaluation.calibrate import calibrate
+    from vlam_ros.perception.clipseg.loader import EMBEDDED
+
+    folder = EMBEDDED if options.model == "embedded" else Path(options.model).expanduser()
+    if not folder.is_dir():
+        raise ModelError(
+            f"{folder} is no folder, and the thresholds must be kept beside the checkpoint: "
+            "download it to a folder and give that"
+        )
+    adapter = Path(options.adapter).expanduser() if options.adapter else None
+    if adapter is not None and not adapter.is_dir():
+        raise ModelError(f"{adapter} is no folder of an adapter: give what `vlam train` wrote")
+    thresholds = calibrate(
+        folder, options.scenes, adapter=adapter or "", data=options.data, skills=options.skills
+    )
+    path = thresholds.save(adapter or folder)
+    print(f"{path.read_text(encoding='utf-8')}wrote {path}")
+    return 0

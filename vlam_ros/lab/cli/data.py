@@ -1,0 +1,245 @@
+"""`vlam data`: data sets to learn from, of bags, of others' pictures and of simulation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.errors import LearningError
+
+if TYPE_CHECKING:
+    from vlam_ros.lab.notes import Notes
+    from vlam_ros.lab.training.data import DatasetWriter
+    from vlam_ros.perception.perceiver import Perceiver
+
+SPLITS = ("train", "validation", "test")
+SCENES = ("folder", "prefix", "picture")
+NOT_WHOLE = 1
+"""Exit code of `vlam data check` when pictures cannot be read."""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam data` with its commands."""
+    kinds = commands.add_parser("data", help="make and check data sets").add_subparsers(
+        dest="kind", required=True, metavar="KIND"
+    )
+    for add in (_add_bag, _add_folder, _add_simulation, _add_check, _add_accept):
+        add(kinds)
+
+
+def _add_bag(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "from-bag",
+        "frames of a bag, with the pipeline's masks as proposals",
+        "vlam data from-bag drive.mcap --phrases 'red cup' 'green box' --out cups",
+        "Add frames of a bag to a data set, with what the pipeline sees in them. Correct that in "
+        "any tool for COCO annotations, then read it back with `vlam data accept`.",
+    )
+    parser.add_argument("bag", type=Path, metavar="BAG")
+    parser.add_argument(
+        "--phrases",
+        nargs="+",
+        default=[],
+        metavar="PHRASE",
+        help="what to look for; by default what the bag's instructions talk about",
+    )
+    parser.add_argument(
+        "--frames", type=positive, default=100, metavar="N", help="at most (%(default)s)"
+    )
+    parser.add_argument(
+        "--map", action="append", default=[], metavar="ROLE:=TOPIC", help="as in `vlam replay`"
+    )
+    parser.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
+    parser.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
+    parser.add_argument(
+        "--no-proposals", action="store_true", help="pictures alone, for objects it does not know"
+    )
+    _add_out(parser)
+    parser.set_defaults(run=run_bag)
+
+
+def _add_folder(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "from-folder",
+        "pictures with masks and captions in COCO format",
+        "vlam data from-folder pictures --annotations instances.json captions.json --out kitchen",
+        "Add pictures that were annotated with another tool; what cannot be used is left out "
+        "and said.",
+    )
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="the folder of the pictures")
+    parser.add_argument(
+        "--annotations", type=Path, nargs="+", required=True, metavar="FILE", help="COCO's JSON"
+    )
+    parser.add_argument(
+        "--scenes",
+        choices=SCENES,
+        default="",
+        help="what pictures of a scene share: folder, prefix of their name, or nothing",
+    )
+    parser.add_argument("--split", choices=SPLITS, default="", help="for all; else by scene")
+    _add_out(parser)
+    parser.set_defaults(run=run_folder)
+
+
+def _add_simulation(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "from-simulation",
+        "simulated scenes with exact masks",
+        "vlam data from-simulation --extra --train 50 --validation 25 --test 100 --out rings",
+        "Render scenes of the embedded simulation. With --extra each holds an object that the "
+        "embedded model has never seen: ring, star, cross, wedge and arch take turns.",
+    )
+    for split, count in zip(SPLITS, (100, 20, 20), strict=True):
+        parser.add_argument(
+            f"--{split}", type=_count, default=count, metavar="N", help="scenes (%(default)s)"
+        )
+    parser.add_argument("--extra", action="store_true", help="with objects never seen")
+    _add_out(parser)
+    parser.set_defaults(run=run_simulation)
+
+
+def _add_check(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "check",
+        "read every picture of a data set and count",
+        "vlam data check cups",
+        "Read every picture and mask, compare the hashes and say what is in the splits. The exit "
+        "code is 1 if a picture cannot be read.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DATASET")
+    parser.set_defaults(run=run_check)
+
+
+def _add_accept(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "accept",
+        "take corrected proposals for true",
+        "vlam data accept cups instances_corrected.json",
+        "Read back what was corrected. Pictures are known by their files' names. Without a file, "
+        "all proposals are taken as they are.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DATASET")
+    parser.add_argument("corrected", type=Path, nargs="*", metavar="FILE", help="COCO's JSON")
+    parser.set_defaults(run=run_accept)
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DATASET", help="a folder, or one to add to"
+    )
+
+
+def run_bag(options: argparse.Namespace) -> int:
+    """Add frames of a bag."""
+    from vlam_ros.lab.replay.roles import parse_mapping
+    from vlam_ros.lab.training.data.from_bag import add_bag
+
+    mapping = dict(parse_mapping(text) for text in options.map)
+    with _writer(options) as writer:
+        perceiver = None if options.no_proposals else _perceiver(options)
+        phrases = [" ".join(p.lower().split()) for p in options.phrases]
+        add_bag(writer, options.bag, perceiver, phrases, mapping, options.frames)
+    return _report(writer)
+
+
+def run_folder(options: argparse.Namespace) -> int:
+    """Add others' pictures."""
+    from vlam_ros.lab.training.data import import_coco
+
+    if not options.images.is_dir():
+        raise LearningError(f"{options.images} is no folder of pictures")
+    with _writer(options) as writer:
+        import_coco(writer, options.images, options.annotations, options.scenes, options.split)
+    return _report(writer)
+
+
+def run_simulation(options: argparse.Namespace) -> int:
+    """Render scenes."""
+    from vlam_ros.lab.training.data import add_simulated
+
+    with _writer(options) as writer:
+        counts = {split: getattr(options, split) for split in SPLITS}
+        add_simulated(writer, counts, options.extra)
+    return _report(writer)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Read all, and show what there is."""
+    from vlam_ros.lab.notes import Notes
+    from vlam_ros.lab.training.data import summarise
+
+    notes, broken = Notes(), 0
+    for part in summarise(options.folder, notes):
+        broken += part.broken
+        print(
+            f"{part.split:<11} {part.pictures} pictures of {part.scenes} scenes, "
+            f"{part.proposals} to correct, {part.broken} broken"
+        )
+        for phrase, count in part.masks.items():
+            print(f"  {phrase:<20} in {count}")
+    _tell(notes)
+    return NOT_WHOLE if broken else 0
+
+
+def run_accept(options: argparse.Namespace) -> int:
+    """Read corrections back."""
+    from vlam_ros.lab.notes import Notes
+    from vlam_ros.lab.training.data import accept
+
+    notes = Notes()
+    count = accept(options.folder, options.corrected, notes)
+    _tell(notes)
+    print(f"{count} pictures of {options.folder} are corrected")
+    return 0
+
+
+def _writer(options: argparse.Namespace) -> DatasetWriter:
+    from vlam_ros.lab.training.data import DatasetWriter
+
+    return DatasetWriter(options.out, f"vlam data {options.kind}")
+
+
+def _perceiver(options: argparse.Namespace) -> Perceiver:
+    """The pipeline's eyes, as a node would have them."""
+    from vlam_ros.configuration import Settings
+    from vlam_ros.pipeline import Pipeline
+
+    given = {} if options.model is None else {"model__name_or_path": options.model}
+    return Pipeline.from_settings(Settings.over_defaults(options.params, **given)).perceiver
+
+
+def _report(writer: DatasetWriter) -> int:
+    """Say what is there now, and what was left out."""
+    _tell(writer.notes)
+    splits = writer.splits
+    counts = ", ".join(f"{len(pictures)} {split}" for split, pictures in splits.items())
+    print(f"added {writer.added} pictures to {writer.folder}: now {counts}")
+    waiting = sum(p.awaits_correction for pictures in splits.values() for p in pictures)
+    if waiting:
+        print(
+            f"{waiting} await correction: open {writer.folder}/*.json with images/ in a tool for "
+            f"COCO annotations, then `vlam data accept {writer.folder} FILE`"
+        )
+    for split, pictures in splits.items():
+        if not pictures:
+            print(f"no scene is for {split} yet: scenes are shared out by their names")
+    return 0
+
+
+def _tell(notes: Notes) -> None:
+    for line in notes.lines:
+        print(f"note: {line}")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, got {number}")
+    return number

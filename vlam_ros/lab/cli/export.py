@@ -1,0 +1,88 @@
+"""`vlam export`: a checkpoint as graphs for ONNX Runtime, TensorRT and OpenVINO."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
+
+if TYPE_CHECKING:
+    from vlam_ros.types import Uint8Array
+
+TYPICAL = 32
+"""Pictures of a bag by which ranges are fixed."""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam export`."""
+    parser = command_parser(
+        commands,
+        "export",
+        "write a checkpoint as ONNX graphs for other runtimes",
+        "vlam export --model embedded --output ~/models/embedded_onnx --int8",
+        "Write a checkpoint as ONNX graphs. Give the folder as model.name_or_path to a node, and "
+        "onnxruntime, openvino or tensorrt as model.backend.",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="to be made, not to exist"
+    )
+    parser.add_argument("--adapter", default="", metavar="PATH", help="to be merged into it")
+    parser.add_argument("--int8", action="store_true", help="also in int8, for model.dtype int8")
+    parser.add_argument(
+        "--typical",
+        type=Path,
+        metavar="BAG",
+        help="with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its pictures",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load, write, and say what was written."""
+    from vlam_ros.errors import ConfigurationError, ModelError
+    from vlam_ros.perception import preprocess
+    from vlam_ros.perception.clipseg import load_checkpoint
+
+    try:
+        from vlam_ros.perception.clipseg.export import OPSET, export
+    except ImportError as error:
+        raise ModelError(
+            f"`vlam export` needs more packages: `pip install 'vlam_ros[export]'`. Cause: {error}"
+        ) from error
+    if options.typical and not options.int8:
+        raise ConfigurationError("--typical is for --int8: give both, or neither")
+    folder = options.output.expanduser()
+    checkpoint = load_checkpoint(options.model, "cpu", "float32", adapter=options.adapter)
+    pixels = None
+    if options.typical:
+        pictures = typical_pictures(options.typical.expanduser())
+        how = checkpoint.preprocessing
+        pixels = lambda size: (preprocess(p, how, size) for p in pictures)  # noqa: E731
+    export(checkpoint, folder, options.int8, pixels)
+    precisions = "float32 and int8" if options.int8 else "float32"
+    print(f"wrote {folder}: ONNX opset {OPSET}, {precisions}")
+    return 0
+
+
+def typical_pictures(bag: Path) -> list[Uint8Array]:
+    """Pictures uint8[H,W,3] RGB from all over a bag.
+
+    Raises:
+        BagError: it cannot be read, or has no picture.
+        ReplayError: it is not clear which topic's pictures are meant.
+    """
+    from vlam_ros.errors import BagError
+    from vlam_ros.lab.bags import BagReader
+    from vlam_ros.lab.notes import Notes
+    from vlam_ros.lab.replay.frames import frames
+    from vlam_ros.lab.replay.roles import assign
+
+    with BagReader(bag) as reader:
+        topic = assign(reader.topics, {}).pictures
+        pictures = [image for _, _, image in frames(reader, topic, TYPICAL, Notes())]
+    if not pictures:
+        raise BagError(f"{bag} has no picture on {topic} that can be read")
+    return pictures

@@ -1,0 +1,124 @@
+"""`vlam record`: what a robot's nodes are told and tell, as a bag."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
+from vlam_ros.errors import BagError
+
+if TYPE_CHECKING:
+    from vlam_ros.lab.bags.recorder import Recorder
+    from vlam_ros.lab.replay.table import Table
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam record`."""
+    parser = command_parser(
+        commands,
+        "record",
+        "record a robot's inputs and decisions as a bag",
+        "vlam record --out drive",
+        "Record until Ctrl-C, or for some seconds. The bag is whole or not there, holds the "
+        "definitions of all messages, and is read by vlam replay and by ros2 bag.",
+    )
+    parser.add_argument(
+        "topics",
+        nargs="*",
+        metavar="TOPIC",
+        help="what is recorded (what our nodes are told and tell, tf and diagnostics)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="folder of the bag")
+    parser.add_argument("--namespace", default="", metavar="NS", help="of topics without a /")
+    parser.add_argument(
+        "--storage", choices=("mcap", "sqlite3"), default="mcap", help="the format (%(default)s)"
+    )
+    parser.add_argument("--no-compression", action="store_true", help="write messages as they are")
+    parser.add_argument("--seconds", type=positive_number, metavar="S", help="end after so long")
+    parser.add_argument(
+        "--use-sim-time", action="store_true", help="messages come at the time of /clock"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Record, and show what there is."""
+    from rich.console import Console
+
+    from vlam_ros.lab.bags import BagWriter
+    from vlam_ros.lab.bags.recorder import Recorder, in_namespace, topics_of
+    from vlam_ros.lab.cli.tables import show_table
+
+    topics = in_namespace(options.topics, options.namespace) or topics_of(options.namespace)
+    with (
+        BagWriter(options.out, options.storage, not options.no_compression) as writer,
+        _signals() as ended,
+        Recorder(writer, topics, options.use_sim_time, _tell) as recorder,
+    ):
+        _tell(f"recording into {options.out}, until Ctrl-C:")
+        end = time.monotonic() + (options.seconds or math.inf)
+        recorder.record(lambda: not ended and time.monotonic() < end)
+        if not recorder.counts:
+            raise BagError(_why_nothing(recorder))
+        writer.close()
+    show_table(Console(highlight=False, markup=False), recorded_table(options.out, recorder))
+    return 0
+
+
+def recorded_table(path: Path, recorder: Recorder) -> Table:
+    """The topics of a bag, with what is missing from it and how to replay it."""
+    from vlam_ros.lab.replay.table import Table
+
+    notes = list(recorder.left_out.values())
+    if recorder.jumped:
+        notes.append(
+            "/clock jumped back: the bag ends there; without --use-sim-time it would go on"
+        )
+    return Table(
+        f"{path}: {sum(recorder.counts.values())} messages",
+        ("topic", "type", "messages", "lost"),
+        tuple(
+            (topic, kind, str(recorder.counts[topic]), str(recorder.lost[topic]))
+            for topic, kind in sorted(recorder.kinds.items())
+        ),
+        (*notes, f"vlam replay {path}"),
+    )
+
+
+def _why_nothing(recorder: Recorder) -> str:
+    if recorder.left_out:
+        return f"nothing was recorded: {'; '.join(recorder.left_out.values())}"
+    if recorder.kinds:
+        return f"nothing was recorded: nothing came on {', '.join(sorted(recorder.kinds))}"
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    return f"nothing was recorded: in ROS domain {domain} nobody publishes any of its topics"
+
+
+def _tell(line: str) -> None:
+    # At once, also into a file: another program may wait for it.
+    print(line, flush=True)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The SIGINT and SIGTERM that came. A second one must not cost the bag either."""
+    came: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

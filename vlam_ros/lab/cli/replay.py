@@ -1,0 +1,218 @@
+"""`vlam replay`: bags as regression tests: what would the robot decide on them now?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive, positive_number
+from vlam_ros.errors import ReplayError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vlam_ros.lab.replay.job import Progress, ReplayJob, ReplayResult
+    from vlam_ros.lab.replay.many import Answer
+    from vlam_ros.lab.replay.reports import Reports
+
+PASSED_OVER, NOT_REPLAYED = 1, 2
+"""Exit codes: thresholds were passed over; a bag could not be replayed."""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam replay`."""
+    parser = command_parser(
+        commands,
+        "replay",
+        "decide again on recorded bags, and compare",
+        "vlam replay drive.mcap --instruction 'go to the red cup' --map image:=/front/image_raw",
+        "Decide on what a bag holds: pictures, LiDAR, IMU, odometry, tf and instructions of any "
+        "robot, in this process and the same every time. The report is a page. The exit code is 1 "
+        "if a threshold is passed over, 2 if a bag cannot be replayed.",
+    )
+    parser.add_argument(
+        "bags", nargs="+", type=Path, metavar="BAG", help="bag, folder of bags, or list of them"
+    )
+    decide = parser.add_argument_group("what is decided on")
+    decide.add_argument(
+        "--instruction",
+        action="append",
+        default=[],
+        metavar="[SECONDS:]TEXT",
+        help="in place of the bag's own, at its time in the bag; may be given again",
+    )
+    decide.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="ROLE:=TOPIC",
+        help="as image:=/camera/color/image_raw; what is not mapped is found by name or type",
+    )
+    decide.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
+    decide.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
+    decide.add_argument(
+        "--period",
+        type=float,
+        metavar="S",
+        help="seconds from one decision to the next (0.4), 0: every picture",
+    )
+    decide.add_argument(
+        "--afresh",
+        action="store_true",
+        help="decide anew also where the bag says what its own decisions were made on",
+    )
+    compare = parser.add_argument_group("what it is compared with")
+    compare.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="what --save wrote; of many bags the folder (the bag's own decisions, if it has any)",
+    )
+    compare.add_argument(
+        "--thresholds", type=Path, metavar="FILE", help="what may differ (with --baseline: nothing)"
+    )
+    compare.add_argument(
+        "--save", type=Path, metavar="FILE", help="write the decisions; of many bags a folder"
+    )
+    compare.add_argument(
+        "--out", type=Path, default=Path("replay"), metavar="DIR", help="of reports (%(default)s)"
+    )
+    many = parser.add_argument_group("many bags")
+    many.add_argument(
+        "--workers", type=positive, metavar="N", help="processes (one for every two cores)"
+    )
+    many.add_argument(
+        "--ray",
+        nargs="?",
+        const="auto",
+        metavar="ADDRESS",
+        help="on a Ray cluster ('auto': the one of this machine, 'local': start one)",
+    )
+    ros = parser.add_argument_group("over topics")
+    ros.add_argument(
+        "--ros", action="store_true", help="through the nodes themselves, over ROS 2 topics"
+    )
+    pace = ros.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--rate", type=positive_number, metavar="R", help="times as fast as recorded (1)"
+    )
+    pace.add_argument("--fast", action="store_true", help="as fast as decisions are made")
+    ros.add_argument("--loop", type=positive, metavar="N", help="play it so many times (1)")
+    ros.add_argument("--record", type=Path, metavar="BAG", help="what the nodes said, as a bag")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay, show and write down what came out."""
+    from rich.console import Console
+
+    from vlam_ros.lab.bags import find_bags
+    from vlam_ros.lab.cli.replay_jobs import jobs_of
+    from vlam_ros.lab.replay.reports import Reports
+
+    _check(options)
+    jobs = jobs_of([bag for path in options.bags for bag in find_bags(path)], options)
+    if options.record and len(jobs) > 1:
+        raise ReplayError(f"--record keeps one bag, got {len(jobs)} to play: play one")
+    reports = Reports(options.out, options.save, many=len(jobs) > 1)
+    console = Console(highlight=False, markup=False)
+    if len(jobs) == 1:
+        return _run_one(jobs[0], options, reports, console)
+    return _run_many(jobs, options, reports, console)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises ReplayError for options that do not go together."""
+    live = {"rate": options.rate, "loop": options.loop, "record": options.record}
+    if not options.ros and (given := [name for name, value in live.items() if value is not None]):
+        raise ReplayError(f"--{given[0]} is of a replay over topics: add --ros")
+    if options.ros and (options.ray is not None or options.workers):
+        raise ReplayError("--ros takes one bag after the other: leave --workers and --ray out")
+
+
+def _run_one(
+    job: ReplayJob, options: argparse.Namespace, reports: Reports, console: Console
+) -> int:
+    from rich.progress import Progress
+
+    from vlam_ros.lab.cli.tables import show_table
+    from vlam_ros.lab.replay.table import verdict_line
+
+    with Progress(console=_errors(), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        result = _replay_one(
+            job,
+            options,
+            lambda done: bar.update(task, description="deciding", total=1.0, completed=done),
+        )
+    reports.add(job, result)
+    reports.close()
+    for table in reports.tables:
+        show_table(console, table)
+    if result.comparison:
+        console.print(verdict_line(result.comparison, result.exceeded), style="bold")
+    _tell_what_is_written(console, reports)
+    return PASSED_OVER if result.exceeded else 0
+
+
+def _run_many(
+    jobs: Sequence[ReplayJob], options: argparse.Namespace, reports: Reports, console: Console
+) -> int:
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from vlam_ros.lab.cli.tables import show_table
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=_errors(), transient=True) as bar:
+        task = bar.add_task("bags", total=len(jobs))
+        for job, answer in _answers(jobs, options):
+            reports.add(job, answer)
+            bar.update(task, advance=1)
+    reports.close()
+    for table in reports.tables:
+        show_table(console, table)
+    _tell_what_is_written(console, reports)
+    if any(row.error for row in reports.rows):
+        return NOT_REPLAYED
+    return PASSED_OVER if any(row.exceeded for row in reports.rows) else 0
+
+
+def _answers(
+    jobs: Sequence[ReplayJob], options: argparse.Namespace
+) -> Iterable[tuple[ReplayJob, Answer]]:
+    from vlam_ros.lab.replay.many import attempt, replay_on_cores, replay_on_ray
+
+    if options.ros:
+        return ((job, attempt(job, partial(_replay_one, options=options))) for job in jobs)
+    if options.ray is not None:
+        return replay_on_ray(jobs, options.ray)
+    return replay_on_cores(jobs, options.workers or max(1, (os.cpu_count() or 1) // 2))
+
+
+def _replay_one(
+    job: ReplayJob, options: argparse.Namespace, progress: Progress = lambda done: None
+) -> ReplayResult:
+    if options.ros:
+        from vlam_ros.lab.replay.over_topics import Pace, replay_bag_over_ros
+
+        pace = Pace(None if options.fast else options.rate or 1.0, options.loop or 1)
+        logs = options.out / "logs"
+        return replay_bag_over_ros(job, pace, options.record, logs, progress)
+    from vlam_ros.lab.replay.job import replay_bag
+
+    return replay_bag(job, progress)
+
+
+def _tell_what_is_written(console: Console, reports: Reports) -> None:
+    for path in reports.written:
+        console.print(f"wrote {path}", style="dim")
+
+
+def _errors() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)

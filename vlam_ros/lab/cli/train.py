@@ -1,0 +1,238 @@
+"""`vlam train`: the checkpoint that comes with the package, and what is made of one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from vlam_ros.cli.arguments import (
+    Subparsers,
+    add_model,
+    command_parser,
+    positive,
+    positive_number,
+)
+from vlam_ros.lab.cli import train_skill
+
+METHODS = ("lora", "adapter", "prefix", "bitfit", "prompt", "full")
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add `vlam train` with what it trains."""
+    subjects = commands.add_parser("train", help="train, tune or distil a model").add_subparsers(
+        dest="subject", required=True, metavar="SUBJECT"
+    )
+    _add_embedded(subjects)
+    _add_finetune(subjects)
+    _add_distil(subjects)
+    _add_threads(train_skill.add_parser(subjects, METHODS))
+
+
+def _add_embedded(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "embedded",
+        "train the small CLIPSeg on simulated scenes",
+        "vlam train embedded --out trained && vlam calibrate trained",
+        "Render what is missing of the scenes, train, and write a Hugging Face folder. A run that "
+        "was stopped goes on where it was.",
+    )
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="default: config/embedded.yaml")
+    parser.add_argument(
+        "--start",
+        default="",
+        metavar="NAME",
+        help="'embedded' or a folder to go on from (default: from nothing)",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path.home() / ".cache" / "vlam_ros",
+        metavar="DIR",
+        help="of the scenes, about 4 GB, and of the run's state (%(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("trained"),
+        metavar="DIR",
+        help="of the checkpoint (%(default)s)",
+    )
+    _add_threads(parser)
+    parser.set_defaults(run=run_embedded)
+
+
+def _add_finetune(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "finetune",
+        "teach a checkpoint objects of one's own, from a few pictures",
+        "vlam train finetune cups --replay old --out tuned",
+        "Tune a checkpoint to a data set of `vlam data`, and write an adapter's folder for the "
+        "parameter model.adapter. A run that was stopped goes on where it was; "
+        "for several GPUs start it with torchrun.",
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
+    add_model(parser)
+    parser.add_argument(
+        "--method", choices=METHODS, default="lora", help="what is learned (%(default)s)"
+    )
+    parser.add_argument(
+        "--replay", type=Path, metavar="DATA", help="data set of what must not be forgotten"
+    )
+    parser.add_argument(
+        "--balance", action="store_true", help="learn the weights of the loss terms"
+    )
+    parser.add_argument(
+        "--closeups", type=positive, default=24, metavar="N",
+        help="of new things in a batch, and as many of old ones (%(default)s)",
+    )  # fmt: skip
+    _add_training(parser, steps=200, rate=None, pictures=1)
+    parser.set_defaults(run=run_finetune)
+
+
+def _add_distil(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "distil",
+        "train a small CLIPSeg to see as a large one does",
+        "vlam train distil rooms --teacher CIDAS/clipseg-rd64-refined --out small",
+        "Train a student on a teacher's features, similarities and masks, over the pictures and "
+        "phrases of a data set of `vlam data`, and write a Hugging Face folder. A run that was "
+        "stopped goes on where it was; for several GPUs start it with torchrun.",
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
+    parser.add_argument(
+        "--teacher", required=True, metavar="NAME", help="'embedded', a folder or a hub id"
+    )
+    parser.add_argument(
+        "--student",
+        default="embedded",
+        metavar="NAME",
+        help="the same, or a recipe.yaml as config/embedded.yaml for a new one (%(default)s)",
+    )
+    _add_training(parser, steps=2000, rate=5e-4, pictures=8)
+    parser.set_defaults(run=run_distil)
+
+
+def _add_training(
+    parser: argparse.ArgumentParser, steps: int, rate: float | None, pictures: int
+) -> None:
+    """What all trainings of a data set can be told."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
+    for name, default, text in (
+        ("steps", steps, "of the optimizer"),
+        ("pictures", pictures, "of a batch"),
+        ("accumulate", 1, "batches of a step"),
+        ("validate-every", 25, "steps between two validations"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
+        )
+    parser.add_argument(
+        "--rate",
+        type=positive_number,
+        default=rate,
+        metavar="X",
+        help=f"peak learning rate ({rate or 'fitting the method'})",
+    )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="validations without a better one after which to stop; 0: never (%(default)s)",
+    )
+    parser.add_argument(
+        "--cosines-every", type=int, default=0, metavar="N",
+        help="steps between two looks at how far the loss terms' gradients agree; 0: never "
+        "(%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--surgery", action="store_true",
+        help="take out of each loss term's gradient what works against another's (PCGrad)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
+    parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
+    _add_threads(parser)
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processor cores to use (%(default)s)",
+    )
+
+
+def run_embedded(options: argparse.Namespace) -> int:
+    """Train to the end."""
+    from vlam_ros.lab.training.embedded import train_embedded
+    from vlam_ros.resources import resource_path
+
+    recipe = options.recipe or resource_path("config/embedded.yaml")
+    train_embedded(recipe, options.cache, options.out, options.threads, options.start)
+    print(f"wrote {options.out}; choose its thresholds with `vlam calibrate {options.out}`")
+    return 0
+
+
+def run_finetune(options: argparse.Namespace) -> int:
+    """Tune, and say what it was worth."""
+    from vlam_ros.lab.training.finetune import RATES, WARMUP
+    from vlam_ros.lab.training.jobs import finetune_folder
+
+    told = finetune_folder(
+        options.model,
+        options.data,
+        options.out,
+        _settings(options, options.rate or RATES[options.method], WARMUP),
+        options.method,
+        replay=options.replay,
+        pictures=options.pictures,
+        closeups=options.closeups,
+        balanced=options.balance,
+        threads=options.threads,
+    )
+    print(f"{told}\nuse it as the parameter model.adapter")
+    return 0
+
+
+def run_distil(options: argparse.Namespace) -> int:
+    """Distil, and say what it was worth."""
+    from vlam_ros.lab.training.jobs import distil_folder
+
+    told = distil_folder(
+        options.teacher,
+        options.student,
+        options.data,
+        options.out,
+        _settings(options, options.rate, warmup=10),
+        pictures=options.pictures,
+        threads=options.threads,
+    )
+    print(f"{told}\nchoose its thresholds with `vlam calibrate {options.out}`")
+    return 0
+
+
+def _settings(options: argparse.Namespace, rate: float, warmup: int) -> Any:
+    from vlam_ros.lab.training.fit import FitSettings
+
+    return FitSettings(
+        steps=options.steps,
+        rate=rate,
+        warmup=warmup,
+        accumulate=options.accumulate,
+        validate_every=options.validate_every,
+        save_every=options.validate_every,
+        patience=options.patience,
+        cosines_every=options.cosines_every,
+        surgery=options.surgery,
+        seed=options.seed,
+        device=options.device,
+        dtype=options.dtype,
+    )

@@ -1,0 +1,1 @@
+"""What `vlam demo` shows."""

@@ -1,0 +1,61 @@
+"""One episode in lockstep, from its first instruction to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
+from vlam_ros.lab.evaluation.episode_recorder import SETTLING, Diary, EpisodeRecord
+from vlam_ros.lab.evaluation.episodes import Episode
+from vlam_ros.lab.evaluation.judging import Moment, moment_of
+from vlam_ros.lab.evaluation.lockstep import Decided, Lockstep
+from vlam_ros.lab.simulation.simulator import Simulator
+from vlam_ros.lab.simulation.truth import truth_of
+from vlam_ros.types.decision_maker import DecisionMaker
+
+WATCH = 0.1
+"""Seconds from one look at the truth to the next."""
+
+
+def run_episode(
+    episode: Episode,
+    decider: DecisionMaker,
+    fusion: FusionNodeSettings,
+    controller: ControllerSettings,
+    on_decision: Callable[[float, Decided], None] = lambda seconds, decided: None,
+) -> EpisodeRecord:
+    """Run an episode in lockstep and judge it.
+
+    Args:
+        episode: what is asked for, in which room.
+        decider: what decides.
+        fusion: settings of the fusion.
+        controller: settings of the controller.
+        on_decision: hears of each decision, with the seconds since the start.
+    """
+    with Simulator(episode.task.room, seed=episode.seed) as simulator:
+        loop = Lockstep(simulator, decider, fusion, controller)
+
+        def look(visible: bool = False) -> Moment:
+            return moment_of(truth_of(simulator, visible))
+
+        diary = Diary(episode, look())
+
+        def note(decided: Decided) -> None:
+            seconds = simulator.now / 1e9
+            diary.decided(seconds, decided.decision.verdict)
+            diary.computed(decided.seconds)
+            on_decision(seconds, decided)
+
+        script = list(episode.script)
+        while simulator.now < SETTLING * 1e9:
+            loop.tick(lambda decided: None)
+        while not diary.over:
+            if script and simulator.now / 1e9 >= script[0][0] + SETTLING:
+                loop.instruct(script.pop(0)[1])
+            command = loop.tick(note)
+            seconds = simulator.now / 1e9
+            diary.stood(seconds, command.halt)
+            if seconds - diary.looked_at >= WATCH:
+                diary.saw(look())
+        return diary.record(look(visible=True), simulator.contacts)

@@ -1,0 +1,72 @@
+"""What the sensors of a simulated robot measure on a drive, in the order in which it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from numpy.random import Generator
+
+from vlam_ros.fusion import SensorFusion
+from vlam_ros.lab.simulation import (
+    Arrival,
+    Drift,
+    Imu,
+    ImuSpec,
+    Lidar,
+    LidarSpec,
+    Motion,
+    World,
+    odometry,
+)
+from vlam_ros.types import ImuSample, LidarSweep, Odometry
+
+ODOMETRY_EVERY = 4
+"""Readings of the IMU for one of odometry: 50 Hz."""
+
+
+class SensedDrive:
+    """The sensors of a robot that moves through a world, with the errors of real ones."""
+
+    def __init__(
+        self, world: World, motion: Motion, rng: Generator, lidar: LidarSpec | None = None
+    ) -> None:
+        self.motion = motion
+        self._lidar = Lidar(world, lidar or LidarSpec(), rng)
+        self._imu = Imu(world, ImuSpec(), rng)
+        self._drift = Drift.random(rng)
+
+    def arrivals(
+        self, start: float, end: float, first_sweep: float | None = None
+    ) -> Iterator[Arrival]:
+        """All that arrives from `start` to `end` (s), oldest first.
+
+        Args:
+            start: of IMU and odometry.
+            end: of all.
+            first_sweep: when the LiDAR begins, a tenth of a second before its first sweep is there;
+                None: with the others.
+        """
+        rate = self._imu.spec.rate
+        sweeping = start if first_sweep is None else first_sweep
+        for k in range(round(start * rate), round(end * rate)):
+            t = k / rate
+            while sweeping + 1 / self._lidar.spec.rate <= t:
+                sweep = self._lidar.sweep(self.motion, sweeping)
+                sweeping += 1 / self._lidar.spec.rate
+                yield Arrival(round(sweeping * 1e9), sweep)
+            sample = self._imu.sample(self.motion, t)
+            yield Arrival(sample.stamp, sample)
+            if k % ODOMETRY_EVERY == 0:
+                measured = odometry(self.motion, t, sample.stamp, self._drift)
+                yield Arrival(sample.stamp, measured)
+
+
+def feed(fusion: SensorFusion, arrival: Arrival) -> None:
+    """Give fusion what arrived, if it is of its sensors; SensorError if it does not want it."""
+    measured = arrival.measured
+    if isinstance(measured, ImuSample):
+        fusion.add_imu(measured, arrival.now)
+    elif isinstance(measured, LidarSweep):
+        fusion.add_cloud(measured, arrival.now)
+    elif isinstance(measured, Odometry):
+        fusion.add_odometry(measured, arrival.now)

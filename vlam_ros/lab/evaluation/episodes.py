@@ -1,0 +1,110 @@
+"""Episodes: a task, and the words in which it is asked for.
+
+Every second instruction is put in a way that the model was not trained on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
+from vlam_ros.lab.simulation.tasks import CONTROL, Kind, Task, generator_of, random_task
+from vlam_ros.lab.training.captions import SKILL_PATTERNS, TEST_PATTERNS, pseudo_word
+
+STOP_AFTER = 3.0
+"""Seconds from the first instruction of a stop task to the stop."""
+
+_SKILLS = {
+    Kind.GO_TO: "go_to",
+    Kind.TURN_TO: "turn_to",
+    Kind.PICK_UP: "pick_up",
+    Kind.PUT_ON: "place",
+    Kind.PUT_NEXT_TO: "place",
+    Kind.PUSH: "push",
+    Kind.PUSH_TO: "push",
+    Kind.STOP: "go_to",
+    Kind.SEARCH: "search",
+}
+_NEXT_TO = ("next to", "beside", "near")
+_ON = (" on ", " onto ", "on top of")
+_ASKED = ("go_to", "turn_to", "pick_up", "push")
+"""What is asked for with objects that are absent, ambiguous or out of reach."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A task with what is said, each at its time in seconds; `paraphrased` where the pattern of the
+    sentence was never trained.
+    """
+
+    seed: int
+    task: Task
+    script: tuple[tuple[float, str], ...]
+    paraphrased: bool
+
+    @property
+    def control(self) -> bool:
+        """Whether it must be refused."""
+        return self.task.kind in CONTROL
+
+    @property
+    def name(self) -> str:
+        """Its name in files."""
+        return episode_name(self.seed, self.control)
+
+
+def episode_name(seed: int, control: bool) -> str:
+    """What the episode with this seed is called in files."""
+    return f"{'control' if control else 'task'}-{seed}"
+
+
+def episode_of_seed(seed: int, control: bool = False) -> Episode:
+    """The episode with this seed, of the control set if asked for."""
+    rng = generator_of(seed, control)
+    task = random_task(rng, control)
+    paraphrased = bool(rng.random() < 0.5)
+    said = _sentence(task, paraphrased, rng)
+    script = [(0.0, said)]
+    if task.kind is Kind.STOP:
+        stops = (TEST_PATTERNS if paraphrased else SKILL_PATTERNS)["stop"]
+        script.append((STOP_AFTER, stops[int(rng.integers(len(stops)))]))
+    return Episode(seed, task, tuple(script), paraphrased and task.kind is not Kind.NONSENSE)
+
+
+def _sentence(task: Task, paraphrased: bool, rng: Generator) -> str:
+    target, destination = f"the {task.noun}", f"the {task.place}"
+    if task.kind is Kind.NONSENSE:
+        return _nonsense(target, rng)
+    skill = _SKILLS.get(task.kind) or _ASKED[int(rng.integers(len(_ASKED)))]
+    if task.kind in (Kind.BLOCKED, Kind.TOO_FAR):
+        skill = "go_to"
+    patterns = [
+        pattern
+        for pattern in (TEST_PATTERNS if paraphrased else SKILL_PATTERNS)[skill]
+        if ("{d}" in pattern) == bool(task.place) and _means(pattern, task.kind)
+    ]
+    return patterns[int(rng.integers(len(patterns)))].format(t=target, d=destination)
+
+
+def _means(pattern: str, kind: Kind) -> bool:
+    """Whether a pattern for placing says the placement that is meant."""
+    words = {Kind.PUT_ON: _ON, Kind.PUT_NEXT_TO: _NEXT_TO}.get(kind)
+    return words is None or any(word in pattern for word in words)
+
+
+def _nonsense(target: str, rng: Generator) -> str:
+    """A sentence that means nothing the robot can do, or nothing at all."""
+    verb = UNKNOWN_VERBS[int(rng.integers(len(UNKNOWN_VERBS)))]
+    choices = (
+        f"{verb} {target}",
+        f"{pseudo_word(rng)} {target}",
+        f"go to the {pseudo_word(rng)}",
+        f"{pseudo_word(rng)} {pseudo_word(rng)}",
+        f"pick up two {target.removeprefix('the ')}s",
+        f"do not go to {target}",
+        "what is the weather like",
+        f"{target} is nice",
+    )
+    return choices[int(rng.integers(len(choices)))]

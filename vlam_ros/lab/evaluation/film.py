@@ -1,0 +1,197 @@
+"""A film of a robot that carries out an instruction: from aside, with what it sees and plans."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from vlam_ros.types import Decision, Outcome, Uint8Array
+from vlam_ros.visualization.canvas import (
+    BOLD,
+    INK,
+    PANEL,
+    PAPER,
+    QUIET,
+    REGULAR,
+    Paragraph,
+    band,
+    fitted,
+    plain,
+    text_width,
+    write,
+)
+from vlam_ros.visualization.caption import VERDICT_COLOURS
+from vlam_ros.visualization.jpeg import jpeg
+from vlam_ros.visualization.roles import Role, with_roles
+
+PERIOD = 0.2
+"""Seconds that a frame is shown."""
+REST = 2.0
+"""Seconds that the last one is shown."""
+LONGEST = 150
+"""Frames of a film at most: of a longer one it shows every second or third, for as long."""
+COLOURS = 128
+"""Of the whole film."""
+STRIP, COLUMNS = 8, 4
+"""Frames of the strip, and of them in a row."""
+
+_SEEN_WIDTH = 168  # pixels of what the robot sees, of its width
+_UNIT = 0.75  # size of text, against that of a picture of 640 pixels
+_STEP_TEXT, _STEP_LINE = 0.38, 17  # size and pixels of a line of the plan
+_QUALITY = 80
+_COLOURED, _SAMPLE = 60, 20_000  # difference of channels that makes a pixel coloured; of each kind
+
+
+class Progress:
+    """Which step of its plan a robot is at, told from the skills of its chunks."""
+
+    def __init__(self) -> None:
+        self.steps: tuple[str, ...] = ()
+        self.current = 0
+        """Index of the step; their number once all are done."""
+
+    def follow(self, decision: Decision) -> None:
+        """A decision was made."""
+        steps = steps_of(decision.plan.trace) or self.steps
+        if [_verb(step) for step in steps] != [_verb(step) for step in self.steps]:
+            self.current = 0
+        self.steps = steps
+        if decision.verdict.outcome is Outcome.DONE:
+            self.current = len(steps)
+        if decision.verdict.outcome is not Outcome.EXECUTE:
+            return
+        skill = decision.chunk.skill.replace("_", " ")
+        ahead = [i for i in range(self.current, len(steps)) if steps[i].startswith(skill)]
+        self.current = ahead[0] if ahead else self.current
+
+
+def steps_of(trace: str) -> tuple[str, ...]:
+    """The steps of a plan in words, without places and scores: "go to red cup"."""
+    return tuple(step.partition(" (")[0].strip() for step in trace.split("->") if step.strip())
+
+
+def _verb(step: str) -> str:
+    return " ".join(step.split()[:2])
+
+
+class Film:
+    """Collects frames of a mission, all of one size."""
+
+    def __init__(self, instruction: str) -> None:
+        self._instruction = instruction
+        self._progress = Progress()
+        self._decision: Decision | None = None
+        self._seen: Uint8Array | None = None
+        self.frames: list[Uint8Array] = []
+
+    def decided(self, decision: Decision, picture: Uint8Array | None) -> None:
+        """A decision was made, on this picture uint8[H,W,3] RGB of the robot's camera."""
+        self._decision = decision
+        self._progress.follow(decision)
+        if picture is not None:
+            self._seen = _seen(decision, picture)
+
+    def saw(self, seconds: float, overview: Uint8Array) -> None:
+        """It looks so from aside, so many seconds after the start: uint8[H,W,3] RGB."""
+        picture = overview.copy()
+        width = picture.shape[1]
+        if self._seen is not None:
+            height, across = self._seen.shape[:2]
+            picture[-height:, -across:] = self._seen
+        self._draw_plan(picture)
+        said = Paragraph(fitted(self._instruction, width / 0.62, BOLD, 0.62 * _UNIT), 0.62, BOLD)
+        header = band([said], PAPER, PANEL, width, _UNIT)
+        self.frames.append(np.vstack([header, picture, self._verdict(seconds, width)]))
+
+    def gif(self) -> bytes:
+        """The film as a GIF that plays again and again; it needs a frame."""
+        stride = math.ceil(len(self.frames) / LONGEST)
+        frames = [*self.frames[:-1:stride], self.frames[-1]]
+        # One palette for all, and no dithering: what stands still costs no space then.
+        palette = _palette(frames[:: max(1, len(frames) // 6)])
+        pictures = [
+            Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+            for frame in frames
+        ]
+        durations = [round(stride * PERIOD * 1000)] * len(pictures)
+        durations[-1] = round(REST * 1000)
+        file = io.BytesIO()
+        pictures[0].save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=durations,
+            loop=0,
+            optimize=False,
+        )
+        return file.getvalue()
+
+    def strip(self) -> bytes:
+        """A few of the frames in rows as a JPEG, the first and the last among them."""
+        count = min(STRIP, len(self.frames))
+        chosen = np.rint(np.linspace(0, len(self.frames) - 1, count)).astype(int)
+        frames = [self.frames[i] for i in chosen]
+        frames += [np.full_like(frames[0], PANEL)] * (-len(frames) % COLUMNS)
+        rows = [np.hstack(frames[i : i + COLUMNS]) for i in range(0, len(frames), COLUMNS)]
+        return jpeg(np.vstack(rows), _QUALITY)
+
+    def _draw_plan(self, picture: Uint8Array) -> None:
+        """The steps in the upper left corner: what is done, what is being done, what will be."""
+        steps = [plain(step) for step in self._progress.steps]
+        if not steps:
+            return
+        wide = max(text_width(step, BOLD, _STEP_TEXT) for step in steps) + 30
+        high = _STEP_LINE * len(steps) + 8
+        picture[:high, :wide] = PANEL
+        for index, step in enumerate(steps):
+            y = 4 + _STEP_LINE * index
+            outcome = Outcome.DONE if index < self._progress.current else Outcome.EXECUTE
+            begun = index <= self._progress.current
+            colour = VERDICT_COLOURS[outcome] if begun else QUIET
+            box = (8, y + 4), (16, y + 12)
+            cv2.rectangle(picture, *box, colour, cv2.FILLED if begun else 1)
+            font = BOLD if index == self._progress.current else REGULAR
+            write(picture, step, (22, y + 13), font, _STEP_TEXT, PAPER if begun else QUIET)
+
+    def _verdict(self, seconds: float, width: int) -> Uint8Array:
+        """The time and the verdict, in one line whatever it says: frames are of one size."""
+        if self._decision is None:
+            return band([Paragraph(f"{seconds:.1f} s", 0.62, BOLD)], PAPER, PANEL, width, _UNIT)
+        verdict = self._decision.verdict
+        said = f"{seconds:.1f} s  {verdict.outcome.name}"
+        if verdict.reason:
+            said += f" {verdict.reason.name}: {verdict.message}"
+        elif verdict.outcome is Outcome.EXECUTE:
+            said += f" {self._decision.chunk.skill} with confidence {verdict.confidence:.2f}"
+        line = fitted(said, width - 40 * _UNIT, BOLD, 0.62 * _UNIT)
+        paper = VERDICT_COLOURS[verdict.outcome]
+        return band([Paragraph(line, 0.62, BOLD)], INK, paper, width, _UNIT)
+
+
+def _palette(frames: list[Uint8Array]) -> Image.Image:
+    """The colours of some frames; half of them those of coloured things, which are small."""
+    pixels = np.vstack(frames).reshape(-1, 3)
+    coloured = np.ptp(pixels, axis=1) > _COLOURED
+    rng = np.random.default_rng(0)
+    kinds = [kind for kind in (pixels[~coloured], pixels[coloured]) if len(kind)]
+    drawn = [rng.choice(kind, _SAMPLE) for kind in kinds]
+    return Image.fromarray(np.concatenate(drawn).reshape(len(kinds), _SAMPLE, 3)).quantize(COLOURS)
+
+
+def _seen(decision: Decision, picture: Uint8Array) -> Uint8Array:
+    """What the robot sees, small, in a frame, with the boxes of target and destination."""
+    scale = _SEEN_WIDTH / picture.shape[1]
+    size = (_SEEN_WIDTH, round(picture.shape[0] * scale))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    for thing, role in with_roles(decision.scene.objects, decision.plan):
+        if role is not Role.NONE:
+            x0, y0, x1, y1 = (round(c * scale) for c in thing.box)
+            cv2.rectangle(small, (x0, y0), (x1, y1), role.colour, 1)
+    return np.asarray(
+        cv2.copyMakeBorder(small, 2, 0, 2, 0, cv2.BORDER_CONSTANT, value=PANEL), np.uint8
+    )

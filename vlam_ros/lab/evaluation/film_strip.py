@@ -1,0 +1,116 @@
+"""A few small pictures of an episode, side by side in one JPEG: what the robot saw and decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vlam_ros.lab.evaluation.lockstep import Decided
+from vlam_ros.types import Decision, Outcome, Uint8Array
+from vlam_ros.visualization.canvas import BOLD, INK, PANEL, Paragraph, band, shortened
+from vlam_ros.visualization.caption import VERDICT_COLOURS
+from vlam_ros.visualization.jpeg import jpeg
+from vlam_ros.visualization.roles import Role, with_roles
+
+FRAMES = 8
+"""Pictures in a strip at most."""
+COLUMNS = 4
+"""Of them in a row."""
+WIDTH = 256
+"""Pixels of one, of its width."""
+
+_GAP = 4
+_UNIT = 0.6  # size of text, against that of a picture of 640 pixels
+_MESSAGE = 110
+_QUALITY = 75
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A small picture uint8[h,WIDTH,3] with its caption, and the seconds since the start."""
+
+    seconds: float
+    picture: Uint8Array
+
+
+class FilmStrip:
+    """Collects the decisions of an episode, evenly thinned: the first and the last one are kept."""
+
+    def __init__(self) -> None:
+        self._kept: list[Frame] = []
+        self._last: tuple[float, Decided] | None = None
+        self._added, self._stride = 0, 1
+
+    def add(self, seconds: float, decided: Decided) -> None:
+        """Hear of a decision, so many seconds after the start."""
+        self._last = (seconds, decided)
+        if self._added % self._stride == 0:
+            self._kept.append(_frame(seconds, decided))
+            # Twice as many as are shown, so that what is shown can be chosen evenly.
+            if len(self._kept) > 2 * FRAMES:
+                self._kept = self._kept[::2]
+                self._stride *= 2
+        self._added += 1
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """What is shown, at most FRAMES."""
+        frames = list(self._kept)
+        if self._last and (self._added - 1) % self._stride:
+            frames.append(_frame(*self._last))
+        if len(frames) <= FRAMES:
+            return tuple(frames)
+        chosen = np.rint(np.linspace(0, len(frames) - 1, FRAMES)).astype(int)
+        return tuple(frames[i] for i in chosen)
+
+    def picture(self) -> Uint8Array:
+        """All frames in rows of COLUMNS: uint8[H,W,3] RGB; one dark row of none."""
+        pictures = [frame.picture for frame in self.frames] or [_paper(WIDTH * 3 // 4, WIDTH)]
+        rows = [pictures[i : i + COLUMNS] for i in range(0, len(pictures), COLUMNS)]
+        columns = len(rows[0])
+        return np.vstack([_row(row, columns, below=row is not rows[-1]) for row in rows])
+
+    def jpeg(self) -> bytes:
+        """The same as a JPEG."""
+        return jpeg(self.picture(), _QUALITY)
+
+
+def _frame(seconds: float, decided: Decided) -> Frame:
+    """The picture of a decision with the boxes of target and destination, over its caption."""
+    image = decided.picture
+    scale = WIDTH / image.shape[1]
+    size = (WIDTH, round(image.shape[0] * scale))
+    picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    for thing, role in with_roles(decided.decision.scene.objects, decided.decision.plan):
+        if role is not Role.NONE:
+            x0, y0, x1, y1 = (round(c * scale) for c in thing.box)
+            cv2.rectangle(picture, (x0, y0), (x1, y1), INK, 4)
+            cv2.rectangle(picture, (x0, y0), (x1, y1), role.colour, 2)
+    return Frame(seconds, np.vstack([picture, _caption(seconds, decided.decision)]))
+
+
+def _caption(seconds: float, decision: Decision) -> Uint8Array:
+    verdict = decision.verdict
+    said = verdict.reason.name if verdict.reason else decision.chunk.skill or verdict.outcome.name
+    if verdict.outcome is Outcome.DONE:
+        said = verdict.outcome.name
+    paragraphs = [Paragraph(f"{seconds:.1f} s: {said}", 0.62, BOLD)]
+    if verdict.outcome is Outcome.HOLD:
+        paragraphs.append(Paragraph(shortened(verdict.message, _MESSAGE), 0.58))
+    return band(paragraphs, INK, VERDICT_COLOURS[verdict.outcome], WIDTH, _UNIT)
+
+
+def _row(pictures: list[Uint8Array], columns: int, below: bool) -> Uint8Array:
+    """Pictures beside each other with gaps between them, and below where more rows follow."""
+    height = max(p.shape[0] for p in pictures)
+    row = _paper(height + _GAP * below, columns * (WIDTH + _GAP) - _GAP)
+    for index, picture in enumerate(pictures):
+        left = index * (WIDTH + _GAP)
+        row[: picture.shape[0], left : left + WIDTH] = picture
+    return row
+
+
+def _paper(height: int, width: int) -> Uint8Array:
+    return np.full((height, width, 3), PANEL, np.uint8)

@@ -1,0 +1,140 @@
+"""How well a model finds what is there and leaves alone what is not: the answers to queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from vlam_ros.configuration import PerceptionSettings, Settings
+from vlam_ros.lab.evaluation.queries import ABSENT, Kind, Question, questions
+from vlam_ros.lab.simulation import World
+from vlam_ros.perception import Grounder, ImageFeatures, Perceiver
+from vlam_ros.types import BoolArray, Uint8Array
+
+MIN_PIXELS = 100
+"""Visible size from which a prompted object counts, in pixels of the mask."""
+HIT = 0.5
+"""IoU above which an object was found."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the pipeline made of one query: a possible object.
+
+    `margin` is its mask's lead, `score` that of the second look, `mask` as the second look
+    leaves it.
+    """
+
+    margin: float
+    score: float
+    mask: BoolArray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All candidates for one query, and the pixels of what it names, none for what is absent."""
+
+    phrase: str
+    kind: Kind
+    truth: BoolArray
+    candidates: tuple[Candidate, ...]
+
+    def iou(self, rejection: float = 0.0) -> float:
+        """IoU of the candidates whose score is not below `rejection`, as one mask."""
+        union = np.zeros_like(self.truth)
+        for candidate in self.candidates:
+            if candidate.score >= rejection:
+                union |= candidate.mask
+        return intersection_over_union(union, self.truth)
+
+    def found_by_mask(self, margin: float) -> bool:
+        """Whether any candidate would be confirmed without a second look."""
+        return any(c.margin >= margin for c in self.candidates)
+
+    def found(self, threshold: float) -> bool:
+        """Whether the second look confirms any candidate."""
+        return any(c.score >= threshold for c in self.candidates)
+
+    def right(self, threshold: float) -> bool:
+        """Whether the best candidate is confirmed and on the object."""
+        best = max(self.candidates, key=lambda c: c.score, default=None)
+        if best is None or best.score < threshold:
+            return False
+        return intersection_over_union(best.mask, self.truth) > HIT
+
+
+def answers(
+    grounder: Grounder, settings: Settings, split: str, scenes: int, progress: bool = True
+) -> list[Answer]:
+    """Ask the model about `scenes` scenes of a split, through the pipeline's own perception."""
+    with World() as world:
+        asked: Iterable[Question] = questions(world, split, scenes)
+        bar = tqdm(asked, total=scenes, desc=split, disable=not progress)
+        return answers_to(grounder, settings.perception, bar)
+
+
+def answers_to(
+    grounder: Grounder, settings: PerceptionSettings, asked: Iterable[Question]
+) -> list[Answer]:
+    """The same for any questions."""
+    eyes = _Remembering(grounder)
+    return [answer for question in asked for answer in _ask(eyes, settings, question)]
+
+
+class _Remembering:
+    """A Grounder that keeps the last picture's features and masks, for its many queries."""
+
+    def __init__(self, grounder: Grounder) -> None:
+        self._grounder = grounder
+        self._image: Uint8Array | None = None
+        self._masks: dict[str, npt.NDArray[np.float32]] = {}
+        self.mask_shape: tuple[int, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._grounder, name)
+
+    def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
+        if image is not self._image:
+            self._image, self._masks = image, {}
+            self._features = self._grounder.encode_pixels(pixels, image)
+        return self._features
+
+    def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if missing := [p for p in prompts if p not in self._masks]:
+            decoded = self._grounder.segment(features, missing)
+            self._masks.update(zip(missing, decoded, strict=True))
+        masks = np.stack([self._masks[p] for p in prompts])
+        self.mask_shape = masks.shape[1:]
+        return masks
+
+
+def _ask(eyes: _Remembering, settings: PerceptionSettings, question: Question) -> Iterator[Answer]:
+    perceiver = Perceiver(eyes, settings)  # type: ignore[arg-type]
+    for query in question.queries:
+        scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
+        truth = resample(query.truth, eyes.mask_shape)
+        if query.kind not in ABSENT and truth.sum() <= MIN_PIXELS:
+            continue
+        candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
+        yield Answer(query.phrase, query.kind, truth, candidates)
+
+
+def resample(mask: BoolArray, shape: Sequence[int]) -> BoolArray:
+    """bool[H,W] → bool[h,w] by the value at the middle of each new pixel."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(shape, mask.shape, strict=True)
+    )
+    return mask[rows][:, columns]
+
+
+def intersection_over_union(one: BoolArray, other: BoolArray) -> float:
+    """Common share of two masks, 0..1; 0 when both are empty."""
+    union = np.count_nonzero(one | other)
+    return float(np.count_nonzero(one & other) / union) if union else 0.0

@@ -1,0 +1,90 @@
+"""`vlam evaluate model`: the gates that a checkpoint must pass before a robot may trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import ModelError
+from vlam_ros.lab.evaluation.grounding import HIT, Answer, answers
+from vlam_ros.lab.evaluation.queries import ABSENT, Kind
+from vlam_ros.lab.evaluation.report import Report, Row
+from vlam_ros.lab.evaluation.skills import evaluate_skills
+from vlam_ros.perception import Grounder
+from vlam_ros.policies import load_skills
+
+
+def evaluate_model(
+    model: str | Path = "embedded", scenes: int = 500, progress: bool = True
+) -> Report:
+    """Measure a checkpoint on held-out scenes and sentences.
+
+    Args:
+        model: a calibrated checkpoint, as `Grounder.from_pretrained` takes it.
+        scenes: scenes of the test split; half as many hold colour-shape pairs never trained.
+        progress: whether to show a progress bar.
+
+    Raises:
+        ModelError: the checkpoint cannot be loaded or has no calibration.
+    """
+    grounder = Grounder.from_pretrained(model)
+    if grounder.calibration is None:
+        raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
+    settings = Settings.load()
+    margin, threshold = grounder.calibration.margin, grounder.calibration.crop_threshold
+    seen = answers(grounder, settings, "test", scenes, progress)
+    composed = answers(grounder, settings, "composition", max(1, scenes // 2), progress)
+    present = [a for a in seen if a.kind is Kind.PRESENT]
+    general = [a for a in seen if a.kind is Kind.GENERAL]
+    absent = [a for a in seen if a.kind in ABSENT]
+    skills = evaluate_skills(grounder, load_skills(settings.policy.skills))
+
+    def by_mask(answer: Answer) -> bool:
+        return answer.found_by_mask(margin)
+
+    def confirmed(answer: Answer) -> bool:
+        return answer.found(threshold)
+
+    def right(answer: Answer) -> bool:
+        return answer.right(threshold)
+
+    rows = [
+        Row("mean IoU", _mean(present, Answer.iou), len(present), 0.70),
+        Row("hits (IoU > 0.5)", _mean(present, lambda a: a.iou() > HIT), len(present), 0.85),
+        Row("confirmed, right object", _mean(present, right), len(present)),
+        Row("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
+        Row(
+            "false alarms, after the second look", _mean(absent, confirmed), len(absent), 0.05, True
+        ),
+    ]
+    for kind in ABSENT:
+        asked = [a for a in absent if a.kind is kind]
+        rows += [
+            Row(f"… masks alone, {kind.value}", _mean(asked, by_mask), len(asked)),
+            Row(f"… second look, {kind.value}", _mean(asked, confirmed), len(asked)),
+        ]
+    rows += [
+        Row("mean IoU, pairs never trained", _mean(composed, Answer.iou), len(composed), 0.60),
+        Row(
+            "confirmed, pairs never trained",
+            _mean(composed, right),
+            len(composed),
+        ),
+        Row("mean IoU, bare nouns and colours", _mean(general, Answer.iou), len(general)),
+        Row("hits, bare nouns and colours", _mean(general, lambda a: a.iou() > HIT), len(general)),
+        Row("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
+        Row("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
+    ]
+    misread = [
+        f"- “{sentence}”: meant {meant}, understood {understood}"
+        for sentence, meant, understood in dict.fromkeys(skills.wrong)
+    ]
+    remarks = ("Sentences misread or refused:", "", *misread) if misread else ()
+    return Report(tuple(rows), {"model": str(model), "scenes": scenes}, remarks)
+
+
+def _mean(cases: Sequence[Answer], figure: Callable[[Answer], float]) -> float:
+    return float(np.mean([figure(case) for case in cases])) if cases else float("nan")

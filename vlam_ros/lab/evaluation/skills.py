@@ -1,0 +1,62 @@
+"""Whether sentences never trained on lead to the right skill, through the pipeline's own steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlam_ros.lab.training.captions import SKILL_PATTERNS, test_sentences
+from vlam_ros.lab.training.understanding import REFUSED, understood
+from vlam_ros.language import parse_instruction
+from vlam_ros.perception import Grounder
+from vlam_ros.policies import Skill
+
+UNKNOWN_VERBS = (
+    "juggle", "paint", "eat", "kick", "wash", "open", "sell", "photograph", "bend", "burn",
+    "measure", "describe", "sing to", "cut", "fold", "pour", "read", "water", "count", "break",
+)  # fmt: skip
+"""Verbs of no skill: they may be refused, but not be taken for one."""
+
+
+@dataclass(frozen=True)
+class SkillReport:
+    """Sentences from patterns never trained on, and sentences with unknown verbs.
+
+    `wrong` lists (sentence, meant, understood); REFUSED is understood where nothing was.
+    """
+
+    sentences: int
+    right: int
+    refused: int
+    unknown: int
+    unknown_refused: int
+    wrong: tuple[tuple[str, str, str], ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the sentences whose skill was understood; a refusal is not."""
+        return self.right / self.sentences
+
+
+def evaluate_skills(grounder: Grounder, skills: Sequence[Skill]) -> SkillReport:
+    """Parse and choose for every test sentence; the picture has no say here."""
+    wrong, right, refused = [], 0, 0
+    trained = {p.format(t="the object", d="the destination") for p in _trained_patterns()}
+    meant = [
+        (s, t) for s, t in test_sentences() if parse_instruction(t).skill_phrase not in trained
+    ]
+    for skill, sentence in meant:
+        heard = understood(grounder, skills, sentence)
+        right += heard == skill
+        refused += heard == REFUSED
+        if heard != skill:
+            wrong.append((sentence, skill, heard))
+    unknown = [f"{verb} the red cup" for verb in UNKNOWN_VERBS]
+    misread = [(s, understood(grounder, skills, s)) for s in unknown]
+    wrong += [(s, "none", skill) for s, skill in misread if skill != REFUSED]
+    unknown_refused = sum(skill == REFUSED for _, skill in misread)
+    return SkillReport(len(meant), right, refused, len(unknown), unknown_refused, tuple(wrong))
+
+
+def _trained_patterns() -> list[str]:
+    return [pattern for patterns in SKILL_PATTERNS.values() for pattern in patterns]

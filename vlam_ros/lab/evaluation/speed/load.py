@@ -1,0 +1,176 @@
+"""How old a decision's picture is when the camera is faster than the model, and what else suffers.
+
+vlam_node with the embedded model and controller_node run as processes of their own. A robot that
+stands tells them what its camera (30 Hz), wheels and LiDAR measure: first with nothing beside them,
+then beside a process that wants all cores.
+
+fusion_node is left out: with it a picture waits for the sweep that belongs to it, by design.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from tqdm import tqdm
+
+from vlam_ros.configuration import FusionNodeSettings
+from vlam_ros.lab.demo.scene import SCENE
+from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
+from vlam_ros.lab.live.node_process import (
+    START_PATIENCE,
+    Running,
+    private_domain,
+    running,
+    running_node,
+)
+from vlam_ros.lab.live.simulated_robot import camera_parameters
+from vlam_ros.lab.simulation import Lidar, LidarSpec, Standing, World
+from vlam_ros.ros import qos
+
+INSTRUCTION = "go to the orange ball"
+AT_MOST = 1.2
+"""Times its inference that a chunk's picture may be old, and one frame."""
+DEADLINE = qos.VELOCITY.deadline.nanoseconds / 1e6
+"""ms that cmd_vel may be silent."""
+SETTLES = 10.0
+"""Seconds after which the memory must not grow any more."""
+FLAT = 5.0
+"""MB that it may grow all the same."""
+PERCENTILES = (50, 95)
+
+
+def measure_load(seconds: float, progress: bool = True) -> tuple[Row, ...]:
+    """Measure alone, then beside a process that wants all cores.
+
+    Args:
+        seconds: that each of the two takes.
+        progress: whether to show it.
+    """
+    rows: list[Row] = []
+    total = 2 * round(seconds)
+    with (
+        TemporaryDirectory() as logs,
+        driving(Path(logs)) as (load, vlam),
+        tqdm(total=total, unit="s", desc="under load", disable=not progress) as bar,
+    ):
+        phases: dict[str, AbstractContextManager[object]] = {
+            "alone": nullcontext(),
+            "beside a hungry process": hungry(Path(logs)),
+        }
+        for title, beside in phases.items():
+            with beside:
+                memory = Memory(vlam, min(SETTLES, seconds / 3))
+                heard = load.run(seconds, memory.look)
+            rows += [*ages(title, heard), *commands(title, heard), memory.row(title)]
+            bar.update(round(seconds))
+    return tuple(rows)
+
+
+def ages(title: str, heard: Heard) -> Iterator[Row]:
+    """How old the pictures behind the chunks were, against the time that each took, and what became
+    of all pictures.
+
+    A chunk's inference is from when its picture was taken to be decided on until the chunk came;
+    its age is from the picture's stamp until then.
+    """
+    age = np.array([c.arrived - c.stamp for c in heard.chunks]) / 1e6
+    inference = np.array([c.arrived - c.began for c in heard.chunks]) / 1e6
+    cases = len(heard.chunks)
+    for name, values in (("inference", inference), ("age of a chunk's picture", age)):
+        for percentile in PERCENTILES:
+            value = float(np.percentile(values, percentile))
+            yield Row(f"{title}: {name}, p{percentile} (ms)", value, cases)
+        yield Row(f"{title}: {name}, at most (ms)", float(values.max()), cases)
+    kept = float(np.mean(age <= AT_MOST * inference + CAMERA_PERIOD * 1000))
+    yield Row(f"{title}: share of chunks with age ≤ 1.2 × inference + a frame", kept, cases, 1.0)
+    counts = {
+        "decided on": heard.decided,
+        "passed over": heard.passed_over,
+        "lost before vlam_node took them": heard.lost,
+    }
+    for name, count in counts.items():
+        yield Row(f"{title}: pictures {name}", count, heard.shown)
+    rest = heard.shown - sum(counts.values())
+    yield Row(f"{title}: pictures not accounted for", rest, heard.shown, 0.0, True)
+
+
+def commands(title: str, heard: Heard) -> Iterator[Row]:
+    """How regularly the controller commands, by its stamps, and whether it keeps its deadline."""
+    gaps = np.diff(heard.commands) / 1e6
+    cases = len(gaps)
+    for percentile in (50, 99):
+        value = float(np.percentile(gaps, percentile))
+        yield Row(f"{title}: from command to command, p{percentile} (ms)", value, cases)
+    longest = float(gaps.max())
+    yield Row(f"{title}: from command to command, at most (ms)", longest, cases, DEADLINE, True)
+    yield Row(f"{title}: deadlines of cmd_vel missed", heard.deadlines_missed, cases)
+
+
+class Memory:
+    """How much a process grows after it has settled: within each inference its memory goes up and
+    down by several MB, so medians of the first and the last third are compared.
+    """
+
+    def __init__(self, process: Running, settles: float) -> None:
+        """Look from `settles` seconds on."""
+        self._process = process
+        self._from = time.monotonic() + settles
+        self._bytes: list[int] = []
+
+    def look(self, waiting_for: str) -> None:
+        """Look now; raises VlamError if the process has ended."""
+        self._process.check()
+        if time.monotonic() >= self._from:
+            self._bytes.append(resident(self._process.process.pid))
+
+    def row(self, title: str) -> Row:
+        """By how much it grew."""
+        third = -(-len(self._bytes) // 3)
+        grown = (median(self._bytes[-third:]) - median(self._bytes[:third])) / 1e6
+        return Row(
+            f"{title}: memory of vlam_node grew by (MB)", grown, len(self._bytes), FLAT, True
+        )
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def hungry(logs: Path) -> AbstractContextManager[Running]:
+    """The process that wants all cores."""
+    command = [sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator"]
+    return running("the hungry process", command, logs / "hungry.log")
+
+
+@contextmanager
+def driving(logs: Path) -> Iterator[tuple[Load, Running]]:
+    """The nodes in a ROS domain of their own, under way; their sensors, and vlam_node."""
+    os.environ.update(private_domain(os.environ))
+    with World() as world:
+        world.load(SCENE)
+        picture, camera = world.render().image, world.camera
+        sweep = Lidar(world, LidarSpec(), np.random.default_rng(0)).sweep(Standing(), 0.0)
+    mount, stamped = camera_parameters(SCENE.camera), {"control.stamped_cmd_vel": True}
+    with (
+        running_node("vlam_node", mount, logs / "vlam_node.log") as vlam,
+        running_node("controller_node", stamped, logs / "controller_node.log") as controller,
+        Load(picture, camera, sweep, FusionNodeSettings.load().lidar) as load,
+    ):
+
+        def watch(waiting_for: str) -> None:
+            vlam.check()
+            controller.check()
+
+        load.wait_until_driving(INSTRUCTION, START_PATIENCE, watch)
+        yield load, vlam

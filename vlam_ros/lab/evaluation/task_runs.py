@@ -1,0 +1,148 @@
+"""Runs many episodes on all cores, and goes on where it was interrupted.
+
+Each episode's record is a file of its own, written when the episode is over, so that nothing is
+lost and nothing is half-written. One worker has one model.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.lab.evaluation.baseline import HighestPixel
+from vlam_ros.lab.evaluation.closed_loop import run_episode
+from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
+from vlam_ros.lab.evaluation.episodes import episode_name, episode_of_seed
+from vlam_ros.lab.evaluation.film_strip import FilmStrip
+from vlam_ros.pipeline import Pipeline
+from vlam_ros.resources import write_file
+from vlam_ros.types.decision_maker import DecisionMaker
+
+
+class Variant(Enum):
+    """What runs an episode."""
+
+    VLAM = "vlam"
+    ENSEMBLE = "ensemble"
+    BASELINE = "baseline"
+    ROS = "ros"
+    """The nodes themselves, over topics; not run by `run_all`."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to be run by one variant, and the folder of its results."""
+
+    variant: Variant
+    seed: int
+    control: bool
+    model: str
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """The file of its record."""
+        return self.folder / self.variant.value / f"{self._name}.json"
+
+    @property
+    def strip(self) -> Path:
+        """The picture of what happened, where the episode failed."""
+        return self.folder / self.variant.value / f"{self._name}.jpg"
+
+    @property
+    def _name(self) -> str:
+        return episode_name(self.seed, self.control)
+
+
+def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
+    """Run the jobs that have no record yet, spread over processes.
+
+    Raises:
+        ConfigurationError: the folder cannot be written, or the model not be loaded.
+    """
+    if not (to_do := not_run_yet(jobs)):
+        return
+    # Not forked: MuJoCo's and torch's threads do not survive that.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, len(to_do)), initializer=_one_thread) as pool:
+        done = pool.imap_unordered(run_job, to_do)
+        for _ in tqdm(done, total=len(to_do), desc="episodes", disable=not progress):
+            pass
+
+
+def not_run_yet(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs without a record, whose folders exist then.
+
+    Raises:
+        ConfigurationError: a folder cannot be made.
+    """
+    to_do = [job for job in jobs if not job.record.exists()]
+    for job in to_do:
+        try:
+            job.record.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write to {job.folder}: {error.strerror}") from error
+    return to_do
+
+
+def records(jobs: Sequence[Job]) -> dict[Variant, list[EpisodeRecord]]:
+    """What is written down of the jobs that were run, by variant."""
+    found: dict[Variant, list[EpisodeRecord]] = {}
+    for job in jobs:
+        if job.record.exists():
+            values = json.loads(job.record.read_text(encoding="utf-8"))
+            found.setdefault(job.variant, []).append(EpisodeRecord.from_dict(values))
+    return found
+
+
+def film_strip(folder: Path, variant: str, record: EpisodeRecord) -> bytes | None:
+    """The JPEG of an episode that failed; None if there is none."""
+    path = folder / variant / f"{record.name}.jpg"
+    return path.read_bytes() if path.exists() else None
+
+
+def run_job(job: Job) -> None:
+    """Run one episode and write its record; if it failed, its film strip before."""
+    strip = FilmStrip()
+    controller = ControllerSettings.load()
+    if job.variant is Variant.ENSEMBLE:
+        controller = replace(controller, control=replace(controller.control, ensemble=True))
+    record = run_episode(
+        episode_of_seed(job.seed, job.control),
+        _decider(job.variant is Variant.BASELINE, job.model),
+        FusionNodeSettings.load(),
+        controller,
+        strip.add,
+    )
+    keep(job, record, strip)
+
+
+def keep(job: Job, record: EpisodeRecord, strip: FilmStrip) -> None:
+    """Write down what became of an episode; the film strip only if something went wrong."""
+    if not record.success or record.collisions:
+        write_file(job.strip, strip.jpeg())
+    write_file(job.record, json.dumps(record.to_dict(), indent=1).encode())
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@cache
+def _decider(baseline: bool, model: str) -> DecisionMaker:
+    pipeline = Pipeline.from_settings(Settings.load(model__name_or_path=model))
+    pipeline.warm_up()
+    if not baseline:
+        return pipeline
+    return HighestPixel(pipeline.grounder, pipeline.policy.space, Settings.load().action)

@@ -1,0 +1,1 @@
+"""Runs of the nodes themselves, as processes over ROS topics: started, told and listened to."""

@@ -1,0 +1,112 @@
+"""How long a node takes to answer a picture, by the steady clock of the one who shows it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+import vlam_ros.msg
+from vlam_ros.lab.live import hop
+from vlam_ros.lab.live.client import NoAnswerError
+from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.ros import qos
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.types import Camera, Uint8Array
+
+NODES = ("hop", "vlam_node")
+"""Who answers pictures: the node of `hop.py`, and vlam_node."""
+PATIENCE = 1.0
+"""Seconds after which a picture is taken to be lost: they are sent best effort."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """To one of the nodes; a camera publishes its calibration with each picture."""
+
+    pictures: Publisher
+    cameras: Publisher | None = None
+
+
+class AnswerTimes(Session):
+    """Shows one picture after the other to the nodes in this process's ROS domain. Use as a context
+    manager.
+    """
+
+    def __init__(self) -> None:
+        """Advertise and subscribe."""
+        super().__init__("answer_times")
+        advertise, subscribe = self._node.create_publisher, self._node.create_subscription
+        self._ways = {
+            "hop": _Way(advertise(Image, hop.PICTURES, qos.PICTURE)),
+            "vlam_node": _Way(
+                advertise(Image, "image", qos.PICTURE),
+                advertise(CameraInfo, "camera_info", qos.PICTURE),
+            ),
+        }
+        self._answered: dict[str, tuple[int, int]] = {}  # the newest stamp, and when it came
+        for node, kind, topic, profile in (
+            ("hop", Header, hop.STAMPS, qos.OUTPUT),
+            ("vlam_node", vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK),
+        ):
+            subscribe(kind, topic, partial(self._on_answer, node), profile)
+
+    def wait_until_answered(self, shown: Shown, seconds: float, watch: Watch = ignore) -> None:
+        """Wait until both nodes have answered a picture.
+
+        Raises:
+            NoAnswerError: one of them does not in time.
+        """
+        end = time.monotonic() + seconds
+        for node in NODES:
+            while self.measure(node, shown) is None:
+                watch(f"{node} to answer a picture")
+                if time.monotonic() > end:
+                    raise NoAnswerError(f"waited {seconds:g} s in vain for {node} to answer")
+
+    def measure(self, node: str, shown: Shown) -> float | None:
+        """Milliseconds from publishing a picture to a node until its answer is here; None if there
+        is none in PATIENCE seconds.
+        """
+        way = self._ways[node]
+        stamp = int(self._node.get_clock().now().nanoseconds)
+        shown.image.header.stamp = shown.info.header.stamp = time_message(stamp)
+        if way.cameras is not None:
+            way.cameras.publish(shown.info)
+        begin = time.perf_counter_ns()
+        way.pictures.publish(shown.image)
+        while (left := begin / 1e9 + PATIENCE - time.perf_counter()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+            answered, when = self._answered.get(node, (0, 0))
+            if answered == stamp:
+                return (when - begin) / 1e6
+        return None
+
+    def rest_until(self, when: float) -> None:
+        """Let ROS work until the steady clock (`time.perf_counter`) shows a time, s."""
+        while (left := when - time.perf_counter()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def _on_answer(self, node: str, message: Any) -> None:
+        header = message if isinstance(message, Header) else message.header
+        self._answered[node] = nanoseconds(header.stamp), time.perf_counter_ns()
+
+
+class Shown:
+    """A picture uint8[H,W,3] RGB and a calibration as messages, made once: what it takes to make
+    them is the camera driver's.
+    """
+
+    def __init__(self, picture: Uint8Array) -> None:
+        height, width, _ = picture.shape
+        camera = Camera.ideal(width, height, width, np.eye(3), np.zeros(3))
+        self.image = image_to_message(picture, 0, camera.frame_id)
+        self.info = camera_to_message(camera, 0)

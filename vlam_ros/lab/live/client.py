@@ -1,0 +1,316 @@
+"""A client of running nodes: pictures, other sensors and an instruction out, the answer back.
+
+For programs that have a picture rather than a camera driver: the demo, tests, one's own scripts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import String
+
+import vlam_ros.msg
+from vlam_ros.configuration import LidarSettings
+from vlam_ros.errors import VlamError
+from vlam_ros.lab.live.measured import Measurement, SensorPublishers, as_it_is
+from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.ros import qos
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
+from vlam_ros.ros.fused import obstacles_from_message
+from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.types import (
+    ActionChunk,
+    Camera,
+    Decision,
+    DepthImage,
+    Missing,
+    Obstacles,
+    Plan,
+    Scene,
+    Uint8Array,
+)
+
+PICTURE_PERIOD = 0.2
+"""Seconds from one picture to the next while an answer is awaited."""
+_LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
+_SENSING = 0.005  # s; the same while sensors are published in between
+_KEPT = 8  # pictures whose answers are kept; an overlay is a megabyte
+
+_CHUNK, _SCENE, _DEPTH, _OBSTACLES = "action_chunk", "scene", "depth", "obstacles"
+
+
+class NoAnswerError(VlamError):
+    """A vlam_node did not do in time what it was waited for; the message says what."""
+
+
+_NO_SENSORS = Missing("the client has no sensors")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What vlam_node decided on one picture. `overlay` is uint8[H,W,3] RGB, and the objects of
+    `scene` have NO_MASK. Depth and obstacles are fusion_node's, where the client has sensors.
+    """
+
+    chunk: ActionChunk
+    scene: Scene
+    plan: Plan
+    overlay: Uint8Array
+    depth: DepthImage | Missing = _NO_SENSORS
+    obstacles: Obstacles | Missing = _NO_SENSORS
+
+
+class VlamClient(Session):
+    """Talks to one vlam_node in this process's ROS domain. Use as a context manager."""
+
+    def __init__(
+        self,
+        namespace: str = "",
+        node_name: str = "vlam_node",
+        lidar: LidarSettings | None = None,
+        spoil: Callable[[str, Any], Any] = as_it_is,
+    ) -> None:
+        """Advertise and subscribe.
+
+        Args:
+            namespace: of all topics.
+            node_name: of the vlam_node to talk to.
+            lidar: where the LiDAR sits, for a client that publishes sensors with `measure` and
+                talks to a fusion_node as well.
+            spoil: what becomes of a message of camera_info or a sensor, by its topic, before it is
+                published; None: nothing. For trials of failing sensors.
+        """
+        self._server, self._overlay = node_name, f"{node_name}/overlay"
+        super().__init__("vlam_client", namespace)
+        advertise, subscribe = self._node.create_publisher, self._node.create_subscription
+        self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
+        self._images = advertise(Image, "image", qos.PICTURE)
+        self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
+        # By the stamp of the picture, then by topic.
+        self._received: dict[int, dict[str, Any]] = {}
+        self._latest: Any = None  # chunk, if there is one
+        self._failure = ""
+        self._spoil = spoil
+        self.diagnostics: dict[str, DiagnosticStatus] = {}
+        outputs = [
+            (vlam_ros.msg.ActionChunk, _CHUNK, qos.ACTION_CHUNK),
+            (vlam_ros.msg.Scene, _SCENE, qos.OUTPUT),
+            (Image, self._overlay, qos.OUTPUT),
+        ]
+        self._inputs = [self._images, self._cameras, self._instructions]
+        self._sensors: SensorPublishers | None = None
+        if lidar is not None:
+            self._sensors = SensorPublishers(self._node, lidar, spoil)
+            self._inputs += self._sensors.publishers
+            outputs += [(Image, _DEPTH, qos.FUSED), (PointCloud2, _OBSTACLES, qos.FUSED)]
+        self._whole = {topic for _, topic, _ in outputs}
+        self._outputs = [
+            subscribe(kind, topic, partial(self._on_output, topic), profile)
+            for kind, topic, profile in outputs
+        ]
+        subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
+
+    def now(self) -> int:
+        """The clock that pictures and measurements are stamped with, ns."""
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def measure(self, measured: Measurement) -> None:
+        """Publish what a sensor measured; its stamp is of this client's clock."""
+        if self._sensors is None:
+            raise VlamError("this client was made without sensors: tell it where the LiDAR sits")
+        self._sensors.publish(measured)
+
+    def wait_for_node(self, seconds: float, watch: Watch = ignore) -> None:
+        """Wait until the node is there, has loaded its models, and hears and is heard.
+
+        Args:
+            seconds: after which it is an error.
+            watch: called all the while with what is being waited for; may raise to give up.
+
+        Raises:
+            NoAnswerError: it is not there in time, or says that it cannot be configured.
+        """
+        self._spin(lambda: not self._unmatched(), seconds, self._unmatched, watch)
+
+    def ask(
+        self,
+        image: Uint8Array,
+        camera: Camera,
+        instruction: str,
+        seconds: float = 20.0,
+        watch: Watch = ignore,
+    ) -> Answer:
+        """Show a picture, say an instruction, and wait for the decision on the two together.
+
+        The picture is published again and again, each time with a new stamp, until the node has
+        answered one that was published when it had the instruction. That is published once: saying
+        it again would cancel the plan.
+
+        Args:
+            image: uint8[H,W,3] RGB.
+            camera: the camera that took it. Its mount does not travel with it: the node must know
+                it by its parameters or tf.
+            instruction: what to do.
+            seconds: after which it is an error, for each of the node, a sign of life of it, its
+                taking the instruction, and its answer.
+            watch: as in `wait_for_node`.
+
+        Raises:
+            NoAnswerError: saying what did not arrive.
+        """
+        self.wait_for_node(seconds, watch)
+        stamps: set[int] = set()
+
+        def show() -> None:
+            stamps.add(self._show(image, camera))
+
+        def spin(done: Callable[[], object], waiting_for: Callable[[], str]) -> None:
+            self._spin(done, seconds, waiting_for, watch, show)
+
+        def taken() -> bool:
+            return _order(self._latest) > before and self._latest.instruction == instruction
+
+        def answers() -> list[dict[str, Any]]:
+            mine = [r for stamp, r in self._received.items() if stamp in stamps]
+            whole = [r for r in mine if self._whole <= r.keys()]
+            return [r for r in whole if r[_CHUNK].instruction == instruction]
+
+        # An instruction that comes before the node is active is lost. Any chunk shows that it is,
+        # and which instruction was the last before ours.
+        self._latest = None
+        spin(lambda: self._latest, lambda: f"an {_CHUNK}: is {self._server} active?")
+        before = _order(self._latest)
+        self._received.clear()
+        self._instructions.publish(String(data=instruction))
+        # Pictures may overtake it: one that was published too soon can have been decided on twice.
+        spin(taken, lambda: self._lacking(instruction))
+        stamps.clear()
+        spin(answers, lambda: self._lacking(instruction))
+        answer = answers()[0]
+        chunk = chunk_from_message(answer[_CHUNK])
+        decided = Answer(
+            chunk,
+            scene_from_message(answer[_SCENE]),
+            plan_from_message(answer[_SCENE], chunk),
+            image_from_message(answer[self._overlay]),
+        )
+        if self._sensors is None:
+            return decided
+        return replace(
+            decided,
+            depth=depth_from_message(answer[_DEPTH]),
+            obstacles=obstacles_from_message(answer[_OBSTACLES]),
+        )
+
+    def decisions(
+        self,
+        image: Uint8Array,
+        camera: Camera,
+        instruction: str,
+        seconds: float,
+        watch: Watch = ignore,
+    ) -> Iterator[Decision]:
+        """Say an instruction, show a picture again and again, and yield what is decided on it.
+
+        Args:
+            image: as in `ask`.
+            camera: as in `ask`.
+            instruction: what to do; it is said once.
+            seconds: for which the picture is shown.
+            watch: as in `wait_for_node`.
+        """
+        stamps: set[int] = set()
+        self._instructions.publish(String(data=instruction))
+        end = next_picture = time.monotonic()
+        end += seconds
+        while (now := time.monotonic()) < end:
+            watch("a decision")
+            if now >= next_picture:
+                stamps.add(self._show(image, camera))
+                next_picture = now + PICTURE_PERIOD
+            self._executor.spin_once(timeout_sec=_SENSING)
+            for stamp in stamps & self._received.keys():
+                received = self._received[stamp]
+                if {_CHUNK, _SCENE} <= received.keys():
+                    stamps.remove(stamp)
+                    chunk, scene = chunk_from_message(received[_CHUNK]), received[_SCENE]
+                    if chunk.request.text == instruction:
+                        plan = plan_from_message(scene, chunk)
+                        yield Decision(scene_from_message(scene), plan, chunk.verdict, chunk)
+
+    def _show(self, image: Uint8Array, camera: Camera) -> int:
+        """Publish a picture with its camera_info; its stamp."""
+        stamp = self.now()
+        info = self._spoil("camera_info", camera_to_message(camera, stamp))
+        if info is not None:
+            self._cameras.publish(info)
+        self._images.publish(image_to_message(image, stamp, camera.frame_id))
+        return stamp
+
+    def _spin(
+        self,
+        done: Callable[[], object],
+        seconds: float,
+        waiting_for: Callable[[], str],
+        watch: Watch = ignore,
+        show: Callable[[], object] | None = None,
+    ) -> None:
+        """Let ROS work until `done`, and `show` a picture every PICTURE_PERIOD."""
+        end = time.monotonic() + seconds
+        next_picture = time.monotonic()
+        while not done():
+            now = time.monotonic()
+            if self._failure:
+                raise NoAnswerError(f"{self._server} is not active: {self._failure}")
+            if now >= end:
+                raise NoAnswerError(f"waited {seconds:g} s in vain for {waiting_for()}")
+            watch(waiting_for())
+            if show is not None and now >= next_picture:
+                show()
+                next_picture = now + PICTURE_PERIOD
+            self._executor.spin_once(timeout_sec=_SENSING if self._sensors else _LATENCY)
+
+    def _unmatched(self) -> str:
+        """What the node does not yet publish or listen to; empty if that is nothing."""
+        if any(output.get_publisher_count() == 0 for output in self._outputs):
+            return f"{self._server} to appear in ROS domain {self._context.get_domain_id()}"
+        if any(publisher.get_subscription_count() == 0 for publisher in self._inputs):
+            return f"{self._server} to load its models and be configured"
+        return ""
+
+    def _lacking(self, instruction: str) -> str:
+        """What of an answer is not there, and what the node says instead."""
+        came = {topic for received in self._received.values() for topic in received}
+        lacking = sorted(self._whole - came)
+        what = f"{' and '.join(lacking) or 'all of one picture'} in answer to {instruction!r}"
+        if self._latest is None:
+            return what
+        verdict = chunk_from_message(self._latest).verdict
+        return f"{what}; the last chunk says {verdict.outcome.name}: {verdict.message}"
+
+    def _on_output(self, topic: str, message: Any) -> None:
+        self._received.setdefault(nanoseconds(message.header.stamp), {})[topic] = message
+        if len(self._received) > _KEPT:
+            del self._received[next(iter(self._received))]
+        if topic == _CHUNK:
+            self._latest = message
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name] = status
+            if status.name.startswith(f"{self._server}:"):
+                errors = [v.value for v in status.values if v.key == "last error"]
+                inactive = status.message.startswith("not active")
+                self._failure = errors[0] if errors and inactive else ""
+
+
+def _order(message: vlam_ros.msg.ActionChunk) -> tuple[int, int]:
+    return message.epoch, message.sequence

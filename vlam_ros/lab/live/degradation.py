@@ -1,0 +1,159 @@
+"""`vlam evaluate degradation`: the nodes over real topics, while one sensor after another fails.
+
+Each failure begins on a healthy robot, lasts until every deadline has passed, and ends; the robot
+must decide as designed while it lasts, name the sensor in its diagnostics, and recover.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tqdm import tqdm
+
+from vlam_ros.lab.demo.scene import SCENE
+from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
+from vlam_ros.lab.evaluation.report import Report, Row
+from vlam_ros.lab.live import fault_injection as spoil
+from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
+from vlam_ros.lab.live.simulated_robot import SimulatedRobot, simulated_robot
+from vlam_ros.types import Decision
+
+INSTRUCTION = "go to the orange ball"
+TOPICS = {"points": Sensor.LIDAR, "imu": Sensor.IMU, "odom": Sensor.ODOMETRY}
+LASTS = 3.0
+"""Seconds that a failure lasts: all deadlines of the parameters, and diagnostics, are shorter."""
+JUDGED = 3
+"""Decisions at the end of a failure that must be the designed one."""
+PATIENCE = 10.0
+"""Seconds for a robot to be healthy, or healthy again."""
+
+
+@dataclass
+class Spoiler:
+    """Lets the messages of one sensor fail, while there is a failure."""
+
+    sensor: Sensor = Sensor.LIDAR
+    failure: Failure | None = None
+    _count: int = 0
+
+    def __call__(self, topic: str, message: Any) -> Any:
+        """What becomes of a message; None: nothing."""
+        if self.failure is None or TOPICS.get(topic, Sensor.CAMERA_INFO) is not self.sensor:
+            return message
+        if self.failure in (Failure.ABSENT, Failure.LOST):
+            return None
+        if self.failure is Failure.HALF_RATE:
+            self._count += 1
+            return message if self._count % 2 else None
+        return _SPOILT[self.failure](message)
+
+
+_SPOILT: dict[Failure, Callable[[Any], Any]] = {
+    Failure.NOT_FINITE: spoil.without_numbers,
+    Failure.WRONG_FRAME: spoil.of_another_frame,
+    Failure.OLD: lambda message: spoil.at_another_time(message, -SECOND),
+    Failure.AHEAD: lambda message: spoil.at_another_time(message, 10 * SECOND),
+}
+
+
+@dataclass
+class Robot:
+    """A robot under trial, and what spoils its sensors."""
+
+    simulated: SimulatedRobot
+    spoiler: Spoiler
+
+    def decisions(self, seconds: float) -> Iterator[Decision]:
+        """What is decided for so long."""
+        it = self.simulated
+        return it.client.decisions(it.image, it.camera, INSTRUCTION, seconds, self.watch)
+
+    def comes_to(self, wanted: Expected) -> str:
+        """Wait until the designed decision is taken: empty; else what is decided instead."""
+        last = "nothing"
+        for decision in self.decisions(PATIENCE):
+            if wanted.fits(decision):
+                return ""
+            last = said(decision)
+        return last
+
+    def names(self, sensor: Sensor) -> bool:
+        """Whether diagnostics warn of a sensor."""
+        return any(
+            name.endswith(f": {sensor.value}") and status.level != b"\0"
+            for name, status in self.simulated.client.diagnostics.items()
+        )
+
+    def watch(self, waiting_for: str) -> None:
+        """Keep it alive while something is waited for."""
+        self.simulated.keep_alive()
+
+
+def evaluate_degradation(progress: bool = True) -> Report:
+    """Let every sensor fail in every way."""
+    cells = [(s, f) for s in Sensor for f in Failure]
+    rows, remarks = [], []
+    with TemporaryDirectory() as logs, tqdm(total=len(cells), disable=not progress) as bar:
+
+        def record(sensor: Sensor, failure: Failure, complaint: str) -> None:
+            name = f"{sensor.value}: {failure.value}"
+            rows.append(Row(name, float(not complaint), 1, 1.0))
+            remarks.extend([f"- {name}: {complaint}"] if complaint else [])
+            bar.update()
+
+        with running(Path(logs)) as robot:
+            for sensor, failure in cells:
+                if failure is not Failure.ABSENT:
+                    record(sensor, failure, trial(robot, sensor, failure))
+        for sensor in Sensor:
+            with running(Path(logs), Spoiler(sensor, Failure.ABSENT)) as robot:
+                lacking = robot.comes_to(expected(sensor, Failure.ABSENT))
+                record(sensor, Failure.ABSENT, lacking and f"decides {lacking}")
+    return Report(tuple(rows), {"instruction": INSTRUCTION}, tuple(remarks))
+
+
+def trial(robot: Robot, sensor: Sensor, failure: Failure) -> str:
+    """One failure, from health to health; what was not as designed, empty if all was."""
+    if lacking := robot.comes_to(HEALTHY):
+        return f"not healthy before it: {lacking}"
+    robot.spoiler.sensor, robot.spoiler.failure = sensor, failure
+    try:
+        last: deque[Decision] = deque(robot.decisions(LASTS), maxlen=JUDGED)
+        named = robot.names(sensor)
+    finally:
+        robot.spoiler.failure = None
+    wanted = expected(sensor, failure)
+    if len(last) < JUDGED:
+        return "hardly anything is decided"
+    if wrong := [d for d in last if not wanted.fits(d)]:
+        return f"decides {said(wrong[-1])}"
+    if named == (failure is Failure.HALF_RATE):
+        return "diagnostics warn of it" if named else "diagnostics do not name it"
+    if lacking := robot.comes_to(HEALTHY):
+        return f"does not recover: {lacking}"
+    return ""
+
+
+def said(decision: Decision) -> str:
+    """A decision for people."""
+    verdict, target = decision.verdict, decision.plan.target
+    source = target.source.name if target else "no target"
+    return f"{verdict.outcome.name} {verdict.reason.name} ({source}): {verdict.message}"
+
+
+@contextmanager
+def running(logs: Path, spoiler: Spoiler | None = None) -> Iterator[Robot]:
+    """A robot whose nodes run in a ROS domain of their own."""
+    spoiler = spoiler or Spoiler()
+    os.environ.update(private_domain(os.environ))
+    with simulated_robot(SCENE, logs, spoil=spoiler) as simulated:
+        robot = Robot(simulated, spoiler)
+        simulated.client.wait_for_node(START_PATIENCE, robot.watch)
+        yield robot

@@ -1,0 +1,136 @@
+"""What simulated sensors measure as the messages that the drivers of real ones publish."""
+
+from __future__ import annotations
+
+import array
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Quaternion, Vector3
+from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.node import Node
+from sensor_msgs.msg import Imu, PointCloud2, PointField
+from sensor_msgs.msg import JointState as JointStateMessage
+from std_msgs.msg import Bool
+
+from vlam_ros.configuration import LidarSettings
+from vlam_ros.ros import qos
+from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
+from vlam_ros.ros.stamps import time_message
+from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Odometry
+
+Measurement = ImuSample | LidarSweep | Odometry | JointState | GripperState
+
+_LAYOUT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("time", "<f4")])
+
+
+def sweep_to_message(sweep: LidarSweep, mount: Mount, frame_id: str) -> PointCloud2:
+    """A cloud in the LiDAR's own frame, with seconds from the stamp in `time` if the sweep has any.
+
+    Args:
+        sweep: in `base_link`.
+        mount: of the LiDAR on `base_link`.
+        frame_id: the LiDAR's frame.
+    """
+    count = len(sweep.points)
+    points = np.zeros(count, _LAYOUT)
+    own = (sweep.points - mount.position) @ mount.rotation
+    for name, column in zip("xyz", own.T, strict=True):
+        points[name] = column
+    names = ["x", "y", "z"]
+    if sweep.offsets is not None:
+        points["time"] = sweep.offsets
+        names.append("time")
+    step = _LAYOUT.itemsize
+    message = PointCloud2(
+        height=1, width=count, point_step=step, row_step=step * count, is_dense=True
+    )
+    message.fields = [
+        PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, n in enumerate(names)
+    ]
+    message.header.stamp, message.header.frame_id = time_message(sweep.stamp), frame_id
+    message.data = array.array("B", points.tobytes())
+    return message
+
+
+def imu_to_message(sample: ImuSample, frame_id: str) -> Imu:
+    """A reading without orientation (REP-145), of an IMU that is turned as `base_link` is."""
+    message = Imu(
+        angular_velocity=Vector3(**dict(zip("xyz", sample.rate, strict=True))),
+        linear_acceleration=Vector3(**dict(zip("xyz", sample.force, strict=True))),
+    )
+    message.orientation_covariance[0] = -1.0
+    message.header.stamp, message.header.frame_id = time_message(sample.stamp), frame_id
+    return message
+
+
+def odometry_to_message(odometry: Odometry) -> OdometryMessage:
+    """A planar pose in the odometry's frame, its velocity in `base_link`."""
+    message = OdometryMessage(child_frame_id=BASE_FRAME)
+    message.header.stamp = time_message(odometry.stamp)
+    message.header.frame_id = ODOM_FRAME
+    pose, twist = message.pose.pose, message.twist.twist
+    pose.position.x, pose.position.y = odometry.x, odometry.y
+    half = odometry.yaw / 2
+    pose.orientation = Quaternion(z=math.sin(half), w=math.cos(half))
+    twist.linear.x, twist.angular.z = odometry.speed, odometry.yaw_rate
+    return message
+
+
+def joints_to_message(joints: JointState) -> JointStateMessage:
+    """Names and positions; velocities and efforts are not measured."""
+    message = JointStateMessage(name=list(joints.names), position=list(joints.positions))
+    message.header.stamp = time_message(joints.stamp)
+    return message
+
+
+def as_it_is(topic: str, message: Any) -> Any:
+    """Spoils nothing."""
+    return message
+
+
+class SensorPublishers:
+    """Publishes what the sensors of a robot measure."""
+
+    def __init__(
+        self,
+        node: Node,
+        lidar: LidarSettings,
+        spoil: Callable[[str, Any], Any] = as_it_is,
+        arm: bool = False,
+    ) -> None:
+        """Advertise; messages go through `spoil` by their topics, which may keep them (None).
+
+        With an `arm` there are joints and a gripper to publish, too.
+        """
+        self._spoil = spoil
+        self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
+        self._points = node.create_publisher(PointCloud2, "points", qos.SWEEP)
+        self._imu = node.create_publisher(Imu, "imu", qos.IMU)
+        self._odometry = node.create_publisher(OdometryMessage, "odom", qos.ROBOT_STATE)
+        self.publishers = [self._points, self._imu, self._odometry]
+        if arm:
+            self._joints = node.create_publisher(JointStateMessage, "joint_states", qos.ROBOT_STATE)
+            self._gripper = node.create_publisher(Bool, "gripper_state", qos.ROBOT_STATE)
+            self.publishers += [self._joints, self._gripper]
+
+    def publish(self, measured: Measurement) -> None:
+        """One measurement, on its topic."""
+        message: Any
+        if isinstance(measured, ImuSample):
+            publisher, message = self._imu, imu_to_message(measured, "imu")
+        elif isinstance(measured, LidarSweep):
+            message = sweep_to_message(measured, self._mount, self._frame)
+            publisher = self._points
+        elif isinstance(measured, JointState):
+            publisher, message = self._joints, joints_to_message(measured)
+        elif isinstance(measured, GripperState):
+            publisher, message = self._gripper, Bool(data=measured.holding)
+        else:
+            publisher, message = self._odometry, odometry_to_message(measured)
+        spoiled = self._spoil(publisher.topic_name.rpartition("/")[2], message)
+        if spoiled is not None:
+            publisher.publish(spoiled)

@@ -1,0 +1,149 @@
+"""The processes of nodes that a command starts for itself, in a ROS domain of their own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vlam_ros.errors import ConfigurationError, VlamError
+from vlam_ros.lab.live.domains import claim_domain
+
+START_PATIENCE = 120.0
+"""Seconds for the nodes to start, on a machine that is busy."""
+END_PATIENCE = 10.0
+"""Seconds for a node to end."""
+
+
+def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a ROS domain on this machine only, other than the one in use.
+
+    With it goes the profile of Fast DDS for pictures. ConfigurationError if no domain is left.
+    """
+    from vlam_ros.ros.dds import with_profile
+
+    return {
+        "ROS_DOMAIN_ID": str(claim_domain(environment.get("ROS_DOMAIN_ID"))),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        **with_profile(environment),
+    }
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that was started, and the file that it prints to."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raise VlamError once it has ended."""
+        if (code := self.process.poll()) is not None:
+            raise VlamError(f"{self.name} ended with code {code}: {last_line(self.log)}")
+
+
+@contextmanager
+def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
+    """Run a process that ends with the context, also where SIGTERM ends that.
+
+    Args:
+        name: for people.
+        command: its command line.
+        log: file for what it prints.
+    """
+    output = open_log(log)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
+    with output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield Running(name, process, log)
+        finally:
+            end(process, END_PATIENCE)
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def running_node(name: str, parameters: Mapping[str, Any], log: Path) -> Iterator[Running]:
+    """Run a node, as "vlam_node", with parameters by dotted name over the package's defaults."""
+    from vlam_ros.resources import resource_path
+    from vlam_ros.ros.up import node_command
+
+    part = "lab.simulation" if name == "simulator_node" else "nodes"
+    defaults = resource_path("config/vlam.yaml")
+    command = node_command(f"vlam_ros.{part}.{name}", defaults, namespace="")
+    for parameter, value in parameters.items():
+        command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, which ROS reads
+    with running(name, command, log) as node:
+        yield node
+
+
+@contextmanager
+def node_process(
+    name: str, parameters: Mapping[str, Any], log: Path
+) -> Iterator[Callable[[], None]]:
+    """As `running_node`; yields a function that raises VlamError once the process has ended."""
+    with running_node(name, parameters, log) as node:
+        yield node.check
+
+
+@contextmanager
+def node_processes(
+    parameters: Mapping[str, Mapping[str, Any]], logs: Path
+) -> Iterator[Callable[[], None]]:
+    """Run nodes side by side, as `node_process` does one.
+
+    Args:
+        parameters: of each node, by its name.
+        logs: folder for what the nodes print.
+    """
+    with ExitStack() as processes:
+        checks = [
+            processes.enter_context(node_process(name, told, logs / f"{name}.log"))
+            for name, told in parameters.items()
+        ]
+
+        def check_all() -> None:
+            for check in checks:
+                check()
+
+        yield check_all
+
+
+def open_log(path: Path) -> BinaryIO:
+    """A file for what a process prints.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+
+
+def last_line(log: Path) -> str:
+    """What a process printed last, and where the rest of it is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return f"{last.strip()}; all of it is in {log}"
+
+
+def end(process: subprocess.Popen[bytes], patience: float) -> int:
+    """End a process, by force if it takes longer than so many seconds; its return code."""
+    process.terminate()
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def _exit(code: int) -> None:
+    raise SystemExit(code)

@@ -1,0 +1,261 @@
+"""Two runs over one bag, decision by decision: what is decided differently from the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vlam_ros.actions import ActionTokenizer
+from vlam_ros.lab.replay.matching import match
+from vlam_ros.lab.replay.records import (
+    DESTINATION,
+    TARGET,
+    DecisionRecord,
+    FoundObject,
+    ReplayRun,
+)
+from vlam_ros.lab.replay.waypoints import NO_GAP, Gap, gap
+from vlam_ros.lab.report.percentiles import Percentiles
+from vlam_ros.types import Outcome
+
+VERDICT, REASON, SKILL, INSTRUCTION = "verdict", "reason", "skill", "instruction"
+WAYPOINTS, SHAPE = "waypoints", "shape"
+CHANGES = (VERDICT, REASON, SKILL, TARGET, DESTINATION, INSTRUCTION, WAYPOINTS, SHAPE)
+"""What can differ. WAYPOINTS: the same ones elsewhere; SHAPE: at other times, of other commands, or
+of other dimensions."""
+
+SAME_PLACE = 0.1
+"""Metres between two positions up to which they are taken for one object's."""
+LONGEST = 60
+"""Characters of an instruction that a remark repeats."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A decision of the baseline, `before`, and its partner in the run, `after`.
+
+    `before_index` and `index` are their places in the runs. `changed` holds those of CHANGES that
+    differ, in that order; `equal` says whether the records are the same to the byte. `distance` is
+    the largest (m) between waypoints due equally long after their pictures, `angle` (rad) likewise;
+    None where there are no two to compare, as with another verdict or skill. `seconds` are of both.
+    """
+
+    before: DecisionRecord
+    after: DecisionRecord
+    before_index: int
+    index: int
+    changed: tuple[str, ...]
+    equal: bool
+    distance: float | None
+    angle: float | None
+    seconds: tuple[float, float]
+
+    @property
+    def confidence(self) -> float:
+        """By how much it grew."""
+        return self.after.confidence - self.before.confidence
+
+    @property
+    def sets_off(self) -> bool:
+        """Whether the robot now moves where it stood, by HOLD or DONE."""
+        moves = Outcome.EXECUTE.name
+        return self.after.outcome == moves != self.before.outcome
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All decisions of two runs: `pairs` of the same pictures in the order of the baseline, and the
+    places of those without a partner, `missing` from the run and `new` in it.
+
+    `remarks` say what makes the two hard to compare, a line each.
+    """
+
+    baseline: ReplayRun
+    run: ReplayRun
+    pairs: tuple[Difference, ...]
+    missing: tuple[int, ...]
+    new: tuple[int, ...]
+    remarks: tuple[str, ...]
+
+    @cached_property
+    def different(self) -> tuple[Difference, ...]:
+        """The pairs in which anything of CHANGES differs."""
+        return tuple(pair for pair in self.pairs if pair.changed)
+
+    @property
+    def same(self) -> bool:
+        """Whether every decision has a partner that does the same."""
+        return not (self.different or self.missing or self.new)
+
+    @property
+    def equal(self) -> bool:
+        """Whether the decisions are the same to the byte."""
+        return self.same and all(pair.equal for pair in self.pairs)
+
+    @property
+    def differing(self) -> int:
+        """How many decisions differ, are missing or are new."""
+        return len(self.different) + len(self.missing) + len(self.new)
+
+    @property
+    def total(self) -> int:
+        """How many there are in both runs together, pairs once."""
+        return len(self.pairs) + len(self.missing) + len(self.new)
+
+    def having(self, change: str) -> tuple[Difference, ...]:
+        """The pairs that differ in one of CHANGES."""
+        return tuple(pair for pair in self.different if change in pair.changed)
+
+    def share(self, change: str) -> float:
+        """Their share of all pairs, in 0..1."""
+        return _share(len(self.having(change)), len(self.pairs))
+
+    @property
+    def missing_share(self) -> float:
+        """The share of the baseline's decisions that are missing."""
+        return _share(len(self.missing), len(self.baseline.decisions))
+
+    @property
+    def new_share(self) -> float:
+        """The share of the run's decisions that are new."""
+        return _share(len(self.new), len(self.run.decisions))
+
+    @cached_property
+    def distances(self) -> tuple[float, ...]:
+        """Of the waypoints of those pairs that have any to compare, m."""
+        return tuple(pair.distance for pair in self.pairs if pair.distance is not None)
+
+    @property
+    def distance(self) -> float | None:
+        """The largest of them."""
+        return max(self.distances, default=None)
+
+    @property
+    def distance_p95(self) -> float | None:
+        """What 95 % of them are below."""
+        return float(np.percentile(self.distances, 95)) if self.distances else None
+
+    @property
+    def angle(self) -> float | None:
+        """The largest angle between waypoints, rad."""
+        return max((p.angle for p in self.pairs if p.angle is not None), default=None)
+
+    @property
+    def confidence(self) -> float:
+        """The largest change of confidence, up or down."""
+        return max((abs(pair.confidence) for pair in self.pairs), default=0.0)
+
+    @cached_property
+    def latencies(self) -> tuple[Percentiles, Percentiles]:
+        """Of the baseline and of the run, over all their decisions."""
+        return Percentiles.of(self.baseline.seconds), Percentiles.of(self.run.seconds)
+
+    @property
+    def latency_ratio(self) -> float | None:
+        """The run's median as a multiple of the baseline's; None where one has none."""
+        before, after = self.latencies
+        return after.p50 / before.p50 if before.p50 > 0 and after.p50 >= 0 else None
+
+
+def compare(baseline: ReplayRun, run: ReplayRun, same_place: float = SAME_PLACE) -> Comparison:
+    """Compare what was decided on the same pictures; `match` says which those are.
+
+    Args:
+        baseline: decisions as they are to be.
+        run: decisions over the same bag as they are now.
+        same_place: a target or destination this far (m) from where it was is still the same one.
+    """
+    matching = match(baseline, run)
+    readers = ActionTokenizer(baseline.space), ActionTokenizer(run.space)
+    pairs: list[Difference] = []
+    for i, j in matching.pairs:
+        before, after = baseline.decisions[i], run.decisions[j]
+        alike = (before.outcome, before.skill) == (after.outcome, after.skill)
+        apart = gap(before, readers[0], after, readers[1]) if alike else NO_GAP
+        pairs.append(
+            Difference(
+                before=before,
+                after=after,
+                before_index=i,
+                index=j,
+                changed=_changes(before, after, apart, same_place),
+                equal=before.to_json() == after.to_json(),
+                distance=apart.distance,
+                angle=apart.angle,
+                seconds=(baseline.seconds[i], run.seconds[j]),
+            )
+        )
+    remarks = _remarks(baseline, run, pairs)
+    return Comparison(baseline, run, tuple(pairs), matching.missing, matching.new, remarks)
+
+
+def _changes(
+    before: DecisionRecord, after: DecisionRecord, apart: Gap, same_place: float
+) -> tuple[str, ...]:
+    differs = {
+        VERDICT: before.outcome != after.outcome,
+        REASON: before.reason != after.reason,
+        SKILL: before.skill != after.skill,
+        TARGET: _another(before.first(TARGET), after.first(TARGET), same_place),
+        DESTINATION: _another(before.first(DESTINATION), after.first(DESTINATION), same_place),
+        INSTRUCTION: before.instruction != after.instruction,
+        WAYPOINTS: apart.moved,
+        SHAPE: apart.reshaped,
+    }
+    return tuple(change for change in CHANGES if differs[change])
+
+
+def _another(before: FoundObject | None, after: FoundObject | None, same_place: float) -> bool:
+    """Whether two objects of one role are not the same one, or only one is seen or has a place."""
+    if before is None or after is None:
+        return before is not after
+    if before.phrase != after.phrase:
+        return True
+    if before.position is None or after.position is None:
+        return before.position is not after.position
+    return math.dist(before.position, after.position) > same_place
+
+
+def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -> tuple[str, ...]:
+    remarks: list[str] = []
+    bags = baseline.about.get("bag", ""), run.about.get("bag", "")
+    if all(bags) and bags[0] != bags[1]:
+        remarks.append(f"the bags differ: {bags[0]}, now {bags[1]}")
+    for name, old in asdict(baseline.space).items():
+        if (new := getattr(run.space, name)) != old:
+            remarks.append(
+                f"the action spaces differ in {name}: {_listed(old)}, now {_listed(new)}"
+            )
+    told = [dict.fromkeys(d.instruction for d in r.decisions) for r in (baseline, run)]
+    if told[0].keys() != told[1].keys():
+        only = (
+            ", ".join(repr(_short(t)) for t in told[k] if t not in told[1 - k]) or "no others"
+            for k in (0, 1)
+        )
+        remarks.append("the instructions differ: {}, now {}".format(*only))
+    jumps = [max(0, len({d.era for d in r.decisions}) - 1) for r in (baseline, run)]
+    if jumps[0] != jumps[1]:
+        remarks.append(f"jumps back in time: {jumps[0]}, now {jumps[1]}")
+    gaps = [abs(p.after.stamp - p.before.stamp) for p in pairs]
+    if near := [g for g in gaps if g]:
+        furthest = max(near) / 1e6
+        remarks.append(
+            f"on another picture, up to {furthest:.0f} ms away: {len(near)} of {len(gaps)}"
+        )
+    return tuple(remarks)
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

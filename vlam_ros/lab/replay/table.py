@@ -1,0 +1,263 @@
+"""Runs and comparisons as tables of text, which a terminal or Markdown can show."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vlam_ros.lab.replay.compare import CHANGES, WAYPOINTS, Comparison, Difference
+from vlam_ros.lab.replay.records import DESTINATION, TARGET, DecisionRecord, ReplayRun, stamp_text
+from vlam_ros.lab.replay.thresholds import Exceeded
+from vlam_ros.lab.report.percentiles import Percentiles
+from vlam_ros.types import Outcome, Reason
+
+NOTHING = "–"
+"""Stands where there is no figure."""
+OUTCOMES = (Outcome.EXECUTE.name, Outcome.HOLD.name, Outcome.DONE.name)
+LISTED = 20
+"""How many decisions that differ are listed one by one."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a head, with notes below, a line each."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def to_markdown(self) -> str:
+        """With its title as a heading."""
+        lines = [f"### {self.title}", "", _line(self.head), "|---" * len(self.head) + "|"]
+        lines += map(_line, self.rows)
+        lines += [""] * bool(self.notes) + [f"- {note}" for note in self.notes]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class BagRow:
+    """What became of one of many bags. `outcomes` counts its decisions by the names of Outcome;
+    `differences` is None where there is no baseline; `exceeded` names thresholds; `error` says why
+    the bag was not replayed.
+    """
+
+    bag: str
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    differences: int | None = None
+    exceeded: tuple[str, ...] = ()
+    seconds: float = 0.0
+    error: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        bag: str,
+        run: ReplayRun,
+        seconds: float,
+        comparison: Comparison | None = None,
+        exceeded: Iterable[Exceeded] = (),
+    ) -> BagRow:
+        """Of a bag that was replayed in so many seconds."""
+        return cls(
+            bag=bag,
+            outcomes=dict(Counter(d.outcome for d in run.decisions)),
+            differences=comparison.differing if comparison else None,
+            exceeded=tuple(e.name for e in exceeded),
+            seconds=seconds,
+        )
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was replayed, and no threshold was passed over."""
+        return not (self.error or self.exceeded)
+
+
+def run_tables(run: ReplayRun) -> list[Table]:
+    """What a run was, what it decided, and on which instructions; empty ones are left out."""
+    decisions = run.decisions
+    facts = [(name, value) for name, value in run.about.items()]
+    facts.append(("decisions", str(len(decisions))))
+    if decisions:
+        stamps = [d.stamp for d in decisions]
+        facts.append(("first picture", stamp_text(min(stamps))))
+        facts.append(("last picture", stamp_text(max(stamps))))
+        facts.append(
+            ("seconds per decision, p50 / p95 / p99", _latency(Percentiles.of(run.seconds)))
+        )
+    kinds = Counter((d.outcome, d.reason) for d in decisions)
+    counted = sorted(kinds.items(), key=lambda k: (OUTCOMES.index(k[0][0]), -k[1]))
+    told: dict[str, list[DecisionRecord]] = {}
+    for decision in decisions:
+        told.setdefault(decision.instruction, []).append(decision)
+    found = [
+        Table("Run", ("", ""), tuple(facts), run.notes),
+        Table(
+            "Decisions",
+            ("verdict", "reason", "decisions", "share"),
+            tuple((o, r, str(n), _share(n / len(decisions))) for (o, r), n in counted),
+        ),
+        Table(
+            "Instructions",
+            ("instruction", "first picture", "decisions", *OUTCOMES),
+            tuple(
+                (
+                    text or NOTHING,
+                    stamp_text(those[0].stamp),
+                    *_counts(Counter(d.outcome for d in those)),
+                )
+                for text, those in told.items()
+            ),
+        ),
+    ]
+    return [table for table in found if table.rows]
+
+
+def comparison_tables(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> list[Table]:
+    """How far a run is from its baseline: thresholds passed over first; empty ones are left out."""
+    c = comparison
+    passed = tuple(
+        (
+            e.name,
+            NOTHING if math.isnan(e.measured) else f"{e.measured:.4g}",
+            f"{e.limit:g}",
+            ", ".join(map(stamp_text, e.where)) or NOTHING,
+        )
+        for e in exceeded
+    )
+    counts = [(change, len(c.having(change)), c.share(change)) for change in CHANGES]
+    counts += [("missing", len(c.missing), c.missing_share), ("new", len(c.new), c.new_share)]
+    rows = [[name, str(n), _share(share), _size(c, name)] for name, n, share in counts if n]
+    for row in rows:
+        if row[0] == WAYPOINTS and c.distance_p95 is not None:
+            row[-1] += f", 95 % within {c.distance_p95:.3g} m"
+    equal = sum(pair.equal for pair in c.pairs)
+    rows.append(["equal to the byte", str(equal), _share(equal / max(1, len(c.pairs))), ""])
+    listed = tuple(_listed(pair) for pair in c.different[:LISTED])
+    left_out = len(c.different) - len(listed)
+    before, after = c.latencies
+    times = [("baseline", _latency(before)), ("now", _latency(after))]
+    if c.latency_ratio is not None:
+        times.append(("now / baseline, p50", f"{c.latency_ratio:.2f}"))
+    found = [
+        Table("Thresholds passed over", ("threshold", "measured", "allowed", "first at"), passed),
+        Table(
+            f"Differences among {len(c.pairs)} decisions on the same pictures",
+            ("what", "decisions", "share", "how far"),
+            tuple(map(tuple, rows)),
+            c.remarks,
+        ),
+        Table(
+            "Decisions that differ",
+            ("picture", "what", "baseline", "now"),
+            listed,
+            (f"{left_out} more are not listed",) if left_out else (),
+        ),
+        Table("Seconds per decision", ("", "p50 / p95 / p99"), tuple(times)),
+    ]
+    return [table for table in found if table.rows]
+
+
+def bags_table(bags: Sequence[BagRow]) -> Table:
+    """One row a bag, and their sum."""
+    compared = any(bag.differences is not None for bag in bags)
+    broken = any(bag.error for bag in bags)
+    head = ["bag", "decisions", *OUTCOMES]
+    head += ["differences", "thresholds passed over"] * compared + ["seconds"] + ["error"] * broken
+    rows = []
+    for bag in bags:
+        row = [bag.bag, *_counts(bag.outcomes)]
+        if compared:
+            number = NOTHING if bag.differences is None else str(bag.differences)
+            row += [number, ", ".join(bag.exceeded) or NOTHING]
+        rows.append((*row, f"{bag.seconds:.1f}", *[bag.error or NOTHING] * broken))
+    if len(bags) > 1:
+        outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
+        for bag in bags:
+            outcomes.update(bag.outcomes)
+        row = [f"all {len(bags)}", *_counts(outcomes)]
+        if compared:
+            passed = sum(bool(bag.exceeded) for bag in bags)
+            row += [str(sum(bag.differences or 0 for bag in bags)), f"in {passed}"]
+        failed = sum(bool(bag.error) for bag in bags)
+        total = sum(bag.seconds for bag in bags)
+        rows.append((*row, f"{total:.1f}", *[f"in {failed}"] * broken))
+    return Table("Bags", tuple(head), tuple(rows))
+
+
+def verdict_line(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> str:
+    """What came out, in one line."""
+    c = comparison
+    if not c.total:
+        line = "nothing was compared: neither the baseline nor this run has a decision"
+    elif c.same:
+        line = f"same as the baseline: {_decisions(c.total)}"
+        if round(c.confidence, 2):
+            line += f", confidence differs by up to {c.confidence:.2f}"
+    else:
+        counts = {change: len(c.having(change)) for change in CHANGES}
+        counts |= {"missing": len(c.missing), "new": len(c.new)}
+        kinds = ", ".join(
+            f"{name} {n}{_in_brackets(_size(c, name))}" for name, n in counts.items() if n
+        )
+        line = f"{c.differing} of {_decisions(c.total)} differ: {kinds}"
+    if exceeded:
+        line += f"; thresholds passed over: {', '.join(e.text for e in exceeded)}"
+    return line
+
+
+def _size(comparison: Comparison, name: str) -> str:
+    """How far the waypoints are apart, where the change is theirs."""
+    if name != WAYPOINTS:
+        return ""
+    distance, angle = comparison.distance, comparison.angle
+    parts = [f"up to {distance:.3g} m"] if distance else []
+    parts += [f"up to {angle:.3g} rad"] if angle else []
+    return ", ".join(parts)
+
+
+def _listed(pair: Difference) -> tuple[str, ...]:
+    """One decision that differs: the picture, what, and both decisions."""
+    size = [f"{pair.distance:.3g} m"] if pair.distance else []
+    size += [f"{pair.angle:.3g} rad"] if pair.angle else []
+    what = ", ".join(pair.changed) + _in_brackets(", ".join(size))
+    return stamp_text(pair.after.stamp), what, _told(pair.before), _told(pair.after)
+
+
+def _told(decision: DecisionRecord) -> str:
+    """A decision in a few words: EXECUTE go_to, target red cup (1.00, 0.20, 0.05)."""
+    why = decision.skill if decision.outcome == Outcome.EXECUTE.name else decision.reason
+    words = [decision.outcome if why == Reason.NONE.name else f"{decision.outcome} {why}"]
+    for role in (TARGET, DESTINATION):
+        if thing := decision.first(role):
+            place = ", ".join(f"{value:.2f}" for value in thing.position or ())
+            words.append(f"{role} {thing.phrase}{_in_brackets(place)}")
+    return ", ".join(words)
+
+
+def _counts(outcomes: Mapping[str, int]) -> list[str]:
+    """How many in all, and of each outcome."""
+    return [str(sum(outcomes.values())), *(str(outcomes.get(name, 0)) for name in OUTCOMES)]
+
+
+def _latency(latency: Percentiles) -> str:
+    times = (latency.p50, latency.p95, latency.p99)
+    return NOTHING if math.isnan(latency.p50) else " / ".join(f"{t:.3f}" for t in times)
+
+
+def _decisions(number: int) -> str:
+    return f"{number} decision" + "s" * (number != 1)
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

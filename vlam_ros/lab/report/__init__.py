@@ -1,0 +1,1 @@
+"""Pages and tables for people: of replays, task evaluations and trainings."""

@@ -1,0 +1,206 @@
+"""The report of a training as one HTML page: figures before and after, curves, pictures, confusion.
+
+The page needs no network and nothing beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from vlam_ros.lab.report.training_page_template import PAGE
+from vlam_ros.lab.training.examples import Batch
+from vlam_ros.lab.training.fit import Log
+from vlam_ros.lab.training.grounding import Figures, Grounding, decoded, fitted
+from vlam_ros.resources import write_file
+from vlam_ros.types.arrays import BoolArray, Uint8Array
+
+EXAMPLES = 12
+"""Pairs of a picture and a phrase that are shown."""
+TRUE, FOUND = (70, 205, 125), (255, 86, 160)
+"""Colours of the true outline and of what was found, RGB."""
+_SIDE = 224
+_GROUPS = {"loss": "loss terms", "validation": "validation", "cosine": "gradients' cosines",
+           "weight": "learned weights", "rate": "learning rate"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture uint8[S,S,3], a phrase, and where it is and was found, bool[S,S] each."""
+
+    phrase: str
+    image: Uint8Array
+    truth: BoolArray
+    found: BoolArray
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training's page tells.
+
+    `before` and `after` are figures by what they are of, `facts` what it was made with.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    before: Mapping[str, Figures]
+    after: Mapping[str, Figures]
+    examples: Sequence[Example]
+
+
+@torch.no_grad()
+def examples(
+    grounding: Grounding, batches: Sequence[Batch], threshold: float = 0.5, count: int = EXAMPLES
+) -> list[Example]:
+    """The first pairs of batches, those where the phrase is there before those where it is not."""
+    shown: list[Example] = []
+    absent: list[Example] = []
+    for each in batches:
+        batch = each.to(grounding.model.device)
+        pairs = zip(batch.pictures.tolist(), batch.asked.tolist(), strict=True)
+        for logits, masks in decoded(grounding, batch, grounding.read(batch.phrases)):
+            for logit, mask in zip(logits, masks, strict=True):
+                picture, phrase = next(pairs)
+                image = batch.pixels[picture]
+                example = Example(
+                    batch.phrases[phrase],
+                    (image * 255).round().byte().permute(1, 2, 0).cpu().numpy(),
+                    (fitted(mask[None], image) > 0.5)[0].cpu().numpy(),
+                    (fitted(logit[None], image).sigmoid() > threshold)[0].cpu().numpy(),
+                )
+                (shown if example.truth.any() else absent).append(example)
+        if len(shown) >= count:
+            break
+    return (shown + absent)[:count]
+
+
+def write_report(report: Report, run: Path, path: Path) -> None:
+    """Write the page.
+
+    Args:
+        report: what it tells.
+        run: folder of the run, whose log has the curves.
+        path: of the page.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    curves = _png(_curves(Log(run).records()))
+    facts = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in report.facts.items()
+    )
+    page = Template(PAGE).substitute(
+        title=escape(report.title),
+        figures=_figures(report.before, report.after),
+        curves=f'<img alt="Curves of the training by step" src="{curves}">',
+        examples="".join(map(_example, report.examples)) or "<p>No picture was looked at.</p>",
+        confusion="".join(
+            _confusion(name, after) for name, after in report.after.items() if after.phrases
+        )
+        or "<p>No crop was looked at.</p>",
+        facts=f"<dl>{facts}</dl>",
+    )
+    write_file(path, page.encode())
+
+
+def _figures(before: Mapping[str, Figures], after: Mapping[str, Figures]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(f"{of}: {name}")}</th><td>{_number(was)}</td>'
+        f"<td><b>{_number(figures.numbers()[name])}</b></td></tr>"
+        for of, figures in after.items()
+        for name, was in before[of].numbers().items()
+    )
+    if not rows:
+        return "<p>Nothing was validated.</p>"
+    head = "".join(f'<th scope="col">{text}</th>' for text in ("", "before", "after"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _curves(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """A panel for each group of the log, a line for each of its names."""
+    groups = [group for group in _GROUPS if any(group in record for record in records)]
+    rows = max(1, -(-len(groups) // 2))
+    figure = Figure(figsize=(10.4, 3.2 * rows), dpi=110, layout="constrained")
+    panels = figure.subplots(rows, 2, squeeze=False).flatten()
+    for panel, group in zip(panels, groups, strict=False):
+        points = [(r["step"], r[group]) for r in records if group in r]
+        for name in dict.fromkeys(name for _, values in points for name in values):
+            own = [(step, values[name]) for step, values in points if name in values]
+            panel.plot(*zip(*own, strict=True), marker="o" if len(own) < 20 else "", label=name)
+        panel.set(title=_GROUPS[group], xlabel="step")
+        panel.grid(alpha=0.3)
+        if group != "rate":
+            panel.legend(fontsize="small", frameon=False)
+    for panel in panels[len(groups) :]:
+        panel.remove()
+    return figure
+
+
+def _png(figure: Figure) -> str:
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return _data("png", file.getvalue())
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _example(example: Example) -> str:
+    """The picture with the true outline, and what was found shaded."""
+    image = cv2.resize(example.image, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    truth, found = (
+        cv2.resize(mask.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
+        for mask in (example.truth, example.found)
+    )
+    shade = np.where(found[..., None] > 0, np.array(FOUND), image)
+    image = cv2.addWeighted(image, 0.55, shade.astype(np.uint8), 0.45, 0)
+    outlines = cv2.findContours(truth, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    cv2.drawContours(image, outlines, -1, TRUE, 2)
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    union = np.count_nonzero(example.truth | example.found)
+    if example.truth.any():
+        said = f"IoU {np.count_nonzero(example.truth & example.found) / union:.2f}"
+    else:
+        said = "absent, false alarm" if union else "absent, not found"
+    name = escape(example.phrase)
+    return (
+        f'<figure><img loading="lazy" alt="{name}: {said}" src="{_data("jpeg", jpeg.tobytes())}">'
+        f"<figcaption><q>{name}</q> {said}</figcaption></figure>"
+    )
+
+
+def _confusion(of: str, figures: Figures) -> str:
+    """Each crop's phrase (row) and the phrase it is most alike to (column), shaded by share."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in figures.phrases)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(
+            f'<td style="--share:{100 * count / max(1, sum(row)):.0f}%">{count or ""}</td>'
+            for count in row
+        )
+        + "</tr>"
+        for name, row in zip(figures.phrases, figures.confusion.tolist(), strict=True)
+    )
+    return (
+        f'<details open><summary>{escape(of)}</summary><div class="wide"><table class="confusion">'
+        f"<thead><tr><th>is \\ most alike to</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        "</div></details>"
+    )

@@ -1,0 +1,94 @@
+"""Objects that no other scene holds: what a trained model has never seen, to be learned by it.
+
+Ordinary scenes, rooms and tasks draw from `scene.SHAPES` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.random import Generator
+
+from vlam_ros.lab.simulation.extra_meshes import arch, cross, ring, star, wedge
+from vlam_ros.lab.simulation.scene import (
+    COLOURS,
+    ObjectSpec,
+    SceneSpec,
+    footprint_radius,
+    multiplied,
+    place_in_view,
+    random_scene,
+    tinted,
+)
+from vlam_ros.lab.simulation.splits import SPLIT_SEEDS
+
+_MESHES = {"ring": ring, "star": star, "cross": cross, "wedge": wedge, "arch": arch}
+EXTRA_SHAPES = tuple(_MESHES)
+EXTRA_SIZES = (0.060, 0.075, 0.090)
+"""Of the outlines, from the middle to the farthest point, in metres."""
+
+_FLAT = {"ring": 0.22, "star": 0.25, "cross": 0.25}
+"""Half the thickness of what may lie on the floor, relative to its size."""
+_STANDING = {"ring": 1.0, "star": math.cos(math.pi / 5), "cross": 1.0, "wedge": 0.45, "arch": 0.5}
+"""How far below the middle of an outline its foot is, relative to its size."""
+_UP = (math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0)
+"""Turns the y axis of an outline up."""
+
+
+def extra_assets() -> str:
+    """The meshes "ring0", "ring1", …: one of each shape and size."""
+    return "".join(
+        f'<mesh name="{shape}{i}" {mesh(size)}/>'
+        for shape, mesh in _MESHES.items()
+        for i, size in enumerate(EXTRA_SIZES)
+    )
+
+
+def random_extra(rng: Generator, shape: str, colour: str) -> ObjectSpec:
+    """An extra object of random size that stands or lies at the origin, turned at random."""
+    variant = int(rng.integers(len(EXTRA_SIZES)))
+    size = EXTRA_SIZES[variant]
+    yaw = float(rng.uniform(-math.pi, math.pi))
+    quaternion = (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
+    lies = shape in _FLAT and rng.random() < 0.5
+    height = (_FLAT if lies else _STANDING)[shape] * size
+    if not lies:
+        quaternion = multiplied(quaternion, _UP)
+    return ObjectSpec(
+        shape,
+        colour,
+        tinted(rng, colour),
+        (1.1 * size, size, 0.0),  # corners reach a little farther than the outline's points
+        (0.0, 0.0, height),
+        quaternion,
+        variant,
+    )
+
+
+def extra_scene(rng: Generator, shape: str) -> SceneSpec:
+    """An ordinary scene of up to four objects and one more, its first: an extra one of this shape,
+    every second time in the colour of another.
+    """
+    while True:
+        scene = random_scene(rng, (1, 4))
+        colour = str(rng.choice(list(COLOURS)))
+        if scene.objects and rng.random() < 0.5:
+            colour = scene.objects[int(rng.integers(len(scene.objects)))].colour or colour
+        occupied = [
+            (*o.position[:2], footprint_radius(o)) for o in (*scene.objects, *scene.clutter)
+        ]
+        placed: list[ObjectSpec] = []
+        place_in_view(placed, occupied, random_extra(rng, shape, colour), scene.camera, rng)
+        if placed:
+            return replace(scene, objects=(*placed, *scene.objects))
+
+
+def extra_scene_of_seed(split: str, index: int) -> SceneSpec:
+    """The scene with this index in a split; the shapes take turns, so that the first 5·n scenes
+    show each n times.
+    """
+    # Two numbers are a seed that no ordinary scene has.
+    rng = np.random.default_rng([SPLIT_SEEDS[split] + index, 1])
+    return extra_scene(rng, EXTRA_SHAPES[index % len(EXTRA_SHAPES)])

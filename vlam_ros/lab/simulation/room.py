@@ -1,0 +1,163 @@
+"""What a room holds in which the simulated robot drives and works, and where it starts.
+
+A room is closed: `scene.wall_distance` from the origin there is a wall on every side. The scene's
+objects are loose, its clutter is fixed. Nothing here needs MuJoCo.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vlam_ros.errors import SimulationError
+from vlam_ros.lab.simulation.pose import BasePose
+from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec, footprint_radius
+
+MAX_OBJECTS = 12
+"""Objects and clutter a room may have."""
+MAX_TABLE = 0.15
+"""m; a higher table is an obstacle."""
+ROBOT_RADIUS = 0.20
+"""m around the origin of `base_link` that must be free where the robot starts."""
+
+
+@dataclass(frozen=True)
+class RampSpec:
+    """A wedge on the floor, up which one drives along `yaw`.
+
+    `x`, `y` is the middle of its foot, `length` is measured along the slope, in m; angles in rad.
+    Over 9 degrees the chassis hits it before the wheels do.
+    """
+
+    x: float
+    y: float
+    yaw: float = 0.0
+    length: float = 2.0
+    width: float = 1.2
+    angle: float = math.radians(6)
+
+    def __post_init__(self) -> None:
+        if self.length <= 0 or self.width <= 0 or not 0 < self.angle < math.radians(45):
+            raise SimulationError(f"a ramp needs a length, a width and a slope, got {self}")
+
+    @property
+    def height(self) -> float:
+        """Of its top over the floor, m."""
+        return self.length * math.sin(self.angle)
+
+
+@dataclass(frozen=True)
+class RoomSpec:
+    """A scene and what stands in it besides.
+
+    `obstacles` are fixed objects, tall enough for the LiDAR to see; `tables` are fixed boxes of at
+    most MAX_TABLE height on which objects may stand.
+    """
+
+    scene: SceneSpec
+    obstacles: tuple[ObjectSpec, ...] = ()
+    ramp: RampSpec | None = None
+    tables: tuple[ObjectSpec, ...] = ()
+    start: BasePose = field(default_factory=BasePose)
+
+    @property
+    def fixed(self) -> dict[str, ObjectSpec]:
+        """All that cannot be moved, by name: "obstacle0", "table0", "clutter0", …."""
+        groups = {"obstacle": self.obstacles, "table": self.tables, "clutter": self.scene.clutter}
+        return {
+            f"{kind}{i}": thing for kind, things in groups.items() for i, thing in enumerate(things)
+        }
+
+
+def check_room(room: RoomSpec) -> None:
+    """SimulationError where a room cannot be: too full, things in each other or in a wall."""
+    scene = room.scene
+    count = len(scene.objects) + len(scene.clutter)
+    if count > MAX_OBJECTS:
+        raise SimulationError(f"at most {MAX_OBJECTS} objects a room, got {count}")
+    for table in room.tables:
+        height = table.position[2] + table.size[2]
+        if table.shape != "box" or height > MAX_TABLE:
+            raise SimulationError(f"a table is a box up to {MAX_TABLE} m high, got {table}")
+    things = {f"object{i} ({o.phrase})": o for i, o in enumerate(scene.objects)} | room.fixed
+    names = list(things)
+    for i, name in enumerate(names):
+        thing = things[name]
+        if max(map(abs, thing.position[:2])) + footprint_radius(thing) > scene.wall_distance:
+            raise SimulationError(f"{name} reaches through the wall of the room")
+        for other in names[i + 1 :]:
+            if _overlap(thing, things[other]):
+                raise SimulationError(f"{name} and {other} overlap")
+        if _reaches_robot(thing, room.start):
+            raise SimulationError(f"{name} is where the robot starts, {room.start}")
+    if max(abs(room.start.x), abs(room.start.y)) + ROBOT_RADIUS > scene.wall_distance:
+        raise SimulationError(f"the robot starts in a wall, at {room.start}")
+
+
+def half_height(thing: ObjectSpec) -> float:
+    """How far in m the object reaches above its centre, as it is turned."""
+    w, x, y, z = thing.quaternion
+    # What the world's vertical is in the axes of the object.
+    up = np.abs((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)))
+    a, b, c = thing.size
+    flat = math.hypot(up[0], up[1])
+    if thing.shape == "box":
+        return float(up @ (a, b, c))
+    if thing.shape == "ball":
+        return a
+    if thing.shape == "capsule":
+        return a + b * float(up[2])
+    half = b / 2 if thing.shape in ("cup", "cone") else b
+    return a * flat + half * float(up[2])
+
+
+def _overlap(one: ObjectSpec, other: ObjectSpec) -> bool:
+    """Whether two things overlap: their extents in height, and their outlines on the floor."""
+    gap = abs(one.position[2] - other.position[2]) - half_height(one) - half_height(other)
+    if gap > -1e-3:
+        return False  # one stands on the other, or above it
+    a, b = _outline(one), _outline(other)
+    return all(_gap(a, b, axis) < -1e-3 for axis in _axes(a, b))
+
+
+def _reaches_robot(thing: ObjectSpec, start: BasePose) -> bool:
+    outline, centre = _outline(thing), np.array([start.x, start.y])
+    robot = (centre[None], ROBOT_RADIUS)
+    return all(_gap(outline, robot, axis) < 0 for axis in _axes(outline, robot))
+
+
+Outline = tuple[np.ndarray, float]
+"""Corners [N,2] on the floor, and a radius in m around their hull."""
+
+
+def _outline(thing: ObjectSpec) -> Outline:
+    centre = np.array(thing.position[:2])
+    if thing.shape != "box":
+        return centre[None], footprint_radius(thing)
+    w, x, y, z = thing.quaternion
+    yaw = math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    along = np.array([math.cos(yaw), math.sin(yaw)])
+    across = np.array([-along[1], along[0]])
+    a, b, _ = thing.size
+    return centre + np.array([s * a * along + t * b * across for s, t in _CORNERS]), 0.0
+
+
+_CORNERS = ((1, 1), (-1, 1), (-1, -1), (1, -1))
+
+
+def _axes(a: Outline, b: Outline) -> list[np.ndarray]:
+    """Directions of which one separates two outlines, if they are apart."""
+    axes = [edge for points, _ in (a, b) for edge in np.roll(points, 1, axis=0) - points]
+    normals = [np.array([-e[1], e[0]]) for e in axes if np.linalg.norm(e) > 0]
+    # Between round things, and from a corner to a round thing: along the line between them.
+    between = [p - q for p in a[0] for q in b[0]]
+    return [n / np.linalg.norm(n) for n in (*normals, *between) if np.linalg.norm(n) > 1e-12]
+
+
+def _gap(a: Outline, b: Outline, axis: np.ndarray) -> float:
+    """How far apart in m two outlines are along an axis; negative where they overlap."""
+    first, second = a[0] @ axis, b[0] @ axis
+    apart = max(second.min() - first.max(), first.min() - second.max())
+    return float(apart) - a[1] - b[1]

@@ -1,0 +1,245 @@
+"""A robot in a room under the laws of mechanics: it is told what to do, and time passes.
+
+The robot drives on wheels that may slip, leans on its springs, and moves things with its arm; its
+sensors measure with the errors of real ones. The same room, seed and commands give the same
+measurements, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.errors import SimulationError
+from vlam_ros.lab.simulation.appearance import calibrated, dress
+from vlam_ros.lab.simulation.arm import Arm, Suction
+from vlam_ros.lab.simulation.arrival import Arrival
+from vlam_ros.lab.simulation.contacts import Contact, ContactLog
+from vlam_ros.lab.simulation.engine import mujoco
+from vlam_ros.lab.simulation.imu import ImuErrors, ImuSpec
+from vlam_ros.lab.simulation.lidar import LidarSpec
+from vlam_ros.lab.simulation.pose import BasePose
+from vlam_ros.lab.simulation.room import ROBOT_RADIUS, RoomSpec, check_room
+from vlam_ros.lab.simulation.room_mjcf import room_xml
+from vlam_ros.lab.simulation.spinning import ROBOT_LIDAR, SpinningLidar
+from vlam_ros.lab.simulation.views import Views
+from vlam_ros.lab.simulation.wheels import Wheels
+from vlam_ros.types import Camera, GripperState, VelocityCommand
+
+COMMAND_TIMEOUT = 500_000_000
+"""ns of simulated time after which a base that is told nothing stops."""
+ODOMETRY_RATE, JOINT_RATE, GRIPPER_RATE = 50.0, 50.0, 20.0
+"""Measurements per second."""
+
+Position = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+
+
+class Simulator:
+    """A robot in a room. Use as a context manager: pictures hold GL contexts."""
+
+    def __init__(
+        self,
+        room: RoomSpec,
+        width: int = 640,
+        height: int = 480,
+        seed: int = 0,
+        lidar: LidarSpec = ROBOT_LIDAR,
+        timestep: float = 0.0025,
+        origin: int = 0,
+    ) -> None:
+        """Build the room.
+
+        Args:
+            room: what is in it; SimulationError if it cannot be.
+            width: of the robot's pictures, pixels.
+            height: of the robot's pictures, pixels.
+            seed: of all errors of the sensors.
+            lidar: the robot's LiDAR.
+            timestep: of the mechanics, s.
+            origin: the time at the start, ns.
+        """
+        check_room(room)
+        self.room, self.origin = room, origin
+        self._size = (width, height)
+        self._model = mujoco.MjModel.from_xml_string(room_xml(room, width, height, timestep))
+        dress(self._model, room.scene)
+        self._data = data = mujoco.MjData(self._model)
+        self._views = Views(self._model, data, width, height)
+        self._base = self._model.body("base").id
+        data.qpos[:3], data.qpos[3:7] = room.start.position, room.start.quaternion
+        mujoco.mj_forward(self._model, data)
+        # Each sensor has its own random numbers, so that none hangs on how often another measures.
+        of_lidar, of_imu, of_wheels = np.random.default_rng(seed).spawn(3)
+        self._lidar = SpinningLidar(self._model, lidar, timestep, of_lidar)
+        self._imu = ImuErrors(ImuSpec(), of_imu)
+        self._wheels = Wheels(self._model, data, of_wheels)
+        self._arm = Arm(self._model, data, timestep)
+        self._suction = Suction(self._model, data, len(room.scene.objects))
+        self._log = ContactLog(self._model, data, timestep)
+        self._timestep, self._step_ns = timestep, round(timestep * 1e9)
+        rates = (self._imu.spec.rate, ODOMETRY_RATE, JOINT_RATE, GRIPPER_RATE)
+        self._every = [self._steps_of(rate) for rate in rates]
+        self._gyro, self._force = (
+            slice(int(sensor.adr[0]), int(sensor.adr[0]) + 3)
+            for sensor in (self._model.sensor("gyro"), self._model.sensor("accelerometer"))
+        )
+        self._steps = 0
+        self._stop_at: int | None = None  # steps; None while the base is to stand
+
+    def __enter__(self) -> Simulator:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the GL contexts back."""
+        self._views.close()
+
+    # --------------------------------------------------------------------------- commands
+
+    def drive(self, velocity: VelocityCommand) -> None:
+        """Let the base move like that, for COMMAND_TIMEOUT at most."""
+        self._wheels.command(velocity)
+        self._stop_at = self._steps + COMMAND_TIMEOUT // self._step_ns
+
+    def reach(self, joints: Sequence[float]) -> None:
+        """Let the arm go to pan (rad), extend and lift (m), clipped to their limits."""
+        self._arm.reach(joints)
+
+    def grip(self, closed: bool) -> None:
+        """Vacuum on: the cup takes the first object that touches it; or off: it lets go."""
+        self._suction.command(closed)
+
+    # --------------------------------------------------------------------------- time
+
+    @property
+    def now(self) -> int:
+        """The time in ns; it begins at `origin` and goes on by whole steps."""
+        return self.origin + self._steps * self._step_ns
+
+    def advance(self, until: int) -> list[Arrival]:
+        """Let time pass until `until` (ns), and tell what was measured, in order of arrival."""
+        arrivals: list[Arrival] = []
+        while self.now + self._step_ns <= until:
+            self._step(arrivals)
+        # What is seen now is of the time now, not of the last step's start.
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        return arrivals
+
+    def _step(self, arrivals: list[Arrival]) -> None:
+        data, now, k = self._data, self.now, self._steps
+        imu_every, odometry_every, joint_every, gripper_every = self._every
+        if self._stop_at is not None and k >= self._stop_at:
+            self._wheels.command(VelocityCommand())
+            self._stop_at = None
+        self._wheels.control(self._timestep)
+        self._arm.control()
+        measured = arrivals.append
+        if k % odometry_every == 0:
+            measured(Arrival(now, self._wheels.odometry(now)))
+        if k % joint_every == 0:
+            measured(Arrival(now, self._arm.state(now)))
+        if k % gripper_every == 0:
+            measured(Arrival(now, GripperState(now, self._suction.held is not None)))
+        mujoco.mj_step(self._model, data)
+        # Positions, sensors and contacts are those of the start of the step.
+        if k % imu_every == 0:
+            reading = data.sensordata
+            sample = self._imu.reading(now, reading[self._gyro], reading[self._force])
+            measured(Arrival(now, sample))
+        swept = self._lidar.cast(data, k)
+        self._look_at_contacts(now)
+        self._steps += 1
+        if swept:
+            start = self.origin + (self._steps - self._lidar.steps) * self._step_ns
+            measured(Arrival(self.now, self._lidar.sweep(start)))
+
+    def _look_at_contacts(self, now: int) -> None:
+        if self._data.ncon == 0:
+            return
+        held = self._suction.held
+        self._log.watch(now, None if held is None else f"object{held}")
+        if self._suction.seeks:
+            self._suction.take()
+
+    def _steps_of(self, rate: float) -> int:
+        steps = 1 / (rate * self._timestep)
+        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+            raise SimulationError(
+                f"{rate} measurements a second are no whole number of steps of {self._timestep} s"
+            )
+        return round(steps)
+
+    # --------------------------------------------------------------------------- what is seen
+
+    @property
+    def camera(self) -> Camera:
+        """Intrinsics of the pictures and pose of the camera in `base_link`."""
+        return calibrated(self.room.scene.camera, *self._size)
+
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """What the robot's camera sees now: uint8[H,W,3] RGB."""
+        return self._views.picture()
+
+    def overview(self, width: int = 640, height: int = 480) -> npt.NDArray[np.uint8]:
+        """The room from above and aside, with the robot: uint8[H,W,3] RGB."""
+        return self._views.overview(width, height)
+
+    # --------------------------------------------------------------------------- the truth
+
+    @property
+    def pose(self) -> BasePose:
+        """Where `base_link` is."""
+        data = self._data
+        matrix = np.empty(9)
+        mujoco.mju_quat2Mat(matrix, data.qpos[3:7])
+        x, y, z = data.qpos[:3].tolist()
+        return BasePose(
+            x,
+            y,
+            z,
+            roll=math.atan2(matrix[7], matrix[8]),
+            pitch=-math.asin(max(-1.0, min(1.0, float(matrix[6])))),
+            yaw=math.atan2(matrix[3], matrix[0]),
+        )
+
+    @property
+    def speed(self) -> float:
+        """How fast the base goes over the floor, m/s, with what turning adds at its rim."""
+        vx, vy = self._data.qvel[:2].tolist()
+        return math.hypot(vx, vy) + ROBOT_RADIUS * abs(float(self._data.qvel[5]))
+
+    @property
+    def objects(self) -> tuple[tuple[Position, Quaternion], ...]:
+        """Position (m) and turn (w, x, y, z) of each of the scene's objects."""
+        bodies = [self._data.body(f"object{i}") for i in range(len(self.room.scene.objects))]
+        return tuple((tuple(b.xpos.tolist()), tuple(b.xquat.tolist())) for b in bodies)
+
+    @property
+    def tool(self) -> Position:
+        """Where the tip of the tool is in the room, m."""
+        x, y, z = self._data.body("tool").xpos.tolist()
+        return (x, y, z)
+
+    @property
+    def held(self) -> int | None:
+        """The index of the object that the cup holds."""
+        return self._suction.held
+
+    @property
+    def contacts(self) -> list[Contact]:
+        """All that the robot has touched, in order of the first touch."""
+        return list(self._log.contacts)
+
+    def visible(self) -> tuple[int, ...]:
+        """How many pixels of the robot's picture show each of the scene's objects."""
+        labels = self._views.labels()
+        geoms = [self._model.geom(f"object{i}").id for i in range(len(self.room.scene.objects))]
+        counts = np.bincount(labels[labels >= 0], minlength=self._model.ngeom)
+        return tuple(int(counts[geom]) for geom in geoms)

@@ -1,0 +1,231 @@
+"""simulator_node: a robot in a simulated room, with the topics of a real one, and its /clock.
+
+A managed node. While it is active time passes in its room, `simulation.rate` times as fast as on
+the wall or as fast as the machine can: it may be late, but it skips nothing. The truth, for those
+who judge the robot, is on `~/truth` as JSON, and what it looks like from aside on `~/overview`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Bool, String
+from trajectory_msgs.msg import JointTrajectory
+
+from vlam_ros.configuration import LidarSettings, SimulatorSettings
+from vlam_ros.errors import SimulationError
+from vlam_ros.lab.live.measured import SensorPublishers
+from vlam_ros.lab.simulation.simulator_status import SimulatorReporter
+from vlam_ros.ros import qos
+from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.managed import ManagedNode
+from vlam_ros.ros.parameters import NodeParameters
+from vlam_ros.ros.run import run_managed
+from vlam_ros.ros.stamps import time_message
+from vlam_ros.types import VelocityCommand
+
+if TYPE_CHECKING:
+    from vlam_ros.lab.simulation import Simulator
+    from vlam_ros.lab.simulation.lidar import LidarSpec
+
+TICK = 10_000_000
+"""ns of simulated time from one /clock to the next."""
+ORIGIN = 1_000_000_000
+"""ns; the time at the start. At 0 a node would not believe that there is a clock."""
+PATIENCE = 200_000_000
+"""ns by which the simulation may be late and still makes up for it."""
+TRUTH_EVERY = 10
+"""Ticks from one truth to the next."""
+LOOK_EVERY = 100
+"""Ticks from one truth that tells what is visible to the next; it takes a rendering."""
+OVERVIEW_EVERY = 20
+"""Ticks from one overview to the next."""
+OVERVIEW_SIZE = (480, 360)
+"""Its width and height, pixels."""
+
+
+class SimulatorNode(ManagedNode):
+    """Lets time pass in a Simulator, tells it the commands, and publishes what it measures."""
+
+    def __init__(self, **node: Any) -> None:
+        """Declare the parameters and advertise; `node` are keyword arguments of rclpy's Node."""
+        super().__init__("simulator_node", **node)
+        self._declared = NodeParameters(self, SimulatorSettings)
+        self._details: dict[str, str] = {}
+        self.reporter: SimulatorReporter = SimulatorReporter(self, self._time, self._details)
+        advertise = self.create_publisher
+        self._clocks = advertise(Clock, "/clock", qos.CLOCK)
+        self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
+        self._images = advertise(Image, "image", qos.PICTURE)
+        self._truths = advertise(String, "~/truth", qos.OUTPUT)
+        self._overviews = advertise(Image, "~/overview", qos.OUTPUT)
+        self._sensors: SensorPublishers | None = None
+        self._simulator: Simulator | None = None  # while active
+
+    # --------------------------------------------------------------------------- life cycle
+
+    def configure(self) -> None:
+        """Check the parameters, and that there is such a room."""
+        # Where MuJoCo is missing, that is why the node cannot be configured.
+        from vlam_ros.lab.simulation.rooms import named_room
+
+        self._settings = settings = self._declared.settings()
+        self._room = named_room(settings.simulation.scene)
+        self._details["scene"] = settings.simulation.scene
+        self._sensors = SensorPublishers(self, settings.lidar, arm=True)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the room; the sensors may sit elsewhere the next time."""
+        self._end_sensors()
+        return super().on_cleanup(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Build the room as it is at the start, and let time begin."""
+        from vlam_ros.lab.simulation import Simulator
+
+        settings = self._settings.simulation
+        lidar = _lidar(self._settings.lidar)
+        try:
+            self._simulator = Simulator(self._room, seed=settings.seed, lidar=lidar, origin=ORIGIN)
+            self._picture_every = max(1, round(1e9 / settings.picture_rate / TICK))
+            self._ticks = 0
+            # The clock first: nothing may come from the future.
+            self._publish_clock(self._simulator)
+            self._publish_picture(self._simulator)
+        except SimulationError as error:
+            self.reporter.fail(f"cannot simulate: {error}")
+            return TransitionCallbackReturn.FAILURE
+        velocity = TwistStamped if settings.stamped_cmd_vel else Twist
+        self._subscriptions_here = [
+            self.create_subscription(kind, topic, callback, qos.COMMAND)
+            for kind, topic, callback in (
+                (velocity, "cmd_vel", self._on_velocity),
+                (JointTrajectory, "arm", self._on_arm),
+                (Bool, "gripper", self._on_gripper),
+            )
+        ]
+        self._period = TICK / settings.rate
+        self._due = float(self._steady.now().nanoseconds)
+        # Twice as often as ticks are due, so that a tick that took long can be made up for; one
+        # tick at a time, so that commands are heard in between.
+        self._ticking = self.steady_timer(self._period / 2e9, self._tick)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Time ends, and the room with it."""
+        self._end_room()
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Time ends, where the node was active."""
+        self._end_room()
+        self._end_sensors()
+        return super().on_shutdown(state)
+
+    def _end_room(self) -> None:
+        if self._simulator is not None:
+            self.destroy_timer(self._ticking)
+            for subscription in self._subscriptions_here:
+                self.destroy_subscription(subscription)
+            self._simulator.close()
+            self._simulator = None
+
+    def _end_sensors(self) -> None:
+        if self._sensors is not None:
+            for publisher in self._sensors.publishers:
+                self.destroy_publisher(publisher)
+            self._sensors = None
+
+    # --------------------------------------------------------------------------- in
+
+    def _on_velocity(self, message: Twist | TwistStamped) -> None:
+        twist = message.twist if isinstance(message, TwistStamped) else message
+        self._tell("cmd_vel", "drive", VelocityCommand(twist.linear.x, twist.angular.z))
+
+    def _on_arm(self, message: JointTrajectory) -> None:
+        """Go to the last point; its joints may come in any order."""
+        from vlam_ros.lab.simulation import ARM
+
+        positions = message.points[-1].positions if message.points else ()
+        told = dict(zip(message.joint_names, positions, strict=False))
+        if set(told) != {joint.name for joint in ARM}:
+            names = ", ".join(joint.name for joint in ARM)
+            self.reporter.complain(f"arm needs a position for each of {names}", "arm")
+            return
+        self._tell("arm", "reach", [told[joint.name] for joint in ARM])
+
+    def _on_gripper(self, message: Bool) -> None:
+        self._tell("gripper", "grip", message.data)
+
+    def _tell(self, topic: str, command: str, value: Any) -> None:
+        try:
+            getattr(self._simulator, command)(value)
+        except SimulationError as error:
+            self.reporter.complain(f"{topic}: {error}", topic)
+
+    # --------------------------------------------------------------------------- out
+
+    def _tick(self) -> None:
+        """Let one tick pass, if it is time, and publish what was measured in it."""
+        simulator, sensors = self._simulator, self._sensors
+        now = self._steady.now().nanoseconds
+        if simulator is None or sensors is None or now < self._due:
+            return
+        self._due = max(self._due + self._period, now - PATIENCE)
+        arrivals = simulator.advance(simulator.now + TICK)
+        self._ticks += 1
+        self._publish_clock(simulator)
+        for arrival in arrivals:
+            sensors.publish(arrival.measured)
+        if self._ticks % self._picture_every == 0:
+            self._publish_picture(simulator)
+        self._tell_watchers(simulator)
+
+    def _tell_watchers(self, simulator: Simulator) -> None:
+        """Publish what no robot knows, if it is time and somebody listens."""
+        from vlam_ros.lab.simulation.truth import truth_of, truth_to_json
+
+        if self._ticks % TRUTH_EVERY == 0 and self._truths.get_subscription_count() > 0:
+            truth = truth_of(simulator, look=self._ticks % LOOK_EVERY == 0)
+            self._truths.publish(String(data=truth_to_json(truth)))
+        if self._ticks % OVERVIEW_EVERY == 0 and self._overviews.get_subscription_count() > 0:
+            overview = simulator.overview(*OVERVIEW_SIZE)
+            self._overviews.publish(image_to_message(overview, simulator.now, "map"))
+
+    def _publish_clock(self, simulator: Simulator) -> None:
+        self._clocks.publish(Clock(clock=time_message(simulator.now)))
+
+    def _publish_picture(self, simulator: Simulator) -> None:
+        camera = simulator.camera
+        self._cameras.publish(camera_to_message(camera, simulator.now))
+        picture = simulator.picture()
+        self._images.publish(image_to_message(picture, simulator.now, camera.frame_id))
+
+    def _time(self) -> tuple[int, float] | None:
+        """For diagnostics; None while not active."""
+        if self._simulator is None:
+            return None
+        return self._simulator.now, self._settings.simulation.rate
+
+
+def _lidar(settings: LidarSettings) -> LidarSpec:
+    """The robot's LiDAR, where the settings say that it sits."""
+    from vlam_ros.lab.simulation import ROBOT_LIDAR
+
+    return replace(ROBOT_LIDAR, mount=(settings.x, settings.y, settings.z))
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; returns 0 then."""
+    return run_managed(SimulatorNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""A MuJoCo scene that takes the shape of any SceneSpec, and the robot's base that senses it.
+
+One compiled model serves all scenes: its geoms are re-typed, moved and re-coloured, which costs
+microseconds where a compilation costs a second. Nothing moves by itself: the base goes where it is
+put, and time does not pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.errors import SimulationError
+from vlam_ros.lab.simulation.appearance import calibrated, dress
+from vlam_ros.lab.simulation.engine import mujoco
+from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_assets
+from vlam_ros.lab.simulation.mjcf import MAX_OBJECTS, model_xml
+from vlam_ros.lab.simulation.motion import BaseState
+from vlam_ros.lab.simulation.pose import BasePose
+from vlam_ros.lab.simulation.rays import cast_rays
+from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
+from vlam_ros.types import Camera, FloatArray
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A picture and its truth: uint8[H,W,3] RGB, and uint8[H,W] with i + 1 on object i, else 0."""
+
+    image: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+
+class World:
+    """A world to sense. Use as a context manager: the renderer holds a GL context."""
+
+    def __init__(self, width: int = 640, height: int = 480, extra: bool = False) -> None:
+        """Compile it, for pictures of this size in pixels; `extra` objects are seen in it too."""
+        self._size, self._extra = (width, height), extra
+        assets = extra_assets() if extra else ""
+        self._model = mujoco.MjModel.from_xml_string(model_xml(width, height, assets))
+        self._data = mujoco.MjData(self._model)
+        self._renderer = mujoco.Renderer(self._model, height, width)
+        self._slots = [self._model.geom(f"object{i}").id for i in range(MAX_OBJECTS)]
+        # Compiled at the origin, they would share the world's frame and never move.
+        self._model.geom_sameframe[self._slots] = mujoco.mjtSameFrame.mjSAMEFRAME_NONE
+        # Rays are spared the geoms whose compiled bounds they miss, and nothing keeps its bounds.
+        self._model.body_bvhadr[:] = -1
+        self._base = self._model.body("base").id
+        self._pose = BasePose()
+        self._spec = SceneSpec(objects=())
+        self.load(self._spec)
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the GL context back."""
+        self._renderer.close()
+
+    def load(self, spec: SceneSpec) -> None:
+        """Make the world look like `spec`, with the base at its origin.
+
+        SimulationError when it holds too many objects, or extra ones that it was not made for.
+        """
+        everything = (*spec.objects, *spec.clutter)
+        if not self._extra and (strange := {o.shape for o in everything} & {*EXTRA_SHAPES}):
+            raise SimulationError(f"{min(strange)!r} is an extra object: use World(extra=True)")
+        if len(everything) > MAX_OBJECTS:
+            raise SimulationError(f"at most {MAX_OBJECTS} objects a scene, got {len(everything)}")
+        model = self._model
+        for slot in self._slots:
+            model.geom_rgba[slot, 3] = 0.0
+        for slot, object_ in zip(self._slots, everything, strict=False):
+            self._set_object(slot, object_)
+        dress(model, spec)
+        self._spec = spec
+        self.move(BasePose())
+
+    def move(self, pose: BasePose) -> None:
+        """Put the base, and with it the camera, at this pose in the scene."""
+        self._pose = pose
+        self._data.qpos[:3] = (pose.x, pose.y, pose.z)
+        self._data.qpos[3:] = pose.quaternion
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+
+    @property
+    def pose(self) -> BasePose:
+        """Where the base is."""
+        return self._pose
+
+    @property
+    def gravity(self) -> Vector:
+        """Gravity in the axes of the scene, m/s²; only an accelerometer feels it.
+
+        Tilted gravity stands for a ramp on which the whole scene lies. Loading a scene keeps it.
+        """
+        x, y, z = self._model.opt.gravity.tolist()
+        return (x, y, z)
+
+    @gravity.setter
+    def gravity(self, gravity: Vector) -> None:
+        if not np.isfinite(gravity).all():
+            raise SimulationError(f"gravity must be finite, got {gravity}")
+        self._model.opt.gravity[:] = gravity
+
+    def cast(self, origin: FloatArray, directions: FloatArray) -> npt.NDArray[np.float64]:
+        """How far rays go from the base as it stands, the robot's own body in their way.
+
+        Args:
+            origin: float[3] in `base_link`, m.
+            directions: float[N,3] unit vectors in `base_link`.
+
+        Returns:
+            float64[N], metres to the nearest surface, infinite where there is none.
+        """
+        turn = self._data.xmat[self._base].reshape(3, 3)
+        start = self._data.xpos[self._base] + turn @ origin
+        count = len(directions)
+        distances, hit = np.empty(count), np.empty(count, np.int32)
+        cast_rays(self._model, self._data, start, directions @ turn.T, distances, hit)
+        return distances
+
+    def inertial(self, state: BaseState) -> tuple[FloatArray, FloatArray]:
+        """What an ideal IMU at the origin of `base_link` reads when the base is in this state.
+
+        Returns:
+            (angular velocity float64[3] in rad/s, specific force float64[3] in m/s²), both in the
+            axes of `base_link`. The base stays where it was.
+        """
+        data, pose = self._data, self._pose
+        data.qpos[:3], data.qpos[3:] = state.pose.position, state.pose.quaternion
+        # A free joint has its linear velocity in the world's axes, its angular one in the body's.
+        data.qvel[:3], data.qvel[3:] = state.velocity, state.rate
+        data.qacc[:3], data.qacc[3:] = state.acceleration, state.angular_acceleration
+        mujoco.mj_inverse(self._model, data)
+        rate, force = (data.sensor(name).data.copy() for name in ("gyro", "accelerometer"))
+        data.qvel[:], data.qacc[:] = 0.0, 0.0
+        self.move(pose)
+        return rate, force
+
+    def render(self) -> Rendering:
+        """The picture that the scene's camera takes, with the label of every pixel."""
+        renderer = self._renderer
+        renderer.update_scene(self._data, camera="camera")
+        image = renderer.render().copy()
+        renderer.enable_segmentation_rendering()
+        renderer.update_scene(self._data, camera="camera")
+        geoms = renderer.render()[..., 0]
+        renderer.disable_segmentation_rendering()
+        lookup = np.zeros(self._model.ngeom + 1, np.uint8)
+        lookup[self._slots[: len(self._spec.objects)]] = range(1, len(self._spec.objects) + 1)
+        return Rendering(image, lookup[geoms])
+
+    @property
+    def camera(self) -> Camera:
+        """Intrinsics of the pictures and pose of the camera in `base_link`."""
+        return calibrated(self._spec.camera, *self._size)
+
+    def _set_object(self, slot: int, object_: ObjectSpec) -> None:
+        model, geom = self._model, mujoco.mjtGeom
+        types = {
+            "box": geom.mjGEOM_BOX,
+            "ball": geom.mjGEOM_SPHERE,
+            "cylinder": geom.mjGEOM_CYLINDER,
+            "plate": geom.mjGEOM_CYLINDER,
+            "capsule": geom.mjGEOM_CAPSULE,
+        }
+        model.geom_pos[slot] = object_.position
+        model.geom_quat[slot] = object_.quaternion
+        model.geom_rgba[slot] = (*object_.rgb, 1.0)
+        if object_.shape in types:
+            model.geom_type[slot] = types[object_.shape]
+            model.geom_dataid[slot] = -1
+            model.geom_size[slot] = object_.size
+            return
+        mesh = model.mesh(f"{object_.shape}{object_.variant}").id
+        model.geom_type[slot] = geom.mjGEOM_MESH
+        model.geom_dataid[slot] = mesh
+        # Rays that miss this box around the mesh's centre are not tried on its faces.
+        first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+        model.geom_size[slot] = np.abs(model.mesh_vert[first : first + count]).max(axis=0)
+        # The compiler moves a mesh to its centre of mass; undo that to place its own origin.
+        offset, turn = np.zeros(3), np.zeros(4)
+        mujoco.mju_rotVecQuat(offset, model.mesh_pos[mesh], np.array(object_.quaternion))
+        mujoco.mju_mulQuat(turn, np.array(object_.quaternion), model.mesh_quat[mesh])
+        model.geom_pos[slot] += offset
+        model.geom_quat[slot] = turn

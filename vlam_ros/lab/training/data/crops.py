@@ -1,0 +1,281 @@
+"""Closeups of a data set's things, as the robot's second look cuts them: out of the whole picture.
+
+There a thing has several times the pixels that it has in the picture at the model's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.random import Generator
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.batches import windows
+from vlam_ros.lab.training.data.dataset import Dataset, Labelled
+from vlam_ros.lab.training.data.index import Picture
+from vlam_ros.lab.training.data.stream import KEPT, place_in_turn
+from vlam_ros.lab.training.data.variations import LOOSE, Pixels, pasted, recoloured, varied
+from vlam_ros.lab.training.examples import Batch
+from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.scenes import resize
+from vlam_ros.perception.second_look import Window
+from vlam_ros.types.arrays import BoolArray
+
+CONTEXT = 0.7
+"""Margin around a thing in a stored closeup, share of its longer side."""
+SMALLEST = 60
+"""Pixels in the whole picture that a thing must have."""
+PASTED, RECOLOURED = 0.7, 0.6
+"""Shares of the closeups that are pasted before others' surroundings, and recoloured."""
+CHECKED = 32
+"""Closeups in a batch that is looked at."""
+
+
+@dataclass(frozen=True)
+class Closeup:
+    """A thing and what is around it.
+
+    Attributes:
+        pixels: float32[c,c,3] RGB in 0..1.
+        names: what is true of the thing.
+        masks: bool[c,c] by phrase, what of the window is called so; that of a name of the thing
+            may cover others of its kind.
+        cover: bool[c,c], the thing itself.
+        around: names of each other thing in the window.
+    """
+
+    pixels: Pixels
+    names: tuple[str, ...]
+    masks: Mapping[str, BoolArray]
+    cover: BoolArray
+    around: tuple[tuple[str, ...], ...]
+
+
+def closeups(labelled: Labelled, size: int) -> list[Closeup]:
+    """Those of all things in a picture that are large enough, `size` pixels square."""
+    found = []
+    things = labelled.named()
+    for names, mask in things:
+        if np.count_nonzero(mask) < SMALLEST:
+            continue
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        window = Window.around(box, CONTEXT)
+        cover = _cut_mask(window, mask, size)
+        parts = [
+            (own, _cut_mask(window, other, size)) for own, other in things if other is not mask
+        ]
+        around = [(own, part) for own, part in parts if part.any()]
+        image = resize(window.cut(labelled.image), size)
+        named = [(name, part) for own, part in ((names, cover), *around) for name in own]
+        masks = Labelled(image, named).masks
+        pixels = image.astype(np.float32) / np.float32(255)
+        found.append(Closeup(pixels, names, masks, cover, tuple(own for own, _ in around)))
+    return found
+
+
+def _cut_mask(window: Window, mask: BoolArray, size: int) -> BoolArray:
+    """bool[H,W] → bool[size,size]: what of the window it covers, nothing beyond the picture."""
+    x, y = ((np.arange(size) + 0.5) * window.side / size + c for c in (window.left, window.top))
+    rows, columns = np.floor(y).astype(int), np.floor(x).astype(int)
+    inside = np.ix_((rows >= 0) & (rows < len(mask)), (columns >= 0) & (columns < mask.shape[1]))
+    part: BoolArray = np.zeros((size, size), np.bool_)
+    part[inside] = mask[np.ix_(rows[inside[0][:, 0]], columns[inside[1][0]])]
+    return part
+
+
+class CloseupStream:
+    """Batches of varied closeups, each phrase as often as any other: a function of seed and step.
+
+    Of each closeup one phrase is asked that is true of its thing, and one that cannot be.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        size: int,
+        count: int,
+        rivals: Rivals,
+        *,
+        phrases: Sequence[str] = (),
+        few: bool = False,
+        before: CloseupStream | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Draw from a data set.
+
+        Args:
+            dataset: the pictures.
+            size: side of the closeups in pixels, the checkpoint's crop size.
+            count: closeups of a batch.
+            rivals: what is asked that is not there.
+            phrases: what closeups are made of, by default all that the data set names.
+            few: whether things are so few that their shapes and colours have to vary too.
+            before: closeups of other things, whose surroundings some of these are pasted before.
+            seed: of all that is drawn.
+
+        Raises:
+            LearningError: the data set names nothing, or lacks a phrase.
+        """
+        self.phrases = tuple(phrases) or dataset.phrases
+        if not self.phrases or (missing := sorted(set(self.phrases) - set(dataset.phrases))):
+            what = f"no {', '.join(missing)}" if self.phrases else "nothing"
+            raise LearningError(f"{dataset.folder} names {what} in its pictures of {dataset.split}")
+        self._dataset, self._size, self._count, self._rivals = dataset, size, count, rivals
+        self._few, self._before, self._seed = few, before, seed
+        self._showing = {
+            phrase: [p for p in dataset.pictures if any(a.phrase == phrase for a in p.annotations)]
+            for phrase in self.phrases
+        }
+        self._known: dict[str, list[Closeup]] = {}
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step.
+
+        Raises:
+            LearningError: none of its things can be seen.
+        """
+        rng = np.random.default_rng([self._seed, 2, step])
+        numbers = range(step * self._count, (step + 1) * self._count)
+        drawn = [c for n in numbers if (c := self._draw(n, rng)) is not None]
+        if not drawn:
+            raise LearningError(
+                f"step {step} shows nothing of {', '.join(self.phrases)}: see `vlam data check` of "
+                f"{self._dataset.folder}"
+            )
+        changed = [self._changed(closeup, rng) for closeup in drawn]
+        questions = self._questions(changed, rng)
+        return _batch(changed, questions, lambda p, m: varied(p, m, rng, self._size, self._few))
+
+    def _draw(self, number: int, rng: Generator) -> Closeup | None:
+        """The closeup with this number, of all passes through phrases and pictures."""
+        kind = place_in_turn(self._seed, number, len(self.phrases))
+        phrase, turn = self.phrases[kind], number // len(self.phrases)
+        pictures = self._showing[phrase]
+        # A picture may show it too small, or be broken.
+        for i in range(len(pictures)):
+            picture = pictures[place_in_turn(self._seed, turn + i, len(pictures), kind)]
+            if some := [c for c in self._closeups(picture) if phrase in c.names]:
+                return some[int(rng.integers(len(some)))]
+        self._dataset.notes.add(
+            f"no closeup can be cut of {phrase!r}: it is too small or its pictures are broken",
+            once=f"closeup {phrase}",
+        )
+        return None
+
+    def _closeups(self, picture: Picture) -> list[Closeup]:
+        if picture.file in self._known:
+            return self._known[picture.file]
+        labelled = self._dataset.read_or_note(picture)
+        found = closeups(labelled, stored(self._size)) if labelled else []
+        if len(self._known) < KEPT or not found:
+            self._known[picture.file] = found
+        return found
+
+    def _changed(self, closeup: Closeup, rng: Generator) -> Closeup:
+        cover = closeup.cover.astype(np.float32)
+        if self._few and rng.random() < RECOLOURED and not self._rivals.colour_of(closeup.names):
+            closeup = replace(closeup, pixels=recoloured(closeup.pixels, cover, rng))
+        if self._before is not None and rng.random() < PASTED:
+            other = self._before._draw(int(rng.integers(2**31)), rng)
+            if other is not None:
+                closeup = replace(
+                    closeup,
+                    pixels=pasted(closeup.pixels, cover, other.pixels),
+                    # What the other closeup shows of the same name is still seen around it.
+                    masks={
+                        name: closeup.cover | other.masks.get(name, closeup.cover)
+                        for name in closeup.names
+                    },
+                    around=(other.names, *other.around),
+                )
+        return closeup
+
+    def _questions(self, drawn: Sequence[Closeup], rng: Generator) -> list[tuple[int, str]]:
+        asked = []
+        for number, closeup in enumerate(drawn):
+            asked.append((number, closeup.names[int(rng.integers(len(closeup.names)))]))
+            away = self._rivals.absent((closeup.names, *closeup.around), self.phrases)
+            if away := [p for p in away if p not in closeup.masks]:
+                asked.append((number, away[int(rng.integers(len(away)))]))
+        return asked
+
+
+def plain_closeups(
+    dataset: Dataset, size: int, rivals: Rivals, phrases: Sequence[str]
+) -> Iterator[Batch]:
+    """Batches of the closeups of all things that have one of these names, as they are.
+
+    Each is asked for the phrases that are true of it and for one of the others in turn.
+
+    Args:
+        dataset: the pictures.
+        size: side in pixels.
+        rivals: which phrases cannot be true of a thing.
+        phrases: what things are looked for and asked for.
+    """
+
+    def middle(pixels: torch.Tensor, marks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        theta = torch.eye(2, 3).expand(len(pixels), 2, 3) * (1 + LOOSE) / 2
+        return windows(pixels, marks, theta, size)
+
+    some: list[Closeup] = []
+    turn = 0
+    for labelled in dataset:
+        some += [c for c in closeups(labelled, stored(size)) if set(c.names) & set(phrases)]
+        while len(some) >= CHECKED:
+            yield _batch(some[:CHECKED], _plainly(some[:CHECKED], phrases, rivals, turn), middle)
+            some, turn = some[CHECKED:], turn + CHECKED
+    if some:
+        yield _batch(some, _plainly(some, phrases, rivals, turn), middle)
+
+
+def stored(size: int) -> int:
+    """Side of a stored closeup that is cut to `size` pixels: most are cut closer."""
+    return round(1.375 * size)
+
+
+def _plainly(
+    drawn: Sequence[Closeup], phrases: Sequence[str], rivals: Rivals, turn: int
+) -> list[tuple[int, str]]:
+    asked = []
+    for number, closeup in enumerate(drawn):
+        asked += [(number, name) for name in closeup.names if name in phrases]
+        things = (closeup.names, *closeup.around)
+        away = rivals.false_of(things, phrases)
+        if away:
+            asked.append((number, away[(turn + number) % len(away)]))
+    return asked
+
+
+def _batch(
+    drawn: Sequence[Closeup],
+    questions: Sequence[tuple[int, str]],
+    cut: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+) -> Batch:
+    """A batch of closeups and the phrases asked of them, after cutting windows of both."""
+    per = [[p for n, p in questions if n == number] for number in range(len(drawn))]
+    side = len(drawn[0].cover)
+    layers = np.zeros((len(drawn), max(1, *map(len, per)), side, side), np.float32)
+    for number, asked in enumerate(per):
+        for layer, phrase in enumerate(asked):
+            if phrase in drawn[number].masks:
+                layers[number, layer] = drawn[number].masks[phrase]
+    pixels = torch.from_numpy(np.stack([c.pixels for c in drawn])).permute(0, 3, 1, 2)
+    pixels, marks = cut(pixels, torch.from_numpy(layers))
+    phrases = tuple(
+        dict.fromkeys([*(n for c in drawn for n in c.names), *(p for _, p in questions)])
+    )
+    positives = torch.tensor([[p in c.names for p in phrases] for c in drawn])
+    rows = [(n, layer, p) for n, asked in enumerate(per) for layer, p in enumerate(asked)]
+    return Batch(
+        pixels,
+        phrases,
+        positives,
+        torch.tensor([n for n, _, _ in rows], dtype=torch.long),
+        torch.tensor([phrases.index(p) for _, _, p in rows], dtype=torch.long),
+        torch.stack([marks[n, layer] for n, layer, _ in rows]) if rows else marks[:0, 0],
+    )

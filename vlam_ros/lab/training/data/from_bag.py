@@ -1,0 +1,137 @@
+"""Frames of a bag, with what the pipeline sees in them as proposals that a person corrects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.errors import BagError, InstructionError, LearningError
+from vlam_ros.lab.bags import BagReader
+from vlam_ros.lab.notes import Notes
+from vlam_ros.lab.replay.frames import frames
+from vlam_ros.lab.replay.roles import PICTURES, assign
+from vlam_ros.lab.training.data import Annotation, DatasetWriter
+from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.segmentation import outline
+from vlam_ros.language import parse_instruction
+from vlam_ros.perception.perceiver import Perceiver, is_confirmed
+from vlam_ros.types import Missing, Observation, Uint8Array
+
+SECTION = 10.0
+"""Seconds of a bag that count as one scene: what follows at once is much the same."""
+CELLS = (32, 24)
+"""Pictures are compared as so many cells across and down."""
+CHANGE, CHANGED = 12.0, 4
+"""Grey levels from which a cell has changed, and cells that make another picture. A robot that
+stands changes none (at most 1 level); one that turned by a degree changes 40, and so does an object
+that was moved.
+"""
+NO_CAMERA = Missing("masks need no camera")
+
+
+def add_bag(
+    writer: DatasetWriter,
+    path: Path,
+    perceiver: Perceiver | None,
+    phrases: Sequence[str] = (),
+    mapping: Mapping[str, str] | None = None,
+    count: int = 100,
+) -> None:
+    """Add frames of a bag to a data set, each unlike all others of it.
+
+    Args:
+        writer: of the data set.
+        path: of the bag.
+        perceiver: sees what is proposed; None for pictures alone.
+        phrases: what is looked for; by default what the bag's instructions talk about.
+        mapping: topics of roles, as image:=/front/image_raw.
+        count: of frames, spread evenly over the bag; near-duplicates are left out.
+
+    Raises:
+        BagError: it is no bag, or nothing of it can be read.
+        ReplayError: it is not clear which of its topics has the pictures.
+        LearningError: nothing is looked for.
+    """
+    notes = writer.notes
+    with BagReader(path) as bag:
+        roles = assign(bag.topics, mapping or {})
+        for remark in roles.notes:
+            if any(f"for {role}" in remark for role in PICTURES):
+                notes.add(remark)
+        told = roles.topics.get("instruction")
+        phrases = phrases or (_talked_about(bag, told, notes) if told else ())
+        if perceiver and not phrases:
+            raise LearningError(
+                "the bag's instructions name nothing to look for: say what, with --phrases"
+            )
+        writer.name(phrases)
+        novelty = _Novelty()
+        for number, received, image in frames(bag, roles.pictures, count, notes):
+            if not novelty.is_new(image):
+                notes.add("a frame is much like another one and left out", once="like")
+                continue
+            seen = _proposals(perceiver, image, phrases) if perceiver else []
+            section = int((received - bag.start) / 1e9 / SECTION)
+            writer.add(
+                encode_picture(image),
+                f"{bag.name}-{section:03d}",
+                f"{bag.name}-{number:06d}",
+                seen,
+                proposal=True,
+            )
+        for remark in bag.notes:
+            notes.add(remark)
+
+
+def _talked_about(bag: BagReader, topic: str, notes: Notes) -> tuple[str, ...]:
+    """The noun phrases of a bag's instructions, references included, each once."""
+    found: dict[str, None] = {}
+    for message in bag.messages([topic]):
+        try:
+            instruction = parse_instruction(message.read().data)
+        except (BagError, InstructionError) as error:
+            notes.add(f"an instruction is passed over: {error}", once="instruction")
+            continue
+        for phrase in (instruction.target, instruction.destination):
+            found |= dict.fromkeys(phrase.texts if phrase else ())
+    return tuple(found)
+
+
+def _proposals(perceiver: Perceiver, image: Uint8Array, phrases: Sequence[str]) -> list[Annotation]:
+    """What the pipeline believes to see; a checkpoint without thresholds shows all it may be."""
+    observation = Observation(0, 0, np.require(image, requirements="W"), NO_CAMERA)
+    scene, _ = perceiver.perceive(observation, phrases, phrases)
+    calibration = perceiver.grounder.calibration
+    size = (image.shape[1], image.shape[0])
+    proposals = []
+    for thing in scene.objects:
+        if calibration is None or is_confirmed(thing, calibration):
+            mask = cv2.resize(thing.mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+            polygons = outline(mask > 0.5)
+            if polygons:
+                proposals.append(
+                    Annotation(thing.phrase, polygons, proposal=True, score=float(thing.score))
+                )
+    return proposals
+
+
+class _Novelty:
+    """Tells pictures that show something else from near-duplicates of any before."""
+
+    def __init__(self) -> None:
+        self._known: list[npt.NDArray[np.float32]] = []
+
+    def is_new(self, image: Uint8Array) -> bool:
+        """Whether it is unlike all that were new; it is remembered if it is."""
+        grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        cells = cv2.resize(grey, CELLS, interpolation=cv2.INTER_AREA).astype(np.float32)
+        cells -= cells.mean()  # a camera that adapts to the light sees nothing new
+        if any(np.count_nonzero(np.abs(cells - k) > CHANGE) < CHANGED for k in self._known):
+            return False
+        self._known.append(cells)
+        return True

@@ -1,0 +1,229 @@
+"""The annotation file of pictures, in COCO's format: what is in memory of a data set.
+
+Beside COCO's own fields a picture has "scene", "sha256" and "captions", and what nobody has looked
+at yet is marked "proposal": true, the annotation or, where there is none, the picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.notes import Notes
+from vlam_ros.lab.training.data.segmentation import decode
+from vlam_ros.resources import write_file
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One thing in a picture: what it is called, and its mask as COCO writes it.
+
+    A `proposal` is a model's opinion, with its `score`, that a person has still to correct.
+    """
+
+    phrase: str
+    segmentation: Any
+    proposal: bool = False
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its file's name, size in pixels and content, the scene that it shows, what is said
+    of it and what is in it. `sha256` and `scene` are empty in files of others.
+    """
+
+    file: str
+    width: int
+    height: int
+    scene: str = ""
+    sha256: str = ""
+    captions: tuple[str, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    proposal: bool = False
+
+    @property
+    def awaits_correction(self) -> bool:
+        """Whether a person has still to look at it."""
+        if self.annotations:
+            return any(a.proposal for a in self.annotations)
+        return self.proposal
+
+    def corrected(self) -> Picture:
+        """The same, with all proposals taken for true."""
+        kept = tuple(replace(a, proposal=False, score=None) for a in self.annotations)
+        return replace(self, annotations=kept, proposal=False)
+
+
+def read_pictures(path: Path, notes: Notes) -> list[Picture]:
+    """The pictures of an annotation file, in its order; entries that make no sense are noted.
+
+    Raises:
+        LearningError: the file cannot be read or is not in COCO's format.
+    """
+    document = _document(path)
+    phrases: dict[str, str] = {}
+    for entry in _entries(document, "categories", path, optional=True):
+        if isinstance(entry.get("name"), str) and entry["name"].strip():
+            phrases[str(entry.get("id"))] = " ".join(entry["name"].split())
+        else:
+            notes.add("a category without a name is left out", once="category")
+    pictures: dict[str, Picture] = {}
+    for entry in _entries(document, "images", path):
+        made = _picture(entry)
+        if made is None:
+            notes.add(f"a picture of {path.name} lacks id, file_name, width or height: left out")
+        elif str(entry["id"]) in pictures:
+            raise LearningError(f"{path}: two pictures have the id {entry['id']}")
+        else:
+            pictures[str(entry["id"])] = made
+    annotations: dict[str, list[Annotation]] = {key: [] for key in pictures}
+    captions: dict[str, list[str]] = {key: [] for key in pictures}
+    for entry in _entries(document, "annotations", path):
+        key, category = str(entry.get("image_id")), str(entry.get("category_id"))
+        if key not in pictures:
+            notes.add("an annotation is of no picture of its file and left out", once="stray")
+        elif isinstance(entry.get("caption"), str):
+            captions[key].append(" ".join(entry["caption"].split()))
+        elif category not in phrases:
+            notes.add("an annotation is of no category of its file and left out", once="unnamed")
+        else:
+            annotations[key].append(_annotation(entry, phrases[category]))
+    return [
+        replace(
+            picture,
+            annotations=tuple(annotations[key]),
+            captions=(*picture.captions, *captions[key]),
+        )
+        for key, picture in pictures.items()
+    ]
+
+
+def read_categories(path: Path) -> tuple[str, ...]:
+    """What annotations of a file may be called, whether or not there are any; errors as above."""
+    entries = _entries(_document(path), "categories", path, optional=True)
+    return tuple(e["name"] for e in entries if isinstance(e.get("name"), str))
+
+
+def write_pictures(
+    path: Path, pictures: Sequence[Picture], phrases: Sequence[str], made_with: str
+) -> None:
+    """Write an annotation file whose categories are these phrases, whole or not at all.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    category = {phrase: i for i, phrase in enumerate(phrases, start=1)}
+    annotations: list[dict[str, Any]] = []
+    for number, picture in enumerate(pictures, start=1):
+        for annotation in picture.annotations:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": category[annotation.phrase],
+                    **_written(annotation, picture),
+                }
+            )
+    document = {
+        "info": {"description": "vlam_ros data set", "made_with": made_with},
+        "images": [_described(number, p) for number, p in enumerate(pictures, start=1)],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": phrase} for phrase, i in category.items()],
+    }
+    write_file(path, (json.dumps(document, ensure_ascii=False) + "\n").encode())
+
+
+def phrases_of(pictures: Iterable[Picture]) -> tuple[str, ...]:
+    """What the pictures' annotations are called, sorted."""
+    return tuple(sorted({a.phrase for p in pictures for a in p.annotations}))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LearningError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise LearningError(f"{path} is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise LearningError(f"{path} must hold a COCO object with images, got a list")
+    return document
+
+
+def _entries(
+    document: Mapping[str, Any], name: str, path: Path, optional: bool = False
+) -> list[dict[str, Any]]:
+    entries = document.get(name, [] if optional else None)
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise LearningError(
+            f"{path} is not in COCO's format: expected a list of objects under {name!r}"
+        )
+    return entries
+
+
+def _picture(entry: Mapping[str, Any]) -> Picture | None:
+    name, width, height = (entry.get(key) for key in ("file_name", "width", "height"))
+    whole = all(isinstance(n, int) and n > 0 for n in (width, height))
+    if "id" not in entry or not isinstance(name, str) or not name or not whole:
+        return None
+    captions = entry.get("captions") or []
+    return Picture(
+        name,
+        entry["width"],
+        entry["height"],
+        scene=str(entry.get("scene") or ""),
+        sha256=str(entry.get("sha256") or ""),
+        captions=tuple(str(c) for c in captions) if isinstance(captions, list) else (),
+        proposal=entry.get("proposal") is True,
+    )
+
+
+def _annotation(entry: Mapping[str, Any], phrase: str) -> Annotation:
+    score = entry.get("score")
+    return Annotation(
+        phrase,
+        entry.get("segmentation", []),
+        proposal=entry.get("proposal") is True,
+        score=float(score) if isinstance(score, (int, float)) else None,
+    )
+
+
+def _described(number: int, picture: Picture) -> dict[str, Any]:
+    return {
+        "id": number,
+        "file_name": picture.file,
+        "width": picture.width,
+        "height": picture.height,
+        "scene": picture.scene,
+        "sha256": picture.sha256,
+        **({"captions": picture.captions} if picture.captions else {}),
+        **({"proposal": True} if picture.proposal else {}),
+    }
+
+
+def _written(annotation: Annotation, picture: Picture) -> dict[str, Any]:
+    """What COCO's tools want to know of an annotation: box (x, y, w, h) and area in pixels."""
+    try:
+        mask = decode(annotation.segmentation, picture.height, picture.width)
+    except LearningError:  # kept as it came, for whoever reads it says so
+        mask = np.zeros((1, 1), np.bool_)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = [0, 0, 0, 0]
+    if len(rows):
+        left, top = int(columns[0]), int(rows[0])
+        box = [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
+    return {
+        "segmentation": annotation.segmentation,
+        "bbox": box,
+        "area": int(mask.sum()),
+        "iscrowd": 0,
+        **({"proposal": True} if annotation.proposal else {}),
+        **({} if annotation.score is None else {"score": round(annotation.score, 4)}),
+    }

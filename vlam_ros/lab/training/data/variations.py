@@ -1,0 +1,99 @@
+"""What makes few closeups worth more: other surroundings, colours, turns and shapes.
+
+What a thing is called must stay true of it, so colours are changed only where no name tells one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from vlam_ros.lab.training.batches import relit, windows
+
+TURN = math.radians(35)
+"""Largest turn in the picture's plane."""
+STRETCH = 0.4
+"""Largest logarithm of how much wider than high a thing becomes."""
+SHIFT = 0.25
+"""Farthest that a thing is moved out of the middle, share of the window's half side."""
+LOOSE = 0.55
+"""Smallest part of a stored closeup that is shown."""
+
+Pixels = npt.NDArray[np.float32]
+
+
+def pasted(thing: Pixels, cover: Pixels, before: Pixels) -> Pixels:
+    """A thing float32[c,c,3] before other surroundings, with soft edges.
+
+    Args:
+        thing: a closeup of it.
+        cover: float32[c,c], 1 on the thing.
+        before: another closeup.
+    """
+    alpha = _soft(cover)
+    mixed: Pixels = thing * alpha + before * (1 - alpha)
+    return mixed
+
+
+def recoloured(thing: Pixels, cover: Pixels, rng: Generator) -> Pixels:
+    """A thing float32[c,c,3] in 0..1 in a random colour, its shading kept.
+
+    The arguments are those of `pasted`.
+    """
+    grey = thing.mean(-1, keepdims=True)
+    mean = float((grey[..., 0] * cover).sum() / max(1.0, float(cover.sum())))
+    # A quarter grey, four tenths of full colour; a fifth nearly black.
+    saturation = float(rng.choice([0.0, 1.0, rng.uniform(0.5, 1)], p=[0.25, 0.4, 0.35]))
+    value = float(rng.uniform(0.03, 0.15) if rng.random() < 0.2 else rng.uniform(0.3, 1.0))
+    tint = value * (1 - saturation * (1 - _hue(float(rng.random()))))
+    alpha = _soft(cover)
+    painted = np.clip(grey / max(mean, 0.05) * tint, 0, 1)
+    mixed: Pixels = (painted * alpha + thing * (1 - alpha)).astype(np.float32)
+    return mixed
+
+
+def varied(
+    pixels: Tensor, marks: Tensor, rng: Generator, size: int, shapes: bool
+) -> tuple[Tensor, Tensor]:
+    """Closeups moved, mirrored, cut closer, and in another light.
+
+    Args:
+        pixels: float[B,3,c,c] in 0..1.
+        marks: float[B,K,c,c], changed alike; each keeps its values.
+        rng: draws what varies.
+        size: side of what comes out, in pixels.
+        shapes: whether they are turned and stretched too.
+
+    Returns:
+        float[B,3,size,size] in 0..1 and float[B,K,size,size].
+    """
+    count = len(pixels)
+    zoom = rng.uniform(LOOSE, 1.0, count)
+    angle = rng.uniform(-TURN, TURN, count) * shapes
+    stretch = np.exp(rng.uniform(-STRETCH, STRETCH, count) * shapes / 2)
+    mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
+    theta = np.zeros((count, 2, 3))
+    cos, sin = np.cos(angle), np.sin(angle)
+    # The map from what comes out to the closeup: scale the axes, then turn.
+    wide, high = zoom * mirror / stretch, zoom * stretch
+    theta[:, 0, 0], theta[:, 0, 1] = cos * wide, -sin * high
+    theta[:, 1, 0], theta[:, 1, 1] = sin * wide, cos * high
+    theta[:, :, 2] = rng.uniform(-1, 1, (count, 2)) * np.minimum(1 - zoom, SHIFT)[:, None]
+    pixels, marks = windows(pixels, marks, torch.from_numpy(theta).float(), size)
+    return relit(pixels, rng), marks
+
+
+def _soft(cover: Pixels) -> Pixels:
+    """float32[c,c,1], the mean of each pixel's 3 × 3."""
+    return np.asarray(cv2.blur(cover, (3, 3)), np.float32)[..., None]
+
+
+def _hue(turn: float) -> npt.NDArray[np.float64]:
+    """RGB of a full colour by its place 0..1 on the circle of hues."""
+    return np.clip(np.abs((turn * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)

@@ -1,0 +1,221 @@
+"""Distillation: a student is trained to see, read and mask as a larger CLIPSeg does.
+
+The teacher can be any checkpoint, the student a smaller embedded model (`new_student`) or any
+CLIPSeg. What is learned from is pictures and phrases; the teacher says the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPSegProcessor, ViTImageProcessor
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.examples import Batch, Batches
+from vlam_ros.lab.training.finetune import parts_of
+from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
+from vlam_ros.lab.training.grounding import Grounding, cosines, fitted, measure
+from vlam_ros.lab.training.objectives import (
+    Schedule,
+    feature_distillation,
+    logit_distillation,
+    logit_scale,
+    mask_distillation,
+    rwm_loss,
+)
+from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
+from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
+from vlam_ros.lab.training.training_batches import UNCHECKED, Check
+from vlam_ros.perception.clipseg import Calibration, Checkpoint, TorchBackend
+from vlam_ros.perception.clipseg.adapters.base import fingerprint
+from vlam_ros.perception.clipseg.checkpoint import Preprocessing
+
+WEIGHTS: Mapping[str, float] = {
+    "pictures": 1.0, "patches": 1.0, "texts": 1.0, "logits": 0.5, "masks": 1.0, "truth": 0.0,
+}  # fmt: skip
+"""λ of the terms: the features of pictures, patches and texts, the similarities of pictures with
+texts, the masks, and the masks of the data itself (region-word matching).
+"""
+TEMPERATURE = 2.0
+
+
+class DistillationLosses(nn.Module):
+    """The loss terms of a batch. The teacher is no part of the module, so it is neither trained nor
+    kept; a linear layer that goes with the training takes the student's features into its space.
+    """
+
+    def __init__(
+        self, teacher: Grounding, student: Grounding, temperature: float = TEMPERATURE
+    ) -> None:
+        super().__init__()
+        self.student = student
+        own, other = (g.model.config.projection_dim for g in (student, teacher))
+        self.projection = nn.Linear(own, other, bias=False)
+        # A list hides it from the module's parameters.
+        self._teacher = [teacher]
+        teacher.model.requires_grad_(False).eval()
+        self._temperature = temperature
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """float[] of each term."""
+        (teacher,), student = self._teacher, self.student
+        with torch.no_grad():
+            teacher.model.to(batch.pixels.device)
+            their_texts = teacher.read(batch.phrases)
+            theirs = teacher.see(batch.pixels, patches=True)
+            their_masks = teacher.masks(theirs, their_texts[batch.asked], batch.pictures)
+        texts = student.read(batch.phrases)
+        states = student.see(batch.pixels, patches=True)
+        masks = student.masks(states, texts[batch.asked], batch.pictures)
+        patches = _on_grid(theirs.tokens[:, 1:], states.tokens.shape[1] - 1)
+        own = self.projection(states.tokens)
+        return {
+            "pictures": feature_distillation(own[:, 0], theirs.embedding),
+            "patches": feature_distillation(own[:, 1:].flatten(0, 1), patches.flatten(0, 1)),
+            "texts": feature_distillation(self.projection(texts), their_texts),
+            "logits": logit_distillation(
+                _similarities(student, states.embedding, texts),
+                _similarities(teacher, theirs.embedding, their_texts),
+                self._temperature,
+            ),
+            "masks": mask_distillation(
+                masks.float(), fitted(their_masks.float(), masks), self._temperature
+            ),
+            "truth": rwm_loss(masks, fitted(batch.masks, masks)),
+        }
+
+
+def distil(
+    teacher: Checkpoint,
+    student: Checkpoint,
+    batches: Batches,
+    folder: Path,
+    settings: FitSettings,
+    *,
+    phrases: Sequence[str],
+    check: Check = UNCHECKED,
+    about: str = "",
+    weights: Mapping[str, float | Schedule] = WEIGHTS,
+    temperature: float = TEMPERATURE,
+) -> FitResult:
+    """Train the student and write it as a Hugging Face folder, or go on where a run was stopped.
+
+    Args:
+        teacher: any CLIPSeg; it stays as it is.
+        student: a CLIPSeg in float32, trained or new, which is changed.
+        batches: of pictures and phrases; their masks count with the weight "truth" only.
+        folder: gets the student, and the run's state in `run`.
+        settings: of the training.
+        phrases: all that the batches ask for, the student's vocabulary.
+        check: batches to validate with, against their own masks.
+        about: what the batches are made of; a stopped run goes on with the same alone.
+        weights: λ of the terms; one that is left out is 0.
+        temperature: of logits and masks.
+
+    Raises:
+        LearningError: a weight is of no term, the student is not in float32, or as for `Fit`.
+        ModelError: one of both is an exported checkpoint.
+    """
+    own = Grounding.of(student)
+    if own.model.dtype != torch.float32:
+        raise LearningError(f"a student is trained in float32, got {own.model.dtype}: load it so")
+    if unknown := sorted(set(weights) - set(WEIGHTS)):
+        raise LearningError(f"the terms are {', '.join(WEIGHTS)}, got weights of {unknown}")
+    # The layer between both begins the same in every session.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        task = DistillationLosses(Grounding.of(teacher), own, temperature)
+    own.model.requires_grad_(True)
+    made_of = [fingerprint(c.model, "float32")[:12] for c in (teacher, student)]
+    fit = Fit(
+        task,
+        batches,
+        {name: weights.get(name, 0.0) for name in WEIGHTS},
+        settings,
+        folder / "run",
+        (lambda: measure(own, check.new).numbers()) if check.new.shows_any else None,
+        parts_of(own.model),
+        f"{made_of[0]} to {made_of[1]} by {dict(weights)}, temperature {temperature:g}, "
+        f"{sorted(phrases)}, {about}",
+    )
+    result = fit.run()
+    if fit.writes:
+        save_student(student, phrases, folder)
+    return result
+
+
+def new_student(recipe: Recipe) -> Checkpoint:
+    """The untrained embedded model of a recipe, with a tokenizer trained on its captions."""
+    tokenizer = build_tokenizer(recipe)
+    model = build_model(recipe, tokenizer).eval()
+    size = recipe.model.image_size
+    images = ViTImageProcessor(
+        size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
+    )
+    return Checkpoint(
+        backend=TorchBackend(model),
+        config=model.config,
+        processor=CLIPSegProcessor(images, tokenizer),
+        preprocessing=Preprocessing(size, MEAN, STD),
+        calibration=provisional(model, recipe.model.crop_size, ("anything",)),
+        name=f"a new student with seed {recipe.seed}",
+    )
+
+
+def save_student(student: Checkpoint, phrases: Sequence[str], folder: Path) -> None:
+    """Write a student in float16, with a calibration that believes nothing.
+
+    `vlam calibrate` chooses the thresholds: those of another model, or of this one before, are not
+    its own.
+    """
+    copy.deepcopy(student.model).half().save_pretrained(folder)
+    tokenizer = copy.deepcopy(student.processor)
+    # What the last batch asked for is nobody else's business.
+    tokenizer.tokenizer.backend_tokenizer.no_padding()
+    tokenizer.tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.save_pretrained(folder)
+    words = dict.fromkeys(chain.from_iterable(phrase.split() for phrase in phrases))
+    provisional(student.model, student.crop_size, tuple(words)).save(folder)
+
+
+def provisional(model: Any, crop_size: int, words: tuple[str, ...]) -> Calibration:
+    """Thresholds under which nothing counts as confirmed."""
+    scale = model.clip.logit_scale.detach().exp().item()
+    return Calibration(
+        mask_threshold=0.5,
+        tolerance=0.0,
+        crop_threshold=1.0,
+        crop_rejection=0.0,
+        margin=1.0,
+        crop_size=crop_size,
+        crop_temperature=round(scale, 2),
+        skill_threshold=1.0,
+        skill_temperature=round(1 / SKILL_TEMPERATURE, 2),
+        vocabulary=words,
+        made_with="vlam train distil; provisional",
+    )
+
+
+def _similarities(grounding: Grounding, pictures: Tensor, texts: Tensor) -> Tensor:
+    """float[B,T], cosines times the model's logit scale."""
+    return logit_scale(grounding.model.clip.logit_scale) * cosines(pictures, texts)
+
+
+def _on_grid(patches: Tensor, count: int) -> Tensor:
+    """Patch tokens float[B,N,D] of a square grid, averaged or interpolated to `count` of them."""
+    if patches.shape[1] == count:
+        return patches
+    old, new = math.isqrt(patches.shape[1]), math.isqrt(count)
+    grid = patches.float().transpose(1, 2).unflatten(-1, (old, old))
+    small = functional.interpolate(
+        grid, (new, new), mode="bilinear", antialias=True, align_corners=False
+    )
+    return small.flatten(2).transpose(1, 2)

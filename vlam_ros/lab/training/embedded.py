@@ -1,0 +1,148 @@
+"""`vlam train embedded`: from nothing, or from an earlier checkpoint, to a small CLIPSeg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import CLIPSegProcessor, ViTImageProcessor
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.simulation import COLOURS, SHAPES
+from vlam_ros.lab.training.balancing import UncertaintyWeighting
+from vlam_ros.lab.training.captions import PLACEHOLDERS
+from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
+from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
+from vlam_ros.lab.training.fit import Fit, FitSettings
+from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
+from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
+from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
+from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg.adapters.base import fingerprint, forward_settings
+
+SAVE_EVERY = 100
+"""Steps between two states that a stopped run can go on from."""
+
+
+def train_embedded(
+    recipe_path: Path, cache: Path, out: Path, threads: int, start: str = ""
+) -> None:
+    """Render what is missing, train or resume, and write a Hugging Face folder.
+
+    Args:
+        recipe_path: the recipe, config/embedded.yaml for the shipped checkpoint.
+        cache: folder of the rendered scenes and of the state of training, both reused.
+        out: folder of the checkpoint; its calibration is provisional until `vlam calibrate`.
+        threads: processor cores to use.
+        start: the checkpoint to begin with, "embedded" or a folder; made by a recipe with the same
+            model. Empty to begin from nothing.
+
+    Raises:
+        ConfigurationError: the recipe cannot be read.
+        ModelError: the checkpoint to begin with cannot be loaded.
+        LearningError: as for `fit_embedded`.
+    """
+    torch.set_num_threads(threads)
+    recipe = Recipe.load(recipe_path)
+    begun = load_checkpoint(start, "cpu", "float32") if start else None
+    render_split(cache, "train", recipe.scenes, recipe.model.image_size)
+    data = load_split(cache, "train", recipe.scenes, recipe.model.image_size)
+    task, fit = fit_embedded(recipe, data, cache / f"run-{recipe.digest}", begun)
+    fit.run()
+    export(recipe, task, out)
+
+
+def fit_embedded(
+    recipe: Recipe, data: SceneData, folder: Path, start: Checkpoint | None = None
+) -> tuple[EmbeddedLosses, Fit]:
+    """The model of a recipe with its losses, and the run that trains it, to its end or on.
+
+    Args:
+        recipe: all that decides.
+        data: the scenes to learn from.
+        folder: of the run's state and log.
+        start: a checkpoint in float32 whose weights and tokenizer it begins with; heads that only
+            training needs begin anew.
+
+    Raises:
+        LearningError: the folder has a state of another recipe or start, or a damaged one, or the
+            start is another model than the recipe's.
+    """
+    tokenizer = start.tokenizer if start else build_tokenizer(recipe)
+    model = build_model(recipe, tokenizer)
+    about = f"recipe {recipe.digest}"
+    if start:
+        _begin_with(model, start)
+        about += f" from {fingerprint(start.model, 'float32')[:12]}"
+    task = EmbeddedLosses(model, tokenizer, recipe.terms)
+    weights = term_weights(recipe.loss_weights)
+    settings = FitSettings(
+        steps=recipe.steps,
+        rate=recipe.rates,
+        warmup=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        average=recipe.average,
+        save_every=SAVE_EVERY,
+        seed=recipe.seed,
+        device="cpu",
+        dtype=recipe.dtype,
+    )
+    fit = Fit(
+        task,
+        EmbeddedBatches(recipe, data),
+        UncertaintyWeighting(list(weights)) if recipe.balance == "uncertainty" else weights,
+        settings,
+        folder,
+        about=about,
+    )
+    task.known = fit.averages()
+    return task, fit
+
+
+def _begin_with(model: nn.Module, start: Checkpoint) -> None:
+    ours, theirs = (
+        {name: list(value.shape) for name, value in each.state_dict().items()}
+        | forward_settings(each)
+        for each in (model, start.model)
+    )
+    for name in sorted(ours.keys() | theirs.keys()):
+        own, other = ours.get(name), theirs.get(name)
+        if own != other:
+            raise LearningError(
+                f"{start.name} is another model than the recipe's: {name} is {other}, not {own}"
+            )
+    model.load_state_dict(start.model.state_dict())
+
+
+def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
+    """Write weights in float16, tokenizer, processor and a provisional calibration.
+
+    Heads that only training needs are no part of it. The task's model is in float16 then.
+    """
+    model, tokenizer = task.model, task.tokenizer
+    model.half().save_pretrained(out)
+    size = recipe.model.image_size
+    images = ViTImageProcessor(
+        size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
+    )
+    # What the last training batch asked for is nobody else's business.
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    CLIPSegProcessor(images, tokenizer).save_pretrained(out)
+    # CLIP's own two files, for readers that do not know tokenizer.json.
+    tokenizer.backend_tokenizer.model.save(str(out))
+    words = [*COLOURS, *SHAPES, *PLACEHOLDERS]
+    Calibration(
+        mask_threshold=0.5,
+        tolerance=0.0,
+        crop_threshold=1.0,  # nothing is believed before `vlam calibrate` has chosen a threshold
+        crop_rejection=0.0,
+        margin=0.0,
+        crop_size=recipe.model.crop_size,
+        crop_temperature=round(model.clip.logit_scale.detach().exp().item(), 2),
+        skill_threshold=1.0,
+        skill_temperature=round(1 / SKILL_TEMPERATURE, 2),
+        vocabulary=tuple(words),
+        made_with="vlam train embedded; provisional",
+    ).save(out)

@@ -1,0 +1,195 @@
+"""The loss terms of the embedded model: one CLIPSeg that serves CLIP and CLIPSeg.
+
+Contrast (pictures against phrases, instructions against each other), alignment (masks, patches,
+matching) and generation (hidden patches, hidden words, captions), by the names of `recipe.TERMS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from vlam_ros.lab.training import batches
+from vlam_ros.lab.training.embedded_batches import EmbeddedBatch, Shown
+from vlam_ros.lab.training.generative_heads import Captioning, ImageModelling, WordModelling
+from vlam_ros.lab.training.grounding import cosines
+from vlam_ros.lab.training.objectives import (
+    draw_hard_negatives,
+    itm_loss,
+    logit_scale,
+    region_word_loss,
+    rejection_loss,
+    rwm_loss,
+    unicl_loss,
+)
+from vlam_ros.lab.training.recipe import MEAN, STD, TERMS
+from vlam_ros.lab.training.skill_loss import UNKNOWN_LIMIT, drift, skill_contrast
+from vlam_ros.perception.clipseg.model import (
+    VisionStates,
+    decode_masks,
+    encode_pixels,
+    encode_texts,
+    normalise,
+)
+
+ANCHOR = 100.0
+"""Weight of what keeps phrases in their place while only sentences are trained."""
+WHOLE = 0.3
+"""Weight of a scene's contrast beside a crop's: several things are true of it."""
+MODELLED = 16
+"""Crops of a step of which patches are hidden: each is one more pass of the vision tower."""
+NOWHERE = 20.0
+"""Mask logit of a pixel that is not judged, below zero."""
+
+CROPS, SCENES = "crops", "scenes"
+SEEN_IN: Mapping[str, Collection[str]] = {
+    "contrast": (CROPS, SCENES),
+    "masks": (CROPS, SCENES),
+    "regions": (CROPS, SCENES),
+    "matching": (CROPS, SCENES),
+    "image_modelling": (CROPS,),
+    "captions": (CROPS,),
+}
+"""Where a term of pictures is computed, each of which is a loss of its own; others have one."""
+
+
+def term_weights(loss_weights: Mapping[str, float]) -> dict[str, float]:
+    """λ of each loss of `EmbeddedLosses`, of a recipe's weights above 0."""
+    losses = {
+        name: loss_weights[term]
+        for term in TERMS
+        if loss_weights.get(term)
+        for name in ([f"{term}_{where}" for where in SEEN_IN[term]] if term in SEEN_IN else [term])
+    }
+    return losses | {"anchor": 1.0}
+
+
+class EmbeddedLosses(nn.Module):
+    """The losses of a batch; `model` is what is kept of what trains.
+
+    Attributes:
+        model: the CLIPSeg.
+        tokenizer: its tokenizer.
+        known: weights by name (as of this module's parameters) that say where phrases were, for
+            steps without pictures, where nothing else would hold them.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, terms: Collection[str]) -> None:
+        super().__init__()
+        self.model, self.tokenizer, self._terms = model, tokenizer, frozenset(terms)
+        self.known: Mapping[str, Tensor] = {}
+        # Only training needs these.
+        self.image_modelling = ImageModelling(model) if "image_modelling" in terms else None
+        self.word_modelling = WordModelling(model, tokenizer) if "word_modelling" in terms else None
+        self.captioning = Captioning(model) if "captions" in terms else None
+
+    def forward(self, batch: EmbeddedBatch) -> dict[str, Tensor]:
+        """float[] of each loss that the terms ask for and the step has."""
+        # Not together: padded to a sentence, a phrase of a few tokens costs as much as one.
+        named, said = (self._tokens(texts) for texts in (batch.phrases, batch.sentences))
+        words = encode_texts(self.model, named.input_ids, named.attention_mask)
+        losses = {}
+        if "skills" in self._terms:
+            instructions = encode_texts(self.model, said.input_ids, said.attention_mask)
+            losses["skills"] = skill_contrast(instructions, batch.skills)
+        if self.word_modelling is not None:
+            losses["word_modelling"] = self.word_modelling(
+                self.model, said.input_ids, said.attention_mask
+            )
+        if batch.crops is None and batch.scenes is None:
+            losses["anchor"] = ANCHOR * drift(words, self._as_known(batch.phrases))
+        for where, shown in ((CROPS, batch.crops), (SCENES, batch.scenes)):
+            if shown is not None:
+                found = self._shown(shown, words, batch.phrases, where)
+                losses |= {f"{term}_{where}": loss for term, loss in found.items()}
+        return losses
+
+    def _shown(
+        self, shown: Shown, words: Tensor, phrases: Sequence[str], where: str
+    ) -> dict[str, Tensor]:
+        asked = {term for term in self._terms if where in SEEN_IN.get(term, ())}
+        scale = logit_scale(self.model.clip.logit_scale)
+        values = normalise(shown.images, MEAN, STD)
+        states = encode_pixels(self.model, values, patches=bool(asked & {"regions", "captions"}))
+        logits = scale * cosines(states.embedding, words)
+        losses = {}
+        if "contrast" in asked:
+            weight = WHOLE if where == SCENES else 1.0
+            losses["contrast"] = weight * self._contrast(shown, logits, scale)
+        if "regions" in asked:
+            losses["regions"] = self._regions(shown, states, words, scale)
+        if "masks" in asked:
+            drawn = decode_masks(self.model, states.activations, words[shown.asked], shown.which)
+            judged = shown.judged.to(drawn.dtype)
+            losses["masks"] = rwm_loss(drawn * judged - NOWHERE * (1 - judged), shown.masks)
+        if "matching" in asked:
+            losses["matching"] = self._matching(shown, states, words, logits)
+        if "image_modelling" in asked and self.image_modelling is not None:
+            losses["image_modelling"] = self.image_modelling(self.model, values[:MODELLED])
+        if "captions" in asked and self.captioning is not None:
+            tokens = self._tokens([phrases[row] for row in shown.named[:, 1].tolist()])
+            losses["captions"] = self.captioning(
+                self.model, states.tokens, tokens.input_ids, tokens.attention_mask
+            )
+        return losses
+
+    def _contrast(self, shown: Shown, logits: Tensor, scale: Tensor) -> Tensor:
+        """Each picture against pairs, nouns and colours: three vocabularies, three softmaxes."""
+        parts = [
+            unicl_loss(logits[:, rows], shown.positives[:, rows])
+            for rows in batches.VOCABULARIES.values()
+        ]
+        nonsense = rejection_loss(logits[:, batches.NONSENSE :] / scale, UNKNOWN_LIMIT)
+        return torch.stack([*parts, nonsense]).sum()
+
+    def _regions(self, shown: Shown, states: VisionStates, words: Tensor, scale: Tensor) -> Tensor:
+        patch = self.model.config.vision_config.patch_size
+        targets = batches.patch_labels(shown.labels, shown.named, patch)
+        return region_word_loss(
+            states.tokens[:, 1:].flatten(0, 1), words[: batches.NOUNS], targets.flatten(), scale
+        )
+
+    def _matching(
+        self, shown: Shown, states: VisionStates, words: Tensor, logits: Tensor
+    ) -> Tensor:
+        """Whether a pair is in a picture, by the largest logit of its mask: one that is, and one
+        that is not but looks alike, for the decoder is what sees picture and text together.
+        """
+        pairs = slice(0, batches.PAIRS)
+        positives = shown.positives[:, pairs]
+        true = positives.any(-1).nonzero()[:, 0]
+        own = torch.multinomial(positives[true].float(), 1)[:, 0]
+        pictures, other = draw_hard_negatives(logits[:, pairs], positives, torch.default_generator)
+        which = torch.cat([true, pictures])
+        drawn = decode_masks(self.model, states.activations, words[torch.cat([own, other])], which)
+        matched = torch.arange(len(which), device=which.device) < len(true)
+        return itm_loss(drawn.float().flatten(1).amax(-1), matched)
+
+    @torch.no_grad()
+    def _as_known(self, phrases: Sequence[str]) -> Tensor:
+        """Text embeddings float[T,projection] by the weights that are known, else by the own."""
+        tokens = self._tokens(phrases)
+        weights = {name: w for name, w in self.known.items() if name.startswith("model.clip.text")}
+        known: Tensor = functional_call(
+            _Reader(self.model), weights, (tokens.input_ids, tokens.attention_mask)
+        )
+        return known
+
+    def _tokens(self, texts: Sequence[str]) -> Any:
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        return tokens.to(self.model.device)
+
+
+class _Reader(nn.Module):
+    """`encode_texts` as a module, for `functional_call`."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return encode_texts(self.model, input_ids, attention_mask)

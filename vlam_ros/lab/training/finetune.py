@@ -1,0 +1,229 @@
+"""Tuning a checkpoint to objects of one's own, by any method of `learning.adapters`.
+
+What is new is learned from whole pictures, where the robot finds it, and from closeups, where its
+second look decides what it is; both of what the model knows already, replayed beside it, keep that
+from being forgotten (Rolnick et al. 2019, experience replay).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.adapters import apply, save_adapter
+from vlam_ros.lab.training.balancing import UncertaintyWeighting
+from vlam_ros.lab.training.examples import Batch
+from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
+from vlam_ros.lab.training.grounding import (
+    Figures,
+    Grounding,
+    cosines,
+    fitted,
+    measure,
+    require_float32,
+)
+from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.objectives import Schedule, logit_scale, rwm_loss, unicl_loss
+from vlam_ros.lab.training.training_batches import UNCHECKED, Check, Lesson, Lessons
+from vlam_ros.perception.clipseg import Calibration, Checkpoint
+from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, Method
+from vlam_ros.perception.clipseg.adapters.methods import PARTS
+from vlam_ros.perception.clipseg.model import VisionStates
+
+WEIGHTS: Mapping[str, float] = {"masks": 1.0, "crops": 1.0, "crop_masks": 1.0}
+"""λ of the loss terms: masks in whole pictures, closeups against phrases, masks in closeups."""
+RATES: Mapping[str, float] = {
+    "full": 3e-4, "lora": 2e-3, "adapter": 3e-3, "prefix": 1e-2, "bitfit": 5e-3, "prompt": 2e-2,
+}  # fmt: skip
+"""A peak learning rate for each method: the fewer numbers it learns, the larger."""
+WARMUP = 20
+"""Steps in which it rises."""
+
+
+class GroundingLosses(nn.Module):
+    """The loss terms of a lesson.
+
+    With `rivals` a phrase counts against a thing only if it cannot be true of it; else whatever is
+    not said to be true does.
+    """
+
+    def __init__(self, grounding: Grounding, rivals: Rivals | None = None) -> None:
+        super().__init__()
+        self.grounding, self._rivals = grounding, rivals
+
+    def forward(self, lesson: Lesson) -> dict[str, Tensor]:
+        """float[] of each term."""
+        pictures, close = lesson.pictures, lesson.closeups
+        # A text is read once for both.
+        phrases = tuple(dict.fromkeys((*pictures.phrases, *(close.phrases if close else ()))))
+        texts = self.grounding.read(phrases)
+        states = self.grounding.see(pictures.pixels)
+        losses = {"masks": self._mask_loss(states, pictures, texts, phrases)}
+        if close is not None:
+            states = self.grounding.see(close.pixels, close.pixels.shape[-1])
+            own = texts[[phrases.index(phrase) for phrase in close.phrases]]
+            losses["crop_masks"] = self._mask_loss(states, close, texts, phrases)
+            losses["crops"] = self._contrast(states.embedding, own, close)
+        return losses
+
+    def _mask_loss(
+        self, states: VisionStates, batch: Batch, texts: Tensor, phrases: Sequence[str]
+    ) -> Tensor:
+        rows = torch.tensor([phrases.index(p) for p in batch.phrases], device=texts.device)
+        logits = self.grounding.masks(states, texts[rows[batch.asked]], batch.pictures)
+        return rwm_loss(logits, fitted(batch.masks, logits))
+
+    def _contrast(self, pictures: Tensor, texts: Tensor, batch: Batch) -> Tensor:
+        """The names that are asked for against what the things are not, other names left out: "cup"
+        and "red cup" are both true and need not be as alike.
+        """
+        logits = logit_scale(self.grounding.model.clip.logit_scale) * cosines(pictures, texts)
+        true = batch.positives[batch.pictures, batch.asked]
+        row, column = batch.pictures[true], batch.asked[true]
+        own = functional.one_hot(column, len(batch.phrases)).bool()
+        against = self._against(batch)[row]
+        return unicl_loss(logits[row].masked_fill(~(own | against), -torch.inf), own)
+
+    def _against(self, batch: Batch) -> Tensor:
+        """bool[N,T], which phrases are told from a thing."""
+        if self._rivals is None:
+            return ~batch.positives
+        things = [
+            tuple(p for p, is_true in zip(batch.phrases, row, strict=True) if is_true)
+            for row in batch.positives.tolist()
+        ]
+        excludes = self._rivals.excludes
+        table = [[excludes(names, phrase) for phrase in batch.phrases] for names in things]
+        return torch.tensor(table, device=batch.positives.device) & ~batch.positives
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A checkpoint that has been tuned: what was learned, how training went, and what it is worth.
+
+    `before` and `after` are figures of the batches to check, by "new" and "old", as far as there
+    are any.
+    """
+
+    adaptation: Adaptation
+    fit: FitResult
+    before: Mapping[str, Figures]
+    after: Mapping[str, Figures]
+
+
+def finetune(
+    checkpoint: Checkpoint,
+    lessons: Lessons,
+    folder: Path,
+    settings: FitSettings,
+    method: Method | str = "lora",
+    *,
+    phrases: Sequence[str],
+    rivals: Rivals | None = None,
+    check: Check = UNCHECKED,
+    about: str = "",
+    weights: Mapping[str, float | Schedule] = WEIGHTS,
+    balanced: bool = False,
+    **options: Any,
+) -> Tuned:
+    """Tune a checkpoint and write the adapter, or go on where a stopped run was.
+
+    The model stays adapted; `tuned.adaptation.remove()` gives it back as it was.
+
+    Args:
+        checkpoint: in float32, as `load_checkpoint` gives it.
+        lessons: what is to be learned, and what is to be kept.
+        folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
+        settings: of the training.
+        method: of `learning.adapters.apply`, with its settings in `options`.
+        phrases: all that is new; their words join the vocabulary.
+        rivals: which phrases cannot be true of a thing.
+        check: what to validate with; without a thing that is new in it, nothing decides.
+        about: what the lessons are made of; a stopped run goes on with the same alone.
+        weights: λ of the terms; one that is left out is 0.
+        balanced: whether the balance of all terms is learned instead (`UncertaintyWeighting`).
+        options: of a method that is named.
+
+    Raises:
+        LearningError: a weight is of no term, the model is not in float32, or as for `Fit`.
+        ModelError: the method or its settings are wrong, or the model is exported or adapted.
+    """
+    grounding = Grounding.of(checkpoint)
+    model = grounding.model
+    require_float32(model)
+    if unknown := sorted(set(weights) - set(WEIGHTS)):
+        raise LearningError(f"the terms are {', '.join(WEIGHTS)}, got weights of {unknown}")
+
+    def figures() -> dict[str, Figures]:
+        return {
+            name: measure(grounding, look, checkpoint.mask_threshold)
+            for name, look in (("new", check.new), ("old", check.old))
+            if look
+        }
+
+    def validate() -> dict[str, float]:
+        seen = figures()
+        old = seen["old"].numbers() if "old" in seen else {}
+        return seen["new"].numbers() | {f"old_{name}": value for name, value in old.items()}
+
+    before = figures()
+    tuned = apply(model, method, settings.seed, **options)
+    fit = Fit(
+        GroundingLosses(grounding, rivals),
+        lessons,
+        UncertaintyWeighting(tuple(WEIGHTS))
+        if balanced
+        else {name: weights.get(name, 0.0) for name in WEIGHTS},
+        settings,
+        folder / "run",
+        validate if check.new.shows_any else None,
+        parts_of(model),
+        f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {sorted(phrases)} by "
+        f"{dict(weights)}, {about}",
+    )
+    result = fit.run()
+    if fit.writes:
+        save_adapter(tuned, folder / FILE_NAME)
+        save_calibration(checkpoint, phrases, folder)
+    return Tuned(tuned, result, before, figures())
+
+
+def parts_of(model: Any) -> dict[str, list[Tensor]]:
+    """What of a CLIPSeg trains, by tower."""
+    parts = {
+        part: [p for n, p in model.named_parameters() if n.startswith(prefixes) and p.requires_grad]
+        for part, prefixes in PARTS.items()
+    }
+    return {part: values for part, values in parts.items() if values}
+
+
+def save_calibration(checkpoint: Checkpoint, phrases: Sequence[str], folder: Path) -> None:
+    """Write the base's calibration, its vocabulary with the new words; nothing if it has none.
+
+    Thresholds do not carry over to what was tuned: nothing counts as found until `vlam calibrate`
+    has chosen its own.
+    """
+    known = checkpoint.calibration
+    if known is None:
+        return
+    words = known.vocabulary
+    if words is not None:
+        said = chain.from_iterable(phrase.split() for phrase in phrases)
+        words = tuple(dict.fromkeys([*words, *said]))
+    calibration: Calibration = dataclasses.replace(
+        known,
+        crop_threshold=1.0,
+        margin=1.0,
+        vocabulary=words,
+        made_with="vlam train finetune; provisional",
+    )
+    calibration.save(folder)

@@ -1,0 +1,69 @@
+"""A task and the weights of its loss terms: their sum, or what PCGrad leaves of their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from vlam_ros.lab.training.balancing import UncertaintyWeighting, project_conflicts, task_gradients
+from vlam_ros.lab.training.objectives import Schedule, combined_loss
+
+Weights = Mapping[str, float | Schedule] | UncertaintyWeighting
+
+TASK = "task."
+"""What names of the task's parameters begin with; those of a learned balance come behind them."""
+
+
+class Weighed(nn.Module):
+    """A task's loss terms and their weighted sum, in one call for whoever wraps the module."""
+
+    def __init__(self, task: nn.Module, weights: Weights) -> None:
+        super().__init__()
+        self.task = task
+        self.weights = weights
+
+    def forward(self, batch: Any, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum of a batch's terms, and the terms."""
+        losses: dict[str, Tensor] = self.task(batch)
+        return self.total(losses, step), losses
+
+    def total(self, losses: Mapping[str, Tensor], step: int) -> Tensor:
+        """The weighted sum of some terms."""
+        if isinstance(self.weights, UncertaintyWeighting):
+            balanced: Tensor = self.weights(losses)
+            return balanced
+        return combined_loss(losses, self.weights, step)
+
+    def operated(
+        self,
+        losses: Mapping[str, Tensor],
+        values: Mapping[str, Tensor],
+        step: int,
+        order: Generator,
+    ) -> Tensor:
+        """The gradient float[P] that PCGrad leaves of the weighed terms.
+
+        A learned balance gets their plain sum: no term is against another there, and its gradients
+        would pass for a common direction of them all.
+
+        Args:
+            losses: float[] of each term.
+            values: what trains, by the names of this module's parameters and in their order.
+            step: number of the training step.
+            order: where the order of the projections comes from.
+        """
+        weighed = {name: self.total({name: loss}, step) for name, loss in losses.items()}
+        shared = sum(p.numel() for name, p in values.items() if name.startswith(TASK))
+        gradients = task_gradients(
+            {name: loss for name, loss in weighed.items() if loss.requires_grad},
+            list(values.values()),
+        )
+        projected = project_conflicts(gradients[:, :shared], order)
+        return torch.cat([projected, gradients[:, shared:].sum(0)])
+
+    def learned_weights(self) -> dict[str, float]:
+        """The balance's weights; nothing where they are given."""
+        return self.weights.weights() if isinstance(self.weights, UncertaintyWeighting) else {}

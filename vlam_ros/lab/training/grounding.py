@@ -1,0 +1,196 @@
+"""A CLIPSeg in training: what it makes of a batch, by the functions that the robot uses too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.examples import Batch
+from vlam_ros.lab.training.objectives.checks import dot_products
+from vlam_ros.perception.clipseg import Checkpoint
+from vlam_ros.perception.clipseg.checkpoint import Preprocessing
+from vlam_ros.perception.clipseg.model import (
+    VisionStates,
+    decode_masks,
+    encode_pixels,
+    encode_texts,
+    normalise,
+    tokenized,
+)
+
+DECODED = 64
+"""Pairs that the decoder takes at once where nothing is learned."""
+
+
+class Grounding(nn.Module):
+    """A CLIPSeg with its tokenizer and preprocessing; `model` is what trains."""
+
+    def __init__(self, model: Any, tokenizer: Any, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.model = model
+        self._tokenizer, self._preprocessing = tokenizer, preprocessing
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Grounding:
+        """Of a checkpoint that PyTorch runs; ModelError for an exported one."""
+        return cls(checkpoint.model, checkpoint.tokenizer, checkpoint.preprocessing)
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return self._preprocessing.size
+
+    def see(self, pixels: Tensor, size: int | None = None, patches: bool = False) -> VisionStates:
+        """One vision pass over pictures float[B,3,S,S] in 0..1, resized to `size`."""
+        size = size or self.size
+        if pixels.shape[-1] != size:
+            pixels = functional.interpolate(
+                pixels, (size, size), mode="bilinear", antialias=True, align_corners=False
+            )
+        values = normalise(pixels, self._preprocessing.mean, self._preprocessing.std)
+        return encode_pixels(self.model, values, patches)
+
+    def read(self, phrases: Sequence[str]) -> Tensor:
+        """Text embeddings float[T,projection] of phrases, not normalised."""
+        tokens = tokenized(self._tokenizer, self.model.config, phrases)
+        device = self.model.device
+        return encode_texts(
+            self.model, tokens.input_ids.to(device), tokens.attention_mask.to(device)
+        )
+
+    def masks(self, states: VisionStates, texts: Tensor, pictures: Tensor) -> Tensor:
+        """Mask logits float[P,h,w] of texts float[P,projection], each in the picture of its row."""
+        return decode_masks(self.model, states.activations, texts, pictures)
+
+
+def require_float32(model: Any) -> None:
+    """LearningError unless a model that is to be tuned is in float32."""
+    if model.dtype != torch.float32:
+        raise LearningError(
+            f"a checkpoint is tuned in float32, got {str(model.dtype).removeprefix('torch.')}: "
+            "load it with dtype float32; bfloat16 is a setting of the training"
+        )
+
+
+def fitted(masks: Tensor, like: Tensor) -> Tensor:
+    """Masks or mask logits float[P,h,w] at the size of others, each pixel the mean of its area."""
+    if masks.shape[-2:] == like.shape[-2:]:
+        return masks
+    shape = tuple(like.shape[-2:])
+    if masks.shape[-1] < shape[-1]:
+        return functional.interpolate(masks[:, None], shape, mode="bilinear", align_corners=False)[
+            :, 0
+        ]
+    return functional.interpolate(masks[:, None], shape, mode="area")[:, 0]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Batches that are looked at and not trained on: whole pictures, and closeups of things."""
+
+    pictures: Sequence[Batch] = ()
+    closeups: Sequence[Batch] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.pictures or self.closeups)
+
+    @property
+    def shows_any(self) -> bool:
+        """Whether anything that is asked for is there at all."""
+        return any(batch.positives.any() for batch in (*self.pictures, *self.closeups))
+
+
+NOTHING = Look()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a model makes of them.
+
+    `iou` is the mean over phrases that are there, `false_alarms` the share of absent ones that a
+    pixel is found of, in pictures and closeups alike; `crops` is the share of closeups that are
+    most alike to a phrase that is true of them. NaN where there is no case.
+
+    `confusion` int64[T,T] counts closeups by a true phrase (row) and the most alike one (column).
+    `phrases` names both.
+    """
+
+    iou: float
+    false_alarms: float
+    crops: float
+    phrases: tuple[str, ...]
+    confusion: Tensor
+
+    def numbers(self) -> dict[str, float]:
+        """Without the confusion, the IoU first."""
+        return {"iou": self.iou, "false_alarms": self.false_alarms, "crops": self.crops}
+
+
+@torch.no_grad()
+def measure(grounding: Grounding, look: Look, threshold: float = 0.5) -> Figures:
+    """Look at what was not trained on.
+
+    Args:
+        grounding: the model as it is.
+        look: a few batches; all are looked at.
+        threshold: mask probability from which a pixel belongs to a phrase.
+    """
+    ious, alarms, right = [], [], []
+    pairs: list[tuple[str, str]] = []
+    device = grounding.model.device
+    for number, each in enumerate((*look.pictures, *look.closeups)):
+        batch = each.to(device)
+        close = number >= len(look.pictures)
+        states = grounding.see(batch.pixels, batch.pixels.shape[-1] if close else None)
+        texts = grounding.read(batch.phrases)
+        for logits, masks in _decoded(grounding, states, batch, texts):
+            found = logits.sigmoid() > threshold
+            wanted = fitted(masks, logits) > 0.5
+            union = (found | wanted).sum((-2, -1))
+            there = (masks > 0.5).flatten(1).any(1)
+            ious += ((found & wanted).sum((-2, -1))[there] / union[there].clamp(min=1)).tolist()
+            alarms += found.flatten(1).any(1)[~there].float().tolist()
+        if close:
+            best = cosines(states.embedding, texts).argmax(-1)
+            hits = batch.positives.gather(1, best[:, None])[:, 0]
+            right += hits.float().tolist()
+            own = torch.where(hits, best, batch.positives.float().argmax(-1))
+            pairs += [
+                (batch.phrases[a], batch.phrases[b])
+                for a, b in zip(own.tolist(), best.tolist(), strict=True)
+            ]
+    names = tuple(sorted({name for pair in pairs for name in pair}))
+    confusion = torch.zeros(len(names), len(names), dtype=torch.int64)
+    for a, b in pairs:
+        confusion[names.index(a), names.index(b)] += 1
+    return Figures(_mean(ious), _mean(alarms), _mean(right), names, confusion)
+
+
+def decoded(grounding: Grounding, batch: Batch, texts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Mask logits float[K,h,w] of a batch's pairs and their masks, a few pairs at a time."""
+    return _decoded(grounding, grounding.see(batch.pixels), batch, texts)
+
+
+def _decoded(
+    grounding: Grounding, states: VisionStates, batch: Batch, texts: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for rows in torch.arange(len(batch.masks), device=texts.device).split(DECODED):
+        logits = grounding.masks(states, texts[batch.asked[rows]], batch.pictures[rows])
+        yield logits.float(), batch.masks[rows]
+
+
+def cosines(pictures: Tensor, texts: Tensor) -> Tensor:
+    """float[N,T] of embeddings float[N,D] and float[T,D], in float32."""
+    return dot_products(
+        functional.normalize(pictures.float(), dim=-1), functional.normalize(texts.float(), dim=-1)
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")

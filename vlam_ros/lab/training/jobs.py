@@ -1,0 +1,190 @@
+"""`vlam train finetune` and `vlam train distil`: from a data set to a checkpoint of one's own.
+
+Data sets are folders that `vlam data` has made. Beside what was learned is `report.html`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.report.training_page import Report, examples, write_report
+from vlam_ros.lab.training.data import BatchStream, Dataset
+from vlam_ros.lab.training.distil import distil, new_student
+from vlam_ros.lab.training.examples import whole
+from vlam_ros.lab.training.finetune import finetune
+from vlam_ros.lab.training.fit import FitResult, FitSettings
+from vlam_ros.lab.training.grounding import NOTHING, Figures, Grounding, Look, measure
+from vlam_ros.lab.training.recipe import Recipe
+from vlam_ros.lab.training.training_batches import CHECKED, Check, Course
+from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
+
+REPORT = "report.html"
+
+
+def finetune_folder(
+    model: str,
+    data: Path,
+    out: Path,
+    settings: FitSettings,
+    method: str,
+    *,
+    replay: Path | None = None,
+    pictures: int = 1,
+    closeups: int = 24,
+    balanced: bool = False,
+    threads: int = 1,
+    **options: Any,
+) -> str:
+    """Tune a checkpoint to a data set, and say what that was worth.
+
+    Args:
+        model: "embedded", a folder or a hub id.
+        data: the data set.
+        out: gets the adapter, its calibration, the report and the run.
+        settings: of the training.
+        method: of `learning.adapters.apply`, with settings in `options`.
+        replay: a data set of what is to be kept.
+        pictures: whole ones of a batch, and as many of `replay`.
+        closeups: of things in a batch, and as many of `replay`.
+        balanced: whether the balance of the loss terms is learned.
+        threads: processor cores to use.
+        options: of the method.
+
+    Raises:
+        LearningError, ModelError, ConfigurationError: as in `finetune` and `write_report`.
+    """
+    torch.set_num_threads(threads)
+    checkpoint = load_checkpoint(model, settings.device, "float32")
+    new, old = Dataset(data, "train"), Dataset(replay, "train") if replay is not None else None
+    course = Course.of(
+        checkpoint,
+        new,
+        old,
+        Settings.load().perception,
+        pictures=pictures,
+        closeups=closeups,
+        seed=settings.seed,
+    )
+    check = Check(
+        course.look(checkpoint, Dataset(data, "validation")),
+        course.look(checkpoint, Dataset(replay, "validation"), old.phrases)
+        if replay is not None and old is not None
+        else NOTHING,
+    )
+    tuned = finetune(
+        checkpoint,
+        course.lessons,
+        out,
+        settings,
+        method,
+        phrases=course.phrases,
+        rivals=course.rivals,
+        about=course.about,
+        check=check,
+        balanced=balanced,
+        **options,
+    )
+    facts = {
+        "model": checkpoint.name,
+        "learned": str(tuned.adaptation),
+        "new": ", ".join(course.phrases),
+        "replayed": ", ".join(old.phrases) if old is not None else "nothing",
+    }
+    told = _tell(f"Tuning by {method}", facts, checkpoint, check.new, tuned.before, tuned.after,
+                 tuned.fit, out)  # fmt: skip
+    nouns = ", ".join(course.rivals.nouns)
+    notes = [line for each in (new, old) if each is not None for line in each.notes.lines]
+    return "\n".join([*notes, told, f"let all nouns compete: perception.nouns: [{nouns}]"])
+
+
+def distil_folder(
+    teacher: str,
+    student: str,
+    data: Path,
+    out: Path,
+    settings: FitSettings,
+    *,
+    pictures: int = 8,
+    threads: int = 1,
+) -> str:
+    """Distil a teacher into a student on a data set's pictures and phrases.
+
+    Args:
+        teacher: "embedded", a folder or a hub id.
+        student: the same, or a recipe `*.yaml` as config/embedded.yaml for a new one.
+        data: the data set.
+        out: gets the student's checkpoint, the report and the run.
+        settings: of the training.
+        pictures: of a batch.
+        threads: processor cores to use.
+
+    Raises:
+        LearningError, ModelError, ConfigurationError: as in `distil` and `write_report`.
+    """
+    torch.set_num_threads(threads)
+    known = load_checkpoint(teacher, settings.device, "auto")
+    if student.endswith((".yaml", ".yml")):
+        pupil = new_student(Recipe.load(Path(student)))
+    else:
+        pupil = load_checkpoint(student, settings.device, "float32")
+    size = max(known.preprocessing.size, pupil.preprocessing.size)
+    train = Dataset(data, "train")
+    if not train.phrases:
+        raise LearningError(f"{data} names nothing in its pictures for train")
+    seen = islice(Dataset(data, "validation"), CHECKED)
+    look = Look(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
+
+    def figures(of: Checkpoint) -> dict[str, Figures]:
+        return {"data": measure(Grounding.of(of), look)} if look else {}
+
+    before = figures(pupil)
+    result = distil(
+        known,
+        pupil,
+        BatchStream(train, size, pictures, seed=settings.seed),
+        out,
+        settings,
+        phrases=train.phrases,
+        check=Check(look),
+        about=f"{pictures} pictures of {train.digest}",
+    )
+    counts = [sum(p.numel() for p in c.model.parameters()) for c in (known, pupil)]
+    facts = {
+        "teacher": f"{known.name}, {counts[0]:,} parameters",
+        "student": f"{pupil.name}, {counts[1]:,} parameters",
+        "phrases": ", ".join(train.phrases),
+    }
+    return _tell("Distillation", facts, pupil, look, before, figures(pupil), result, out)
+
+
+def _tell(
+    title: str,
+    facts: Mapping[str, str],
+    checkpoint: Checkpoint,
+    look: Look,
+    before: Mapping[str, Figures],
+    after: Mapping[str, Figures],
+    fit: FitResult,
+    out: Path,
+) -> str:
+    """Sum a run up in a few lines, and write the report."""
+    trained = (
+        f"{fit.steps} steps in {fit.seconds / 60:.1f} min, the weights of step {fit.best_step} are "
+        "kept"
+    )
+    if fit.writes:
+        seen = examples(Grounding.of(checkpoint), look.pictures, checkpoint.mask_threshold)
+        report = Report(title, {**facts, "trained": trained}, before, after, seen)
+        write_report(report, out / "run", out / REPORT)
+    lines = [
+        f"{name}: IoU {before[name].iou:.3f} before, {figures.iou:.3f} after"
+        for name, figures in after.items()
+    ]
+    return "\n".join([*lines, trained, f"wrote {out}; see {out / REPORT}"])

@@ -1,0 +1,247 @@
+"""What is read while skills are taught: their prompts varied, old sentences, and none of either."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from vlam_ros.errors import InstructionError, LearningError
+from vlam_ros.lab.training.batches import all_phrases
+from vlam_ros.lab.training.captions import (
+    COLOUR_NAMES,
+    FLOOR_PHRASE,
+    PLACEHOLDERS,
+    SKILL_PATTERNS,
+    filled,
+    framed,
+    pseudo_word,
+    unknown_sentence,
+    varied_sentence,
+    vocabulary,
+)
+from vlam_ros.language import parse_instruction
+from vlam_ros.policies import Skill
+
+SENTENCES, PHRASES = 64, 12
+"""Sentences of a step, and object phrases, each bare and in a sentence frame."""
+NEW, OLD = 0.35, 0.25
+"""Shares of sentences that mean a new skill and an old one; the rest means none."""
+PARTICLES = ("up", "down", "away", "over", "there", "back", "here", "along", "again")
+"""Words that a verb may take along without meaning another skill."""
+APPROACHES = (
+    "come", "come over", "come along", "drive", "drive over", "drive up", "move over", "move up",
+    "roll over",
+)  # fmt: skip
+"""What a robot may be told to do before what it is to do there: "come over and wipe the cup". Verbs
+that the embedded model knows from few sentences would lose what they mean alone.
+"""
+OTHER_VERBS = (
+    "bake", "boil", "bury", "carve", "chew", "climb", "comb", "cook", "decorate", "dig", "draw",
+    "drink", "dry", "empty", "feed", "fill", "fix", "fry", "glue", "greet", "hammer", "hang",
+    "heat", "hide", "hug", "ignite", "iron", "kiss", "lick", "load", "lock", "marry", "melt",
+    "mend", "mix", "nail", "pack", "paste", "peel", "plant", "play", "praise", "print", "punch",
+    "repair", "ride", "ring", "roast", "sand", "saw", "scratch", "sew", "shake",
+    "sharpen", "shoot", "sign", "slap", "slice", "smash", "smell", "sniff", "soak", "spill",
+    "spray", "squeeze", "stab", "steal", "stir", "stretch", "swallow", "tape", "taste", "tear",
+    "tease", "throw", "tickle", "tie", "tilt", "toast", "toss", "touch", "translate", "trim",
+    "twist", "unlock", "unplug", "unwrap", "visit", "wake", "wear", "weigh", "wrap", "write", "zip",
+)  # fmt: skip
+"""Verbs of no skill, as far as nobody lists them in a prompt."""
+MISSPELT, OTHER = 0.4, 0.3
+"""Shares of those without meaning that are nearly of a new skill, and that have another verb."""
+PLAIN = 0.5
+"""Share of sentences that are read as what a robot compares with prompts."""
+VARIED = 0.5
+"""Share of new sentences that do not begin with a prompt as it is."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a step reads.
+
+    `sentences` S instructions, `labels` int64[S] their skills (-1: none), `old` bool[S] which of
+    them the untuned model knows, `phrases` names of objects.
+    """
+
+    sentences: tuple[str, ...]
+    labels: Tensor
+    old: Tensor
+    phrases: tuple[str, ...]
+
+    def to(self, device: torch.device) -> Reading:
+        """The same on a device."""
+        return dataclasses.replace(self, labels=self.labels.to(device), old=self.old.to(device))
+
+
+class Readings:
+    """What is read in a step: drawn by (seed, step) alone."""
+
+    def __init__(
+        self,
+        skills: Sequence[Skill],
+        seed: int = 0,
+        sentences: int = SENTENCES,
+        words: Sequence[str] = (),
+    ) -> None:
+        """Sort what the skills' prompts say into old and new.
+
+        Args:
+            skills: all of the robot, the new ones among them.
+            seed: of what is drawn.
+            sentences: of a step.
+            words: that the model knows objects by, as its calibration lists them.
+
+        Raises:
+            LearningError: no prompt is new, or one has braces.
+        """
+        self.names = tuple(skill.name for skill in skills)
+        self.new = {skill.name: own for skill in skills if (own := new_patterns(skill))}
+        self.old = tuple(name for name in self.names if name in SKILL_PATTERNS)
+        if not self.new:
+            raise LearningError(
+                "the skills have no prompt that the embedded model was not trained on: add a skill"
+            )
+        self._varied = {name: _variations(own) or own for name, own in self.new.items()}
+        self._seed, self._count = seed, sentences
+        said = {word for skill in skills for p in skill.prompts for word in p.split()}
+        self.phrases = object_phrases(words)
+        self._known = sorted(vocabulary() | said | set(words))
+        self._words = sorted(said - vocabulary())
+        self._taken = (said | set(words)) - vocabulary()
+        self._others = sorted(set(OTHER_VERBS) - set(self._known))
+        self._patterns = [
+            pattern
+            for own in (*self.new.values(), *self._varied.values())
+            for pattern in own
+            if not set(self._words).isdisjoint(pattern.split())
+        ]
+
+    def batch(self, step: int) -> Reading:
+        """The reading of a number."""
+        rng = np.random.default_rng([self._seed, step])
+        drawn = [self._draw(rng) for _ in range(self._count)]
+        sentences, labels, old = zip(*drawn, strict=True)
+        chosen = rng.choice(len(self.phrases), PHRASES, replace=False)
+        some = [self.phrases[i] for i in chosen]
+        return Reading(
+            sentences,
+            torch.tensor(labels),
+            torch.tensor(old),
+            (*some, *framed(some, rng)),
+        )
+
+    def new_sentence(self, rng: Generator) -> tuple[str, str]:
+        """A new skill, and a sentence of it."""
+        name = str(rng.choice(list(self.new)))
+        patterns = self._varied if rng.random() < VARIED else self.new
+        return name, varied_sentence(rng, name, patterns)
+
+    def old_sentence(self, rng: Generator) -> tuple[str, str]:
+        """An old skill, and a sentence of it."""
+        name = str(rng.choice(self.old))
+        return name, varied_sentence(rng, name)
+
+    def no_sentence(self, rng: Generator) -> str:
+        """A sentence whose verb is of no skill, or no word; many are nearly of a new skill."""
+        kind = rng.random()
+        if self._patterns and kind < MISSPELT:
+            return self._misspelt(rng)
+        if kind < MISSPELT + OTHER:
+            return self._other_verb(rng)
+        while True:
+            sentence = unknown_sentence(rng)
+            if self._taken.isdisjoint(sentence.split()):
+                return sentence
+
+    def _misspelt(self, rng: Generator) -> str:
+        """A pattern of a new skill with other letters at one end of each of its new words."""
+        pattern = str(rng.choice(self._patterns))
+        said = (self._other(word, rng) if word in self._words else word for word in pattern.split())
+        return filled(" ".join(said), rng)
+
+    def _other_verb(self, rng: Generator) -> str:
+        """A verb of no skill, with what may stand before and behind one that is."""
+        pattern = f"{rng.choice(self._others)} {{t}}"
+        if rng.random() < 0.3:
+            pattern += f" {rng.choice(PARTICLES)}"
+        if rng.random() < 0.3:
+            pattern = f"{rng.choice(APPROACHES)} and {pattern}"
+        return filled(pattern, rng)
+
+    def _other(self, word: str, rng: Generator) -> str:
+        """No word: the beginning or the end of one, with a part of another or of none."""
+        while True:
+            other = pseudo_word(rng) if rng.random() < 0.5 else str(rng.choice(self._known))
+            first, second = (word, other) if rng.random() < 0.5 else (other, word)
+            made = first[: rng.integers(1, len(first) + 1)] + second[rng.integers(len(second)) :]
+            if made not in self._known:
+                return made
+
+    def _draw(self, rng: Generator) -> tuple[str, int, bool]:
+        kind, label, old = rng.random(), -1, False
+        if kind >= NEW + OLD:
+            sentence = self.no_sentence(rng)
+        else:
+            old = bool(self.old) and kind >= NEW
+            name, sentence = self.old_sentence(rng) if old else self.new_sentence(rng)
+            label = self.names.index(name)
+        # Prompts are compared with skill phrases; in a sentence the words stand elsewhere.
+        return skill_phrase(sentence) if rng.random() < PLAIN else sentence, label, old
+
+
+def object_phrases(words: Sequence[str]) -> tuple[str, ...]:
+    """What a model that knows these words may call objects: what the embedded model does, and each
+    word that is new, bare and with every colour.
+    """
+    new = sorted(set(words) - vocabulary() - set(PLACEHOLDERS))
+    coloured = [f"{colour} {word}" for word in new for colour in COLOUR_NAMES]
+    return (*all_phrases(), FLOOR_PHRASE, *new, *coloured)
+
+
+def new_patterns(skill: Skill) -> tuple[str, ...]:
+    """The prompts of a skill that are none of the embedded model's training patterns, as such.
+
+    Raises:
+        LearningError: a prompt has braces.
+    """
+    if braced := [prompt for prompt in skill.prompts if "{" in prompt or "}" in prompt]:
+        raise LearningError(f"skill {skill.name}: a prompt has no braces, got {braced[0]!r}")
+    patterns = [
+        prompt.replace("the object", "{t}").replace("the destination", "{d}")
+        for prompt in skill.prompts
+    ]
+    return tuple(p for p in patterns if p not in SKILL_PATTERNS.get(skill.name, ()))
+
+
+def _variations(patterns: Sequence[str]) -> tuple[str, ...]:
+    """A skill's patterns with its other verbs ("wipe {t}" makes "wipe {t} off" of "dust {t} off"),
+    with two of them ("wipe and dust {t}"), with particles, and after an approach ("come and wipe").
+    """
+    known = vocabulary()
+    verbs = [p.split()[0] for p in patterns if p.endswith(" {t}") and len(p.split()) == 2]
+    made = [f"{first} and {second} {{t}}" for first, second in permutations(verbs, 2)]
+    for pattern in patterns:
+        words = pattern.split()
+        new = next((i for i, w in enumerate(words) if w not in known and "{" not in w), None)
+        if new is not None:
+            made += [" ".join([*words[:new], verb, *words[new + 1 :]]) for verb in verbs]
+        if words[-1] not in ("{d}", *PARTICLES):
+            made += [f"{pattern} {particle}" for particle in PARTICLES]
+        if " and " not in pattern:
+            made += [f"{approach} and {pattern}" for approach in APPROACHES]
+    return tuple(pattern for pattern in dict.fromkeys(made) if pattern not in patterns)
+
+
+def skill_phrase(sentence: str) -> str:
+    """What of a sentence a robot compares with prompts; all of it if the grammar refuses it."""
+    try:
+        return parse_instruction(sentence).skill_phrase
+    except InstructionError:
+        return sentence

@@ -1,0 +1,217 @@
+"""The recipe of the embedded checkpoint: its settings, and the untrained model they describe."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+from transformers import (
+    CLIPSegConfig,
+    CLIPSegForImageSegmentation,
+    CLIPSegTextConfig,
+    CLIPSegVisionConfig,
+    CLIPTokenizer,
+)
+
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.lab.training.captions import corpus
+from vlam_ros.lab.training.objectives import Stepwise
+from vlam_ros.lab.training.tokenizer import train_tokenizer
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+"""Normalisation of the embedded model's pictures."""
+
+CONTRASTIVE = ("contrast", "skills")
+ALIGNMENT = ("masks", "regions", "matching")
+GENERATIVE = ("image_modelling", "word_modelling", "captions")
+TERMS = (*CONTRASTIVE, *ALIGNMENT, *GENERATIVE)
+"""What a recipe can weigh; `embedded_losses` says what each is."""
+BALANCES = ("weights", "uncertainty")
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """Sizes of the towers and the decoder; lengths in pixels or channels."""
+
+    image_size: int
+    crop_size: int
+    patch: int
+    width: int
+    layers: int
+    heads: int
+    extract_layers: tuple[int, ...]
+    text_width: int
+    text_layers: int
+    text_heads: int
+    text_length: int
+    vocabulary: int
+    projection: int
+    decoder_width: int
+    decoder_hidden: int
+    decoder_heads: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the curriculum: what a step sees, and the peak learning rate.
+
+    `window` is the side of the squares cut from the scenes, `prompts` the phrases asked of each.
+    Without crops and scenes only sentences are trained, and phrases stay where they are.
+    """
+
+    name: str
+    steps: int
+    crops: int
+    scenes: int
+    window: int
+    prompts: int
+    rate: float
+
+    @property
+    def shows(self) -> bool:
+        """Whether a step sees pictures."""
+        return bool(self.crops or self.scenes)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what `vlam train embedded` makes.
+
+    `average` is the decay of the moving average of the weights, which is what is kept, `dtype` that
+    of matrix products, "bfloat16" or "float32".
+
+    `loss_weights` are of TERMS; one that is 0 or missing is not computed. With the `balance`
+    "uncertainty" their sizes do not count: the weights of those above 0 are learned
+    (`UncertaintyWeighting`).
+
+    Raises:
+        ConfigurationError: a weight is of no term or below 0, none is above 0, or there is no such
+            balance.
+    """
+
+    seed: int
+    scenes: int
+    model: ModelRecipe
+    stages: tuple[Stage, ...]
+    warmup: int
+    weight_decay: float
+    average: float
+    loss_weights: dict[str, float]
+    balance: str = "weights"
+    dtype: str = "bfloat16"
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.loss_weights) - set(TERMS)):
+            raise ConfigurationError(f"loss_weights are of {', '.join(TERMS)}, got {unknown}")
+        if not self.terms or min(self.loss_weights.values()) < 0:
+            raise ConfigurationError(
+                f"loss_weights must be 0 or more, one above 0, got {self.loss_weights}"
+            )
+        if self.balance not in BALANCES:
+            raise ConfigurationError(f"balance is one of {BALANCES}, got {self.balance!r}")
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """Read a recipe; ConfigurationError says which entry is wrong."""
+        try:
+            values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            model = dict(values.pop("model"))
+            model["extract_layers"] = tuple(model["extract_layers"])
+            stages = tuple(Stage(**stage) for stage in values.pop("stages"))
+            return cls(model=ModelRecipe(**model), stages=stages, **values)
+        except (
+            OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigurationError,
+        ) as error:  # fmt: skip
+            raise ConfigurationError(f"{path} is not a training recipe: {error}") from error
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """The terms that count."""
+        return frozenset(term for term, weight in self.loss_weights.items() if weight)
+
+    @property
+    def rates(self) -> Stepwise:
+        """The peak of the learning rate in each stage."""
+        stages = [stage for stage in self.stages if stage.steps]
+        starts = accumulate((stage.steps for stage in stages[:-1]), initial=0)
+        return Stepwise(tuple(starts), tuple(stage.rate for stage in stages))
+
+    @property
+    def digest(self) -> str:
+        """A name for all that it decides: another recipe has another."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+
+    def shortened(self, steps: int) -> Recipe:
+        """With its stages and its warm-up in proportion, `steps` together or nearly so."""
+        share = steps / self.steps
+        stages = tuple(
+            replace(stage, steps=max(1, round(stage.steps * share))) for stage in self.stages
+        )
+        return replace(self, stages=stages, warmup=max(1, round(self.warmup * share)))
+
+    @property
+    def steps(self) -> int:
+        """Length of the whole curriculum."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        """The stage that a step belongs to."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
+
+
+def build_tokenizer(recipe: Recipe) -> CLIPTokenizer:
+    """The tokenizer, trained on the captions."""
+    rng = np.random.default_rng(recipe.seed)
+    return train_tokenizer(corpus(rng), recipe.model.vocabulary, recipe.model.text_length)
+
+
+def build_model(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegForImageSegmentation:
+    """The untrained CLIPSeg."""
+    sizes = recipe.model
+    torch.manual_seed(recipe.seed)
+    config = CLIPSegConfig(
+        vision_config=CLIPSegVisionConfig(
+            hidden_size=sizes.width,
+            intermediate_size=4 * sizes.width,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
+            image_size=sizes.image_size,
+            patch_size=sizes.patch,
+        ).to_dict(),
+        text_config=CLIPSegTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=sizes.text_width,
+            intermediate_size=4 * sizes.text_width,
+            num_hidden_layers=sizes.text_layers,
+            num_attention_heads=sizes.text_heads,
+            max_position_embeddings=sizes.text_length,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        ).to_dict(),
+        projection_dim=sizes.projection,
+        extract_layers=list(sizes.extract_layers),
+        reduce_dim=sizes.decoder_width,
+        decoder_intermediate_size=sizes.decoder_hidden,
+        decoder_num_attention_heads=sizes.decoder_heads,
+    )
+    model = CLIPSegForImageSegmentation(config)
+    # Hugging Face draws transposed convolutions from N(0, 1): the first loss is near 190 and the
+    # decoder dies. Small weights and a bias towards "nothing here" start it where masks are sparse.
+    for module in model.decoder.modules():
+        if isinstance(module, nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, std=0.1)
+            assert module.bias is not None
+            nn.init.constant_(module.bias, -2.0)
+    return model

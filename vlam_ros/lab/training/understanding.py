@@ -1,0 +1,52 @@
+"""What skill a sentence leads to, through the pipeline's own steps, and from where one is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from vlam_ros.errors import InstructionError
+from vlam_ros.language import parse_instruction
+from vlam_ros.perception import Grounder
+from vlam_ros.policies import Refusal, Skill, choose_skill
+
+REFUSED = "refused"
+"""What is understood where nothing is."""
+
+
+def understood(grounder: Grounder, skills: Sequence[Skill], sentence: str) -> str:
+    """The name of the skill that a robot takes a sentence for, or REFUSED; a picture has no say."""
+    try:
+        instruction = parse_instruction(sentence)
+        skill, _ = choose_skill(
+            skills, grounder, instruction, lambda texts: np.zeros(len(texts), np.float32), None
+        )
+    except (InstructionError, Refusal):
+        return REFUSED
+    return skill.name
+
+
+def skill_threshold(
+    grounder: Grounder, skills: Sequence[Skill], known: Iterable[str], unknown: Iterable[str]
+) -> float:
+    """Half way between the cosines of sentences that mean a skill and of those that mean none.
+
+    Args:
+        grounder: what compares sentences with the skills' prompts.
+        skills: all of the robot.
+        known: sentences that mean one of them; 2 % may be refused.
+        unknown: sentences that mean none; 2 % may be taken for one.
+    """
+    prompts = [prompt for skill in skills for prompt in skill.prompts]
+
+    def best(sentence: str) -> float:
+        try:
+            phrase = parse_instruction(sentence).skill_phrase
+        except InstructionError:  # the grammar refuses it, whatever the threshold
+            return 0.0
+        return float(grounder.text_similarity(phrase, prompts).max())
+
+    lowest = np.quantile([best(sentence) for sentence in known], 0.02)
+    highest = np.quantile([best(sentence) for sentence in unknown], 0.98)
+    return round(float(np.clip((lowest + highest) / 2, 0, 1)), 3)

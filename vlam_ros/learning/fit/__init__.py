@@ -1,8 +1,0 @@
-"""One small trainer for all that is tuned and distilled: `Fit(task, source, weights, …).run()`."""
-
-from vlam_ros.learning.fit.parts import Log
-from vlam_ros.learning.fit.settings import FitSettings
-from vlam_ros.learning.fit.trainer import STATE, Fit, FitResult, Source
-from vlam_ros.learning.fit.weighing import Weights
-
-__all__ = ["STATE", "Fit", "FitResult", "FitSettings", "Log", "Source", "Weights"]

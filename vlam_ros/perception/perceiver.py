@@ -1,0 +1,204 @@
+"""From an observation to a scene: masks say where something is, the second look whether it is.
+
+The second look asks CLIP and CLIPSeg's decoder which of a phrase and its opponents two crops of a
+candidate show, one close and one loose, and takes the mean of their log-odds. Its probability times
+that of the mask is the score: a piece that only hints at the phrase is often a part of something
+else, and in a crop of it nothing else is seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.configuration import PerceptionSettings
+from vlam_ros.perception.clipseg import UNCALIBRATED_MASK_THRESHOLD, Calibration
+from vlam_ros.perception.competitors import lookalikes, opponents
+from vlam_ros.perception.grounder import Grounder, ImageFeatures
+from vlam_ros.perception.objects import expit, find_objects
+from vlam_ros.perception.positions import locate
+from vlam_ros.perception.second_look import Window, refined
+from vlam_ros.types import Observation, Scene, SceneObject, Uint8Array
+
+LOOSER = 0.3
+"""What the loose crop has more margin than the close one, share of the candidate's size."""
+
+
+def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> bool:
+    """Whether a candidate counts as found: never without a calibration.
+
+    CLIPSeg says where, CLIP says whether: the second look decides if there was one. A mask alone
+    must be probable and lead over its opponents by the calibrated margin.
+    """
+    if calibration is None:
+        return False
+    if candidate.looked_twice:
+        return candidate.score >= calibration.crop_threshold
+    leads = candidate.margin >= calibration.margin
+    return leads and candidate.score >= calibration.mask_threshold
+
+
+class Perceiver:
+    """Sees the objects that an instruction talks about; nothing is carried from call to call."""
+
+    def __init__(self, grounder: Grounder, settings: PerceptionSettings) -> None:
+        self.grounder = grounder
+        self.settings = settings
+
+    def perceive(
+        self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
+    ) -> tuple[Scene, ImageFeatures]:
+        """Find the objects of all phrases in one vision pass, and look twice at some.
+
+        Args:
+            observation: picture, camera, depth, attitude and floor are used.
+            phrases: the asked noun phrases, references included.
+            looked: those of the phrases whose candidates get the second look. At most
+                `settings.crops` candidates do, best margins first, the phrases taking turns; the
+                others of these phrases keep score 0, for nothing is believed without it. With
+                `settings.crops` 0 there is no second look and masks alone are judged.
+
+        Returns:
+            The scene, with the seconds of each stage, and the picture's features for the skills.
+        """
+        watch = _Stopwatch()
+        pixels = self.grounder.preprocess(observation.image)
+        watch.lap("preprocess")
+        features = self.grounder.encode_pixels(pixels, observation.image)
+        watch.lap("vision")
+        rivals = {p: opponents(p, phrases, self.settings) for p in dict.fromkeys(phrases)}
+        prompts = tuple(dict.fromkeys([*rivals, *(r for some in rivals.values() for r in some)]))
+        objects: tuple[SceneObject, ...] = ()
+        if prompts:
+            logits = self.grounder.segment(features, prompts)
+            watch.lap("text and decoder")
+            calibration = self.grounder.calibration
+            looks_twice = calibration is not None and self.settings.crops > 0
+            alike = {phrase: lookalikes(phrase, self.settings) for phrase in looked}
+            found: Sequence[SceneObject] = find_objects(
+                logits,
+                prompts,
+                rivals,
+                observation.image.shape[:2],
+                mask_threshold=(
+                    calibration.mask_threshold if calibration else UNCALIBRATED_MASK_THRESHOLD
+                ),
+                tolerance=calibration.tolerance if calibration else 0.0,
+                min_area=self.settings.min_area,
+                lookalikes=alike if looks_twice else {},
+            )
+            watch.lap("objects")
+            if calibration and looks_twice:
+                found = self._second_look(observation.image, found, rivals, alike, calibration)
+                watch.lap("second look")
+            objects = tuple(_placed(o, observation) for o in found)
+            watch.lap("positions")
+        best_first = tuple(sorted(objects, key=lambda o: -o.score))
+        return Scene(observation.stamp, best_first, watch.laps()), features
+
+    def _second_look(
+        self,
+        image: Uint8Array,
+        objects: Sequence[SceneObject],
+        rivals: Mapping[str, Sequence[str]],
+        looked: Mapping[str, Sequence[str]],
+        calibration: Calibration,
+    ) -> list[SceneObject]:
+        """The objects with scores of the second look, masks and boxes of its close crops.
+
+        What it takes for something else is left out, and so is what CLIPSeg does not draw again,
+        as the phrase or as one of its lookalikes: those are the values of `looked`.
+        """
+        chosen = _take_turns(objects, list(looked), self.settings.crops)
+        rest = [o for o in objects if not any(o is c for c in chosen)]
+        unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
+        texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *rivals[o.phrase])))
+        compared = [(o.phrase, *rivals[o.phrase]) for o in chosen]
+        margin = self.settings.crop_margin
+        close, loose = (
+            [Window.around(o.box, m) for o in chosen] for m in (margin, margin + LOOSER)
+        )
+        cosines, logits = self.grounder.look_twice(
+            [window.cut(image) for window in (*close, *loose)], texts, compared * 2
+        )
+        closely_seen = []
+        for index, (candidate, window) in enumerate(zip(chosen, close, strict=True)):
+            family = (candidate.phrase, *looked[candidate.phrase])
+            drawn = logits[index][[compared[index].index(phrase) for phrase in family]]
+            closer = refined(
+                candidate,
+                window,
+                expit(drawn.max(axis=0)),
+                image.shape[:2],
+                mask_threshold=calibration.mask_threshold,
+                min_area=self.settings.min_area,
+            )
+            if closer is None:
+                continue
+            columns = [texts.index(t) for t in compared[index]]
+            opinions = []
+            for view, cut in ((index, window), (index + len(chosen), loose[index])):
+                piece = cut.part_of(candidate.mask, image.shape[:2], logits[view].shape[-1])
+                opinions += [
+                    calibration.crop_temperature * cosines[view, columns],
+                    logits[view][:, piece].mean(axis=1),
+                ]
+            # Their mean, not their sum: opinions on the same pixels are not independent.
+            recognised = _first_of_softmax(np.mean(opinions, axis=0, dtype=np.float64))
+            score = candidate.mask_score * recognised
+            if score >= calibration.crop_rejection:
+                closely_seen.append(dataclasses.replace(closer, score=score, looked_twice=True))
+        return closely_seen + unbelieved
+
+
+def _first_of_softmax(logits: npt.NDArray[np.float64]) -> float:
+    weights = np.exp(logits - logits.max())
+    return float(weights[0] / weights.sum())
+
+
+def _placed(candidate: SceneObject, observation: Observation) -> SceneObject:
+    seen = observation
+    position = locate(candidate.mask, seen.camera, seen.depth, seen.attitude, seen.floor)
+    if position is None:
+        return candidate
+    return dataclasses.replace(
+        candidate,
+        position=position.point,
+        spread=position.spread,
+        size=position.size,
+        source=position.source,
+    )
+
+
+def _take_turns(
+    objects: Sequence[SceneObject], phrases: Sequence[str], limit: int
+) -> list[SceneObject]:
+    """Up to `limit` of the phrases' objects: the best of each, then the second of each.
+
+    The best is what leads its opponents most: a probable mask can be as probable for another
+    phrase.
+    """
+    best_first = sorted(objects, key=lambda o: -o.margin)
+    queues = [[o for o in best_first if o.phrase == p] for p in dict.fromkeys(phrases)]
+    ranked = sorted((rank, i) for i, queue in enumerate(queues) for rank in range(len(queue)))
+    return [queues[i][rank] for rank, i in ranked[:limit]]
+
+
+class _Stopwatch:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._laps: list[tuple[str, float]] = []
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._laps.append((name, now - self._last))
+        self._last = now
+
+    def laps(self) -> tuple[tuple[str, float], ...]:
+        return tuple(self._laps)

@@ -1,0 +1,154 @@
+"""Which skill an instruction means, by CLIP.
+
+With c_k the best text-text cosine between the instruction's skill phrase and the prompts of skill
+k, a_k the best image-text cosine between the picture and its affordance prompts, and T the
+calibrated temperature, the score of skill k is
+
+    p_k ∝ softmax(T c)_k · softmax(T a)_k ^ AFFORDANCE_WEIGHT · n_k
+
+as in SayCan (Ahn et al. 2022): what the words mean times what the scene allows. SayCan learns
+what is possible by trial; a cosine of a whole picture is a much weaker witness, hence the exponent.
+n_k is 1 if the instruction names what the skill needs and no more than it accepts, else UNFIT:
+"grab it and lift it" sounds like putting something somewhere, but names no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.policies.skills.definitions import Skill, named_nouns, said
+from vlam_ros.types import FloatArray, Instruction, Plan, Reason
+from vlam_ros.types.refusal import Refusal
+
+Float64Array = npt.NDArray[np.float64]
+
+AFFORDANCE_WEIGHT = 0.1
+"""The picture outvotes the words only where its cosines differ ten times as much as theirs."""
+UNFIT = 0.1
+"""How often people leave out what a skill needs, or name what it has no use for."""
+
+
+class SkillCalibration(Protocol):
+    """What a checkpoint's calibration says of skills."""
+
+    @property
+    def skill_temperature(self) -> float:
+        """T of the formula above."""
+
+    @property
+    def skill_threshold(self) -> float:
+        """The best text-text cosine below which the words mean none of the skills."""
+
+
+class SkillClip(Protocol):
+    """The CLIP that skills are chosen by."""
+
+    @property
+    def calibration(self) -> SkillCalibration | None:
+        """The thresholds of the checkpoint; None if it has none."""
+
+    def text_similarity(self, text: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Cosines float32[T] of one text with others."""
+
+
+def means_stop(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> bool:
+    """Whether a skill phrase means stop: by the words alone, and in so many words without model."""
+    if phrase in skills[0].prompts:
+        return True
+    if clip.calibration is None:
+        return False
+    words = _language(skills, clip, phrase)
+    return bool(words.argmax() == 0 and words[0] >= clip.calibration.skill_threshold)
+
+
+def choose_skill(
+    skills: Sequence[Skill],
+    clip: SkillClip,
+    instruction: Instruction,
+    affordance: Callable[[Sequence[str]], FloatArray],
+    begun: Plan | None,
+) -> tuple[Skill, float]:
+    """The skill that an instruction means, and its probability.
+
+    Args:
+        skills: in the order of their ids.
+        clip: compares the skill phrase with the prompts; its text embeddings are cached by string.
+        instruction: its skill phrase, target and destination are used.
+        affordance: cosines float[T] of the picture with texts.
+        begun: a plan that has begun keeps its skill, though a picture on the way affords less.
+
+    Raises:
+        Refusal: LOW_CONFIDENCE without calibration; UNKNOWN_SKILL if no prompt is close enough.
+    """
+    if clip.calibration is None:
+        raise Refusal(
+            Reason.LOW_CONFIDENCE,
+            "the checkpoint has no calibration.json, so nothing it sees may be acted on: calibrate "
+            "it, or use 'embedded'",
+        )
+    words, pictures = _language(skills, clip, instruction.skill_phrase), None
+    # Negated, so that NaN means nothing that is known.
+    if not words.max() >= clip.calibration.skill_threshold:
+        known = ", ".join(said(skill.name) for skill in skills)
+        raise Refusal(
+            Reason.UNKNOWN_SKILL,
+            f"I do not know how to '{instruction.skill_phrase}': I can {known}",
+        )
+    if instruction.target:
+        name = instruction.target.text
+        prompts = [[p.format(target=name) for p in skill.affordance] for skill in skills]
+        pictures = _best_of_each(prompts, affordance)
+    fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in skills])
+    probabilities = combine(words, pictures, fits, clip.calibration.skill_temperature)
+    names = [skill.name for skill in skills]
+    chosen = names.index(begun.steps[-1].skill) if begun else int(probabilities.argmax())
+    return skills[chosen], float(probabilities[chosen])
+
+
+def combine(
+    words: Float64Array, pictures: Float64Array | None, fits: Float64Array, temperature: float
+) -> Float64Array:
+    """The probabilities p [K] of the formula above.
+
+    Args:
+        words: the c_k, float64[K].
+        pictures: the a_k, float64[K]; None if the words decide alone. Minus infinity stands for a
+            skill without affordance prompts, which is always possible, like "done" in SayCan.
+        fits: the n_k, float64[K].
+        temperature: T.
+    """
+    scores = _log_softmax(temperature * words) + np.log(fits)
+    if pictures is not None and np.isfinite(pictures).any():
+        possible = np.where(np.isneginf(pictures), pictures.max(), pictures)
+        scores += AFFORDANCE_WEIGHT * _log_softmax(temperature * possible)
+    return np.exp(_log_softmax(scores))
+
+
+def _fits(skill: Skill, instruction: Instruction) -> bool:
+    named = named_nouns(instruction).keys()
+    # A robot told to stop stops, whatever else the sentence names.
+    return skill.id == 0 or skill.needs <= named <= skill.needs | skill.accepts
+
+
+def _language(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> Float64Array:
+    """The c_k of the formula above, float64[K]."""
+    prompts = [skill.prompts for skill in skills]
+    return _best_of_each(prompts, lambda texts: clip.text_similarity(phrase, texts))
+
+
+def _best_of_each(
+    groups: Sequence[Sequence[str]], cosines: Callable[[Sequence[str]], FloatArray]
+) -> Float64Array:
+    """The best cosine within each group of texts, all measured at once; -inf for an empty group."""
+    values = np.asarray(cosines([text for group in groups for text in group]), np.float64)
+    ends = np.cumsum([len(group) for group in groups])
+    return np.array([part.max(initial=-np.inf) for part in np.split(values, ends[:-1])])
+
+
+def _log_softmax(values: Float64Array) -> Float64Array:
+    shifted: Float64Array = values - values.max()
+    return shifted - np.log(np.exp(shifted).sum())

@@ -1,0 +1,1 @@
+"""The planner: skills written by hand, one file each."""

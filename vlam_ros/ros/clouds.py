@@ -1,0 +1,205 @@
+"""Points of PointCloud2 and LaserScan messages: what there is, where, and when it was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.errors import SensorError
+from vlam_ros.ros.mount import Mount
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.types import FloatArray, LidarSweep
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import LaserScan, PointCloud2, PointField
+
+Points = npt.NDArray[np.float32]
+Times = npt.NDArray[np.float64]
+
+MAX_OFFSET = 1.0
+"""s; a point measured longer before or after the header's stamp belongs to another sweep."""
+
+_AXES = ("x", "y", "z")
+_TIME_FIELDS = ("t", "time", "timestamp", "time_offset", "offset_time", "time_stamp")
+# The values of PointField.datatype: INT8, UINT8, …, FLOAT64.
+_NUMBERS = dict(enumerate(("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"), start=1))
+_FLOATS = (7, 8)
+
+
+def sweep_from_cloud(
+    message: PointCloud2, mount: Mount, min_range: float, max_range: float
+) -> LidarSweep:
+    """A sweep of the points between two distances from the LiDAR (m), with their times if it tells.
+
+    Raises:
+        SensorError: the cloud cannot be read, all its points are NaN or infinite, or the times of
+            its points are not within MAX_OFFSET of its stamp.
+    """
+    stamp = nanoseconds(message.header.stamp)
+    fields = {f.name: f for f in message.fields}
+    clock = next((fields[name] for name in _TIME_FIELDS if name in fields), None)
+    cloud = _read(message, fields, clock)
+    points = _points(cloud)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = np.einsum("ij,ij->i", points, points)
+    # False for NaN and infinity, too.
+    kept = (squared >= min_range**2) & (squared <= max_range**2)
+    if len(points) and not kept.any():
+        _check_any_finite(points)
+    offsets = None if clock is None else _offsets(cloud["time"][kept], clock.name, stamp)
+    return LidarSweep(stamp, _in_base(points[kept], mount), offsets)
+
+
+def sweep_from_scan(
+    message: LaserScan, mount: Mount, min_range: float, max_range: float
+) -> LidarSweep:
+    """A sweep of the returns between two distances (m) that are in the scan's own limits as well.
+
+    An infinite range is no return (REP-117), and not an error: there may be nothing to see.
+
+    Raises:
+        SensorError: all ranges are NaN or too near, or angles or times make no sense.
+    """
+    stamp = nanoseconds(message.header.stamp)
+    ranges = np.array(message.ranges, np.float32)
+    numbers = (message.angle_min, message.angle_increment, message.time_increment)
+    if not all(map(math.isfinite, numbers)):
+        raise SensorError(
+            f"a scan needs finite numbers, got angle_min, angle_increment, time_increment = "
+            f"{numbers}"
+        )
+    if len(ranges) and not (ranges > -np.inf).any():
+        raise SensorError(f"a scan of {len(ranges)} ranges has no finite point: NaN or too near")
+    low = max(min_range, message.range_min)
+    high = min(max_range, message.range_max) if message.range_max > 0 else max_range
+    kept = np.flatnonzero((ranges >= low) & (ranges <= high))
+    angles = message.angle_min + message.angle_increment * kept
+    directions = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(len(kept))])
+    points = (directions * ranges[kept, None]).astype(np.float32)
+    offsets = None
+    if message.time_increment != 0:  # 0: the driver does not tell
+        offsets = _checked(kept * float(message.time_increment), "time_increment")
+    return LidarSweep(stamp, _in_base(points, mount), offsets)
+
+
+def finite_points(message: PointCloud2) -> Points:
+    """The finite points of a cloud, float32[N,3], in the cloud's frame.
+
+    Raises:
+        SensorError: the cloud cannot be read.
+    """
+    points = _points(_read(message, {f.name: f for f in message.fields}))
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _read(
+    message: PointCloud2, fields: Mapping[str, PointField], clock: PointField | None = None
+) -> npt.NDArray[Any]:
+    """The points of a cloud, row by row, as an array [N] with fields x, y, z and time."""
+    count, row = message.width * message.height, message.width * message.point_step
+    if message.row_step < row or len(message.data) != message.row_step * message.height:
+        raise SensorError(
+            f"cloud of {message.width}x{message.height} points of {message.point_step} bytes, rows "
+            f"of {message.row_step}, does not fit {len(message.data)} bytes: is it cut off?"
+        )
+    if not count:  # an empty cloud need not say what its points would look like
+        return np.zeros(0, [(name, "f4") for name in (*_AXES, "time")])
+    used = {name: fields[name] for name in _AXES if name in fields}
+    if len(used) < len(_AXES) or any(f.datatype not in _FLOATS for f in used.values()):
+        raise SensorError(f"a cloud needs float fields x, y, z, got {sorted(fields)}")
+    if clock is not None:
+        used["time"] = clock
+    formats = {}
+    for name, field in used.items():
+        number = _NUMBERS.get(field.datatype)
+        if number is None or field.offset + int(number[1]) > message.point_step or field.count > 1:
+            raise SensorError(
+                f"field {field.name!r} of the cloud (datatype {field.datatype}, offset "
+                f"{field.offset}, count {field.count}) is no number in a point of "
+                f"{message.point_step} bytes"
+            )
+        formats[name] = (">" if message.is_bigendian else "<") + number
+    layout: Any = {
+        "names": list(used),
+        "formats": list(formats.values()),
+        "offsets": [field.offset for field in used.values()],
+        "itemsize": message.point_step,
+    }
+    data = np.frombuffer(message.data, np.uint8).reshape(message.height, message.row_step)
+    return data[:, :row].view(np.dtype(layout)).ravel()
+
+
+def _points(cloud: npt.NDArray[Any]) -> Points:
+    points = np.empty((len(cloud), 3), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite
+        for column, name in enumerate(_AXES):
+            points[:, column] = cloud[name]
+    return points
+
+
+def _check_any_finite(points: Points) -> None:
+    if not np.isfinite(points).all(axis=1).any():
+        raise SensorError(f"a cloud of {len(points)} points has no finite point")
+
+
+def _in_base(points: Points, mount: Mount) -> Points:
+    rotation, position = mount.rotation.astype(np.float32), mount.position.astype(np.float32)
+    return points @ rotation.T + position
+
+
+def _offsets(values: npt.NDArray[Any], name: str, stamp: int) -> Times:
+    """Seconds from the stamp (ns) to the time of each point.
+
+    Integers are nanoseconds since the stamp: no integer of a point field holds the time of day.
+    Floats are seconds, if all of them are within MAX_OFFSET of the stamp when they are taken for
+    that, and else nanoseconds, if one of them is a microsecond or more; in either unit they count
+    from the stamp or from the epoch, whichever brings them nearer to the stamp. So only times of
+    day in the first seconds after the epoch can be taken for something else. A float32 is never a
+    time of day, of which it would hold one to two minutes.
+    """
+    times = values.astype(np.float64)
+    if values.dtype.kind != "f":
+        return _checked(times * 1e-9, name)
+    precise = values.dtype.itemsize > 4
+    offsets = _nearer(times, 10**9, stamp, precise)
+    if _farthest(offsets) > MAX_OFFSET and _farthest(times) >= 1000:
+        offsets = _nearer(times, 1, stamp, precise)
+    if not precise and _farthest(offsets) > MAX_OFFSET:
+        raise SensorError(
+            f"point times in {name!r} are float32 and reach {_farthest(times):.6g}, no time since "
+            "the stamp: float32 cannot hold the time of day, publish float64 or relative times"
+        )
+    return _checked(offsets, name)
+
+
+def _nearer(times: Times, unit: int, stamp: int, epoch: bool) -> Times:
+    """Seconds from the stamp (ns) of times in a unit of so many ns, which count from the stamp or,
+    if that brings them nearer to it and may be, from the `epoch`.
+    """
+    scale = unit * 1e-9
+    since_stamp = times * scale
+    if not epoch:
+        return since_stamp
+    # In this order nothing is lost of the few bits that a time of day leaves.
+    whole = float(stamp // unit)
+    since_epoch = (times - whole) * scale - (stamp - int(whole) * unit) * 1e-9
+    return min(since_stamp, since_epoch, key=_farthest)
+
+
+def _checked(offsets: FloatArray, name: str) -> Times:
+    farthest = _farthest(offsets)
+    if not farthest <= MAX_OFFSET:
+        raise SensorError(
+            f"point times in {name!r} are up to {farthest:.6g} s from the stamp of their sweep, "
+            f"at most {MAX_OFFSET:g} s are allowed: seconds or nanoseconds expected, since the "
+            "stamp or since the epoch"
+        )
+    return offsets.astype(np.float64, copy=False)
+
+
+def _farthest(offsets: FloatArray) -> float:
+    return float(np.abs(offsets).max(initial=0.0))

@@ -1,0 +1,167 @@
+"""The newest data of every sensor beside the picture.
+
+`Sensors` keeps the last good data, which is Missing once it is too old, so that a decision knows
+what it lacks and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from vlam_ros.configuration import SensorSettings
+from vlam_ros.errors import SensorError
+from vlam_ros.ros.stamps import age_text
+from vlam_ros.types import (
+    Attitude,
+    Camera,
+    DepthImage,
+    FloorPlane,
+    GripperState,
+    JointState,
+    Missing,
+    Observation,
+    Obstacles,
+    Odometry,
+    Uint8Array,
+)
+
+DEPTHS_KEPT = 5
+"""Depth images that are kept, as many as the topic's queue holds."""
+ODOMETRIES_KEPT = 50
+"""Readings that are kept for pictures that waited: half a second or more of most robots."""
+
+
+Stamped = Attitude | DepthImage | FloorPlane | GripperState | JointState | Obstacles | Odometry
+Aged = TypeVar("Aged", bound=Stamped)
+
+
+def max_age(name: str, limits: SensorSettings) -> int:
+    """The age in ns at which data is too old, by its name in `Sensors`."""
+    if name in ("depth", "floor", "obstacles"):
+        seconds = limits.max_lidar_age
+    elif name == "attitude":
+        seconds = limits.max_imu_age
+    else:
+        seconds = limits.max_odometry_age
+    return round(seconds * 1e9)
+
+
+def check_age(name: str, stamp: int, now: int, limits: SensorSettings) -> None:
+    """SensorError if data is too old at `now` (ns), or as far from the future: the clocks of two
+    machines disagree.
+    """
+    age, limit = now - stamp, max_age(name, limits)
+    if abs(age) <= limit:
+        return
+    raise SensorError(f"{name}: {age_text(age)}, {limit / 1e9:g} s are allowed")
+
+
+def _fresh(name: str, data: Aged | Missing, now: int, limits: SensorSettings) -> Aged | Missing:
+    if isinstance(data, Missing):
+        return data
+    try:
+        check_age(name, data.stamp, now, limits)
+    except SensorError as error:
+        return Missing(str(error), lost=True)
+    return data
+
+
+def _age(data: Stamped | Missing, now: int) -> str:
+    return data.reason if isinstance(data, Missing) else f"{(now - data.stamp) / 1e9:.3f}"
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """The last good data of each sensor beside the picture. Replaced, never changed: the
+    inference thread reads one state while the ROS thread makes the next.
+    """
+
+    camera: Camera | Missing = Missing("no camera_info yet: does the camera driver publish it?")
+    depths: tuple[DepthImage, ...] = ()
+    attitude: Attitude | Missing = Missing("no attitude yet")
+    floor: FloorPlane | Missing = Missing("no floor yet")
+    obstacles: Obstacles | Missing = Missing("no obstacles yet")
+    odometry: Odometry | Missing = Missing("no odometry yet")
+    driven: tuple[Odometry, ...] = ()
+    gripper: GripperState | Missing = Missing("no gripper state yet")
+    joints: JointState | Missing = Missing("no joint states yet")
+
+    def with_data(self, name: str, data: Any) -> Sensors:
+        """With new data of one field; of depth and odometry a few old ones are kept."""
+        if name == "depth":
+            return replace(self, depths=(*self.depths, data)[-DEPTHS_KEPT:])
+        if name == "odometry":
+            driven = (*self.driven, data)[-ODOMETRIES_KEPT:]
+            return replace(self, odometry=data, driven=driven)
+        return replace(self, **{name: data})
+
+    def with_complaint(self, name: str, why: str) -> Sensors:
+        """With a message that could not be used. It does not take the place of good data, which
+        ages by itself; where none ever came, it tells why.
+        """
+        if name == "depth" or not isinstance(getattr(self, name), Missing):
+            return self
+        change: dict[str, Any] = {name: Missing(why)}
+        return replace(self, **change)
+
+    def observation(
+        self, image: Uint8Array, stamp: int, now: int, limits: SensorSettings
+    ) -> Observation:
+        """What is known at `now` about the picture taken at `stamp`; both in nanoseconds.
+
+        Depth belongs to the picture with its stamp and to no other, and the camera's calibration
+        does not age. Odometry is that of the picture, as near as it came. The rest is the newest;
+        all is lost once it is too old.
+
+        Raises:
+            ImageError: the picture does not have the camera's size.
+        """
+        return Observation(
+            stamp=stamp,
+            now=now,
+            image=image,
+            camera=self.camera,
+            depth=self._depth(stamp, image.shape[:2], now, limits),
+            attitude=_fresh("attitude", self.attitude, now, limits),
+            floor=_fresh("floor", self.floor, now, limits),
+            obstacles=_fresh("obstacles", self.obstacles, now, limits),
+            odometry=self._odometry(stamp, now, limits),
+            gripper=_fresh("gripper", self.gripper, now, limits),
+            joints=_fresh("joints", self.joints, now, limits),
+        )
+
+    def _odometry(self, stamp: int, now: int, limits: SensorSettings) -> Odometry | Missing:
+        if isinstance(newest := _fresh("odometry", self.odometry, now, limits), Missing):
+            return newest
+        return min(reversed(self.driven), key=lambda o: abs(o.stamp - stamp), default=newest)
+
+    def _depth(
+        self, stamp: int, size: tuple[int, ...], now: int, limits: SensorSettings
+    ) -> DepthImage | Missing:
+        depth = next((d for d in self.depths if d.stamp == stamp), None)
+        if depth is None:
+            newest = _fresh("depth", self.depths[-1], now, limits) if self.depths else None
+            if isinstance(newest, Missing):
+                return newest
+            return Missing("no depth image with the stamp of the picture")
+        if depth.depth.shape != size:
+            return Missing(
+                f"depth has {depth.depth.shape[1]}x{depth.depth.shape[0]} pixels, the picture "
+                f"{size[1]}x{size[0]}: publish depth registered to the camera"
+            )
+        return depth
+
+    def ages(self, now: int) -> dict[str, str]:
+        """For diagnostics: how old the last good data of each sensor is, or why there is none."""
+        depth = self.depths[-1] if self.depths else Missing("no depth yet")
+        return {
+            "camera": self.camera.reason if isinstance(self.camera, Missing) else "calibrated",
+            "age of attitude (s)": _age(self.attitude, now),
+            "age of depth (s)": _age(depth, now),
+            "age of floor (s)": _age(self.floor, now),
+            "age of gripper (s)": _age(self.gripper, now),
+            "age of joints (s)": _age(self.joints, now),
+            "age of obstacles (s)": _age(self.obstacles, now),
+            "age of odometry (s)": _age(self.odometry, now),
+        }

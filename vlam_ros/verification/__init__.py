@@ -1,0 +1,1 @@
+"""The gate that every chunk passes, whoever proposed it."""

@@ -1,0 +1,175 @@
+"""The checks that a plan has to pass before the robot moves, each with its reason to refuse.
+
+Every function returns if all is well and raises a Refusal if not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlam_ros.perception.referring import floor_distance
+from vlam_ros.policies.skills.definitions import Grip, PoseOf, Skill, said
+from vlam_ros.policies.skills.tool_path import Poses
+from vlam_ros.types import (
+    DIMENSIONS,
+    ActionSpace,
+    GripperState,
+    Missing,
+    Observation,
+    PositionSource,
+    Reason,
+    SceneObject,
+    SkillStep,
+)
+from vlam_ros.types.refusal import Refusal
+
+AHEAD = 0.1
+"""Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
+
+COMPANY = 0.15
+"""Metres from a LiDAR return to the next one of the same thing, at the distances driven to."""
+
+
+def check_age(name: str, stamp: int, now: int, limit: float) -> None:
+    """STALE_SENSOR if data is older than `limit` seconds, or more than AHEAD from the future."""
+    age = (now - stamp) * 1e-9
+    if age > limit:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the {name} is {age:.1f} s old, {limit:g} s are allowed: is its sensor running?",
+        )
+    if age < -AHEAD:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the {name} is {-age:.1f} s ahead of the clock: are the clocks synchronised, and does "
+            "use_sim_time fit?",
+        )
+
+
+def check_positions(step: SkillStep, max_spread: float) -> None:
+    """NO_POSITION if a target or destination has no position, or too uncertain a one."""
+    for thing in (step.target, step.destination):
+        if thing is None:
+            continue
+        if thing.position is None:
+            raise Refusal(
+                Reason.NO_POSITION,
+                f"I see '{thing.phrase}', but not where it is: check camera_info, or move so that "
+                "its foot is in the picture",
+            )
+        # Negated, because an unknown spread is NaN.
+        if not thing.spread <= max_spread:
+            raise Refusal(
+                Reason.NO_POSITION,
+                f"the position of '{thing.phrase}' is uncertain by {thing.spread:.2f} m, "
+                f"{max_spread:g} m are allowed: {_better(thing)}",
+            )
+
+
+def is_within(poses: Poses, reach: float, ahead: float) -> bool:
+    """Whether the arm gets to all poses [K,4] from where the base stands: none farther away than
+    `reach`, and all `ahead` or more before the robot (m).
+    """
+    far = float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0))
+    return far <= reach and float(poses[:, 0].min(initial=np.inf)) >= ahead
+
+
+def check_reach(
+    step: SkillStep, skill: Skill, poses: Poses, space: ActionSpace, reach: float, ahead: float
+) -> None:
+    """UNREACHABLE if a pose [K,4] of a step is beyond the arm or outside the action space."""
+    thing = step.destination if step.skill == "place" else step.target
+    name = thing.phrase if thing else ""
+    if skill.pose_of is PoseOf.TOOL and not is_within(poses, reach, ahead):
+        far = float(np.hypot(poses[:, 0], poses[:, 1]).max())
+        near = float(poses[:, 0].min())
+        wrong = (
+            f"the arm must reach {far:.2f} m, it reaches {reach:g} m: bring the robot nearer"
+            if far > reach
+            else f"the arm works from {ahead:g} m ahead on, this is {near:.2f} m ahead: turn the "
+            "robot to it"
+        )
+        raise Refusal(Reason.UNREACHABLE, f"to {said(step.skill)} at '{name}' {wrong}")
+    low, high = np.array(space.low), np.array(space.high)
+    # Not compared are NaN, which are not used, and the last bits of an angle of half a turn.
+    outside = np.argwhere((poses < low - 1e-6) | (poses > high + 1e-6))
+    if len(outside):
+        row, column = outside[0]
+        raise Refusal(
+            Reason.UNREACHABLE,
+            f"to {said(step.skill)} at '{name}' needs {DIMENSIONS[column]} = "
+            f"{poses[row, column]:.2f}, commands reach from {low[column]:g} to {high[column]:g}: "
+            "bring the robot nearer",
+        )
+
+
+def check_path(
+    step: SkillStep,
+    goal: tuple[float, float],
+    observation: Observation,
+    corridor: float,
+    age: float,
+) -> str:
+    """PATH_BLOCKED if a LiDAR return is within `corridor` (m) of the way to a goal (x, y), and
+    STALE_SENSOR if there was a LiDAR and it no longer watches.
+
+    Returns:
+        A remark if there never was a LiDAR and nothing was checked, otherwise nothing.
+    """
+    obstacles = observation.obstacles
+    if isinstance(obstacles, Missing) and obstacles.lost:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the LiDAR was lost, nobody watches the path: {obstacles.reason}; is the LiDAR "
+            "running, and fusion_node?",
+        )
+    if isinstance(obstacles, Missing):
+        return f"the path is not checked: {obstacles.reason}"
+    check_age("LiDAR scan", obstacles.stamp, observation.now, age)
+    points = obstacles.points[:, :2].astype(np.float64)
+    blocking = points[_distances(points, np.array(goal)) <= corridor]
+    nearest_first = blocking[np.argsort(np.hypot(*blocking.T), kind="stable")]
+    first = next((place for place in nearest_first if _has_company(place, points)), None)
+    if first is not None:
+        x, y = first
+        name = step.target.phrase if step.target else "the goal"
+        raise Refusal(
+            Reason.PATH_BLOCKED,
+            f"something at ({x:.2f}, {y:.2f}) is in the way to '{name}': clear the path",
+        )
+    return ""
+
+
+def check_gripper(skill: Skill, gripper: GripperState | Missing) -> None:
+    """PRECONDITION if the gripper is known not to be what the skill needs."""
+    if isinstance(gripper, Missing) or skill.precondition is Grip.ANY:
+        return
+    if gripper.holding and skill.precondition is Grip.EMPTY:
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"to {said(skill.name)} the gripper must be empty, it holds something: take it out",
+        )
+    if not gripper.holding and skill.precondition is Grip.HOLDING:
+        raise Refusal(
+            Reason.PRECONDITION,
+            f"to {said(skill.name)} the gripper must hold something, it is empty: pick it up first",
+        )
+
+
+def _has_company(place: Poses, points: Poses) -> bool:
+    """Whether a return [2] is not alone among all [N,2]: a lone one is the floor's noise."""
+    near = np.linalg.norm(points - place, axis=1) <= COMPANY
+    return bool(np.count_nonzero(near) > 1)  # one of them is itself
+
+
+def _distances(points: Poses, goal: Poses) -> Poses:
+    """Distances [N] of points [N,2] from the segment between the origin and the goal."""
+    length = float(goal @ goal)
+    along = np.clip(points @ goal / length, 0, 1) if length > 0 else np.zeros(len(points))
+    return np.linalg.norm(points - along[:, None] * goal, axis=1)
+
+
+def _better(thing: SceneObject) -> str:
+    if thing.source is PositionSource.GROUND_PLANE and thing.position:
+        return f"come nearer than {floor_distance(thing.position):.1f} m, or use a LiDAR or depth"
+    return "come nearer, or look from another side"

@@ -1,0 +1,92 @@
+"""A picture of a decision: what was asked, what is seen, what is planned, and the verdict.
+
+The camera picture with a mask, box and label for every object, target and destination emphasised,
+between a header with the instruction and a footer with the plan and the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from vlam_ros.types import Decision, SceneObject, Uint8Array
+from vlam_ros.visualization.canvas import (
+    Enlarged,
+    Rectangle,
+    draw_label,
+    enlarged,
+    label_size,
+    overlap,
+    pixels,
+)
+from vlam_ros.visualization.caption import captioned
+from vlam_ros.visualization.roles import Role, label_of, with_roles
+
+SHADE = 0.75
+"""Brightness of what is no object when there is a target, so that it stands out."""
+
+_OPACITY = {Role.NONE: 0.30, Role.DESTINATION: 0.35, Role.TARGET: 0.40}
+_THICKNESS = {Role.NONE: 1.0, Role.DESTINATION: 2.5, Role.TARGET: 2.5}
+
+
+def draw_overlay(image: Uint8Array, decision: Decision, instruction: str) -> Uint8Array:
+    """Draw a decision over the picture it was made on.
+
+    Args:
+        image: uint8[H,W,3] RGB, the picture of the observation.
+        decision: boxes in pixels of `image`, masks at any resolution over the whole of it.
+        instruction: the text as it was given.
+
+    Returns:
+        uint8[H',W',3] RGB, at least 640 wide, higher than the picture by header and footer.
+    """
+    view = enlarged(image)
+    _draw_objects(view, decision)
+    return captioned(view.canvas, decision, instruction, view.unit)
+
+
+def _draw_objects(view: Enlarged, decision: Decision) -> None:
+    """Draw masks on the picture, and boxes and labels beyond it."""
+    things = with_roles(decision.scene.objects, decision.plan)
+    clear = view.picture.copy()
+    if any(role is Role.TARGET for _, role in things):
+        np.multiply(view.picture, SHADE, out=view.picture, casting="unsafe")
+    for thing, role in things:
+        _draw_mask(view, clear, thing, role)
+    boxes = []
+    for thing, role in things:
+        x0, y0, x1, y1 = (round(c * view.scale) for c in thing.box)
+        boxes.append((view.left + x0, y0, view.left + x1, y1))
+        thickness = pixels(_THICKNESS[role] * view.unit)
+        cv2.rectangle(view.canvas, boxes[-1][:2], boxes[-1][2:], role.colour, thickness)
+    taken: list[Rectangle] = []
+    for (thing, role), box in zip(reversed(things), reversed(boxes), strict=True):
+        label = label_of(thing, role)
+        size = label_size(label, view.unit, role.font)
+        taken.append(_place_of_label(view.canvas.shape[:2], size, box, taken))
+        draw_label(view.canvas, label, taken[-1], role.colour, view.unit, role.font)
+
+
+def _draw_mask(view: Enlarged, clear: Uint8Array, thing: SceneObject, role: Role) -> None:
+    picture, opacity = view.picture, _OPACITY[role]
+    size = (picture.shape[1], picture.shape[0])
+    mask = cv2.resize(thing.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    inside = mask > 0
+    tint = opacity * np.array(role.colour)
+    picture[inside] = ((1 - opacity) * clear[inside] + tint).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(picture, outlines, -1, role.colour, pixels(view.unit), cv2.LINE_AA)
+
+
+def _place_of_label(
+    shape: tuple[int, ...], size: tuple[int, int], box: Rectangle, taken: Sequence[Rectangle]
+) -> Rectangle:
+    """Where on a canvas [H,W] a label goes: above, below or in the box, wherever none is yet."""
+    width, height = size
+    x, lowest = max(0, min(box[0], shape[1] - width)), shape[0] - height
+    rows = [box[1] - height, *range(box[3], lowest, height), box[1], box[3] - height]
+    places = [(x, y, x + width, y + height) for y in rows if 0 <= y <= lowest]
+    free = [p for p in places if not any(overlap(p, t) for t in taken)]
+    return (free or places or [(x, 0, x + width, height)])[0]

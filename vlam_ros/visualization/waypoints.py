@@ -1,0 +1,155 @@
+"""The rows of an action chunk on the map: where they lead, and which of them are events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlam_ros.actions import STOP, ActionTokenizer
+from vlam_ros.types import ActionChunk, Uint8Array
+from vlam_ros.visualization.canvas import BOLD, Rectangle, draw_label, label_size, text_width, write
+from vlam_ros.visualization.floor_map import WHITE, FloorMap
+from vlam_ros.visualization.labels import LEFT_FIRST, RIGHT_FIRST, Labels, Named
+from vlam_ros.visualization.symbols import (
+    EVENT,
+    PATH,
+    RETURN,
+    WAYPOINT,
+    Pixel,
+    edge_of,
+    line,
+    waypoint,
+)
+
+TURN_RADIUS = 0.6
+"""Metres from the origin at which a row is drawn that only turns the base."""
+
+_SAME = 12.0
+"""Pixels within which rows are drawn as one, with all their numbers."""
+_TEXT, _HEIGHT, _FARTHEST = 0.46, 13, 35
+"""Of numbers: their size, and in pixels their height and the farthest they are from a waypoint."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A decoded row of a chunk: what it does, and its pose in metres and radians, NaN if unused."""
+
+    index: int
+    skill: str
+    pose: tuple[float, float, float, float]
+    stops: bool
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Where it is drawn in `base_link`: its x and y, or on a circle where it turns to."""
+        x, y, _, theta = self.pose
+        if not (math.isnan(x) or math.isnan(y)):
+            return x, y
+        if self.turns:
+            return TURN_RADIUS * math.cos(theta), TURN_RADIUS * math.sin(theta)
+        return None
+
+    @property
+    def turns(self) -> bool:
+        """Whether it uses nothing but theta."""
+        return all(map(math.isnan, self.pose[:3])) and not math.isnan(self.pose[3])
+
+    @property
+    def is_event(self) -> bool:
+        """Whether the gripper acts: a row without a pose that does not stop the robot."""
+        return not self.stops and all(map(math.isnan, self.pose))
+
+
+def decoded_rows(chunk: ActionChunk) -> list[Row]:
+    """The rows of a chunk; ActionError if they are not of its action space."""
+    rows = []
+    for index, (cmd, *pose) in enumerate(ActionTokenizer(chunk.space).decode(chunk.tokens)):
+        x, y, z, theta = map(float, pose)
+        rows.append(Row(index, chunk.space.commands[int(cmd)], (x, y, z, theta), cmd == STOP))
+    return rows
+
+
+class WaypointLayer:
+    """The waypoints of a chunk, drawn at the pixels of a map."""
+
+    def __init__(self, rows: Sequence[Row], floor_map: FloorMap) -> None:
+        self._origin = floor_map.pixel(0.0, 0.0)
+        moving = [row for row in rows if not row.stops]
+        self._placed = [(r, floor_map.pixel(*r.place)) for r in moving if r.place is not None]
+        self._events = [(r, self._where(r)) for r in moving if r.is_event and self._placed]
+
+    def keep_free(self, labels: Labels) -> None:
+        """Let no label cover a waypoint or an event."""
+        for _, pixel in self._placed:
+            labels.keep_free(pixel, 0.7 * WAYPOINT)
+
+    def draw(self, picture: Uint8Array) -> None:
+        """Draw the way and its waypoints, the first one on top."""
+        for row, pixel in self._placed:
+            if row.turns:
+                line(picture, np.array([self._origin, pixel]), RETURN)
+        line(picture, np.array([pixel for _, pixel in self._placed]).reshape(-1, 2), PATH, 2)
+        for row, pixel in reversed(self._placed):
+            theta = row.pose[3]
+            waypoint(picture, pixel, None if math.isnan(theta) else theta)
+
+    def add_labels(self, labels: Labels) -> None:
+        """Name the events, and number the rows as far as there is room, the ends of the way first.
+
+        Numbers are on the outer side of a way that leads to the left or to the right.
+        """
+        for row, pixel in self._events:
+            _add_event(labels, f"event {row.index}", pixel)
+        groups = self._groups()
+        leftward = bool(groups) and groups[-1][1][0] <= groups[0][1][0]
+        directions = RIGHT_FIRST if leftward else LEFT_FIRST
+        for indices, pixel in groups[-1:] + groups[:-1]:
+            _add_numbers(labels, _ranges(indices), pixel, directions)
+
+    def _where(self, event: Row) -> Pixel:
+        """An event happens where the row before it leads to, or the next one."""
+        before = [pixel for row, pixel in self._placed if row.index < event.index]
+        return before[-1] if before else self._placed[0][1]
+
+    def _groups(self) -> list[tuple[list[int], Pixel]]:
+        """Numbers of the rows that are drawn in one place, and that place."""
+        groups: list[tuple[list[int], Pixel]] = []
+        for row, pixel in self._placed:
+            same = next((g for g in groups if math.dist(g[1], pixel) < _SAME), None)
+            if same:
+                same[0].append(row.index)
+            else:
+                groups.append(([row.index], pixel))
+        return groups
+
+
+def _add_event(labels: Labels, text: str, where: Pixel) -> None:
+    def draw(picture: Uint8Array, place: Rectangle) -> None:
+        draw_label(picture, text, place, EVENT, 1.0, BOLD)
+
+    named = Named(where, WAYPOINT, edge_of(EVENT))
+    labels.add(named, label_size(text, 1.0, BOLD), draw, gap=16)
+
+
+def _add_numbers(labels: Labels, text: str, where: Pixel, directions: Sequence[int]) -> None:
+    def draw(picture: Uint8Array, place: Rectangle) -> None:
+        x0, y0, x1, y1 = place
+        picture[y0:y1, x0:x1] = WHITE
+        write(picture, text, (x0 + 2, y1 - 2), BOLD, _TEXT, PATH)
+
+    size = (text_width(text, BOLD, _TEXT) + 4, _HEIGHT)
+    labels.add(Named(where, WAYPOINT, PATH), size, draw, 3, _FARTHEST, directions)
+
+
+def _ranges(indices: Sequence[int]) -> str:
+    """Rising numbers as people write them: "0-4, 6"."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
