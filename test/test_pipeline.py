@@ -75,7 +75,7 @@ REFUSALS: list[tuple[Reason, str, Callable[[], Decision]]] = [
         GO, obstacles=WALL)),
     (Reason.PRECONDITION, "must be empty", lambda: World().ask(PUT, gripper=gripper(True))),
     (Reason.LOW_CONFIDENCE, "no calibration.json", lambda: World(clip=WordClip(None)).ask(GO)),
-    (Reason.STALE_SENSOR, "the picture is 1.5 s old", lambda: World().ask(GO, age=1.5)),
+    (Reason.STALE_SENSOR, "the image is 1.5 s old", lambda: World().ask(GO, age=1.5)),
     (Reason.STALE_SENSOR, "1.5 s ahead of the clock", lambda: World().ask(GO, age=-1.5)),
     (Reason.INTERNAL_ERROR, "RuntimeError: a fault", lambda: faulty().ask(GO)),
 ]  # fmt: skip
@@ -114,14 +114,14 @@ def test_a_refusal_shows_what_was_seen_and_planned() -> None:
 
 @pytest.mark.parametrize(
     "doubtful",
-    [replace(CUP, score=0.59), replace(CUP, looked_twice=False, margin=0.09)],
+    [replace(CUP, score=0.59), replace(CUP, second_look=False, margin=0.09)],
     ids=["second look", "mask alone"],
 )
 def test_what_is_not_confirmed_is_not_found(doubtful: SceneObject) -> None:
     assert World([doubtful]).ask(GO).verdict.reason is Reason.TARGET_NOT_FOUND
 
 
-def test_a_fault_is_logged_with_its_traceback_and_the_next_picture_works(
+def test_a_fault_is_logged_with_its_traceback_and_the_next_image_works(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = faulty()
@@ -171,7 +171,7 @@ def test_masks_and_second_look_are_asked_for_all_nouns() -> None:
 @pytest.mark.parametrize(
     "clip", [WordClip(), WordClip(None)], ids=["calibrated", "without calibration"]
 )
-def test_stop_needs_neither_camera_nor_fresh_picture_nor_model(clip: WordClip) -> None:
+def test_stop_needs_neither_camera_nor_fresh_image_nor_model(clip: WordClip) -> None:
     world = World(clip=clip)
     world.perceiver.error = RuntimeError("no eyes")
     decision = world.ask("stop", age=50.0, camera=Missing("no camera_info"))

@@ -1,4 +1,4 @@
-"""An instruction over many pictures: what is driven to, picked up, held, tracked and placed."""
+"""An instruction over many images: what is driven to, picked up, held, tracked and placed."""
 
 from typing import Any
 

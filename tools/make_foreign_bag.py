@@ -172,7 +172,7 @@ OBJECTS = {
 """Their centres in base_link, m."""
 WIDTH, HEIGHT, FOV = 320, 240, 60.0
 BENT = (480, 360)
-"""Width and height of a picture with the same focal length, which is bent as a lens does."""
+"""Width and height of an image with the same focal length, which is bent as a lens does."""
 LENS = (-0.12, 0.03, 0.0005, -0.0008, 0.0)
 """k1, k2, p1, p2, k3 of plumb_bob."""
 
@@ -259,7 +259,7 @@ class Robot:
         )
         self._rotation, self._origin = pose_of("velodyne")
 
-    def picture(self) -> bytes:
+    def image(self) -> bytes:
         """A JPEG of what the camera sees, through its lens."""
         self._renderer.update_scene(self._data, camera="front")
         x, y = self._source
@@ -294,7 +294,7 @@ class Robot:
 # ------------------------------------------------------------------------------- the recording
 
 SWEEP = 100 * MS
-"""ns that a sweep takes; a picture is taken in its middle."""
+"""ns that a sweep takes; an image is taken in its middle."""
 FIELDS = (("x", 0), ("y", 4), ("z", 8), ("intensity", 12), ("ring", 16), ("time", 18))
 """Of a point, with their offsets; all float32 but the ring, which is uint16."""
 LAYOUT = np.dtype([(name, "<u2" if name == "ring" else "<f4") for name, _ in FIELDS])
@@ -360,10 +360,10 @@ def recording() -> list[tuple[int, str, dict[str, Any]]]:
         found.append((stamp + MS, "/wheel/odom", odometry(stamp)))
     for begin in range(START + 50 * MS, START + LENGTH - SWEEP, 200 * MS):
         taken, end = begin + SWEEP // 2, begin + SWEEP
-        picture = {
-            "header": header(taken, "front_rgb_optical"), "format": "jpeg", "data": robot.picture()
+        image = {
+            "header": header(taken, "front_rgb_optical"), "format": "jpeg", "data": robot.image()
         }  # fmt: skip
-        found.append((taken + 40 * MS, "/front_rgb/image_color/compressed", picture))
+        found.append((taken + 40 * MS, "/front_rgb/image_color/compressed", image))
         found.append((taken + 40 * MS, "/front_rgb/camera_info", calibration(robot.k, taken)))
         found.append((end + 9 * MS, "/velodyne_points", cloud(robot.sweep(), end)))
     robot.close()

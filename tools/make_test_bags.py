@@ -49,9 +49,9 @@ EPOCH = 1_750_000_000 * SECOND
 TYPES, READER = known_types("jazzy"), Definitions((), "jazzy")
 
 SIZE = 320, 240
-"""Of the pictures, pixels."""
-PICTURE_EVERY = 20
-"""Ticks from one picture to the next; of the sweeps those are recorded that have one."""
+"""Of the images, pixels."""
+IMAGE_EVERY = 20
+"""Ticks from one image to the next; of the sweeps those are recorded that have one."""
 IMU_EVERY, STATE_EVERY = 20 * MS, 100 * MS
 """ns from one recorded reading of the IMU, or of odometry, joints and gripper, to the next."""
 DELAYS = {"image": 30 * MS, "points": 8 * MS, "scan": 8 * MS, "instruction": 0}
@@ -123,8 +123,8 @@ def record(plan: Plan) -> Recording:
         for time, text in plan.instructions.items():
             found.add("instruction", String(data=text), plan.origin + time)
         for tick in range(plan.length // TICK + 1):
-            if tick % PICTURE_EVERY == 4:  # in the middle of a sweep
-                take_picture(found, simulator, plan)
+            if tick % IMAGE_EVERY == 4:  # in the middle of a sweep
+                take_image(found, simulator, plan)
             simulator.drive(VelocityCommand(0.0, plan.turn))
             for arrival in simulator.advance(simulator.now + TICK):
                 add_measurement(found, arrival, plan)
@@ -149,23 +149,23 @@ def add_measurement(found: Recording, arrival: Arrival, plan: Plan) -> None:
         found.add("gripper_state", Bool(data=measured.holding), now)
 
 
-def take_picture(found: Recording, simulator: Simulator, plan: Plan) -> None:
-    """The picture, its calibration and what is really there."""
+def take_image(found: Recording, simulator: Simulator, plan: Plan) -> None:
+    """The image, its calibration and what is really there."""
     now, frame = simulator.now, plan.frames[0]
     camera = replace(simulator.camera, frame_id=frame)
     found.add("camera_info", camera_to_message(camera, now), now)
-    picture = simulator.picture()
+    image = simulator.image()
     if plan.raw:
-        found.add("image", image_to_message(picture, now, frame), now)
+        found.add("image", image_to_message(image, now, frame), now)
     else:
-        found.add("image/compressed", compressed(picture, now, frame), now)
+        found.add("image/compressed", compressed(image, now, frame), now)
     if plan.truth:
         found.add("simulator_node/truth", String(data=truth_to_json(truth_of(simulator))), now)
 
 
-def compressed(picture: Any, stamp: int, frame: str) -> CompressedImage:
-    """A picture as image_transport compresses it."""
-    whole, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+def compressed(image: Any, stamp: int, frame: str) -> CompressedImage:
+    """An image as image_transport compresses it."""
+    whole, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     assert whole
     message = CompressedImage(
         format="rgb8; jpeg compressed bgr8", data=array.array("B", data.tobytes())
@@ -175,12 +175,12 @@ def compressed(picture: Any, stamp: int, frame: str) -> CompressedImage:
 
 
 def add_sweep(found: Recording, sweep: LidarSweep, plan: Plan, now: int) -> None:
-    """A sweep that a picture falls into, as the LiDAR's driver publishes it."""
+    """A sweep that an image falls into, as the LiDAR's driver publishes it."""
     frame = plan.frames[1]
     if plan.lidar.rings == 1:
         found.add("scan", scan(sweep, plan.lidar, frame), now)
         return
-    if (sweep.stamp - plan.origin) % (PICTURE_EVERY * TICK) == 0:
+    if (sweep.stamp - plan.origin) % (IMAGE_EVERY * TICK) == 0:
         mount = Mount(np.eye(3), np.array(plan.lidar.mount))
         found.add("points", rounded(sweep_to_message(in_front(sweep), mount, frame)), now)
 
@@ -257,9 +257,9 @@ CAMERA = CameraSpec(x=0.05, height=0.70, tilt=0.55)
 HIGH = replace(ROBOT_LIDAR, mount=(0.06, 0.0, 0.52))
 
 
-def errand(path: Path) -> dict[str, Any]:
+def pick_and_place(path: Path) -> dict[str, Any]:
     """A robot that turns and is told one thing after the other."""
-    room = named_room("errand")
+    room = named_room("pick_and_place")
     plan = Plan(
         replace(room, scene=replace(room.scene, camera=CAMERA)),
         length=5200 * MS,
@@ -289,7 +289,7 @@ def errand(path: Path) -> dict[str, Any]:
     recording.add("tf_static", mounts(links), EPOCH - 2 * MS)
     return recording.write(
         path,
-        "Compressed pictures and points while the robot turns slowly. Its sensors are not where "
+        "Compressed images and points while the robot turns slowly. Its sensors are not where "
         "the parameters say but where tf_static does. One instruction is about something that is "
         "not there. ~/truth says where everything is.",
     )
@@ -308,7 +308,7 @@ def level(path: Path) -> dict[str, Any]:
     )
     return record(plan).write(
         path,
-        "SQLite, each message compressed: raw pictures and a LaserScan under /robot1. The sensors "
+        "SQLite, each message compressed: raw images and a LaserScan under /robot1. The sensors "
         "are where the parameters say; the level LiDAR sees none of the objects, so that they are "
         "found on the floor.",
         "sqlite3",
@@ -332,7 +332,7 @@ def loop(path: Path) -> dict[str, Any]:
     )
 
 
-BAGS = {"errand": errand, "level": level, "loop": loop}
+BAGS = {"pick_and_place": pick_and_place, "level": level, "loop": loop}
 
 
 def main(folder: Path) -> None:

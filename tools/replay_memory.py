@@ -1,6 +1,6 @@
 """How much memory a replay takes: tools/replay_memory.py [--gigabytes G] [--folder DIR].
 
-Makes a bag of raw pictures 640 × 480 and LiDAR sweeps out of the simulator, replays it, and prints
+Makes a bag of raw images 640 × 480 and LiDAR sweeps out of the simulator, replays it, and prints
 how much the process grew while it did, above the loaded model. The bag is deleted afterwards.
 """
 
@@ -36,7 +36,7 @@ EPOCH = 1_750_000_000 * SECOND
 PERIOD = SECOND // 10
 MOUNT = Mount(np.eye(3), np.array(ROBOT_LIDAR.mount))
 VIEWS = 40
-"""Pictures and sweeps that are rendered; the bag repeats them with new stamps."""
+"""Images and sweeps that are rendered; the bag repeats them with new stamps."""
 
 
 def main() -> None:
@@ -77,11 +77,11 @@ def make(path: Path, size: int) -> None:
         writer.write("/instruction", EPOCH, serialize_message(String(data="go to the orange ball")))
         written, stamp = 0, EPOCH
         while written < size:
-            picture, camera, sweep = views[(stamp - EPOCH) // PERIOD % VIEWS]
+            image, camera, sweep = views[(stamp - EPOCH) // PERIOD % VIEWS]
             moved = LidarSweep(stamp, sweep.points, sweep.offsets)
             for topic, message in (
                 ("/camera_info", camera_to_message(camera, stamp)),
-                ("/image", image_to_message(picture, stamp, camera.frame_id)),
+                ("/image", image_to_message(image, stamp, camera.frame_id)),
                 ("/points", sweep_to_message(moved, MOUNT, "lidar")),
             ):
                 data = serialize_message(message)
@@ -92,7 +92,7 @@ def make(path: Path, size: int) -> None:
 
 def looked() -> Iterator[tuple[Uint8Array, Camera, LidarSweep]]:
     """What a robot sees that turns in a room."""
-    with Simulator(named_room("errand")) as simulator:
+    with Simulator(named_room("pick_and_place")) as simulator:
         sweep = None
         for _ in range(VIEWS + 2):
             simulator.drive(VelocityCommand(0.0, 0.1))
@@ -100,7 +100,7 @@ def looked() -> Iterator[tuple[Uint8Array, Camera, LidarSweep]]:
                 if isinstance(arrival.measured, LidarSweep):
                     sweep = arrival.measured
             if sweep is not None:
-                yield simulator.picture(), simulator.camera, sweep
+                yield simulator.image(), simulator.camera, sweep
 
 
 def resident() -> int:

@@ -56,8 +56,8 @@ class ModelSettings:
 class CameraSettings:
     """Which camera it is, and where it sits on the robot, for robots without tf."""
 
-    frame_id: str = parameter("frame of the pictures that the mount is of; empty: any")
-    rectified: bool = parameter("whether the pictures are rectified: P of camera_info, no D")
+    frame_id: str = parameter("frame of the images that the mount is of; empty: any")
+    rectified: bool = parameter("whether the images are rectified: P of camera_info, no D")
     x: float = parameter("optical centre ahead of base_link, m", -5, 5)
     y: float = parameter("optical centre left of base_link, m", -5, 5)
     height: float = parameter("optical centre above the floor, m", 0.01, 10)
@@ -67,9 +67,9 @@ class CameraSettings:
 
 @dataclass(frozen=True)
 class SensorSettings:
-    """How long a picture waits for its depth, and when other sensors' data is too old."""
+    """How long an image waits for its depth, and when other sensors' data is too old."""
 
-    lidar_wait: float = parameter("longest wait of a picture for its LiDAR sweep, s", 0, 5)
+    lidar_wait: float = parameter("longest wait of an image for its LiDAR sweep, s", 0, 5)
     max_lidar_age: float = parameter("oldest sweep, depth and obstacles used, s", 0.01, 10)
     max_imu_age: float = parameter("oldest IMU reading and attitude used, s", 0.01, 10)
     max_odometry_age: float = parameter("oldest odometry and robot state used, s", 0.01, 10)
@@ -119,7 +119,7 @@ class PerceptionSettings:
     nouns: tuple[str, ...] = parameter("object words: competitors of a noun in a phrase")
     distractors: tuple[str, ...] = parameter("further phrases that always compete")
     min_area: int = parameter("smallest object, pixels of the mask", 1, 10_000)
-    crops: int = parameter("candidates that get a second look, per picture", 0, 16)
+    crops: int = parameter("candidates that get a second look, per image", 0, 16)
     crop_margin: float = parameter("context around a candidate's crop, share of its size", 0, 2)
 
 
@@ -128,9 +128,11 @@ class PolicySettings:
     """When the robot may move, and where it stops."""
 
     skills: str = parameter("skill definitions: a file, or a name in config/")
-    max_image_age: float = parameter("oldest picture that may move the robot, s", 0.01, 60)
+    max_image_age: float = parameter("oldest image that may move the robot, s", 0.01, 60)
     max_spread: float = parameter("largest standard deviation of a position, m", 0.001, 5)
-    ambiguity: float = parameter("score from which an unconfirmed object rivals another", 0, 1)
+    ambiguity: float = parameter(
+        "score from which an unconfirmed object competes with another", 0, 1
+    )
     standoff: float = parameter("distance kept from an object one goes to, m", 0.05, 5)
     corridor: float = parameter("half width of the path that must be free, m", 0.05, 5)
     reach: float = parameter("farthest floor distance the arm reaches, m", 0.05, 5)
@@ -146,7 +148,7 @@ class ActionSettings:
     bins: int = parameter("bin centres per dimension, odd", 3, 65535)
     horizon: int = parameter("rows of a chunk", 1, 256)
     step: float = parameter("time between rows, s", 0.01, 10)
-    start_offset: float = parameter("expected latency: age of the picture at row 0, s", 0, 10)
+    start_offset: float = parameter("expected latency: age of the image at row 0, s", 0, 10)
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class SimulationSettings:
     scene: str = parameter("the room: 'demo', 'errand', 'random:N', 'task:N' or 'control:N'")
     seed: int = parameter("of the errors of the sensors", 0, 2**31 - 1)
     rate: float = parameter("simulated seconds a second, where the machine can", 0.01, 100)
-    picture_rate: float = parameter("pictures per simulated second", 0.1, 50)
+    image_rate: float = parameter("images per simulated second", 0.1, 50)
     stamped_cmd_vel: bool = parameter("whether cmd_vel is TwistStamped, not Twist")
 
 

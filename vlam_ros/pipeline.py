@@ -34,7 +34,7 @@ from vlam_ros.types import (
 )
 
 FRAME = "base_link"
-"""The frame of all poses: the robot's base at the stamp of the picture."""
+"""The frame of all poses: the robot's base at the stamp of the image."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Pipeline:
         image = np.zeros((480, 640, 3), np.uint8)
         blank = Observation(0, 0, image, Missing("there is no camera in the warm-up"))
         self.perceiver.perceive(blank, ["object"])
-        self.grounder.look_twice([image], ["object"], [["object"]])
+        self.grounder.second_look([image], ["object"], [["object"]])
         prompts = [prompt for skill in self.policy.skills for prompt in skill.prompts]
         self.grounder.text_similarity("stop", prompts)
 

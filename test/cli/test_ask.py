@@ -1,4 +1,4 @@
-"""`vlam ask`: from a picture file to a decision, an overlay and a chunk."""
+"""`vlam ask`: from an image file to a decision, an overlay and a chunk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policy_world import ToldPerceiver, WordClip, policy, settings, thing
 from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.actions import chunk_from_dict
-from vlam_ros.cli.ask import assumed_camera, read_picture
+from vlam_ros.cli.ask import assumed_camera, read_image
 from vlam_ros.cli.main import main
 from vlam_ros.configuration import Settings
 from vlam_ros.pipeline import Pipeline
@@ -25,7 +25,7 @@ SIZE = (80, 60)
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> str:
+def image(tmp_path: Path) -> str:
     """A PNG, red above and blue below."""
     path = tmp_path / "view.png"
     image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
@@ -34,14 +34,14 @@ def picture(tmp_path: Path) -> str:
     return str(path)
 
 
-class Told:
+class CommandEvent:
     """In place of the pipeline's loader: keeps settings and observation, and knows of a cup."""
 
     def __init__(self) -> None:
         self.settings: Settings
         self.observation: Observation
 
-    def __call__(self, settings_: Settings) -> Told:
+    def __call__(self, settings_: Settings) -> CommandEvent:
         self.settings = settings_
         fakes: Any = WordClip(), ToldPerceiver([thing("red cup", 1.4)])
         self._pipeline = Pipeline(*fakes, policy(), settings().action)
@@ -53,16 +53,16 @@ class Told:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    told = Told()
+def told(monkeypatch: pytest.MonkeyPatch) -> CommandEvent:
+    told = CommandEvent()
     monkeypatch.setattr(Pipeline, "from_settings", told)
     return told
 
 
 def test_the_decision_is_shown(
-    told: Told, picture: str, capsys: pytest.CaptureFixture[str]
+    told: CommandEvent, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["ask", picture, GO]) == 0
+    assert main(["ask", image, GO]) == 0
     shown = capsys.readouterr().out
     assert "go to red cup (1.40, 0.00) [0.90]" in shown
     assert "EXECUTE with confidence 0.90" in shown
@@ -78,13 +78,13 @@ def test_the_decision_is_shown(
 
 
 def test_the_files_hold_the_overlay_and_the_whole_chunk(
-    told: Told, picture: str, tmp_path: Path
+    told: CommandEvent, image: str, tmp_path: Path
 ) -> None:
     overlay, chunk = tmp_path / "new" / "overlay.png", tmp_path / "chunk.json"
-    assert main(["ask", picture, GO, "--out", str(overlay), "--json", str(chunk)]) == 0
+    assert main(["ask", image, GO, "--out", str(overlay), "--json", str(chunk)]) == 0
     drawn = cv2.imread(str(overlay))
     assert drawn.shape[1] == 640
-    # Red is still red at the picture's upper edge.
+    # Red is still red at the image's upper edge.
     assert drawn[:, 600, 2].max() > 150
     read = chunk_from_dict(json.loads(chunk.read_text(encoding="utf-8")))
     assert (read.request.text, read.skill, len(read.tokens)) == (GO, "go_to", 8)
@@ -96,10 +96,10 @@ def test_the_files_hold_the_overlay_and_the_whole_chunk(
 
 
 def test_a_refusal_is_an_answer_too(
-    told: Told, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    told: CommandEvent, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chunk = tmp_path / "chunk.json"
-    assert main(["ask", picture, "go to the green ball", "--json", str(chunk)]) == 0
+    assert main(["ask", image, "go to the green ball", "--json", str(chunk)]) == 0
     shown = capsys.readouterr().out
     assert "HOLD TARGET_NOT_FOUND" in shown
     assert "I do not see 'green ball'" in shown
@@ -108,14 +108,14 @@ def test_a_refusal_is_an_answer_too(
 
 
 def test_what_is_not_plain_text_is_shown_as_it_is(
-    told: Told, picture: str, capsys: pytest.CaptureFixture[str]
+    told: CommandEvent, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["ask", picture, "go to the [red]cup[/blue]"]) == 0
+    assert main(["ask", image, "go to the [red]cup[/blue]"]) == 0
     assert "verdict  HOLD" in capsys.readouterr().out
 
 
 def test_options_go_before_the_parameter_file_and_that_before_the_defaults(
-    told: Told, picture: str, tmp_path: Path
+    told: CommandEvent, image: str, tmp_path: Path
 ) -> None:
     params = tmp_path / "robot.yaml"
     params.write_text(
@@ -123,15 +123,15 @@ def test_options_go_before_the_parameter_file_and_that_before_the_defaults(
         " policy.standoff: 0.9}}\n"
     )
     options = ["--params", str(params), "--tilt", "0.3", "--model", "folder"]
-    assert main(["ask", picture, GO, *options]) == 0
+    assert main(["ask", image, GO, *options]) == 0
     assert (told.settings.camera.height, told.settings.camera.tilt) == (1.5, 0.3)
     assert told.settings.policy.standoff == 0.9
     assert told.settings.model.name_or_path == "folder"
     assert told.settings.camera.x == settings().camera.x
 
 
-def test_the_camera_is_that_of_the_options(told: Told, picture: str) -> None:
-    assert main(["ask", picture, GO, "--hfov", "90", "--height", "2", "--tilt", "0.5"]) == 0
+def test_the_camera_is_that_of_the_options(told: CommandEvent, image: str) -> None:
+    assert main(["ask", image, GO, "--hfov", "90", "--height", "2", "--tilt", "0.5"]) == 0
     camera = told.observation.camera
     assert isinstance(camera, Camera)
     assert (camera.width, camera.height) == SIZE
@@ -143,11 +143,11 @@ def test_the_camera_is_that_of_the_options(told: Told, picture: str) -> None:
     assert (told.observation.stamp, told.observation.now) == (0, 0)
 
 
-def test_the_picture_is_rgb(picture: str) -> None:
-    image = read_picture(Path(picture))
-    assert image.shape == (60, 80, 3)
-    assert image[0, 0].tolist() == [255, 0, 0]
-    assert image[59, 0].tolist() == [0, 0, 255]
+def test_the_image_is_rgb(image: str) -> None:
+    pixels = read_image(Path(image))
+    assert pixels.shape == (60, 80, 3)
+    assert pixels[0, 0].tolist() == [255, 0, 0]
+    assert pixels[59, 0].tolist() == [0, 0, 255]
 
 
 def test_the_outermost_columns_are_at_the_edge_of_the_field_of_view() -> None:
@@ -161,38 +161,38 @@ def test_the_outermost_columns_are_at_the_edge_of_the_field_of_view() -> None:
     ("arguments", "message"),
     [
         (["nowhere.png", GO], "cannot read nowhere.png: No such file or directory"),
-        ([__file__, GO], "is no picture that OpenCV can read"),
-        (["{picture}", GO, "--height", "50"], "camera.height"),
-        (["{picture}", GO, "--params", "nowhere.yaml"], "cannot read the parameter file"),
-        (["{picture}", GO, "--model", "./nowhere"], "no such checkpoint folder: './nowhere'"),
+        ([__file__, GO], "is no image that OpenCV can read"),
+        (["{image}", GO, "--height", "50"], "camera.height"),
+        (["{image}", GO, "--params", "nowhere.yaml"], "cannot read the parameter file"),
+        (["{image}", GO, "--model", "./nowhere"], "no such checkpoint folder: './nowhere'"),
     ],
-    ids=["missing", "no picture", "out of range", "no parameters", "no model"],
+    ids=["missing", "no image", "out of range", "no parameters", "no model"],
 )
 def test_bad_input_is_one_line_and_code_2(
-    arguments: list[str], message: str, picture: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["ask", *(a.format(picture=picture) for a in arguments)]) == 2
+    assert main(["ask", *(a.format(image=image) for a in arguments)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("vlam ask: ")
     assert message in line
 
 
 def test_a_file_that_cannot_be_written_is_named(
-    told: Told, picture: str, capsys: pytest.CaptureFixture[str]
+    told: CommandEvent, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["ask", picture, GO, "--out", f"{picture}/overlay.png"]) == 2
-    assert f"cannot write {picture}/overlay.png" in capsys.readouterr().err
+    assert main(["ask", image, GO, "--out", f"{image}/overlay.png"]) == 2
+    assert f"cannot write {image}/overlay.png" in capsys.readouterr().err
 
 
-def test_an_empty_file_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_file_is_no_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.jpg").touch()
     assert main(["ask", str(tmp_path / "empty.jpg"), GO]) == 2
-    assert "empty.jpg is no picture" in capsys.readouterr().err
+    assert "empty.jpg is no image" in capsys.readouterr().err
 
 
 def test_a_real_checkpoint_without_thresholds_holds(
-    picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = save_tiny_checkpoint(tmp_path / "model")
-    assert main(["ask", picture, GO, "--model", str(folder)]) == 0
+    assert main(["ask", image, GO, "--model", str(folder)]) == 0
     assert "HOLD LOW_CONFIDENCE" in capsys.readouterr().out

@@ -65,7 +65,7 @@ def test_what_is_behind_beside_or_nowhere_is_not_projected(lens: str) -> None:
     assert np.isnan(depth).all()
 
 
-def test_a_folding_lens_brings_nothing_from_outside_into_the_picture() -> None:
+def test_a_folding_lens_brings_nothing_from_outside_into_the_image() -> None:
     """A strong barrel maps far points back to the middle: OpenCV does, a camera does not."""
     eye = Camera(
         640, 480, 300, 300, 319.5, 239.5, optical_rotation(0), np.zeros(3),

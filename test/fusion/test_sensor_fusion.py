@@ -1,4 +1,4 @@
-"""What fusion answers for the stamp of a picture, on a clock that the tests move."""
+"""What fusion answers for the stamp of an image, on a clock that the tests move."""
 
 import math
 from dataclasses import replace
@@ -75,7 +75,7 @@ def test_before_anything_comes_everything_is_missing_but_nothing_is_lost(
     assert fusion.ready(START)  # there is nothing to wait for
 
 
-def test_a_picture_waits_for_the_sweep_that_was_under_way(fusion: SensorFusion) -> None:
+def test_a_image_waits_for_the_sweep_that_was_under_way(fusion: SensorFusion) -> None:
     fusion.add_cloud(wall(START), START + 100 * MS)
     assert fusion.ready(START + 100 * MS)
     assert not fusion.ready(START + 150 * MS)
@@ -85,30 +85,30 @@ def test_a_picture_waits_for_the_sweep_that_was_under_way(fusion: SensorFusion) 
     assert distance(fusion, START + 50 * MS) == pytest.approx(2.0)
 
 
-def test_a_picture_does_not_wait_for_a_lidar_that_fell_silent(fusion: SensorFusion) -> None:
+def test_a_image_does_not_wait_for_a_lidar_that_fell_silent(fusion: SensorFusion) -> None:
     fusion.add_cloud(wall(START), START + 100 * MS)
     assert not fusion.ready(START + 600 * MS)
     assert fusion.ready(START + 601 * MS)
 
 
-def test_a_picture_waits_for_its_depth_of_a_depth_camera(fusion: SensorFusion) -> None:
+def test_a_image_waits_for_its_depth_of_a_depth_camera(fusion: SensorFusion) -> None:
     fusion.add_depth(DepthImage(START, np.ones((48, 64), np.float32)), START)
     assert fusion.ready(START)
     assert not fusion.ready(START + 33 * MS)
     assert fusion.ready(START + 501 * MS)
 
 
-def test_without_its_own_sweep_a_picture_gets_the_last_one_until_that_is_too_old(
+def test_without_its_own_sweep_a_image_gets_the_last_one_until_that_is_too_old(
     fusion: SensorFusion,
 ) -> None:
     fusion.add_cloud(wall(START), START + 100 * MS)
     assert distance(fusion, START + 500 * MS) == pytest.approx(2.0)
     lost = missing(fusion.depth(START + 700 * MS, CAMERA))
     assert lost.lost
-    assert "nothing within 0.60 s of the picture" in lost.reason
+    assert "nothing within 0.60 s of the image" in lost.reason
 
 
-def test_a_sweep_is_moved_to_the_time_of_the_picture(fusion: SensorFusion) -> None:
+def test_a_sweep_is_moved_to_the_time_of_the_image(fusion: SensorFusion) -> None:
     """Driving at 1 m/s, a wall seen at 2 m is nearer 0.2 s later."""
     for k in range(20):
         stamp = START + k * 20 * MS
@@ -130,7 +130,7 @@ def test_a_turning_sweep_is_straightened_with_the_gyroscope(fusion: SensorFusion
     assert gaps.max() < 0.0002
 
 
-def test_attitude_is_interpolated_between_readings(fusion: SensorFusion) -> None:
+def test_attitude_is_interpolated_between_paraphrases(fusion: SensorFusion) -> None:
     for k in range(40):
         fusion.add_imu(reading(START + k * 5 * MS, tilt=0.1), START + k * 5 * MS)
     attitude = fusion.attitude(START + 102 * MS)
@@ -173,7 +173,7 @@ def test_after_a_reset_nothing_is_known_but_the_bias(fusion: SensorFusion) -> No
 def test_a_lost_sensor_is_named_and_recovers(fusion: SensorFusion) -> None:
     fusion.add_cloud(wall(START), START + 100 * MS)
     assert fusion.status(START + 200 * MS)["LiDAR"].startswith("ok")
-    fusion.complain("LiDAR", "no finite point")
+    fusion.report_error("LiDAR", "no finite point")
     assert fusion.status(START + 3 * SECOND)["LiDAR"] == "lost: no finite point"
     assert "no finite point" in missing(fusion.obstacles(START + 3 * SECOND)).reason
     fusion.add_cloud(wall(START + 3 * SECOND), START + 3 * SECOND + 100 * MS)

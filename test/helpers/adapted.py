@@ -34,7 +34,7 @@ def _tokenizer(size: int) -> Any:
 
 @torch.no_grad()
 def outputs(model: Any) -> dict[str, Tensor]:
-    """What two random pictures and two texts give, by the package's functions and by forward."""
+    """What two random images and two texts give, by the package's functions and by forward."""
     tokens = token_batch(model)
     pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     pixels = pixels.to(model.dtype)

@@ -1,10 +1,10 @@
-"""What tests of pictures share."""
+"""What tests of images share."""
 
 from typing import NamedTuple
 
 
 class Written(NamedTuple):
-    """A text on a picture: its ends and its baseline in pixels of the part it is written on."""
+    """A text on an image: its ends and its baseline in pixels of the part it is written on."""
 
     text: str
     left: int

@@ -1,4 +1,4 @@
-"""Pictures of coloured shapes with exact masks, drawn on the spot: batches for tests."""
+"""Images of coloured shapes with exact masks, drawn on the spot: batches for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def outline(kind: str, x: int, y: int, radius: int) -> np.ndarray:
     return np.round(corners + np.array([x, y])).astype(np.int32)
 
 
-def picture(number: int, size: int) -> tuple[Uint8Array, list[tuple[str, BoolArray]]]:
+def drawn_image(number: int, size: int) -> tuple[Uint8Array, list[tuple[str, BoolArray]]]:
     """uint8[size,size,3] RGB of a star, or of none, and two other shapes; and what is in it."""
     rng = np.random.default_rng(number)
     image = np.full((size, size, 3), rng.integers(90, 170), np.uint8)
@@ -49,18 +49,18 @@ def picture(number: int, size: int) -> tuple[Uint8Array, list[tuple[str, BoolArr
 
 @dataclass(frozen=True)
 class DrawnShapes:
-    """Batches of `pictures` out of `count` pictures, all asked for all phrases."""
+    """Batches of `images` out of `count` images, all asked for all phrases."""
 
     phrases: Sequence[str] = PHRASES
     size: int = 64
-    pictures: int = 2
+    images: int = 2
     count: int = 10
     first: int = 0
 
     def batch(self, step: int) -> Batch:
         rng = np.random.default_rng(step)
-        chosen = self.first + rng.permutation(self.count)[: self.pictures]
-        drawn = [picture(int(number), self.size) for number in chosen]
+        chosen = self.first + rng.permutation(self.count)[: self.images]
+        drawn = [drawn_image(int(number), self.size) for number in chosen]
         known = [dict(masks) for _, masks in drawn]
         nothing = np.zeros((self.size, self.size), bool)
         masks = np.stack([some.get(p, nothing) for some in known for p in self.phrases])
@@ -73,14 +73,14 @@ class DrawnShapes:
         )
 
     def all(self) -> list[Batch]:
-        """One batch of all pictures there are."""
+        """One batch of all images there are."""
         whole = DrawnShapes(self.phrases, self.size, self.count, self.count, self.first)
         return [whole.batch(0)]
 
 
 @dataclass(frozen=True)
-class DrawnCloseups:
-    """Batches of single shapes that fill the picture, asked for their names and for another."""
+class DrawnCrops:
+    """Batches of single shapes that fill the image, asked for their names and for another."""
 
     size: int = 16
     count: int = 4

@@ -99,8 +99,8 @@ class FusionWorld(NodeWorld):
 
     # ----------------------------------------------------------------------- sensors
 
-    def picture(self, at: float, **changes: Any) -> int:
-        """Announce a picture taken at a time in seconds; its stamp."""
+    def image(self, at: float, **changes: Any) -> int:
+        """Announce an image taken at a time in seconds; its stamp."""
         info = CameraInfo(width=64, height=48)
         info.k = [50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0]
         info.header.frame_id, info.header.stamp = "camera_optical", time_message(ns(at))

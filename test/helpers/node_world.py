@@ -191,14 +191,14 @@ class World(NodeWorld):
     def say(self, text: str) -> None:
         self.instructions.publish(String(data=text))
 
-    def picture(self, age: float = 0.0) -> Image:
-        """A picture taken `age` seconds ago."""
+    def image(self, age: float = 0.0) -> Image:
+        """An image taken `age` seconds ago."""
         stamp = self.node.get_clock().now().nanoseconds - round(age * 1e9)
         return image_to_message(np.full((48, 64, 3), 90, np.uint8), stamp, "camera_optical")
 
     def show(self, message: Image | None = None) -> int:
-        """Publish a picture and spin until the node has it; its stamp."""
-        message = message or self.picture()
+        """Publish an image and spin until the node has it; its stamp."""
+        message = message or self.image()
         self.images.publish(message)
         stamp = stamp_of(message)
         self.until(lambda: self.node._loop.newest == stamp)

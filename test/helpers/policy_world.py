@@ -107,7 +107,7 @@ def thing(
         score=score,
         mask_score=score,
         margin=margin,
-        looked_twice=True,
+        second_look=True,
         position=position,
         spread=spread if position else math.nan,
         size=size if position else math.nan,
@@ -116,7 +116,7 @@ def thing(
 
 
 def observation(seconds: float = 0.0, age: float = 0.1, **sensors: Any) -> Observation:
-    """A black picture taken `seconds` after START and decided on `age` seconds later."""
+    """A black image taken `seconds` after START and decided on `age` seconds later."""
     stamp = START + round(seconds * SECOND)
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
     sensors.setdefault("camera", CAMERA)
@@ -149,7 +149,7 @@ def seen_from(base: Odometry, placed: SceneObject) -> SceneObject:
 
 
 class WordClip:
-    """A CLIP whose text embedding is the count of words; to pictures all texts are the same."""
+    """A CLIP whose text embedding is the count of words; to images all texts are the same."""
 
     notes: tuple[str, ...] = ()
 
@@ -164,7 +164,7 @@ class WordClip:
     def similarity(self, features: object, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return np.zeros(len(texts), np.float32)
 
-    def look_twice(
+    def second_look(
         self, crops: Sequence[object], texts: Sequence[str], phrases: Sequence[str]
     ) -> npt.NDArray[np.float32]:
         return np.zeros((len(crops), len(texts)), np.float32)

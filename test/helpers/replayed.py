@@ -119,8 +119,8 @@ def written(path: Path, messages: Iterable[Recorded]) -> Path:
     return path
 
 
-def picture(stamp: int, grey: int = 0, size: tuple[int, int] = (4, 3)) -> Any:
-    """A message with a small grey picture."""
+def image(stamp: int, grey: int = 0, size: tuple[int, int] = (4, 3)) -> Any:
+    """A message with a small grey image."""
     width, height = size
     return SimpleNamespace(
         header=SimpleNamespace(stamp=time(stamp), frame_id="camera_optical"),
@@ -143,5 +143,5 @@ def timed(role: str, message: Any, now: int, jumped: bool = False) -> Timed:
 
 
 def show(*stamps: int, delay: int = 0) -> Sequence[Timed]:
-    """Pictures at these times in ms, each received `delay` ms later."""
-    return [timed("image", picture(s * MS), (s + delay) * MS) for s in stamps]
+    """Images at these times in ms, each received `delay` ms later."""
+    return [timed("image", image(s * MS), (s + delay) * MS) for s in stamps]

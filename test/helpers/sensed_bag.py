@@ -28,7 +28,7 @@ from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Velo
 
 SECOND, MS = 10**9, 10**6
 EPOCH = 1_750_000_000 * SECOND
-TICK, PICTURE = 10 * MS, 200 * MS
+TICK, IMAGE = 10 * MS, 200 * MS
 RAW = ("image", "camera_info", "points", "imu", "odom", "joint_states", "gripper_state")
 LIDAR = FusionNodeSettings.load().lidar
 
@@ -45,11 +45,11 @@ def sensed_bag(path: Path, seconds: float, said: Mapping[float, str]) -> Path:
     ) as robot:
         robot.advance(EPOCH)  # until it has settled on its wheels
         while robot.now < EPOCH + seconds * SECOND:
-            if (robot.now - EPOCH) % PICTURE == 4 * TICK:  # in the middle of a sweep
+            if (robot.now - EPOCH) % IMAGE == 4 * TICK:  # in the middle of a sweep
                 camera = robot.camera
                 messages.append((robot.now, "camera_info", camera_to_message(camera, robot.now)))
-                picture = image_to_message(robot.picture(), robot.now, camera.frame_id)
-                messages.append((robot.now, "image", picture))
+                image = image_to_message(robot.image(), robot.now, camera.frame_id)
+                messages.append((robot.now, "image", image))
             robot.drive(VelocityCommand(0.0, 0.1))
             for arrival in robot.advance(robot.now + TICK):
                 messages.append((arrival.now, *_message(arrival.measured)))

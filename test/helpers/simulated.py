@@ -19,7 +19,7 @@ def thing(shape: str, x: float, y: float, z: float, *size: float) -> ObjectSpec:
 def simulator(
     *objects: ObjectSpec, ramp: RampSpec | None = None, **room: tuple[ObjectSpec, ...]
 ) -> Simulator:
-    """A simulator of a room of 6 m with these objects, and small pictures."""
+    """A simulator of a room of 6 m with these objects, and small images."""
     return Simulator(RoomSpec(SceneSpec(objects, wall_distance=3.0), ramp=ramp, **room), *SIZE)
 
 

@@ -174,8 +174,8 @@ def test_the_lidar_has_the_rays_of_the_simulated_one(robot: ET.Element) -> None:
 def test_rates_and_noise_are_those_of_the_simulation(robot: ET.Element) -> None:
     imu = ImuSpec()
     rates = {s.attrib["name"]: number(s, "update_rate") for s in robot.iter("sensor")}
-    picture_rate = SimulatorSettings.load().simulation.picture_rate
-    expected = {"camera": picture_rate, "lidar": ROBOT_LIDAR.rate, "imu": imu.rate}
+    image_rate = SimulatorSettings.load().simulation.image_rate
+    expected = {"camera": image_rate, "lidar": ROBOT_LIDAR.rate, "imu": imu.rate}
     assert rates == expected
     assert number(plugin(robot, "DiffDrive"), "odom_publish_frequency") == ODOMETRY_RATE
     assert number(plugin(robot, "JointStatePublisher"), "update_rate") == JOINT_RATE

@@ -39,14 +39,14 @@ def world() -> Iterator[FusionWorld]:
 # ------------------------------------------------------------------------------ the way through
 
 
-def test_a_picture_gets_depth_attitude_floor_and_obstacles_with_its_stamp(
+def test_a_image_gets_depth_attitude_floor_and_obstacles_with_its_stamp(
     world: FusionWorld,
 ) -> None:
     world.activate()
     for i in range(10):
         world.imu(99.9 + i / 100, pitch=0.05)
     world.sweep(100.0)
-    stamp = world.picture(99.95)
+    stamp = world.image(99.95)
     depth = world.depth(stamp)
     assert depth.depth.shape == (48, 64)
     assert world.depths[0].header.frame_id == "camera_optical"
@@ -71,7 +71,7 @@ def test_a_scan_serves_as_well(world: FusionWorld) -> None:
     scan.header.stamp, scan.header.frame_id = time_message(ns(100.0)), "lidar"
     world.scans.publish(scan)
     world.come("LiDAR")
-    depth = world.depth(world.picture(100.0)).depth
+    depth = world.depth(world.image(100.0)).depth
     seen = np.argwhere(np.isfinite(depth))
     assert len(seen) > 20
     assert set(seen[:, 0].tolist()) <= {27, 28}, "one row, below the camera's height"
@@ -86,28 +86,28 @@ def test_a_depth_camera_serves_as_well(world: FusionWorld) -> None:
     world.activate()
     world.camera_depths.publish(camera_depth(ns(100.0)))
     world.come("depth camera")
-    assert (world.depth(world.picture(100.0)).depth == 1.5).all()
+    assert (world.depth(world.image(100.0)).depth == 1.5).all()
 
 
-def test_depth_that_is_not_registered_to_the_picture_is_refused(world: FusionWorld) -> None:
+def test_depth_that_is_not_registered_to_the_image_is_refused(world: FusionWorld) -> None:
     world.activate()
-    world.picture(100.0)
+    world.image(100.0)
     world.come("camera_info")
     world.camera_depths.publish(camera_depth(ns(100.0), "depth_optical"))
     world.come("depth camera")
     level, message = world.states()["depth camera"]
     assert level == WARN
-    assert "depth came in frame 'depth_optical', the pictures are in 'camera_optical'" in message
+    assert "depth came in frame 'depth_optical', the images are in 'camera_optical'" in message
 
 
 def test_dense_depth_is_made_only_while_somebody_looks(world: FusionWorld) -> None:
     world.activate()
     world.sweep(100.0)
-    sparse = world.depth(world.picture(99.95))
+    sparse = world.depth(world.image(99.95))
     dense: list[Image] = []
     world.other.create_subscription(Image, "fusion_node/depth_dense", dense.append, 5)
     world.until(world.node._dense.get_subscription_count)
-    stamp = world.picture(99.97)
+    stamp = world.image(99.97)
     world.until(lambda: dense)
     assert stamp_of(dense[0]) == stamp
     filled = depth_from_message(dense[0]).depth
@@ -117,20 +117,20 @@ def test_dense_depth_is_made_only_while_somebody_looks(world: FusionWorld) -> No
 # ------------------------------------------------------------------------------ time
 
 
-def test_a_picture_waits_for_the_sweep_that_covers_it(world: FusionWorld) -> None:
+def test_a_image_waits_for_the_sweep_that_covers_it(world: FusionWorld) -> None:
     world.activate()
     world.sweep(100.0)
-    stamp = world.picture(100.05)
+    stamp = world.image(100.05)
     world.looks()
     assert world.depths == []
     world.sweep(100.1)
     assert world.depth(stamp).depth[CENTRE] == pytest.approx(2.0, abs=0.01)
 
 
-def test_a_picture_waits_no_longer_than_lidar_wait(world: FusionWorld) -> None:
+def test_a_image_waits_no_longer_than_lidar_wait(world: FusionWorld) -> None:
     world.activate(sensors__lidar_wait=0.12)
     world.sweep(100.0)
-    stamp = world.picture(100.05)
+    stamp = world.image(100.05)
     world.set_time(100.169)
     world.looks()
     assert world.depths == []
@@ -142,7 +142,7 @@ def test_without_lidar_there_is_an_attitude_at_once_and_no_depth(world: FusionWo
     world.activate()
     for i in range(10):
         world.imu(99.9 + i / 100)
-    stamp = world.picture(99.99)
+    stamp = world.image(99.99)
     world.until(lambda: stamp in [stamp_of(a) for a in world.attitudes])
     assert (world.depths, world.floors, world.obstacles) == ([], [], [])
 
@@ -150,21 +150,21 @@ def test_without_lidar_there_is_an_attitude_at_once_and_no_depth(world: FusionWo
 def test_a_clock_that_jumps_back_starts_everything_anew(world: FusionWorld) -> None:
     world.activate()
     world.sweep(100.0)
-    world.picture(100.05)
+    world.image(100.05)
     world.looks()
     world.set_time(40.0)
     assert world.states()["LiDAR"] == (STALE, "absent")
     world.sweep(40.0)
-    stamp = world.picture(39.95)
+    stamp = world.image(39.95)
     world.depth(stamp)
     assert [stamp_of(d) for d in world.depths] == [stamp], "that of 100.05 is forgotten"
 
 
-def test_pictures_that_jump_back_are_answered(world: FusionWorld) -> None:
+def test_images_that_jump_back_are_answered(world: FusionWorld) -> None:
     world.activate(sensors__max_lidar_age=5.0)
     world.sweep(100.0)
-    world.depth(world.picture(99.99))
-    world.depth(world.picture(97.0))
+    world.depth(world.image(99.99))
+    world.depth(world.image(97.0))
 
 
 # ------------------------------------------------------------------------------ bad input
@@ -201,7 +201,7 @@ def test_a_sweep_in_a_frame_nobody_knows_is_refused_and_the_next_good_one_works(
     world.sweep(100.0, frame="laser")
     assert capfd.readouterr().err.count("points: frame 'laser' came") == 1, "throttled"
     world.sweep(100.0)
-    world.depth(world.picture(99.95))
+    world.depth(world.image(99.95))
     assert world.states()["LiDAR"][0] == OK
 
 
@@ -227,7 +227,7 @@ def test_stamps_of_another_time_are_named(world: FusionWorld, at: float, said: s
     world.activate()
     world.sweep(at)
     world.imu(at)
-    world.picture(at)
+    world.image(at)
     world.come("camera_info")
     states = world.states()
     for sensor in ("LiDAR", "IMU", "camera_info"):
@@ -235,15 +235,15 @@ def test_stamps_of_another_time_are_named(world: FusionWorld, at: float, said: s
         assert said in states[sensor][1]
 
 
-def test_a_camera_info_that_cannot_be_used_announces_no_picture(world: FusionWorld) -> None:
+def test_a_camera_info_that_cannot_be_used_announces_no_image(world: FusionWorld) -> None:
     world.activate()
     world.sweep(100.0)
-    world.picture(99.95, k=[math.nan] * 9)
+    world.image(99.95, k=[math.nan] * 9)
     world.come("camera_info")
     level, message = world.states()["camera_info"]
     assert level == WARN
     assert "intrinsics must be finite" in message
-    world.depth(world.picture(99.97))
+    world.depth(world.image(99.97))
     world.until(lambda: world.obstacles)
     assert len(world.obstacles) == 1
 
@@ -252,13 +252,13 @@ def test_a_fault_of_the_program_does_not_end_the_node(world: FusionWorld) -> Non
     world.activate()
     world.fusions[-1].error = ZeroDivisionError("a fault")
     world.sweep(100.0)
-    world.picture(99.95)
+    world.image(99.95)
     world.until(lambda: world.fusions[-1].failed)
     level, message = world.states()["fusion"]
     assert level == ERROR
     assert "ZeroDivisionError: a fault" in message
     world.fusions[-1].error = None
-    world.depth(world.picture(99.97))
+    world.depth(world.image(99.97))
 
 
 # ------------------------------------------------------------------------------ life cycle
@@ -269,7 +269,7 @@ def test_a_deactivated_node_publishes_nothing_and_an_activated_again_one_does(
 ) -> None:
     world.activate()
     world.sweep(100.0)
-    world.depth(world.picture(99.95))
+    world.depth(world.image(99.95))
     assert world.node.trigger_deactivate() == SUCCESS
     world.until(lambda: not world.points.get_subscription_count())
     assert world.states() == {"fusion": (STALE, "not active: configure and activate it")}
@@ -277,7 +277,7 @@ def test_a_deactivated_node_publishes_nothing_and_an_activated_again_one_does(
     assert world.node.trigger_activate() == SUCCESS
     world.matched()
     world.sweep(100.0)
-    world.depth(world.picture(99.97))
+    world.depth(world.image(99.97))
 
 
 def test_a_wrong_parameter_fails_to_configure_with_its_name(

@@ -42,7 +42,7 @@ from vlam_ros.types import (
 # ------------------------------------------------------------------------------ the way through
 
 
-def test_a_picture_is_answered_by_a_chunk_with_its_stamp_and_the_instruction(world: World) -> None:
+def test_a_image_is_answered_by_a_chunk_with_its_stamp_and_the_instruction(world: World) -> None:
     pipeline = world.activate()
     stamp = world.show()
     world.say(GO)
@@ -53,28 +53,28 @@ def test_a_picture_is_answered_by_a_chunk_with_its_stamp_and_the_instruction(wor
     assert pipeline.observations[-1].now >= stamp
 
 
-def test_without_an_instruction_pictures_are_answered_with_hold(world: World) -> None:
+def test_without_an_instruction_images_are_answered_with_hold(world: World) -> None:
     world.activate()
     stamp = world.show()
     assert stamp_of(world.chunk(Outcome.HOLD, Reason.NO_INSTRUCTION)) == stamp
 
 
-def test_compressed_pictures_are_decided_on(world: World) -> None:
+def test_compressed_images_are_decided_on(world: World) -> None:
     pipeline = world.activate()
     data = cv2.imencode(".png", np.full((48, 64, 3), (1, 2, 3), np.uint8))[1].tobytes()
     message = CompressedImage(format="png", data=array.array("B", data))
-    message.header = world.picture().header
+    message.header = world.image().header
     world.compressed.publish(message)
     world.until(lambda: pipeline.observations)
     assert pipeline.observations[0].stamp == stamp_of(message)
     assert pipeline.observations[0].image[0, 0].tolist() == [3, 2, 1]
 
 
-def test_a_picture_that_comes_by_both_transports_is_decided_on_once(world: World) -> None:
+def test_a_image_that_comes_by_both_transports_is_decided_on_once(world: World) -> None:
     pipeline = world.activate()
-    message = world.picture()
+    message = world.image()
     world.show(message)
-    # One at a time: of two pictures that come together the first may be passed over.
+    # One at a time: of two images that come together the first may be passed over.
     world.until(lambda: len(pipeline.observations) == 1)
     copy = CompressedImage(format="png", data=array.array("B", b"never looked at"))
     copy.header = message.header
@@ -85,7 +85,7 @@ def test_a_picture_that_comes_by_both_transports_is_decided_on_once(world: World
     assert {c.reason for c in world.chunks} == {int(Reason.NO_INSTRUCTION)}
 
 
-def test_the_newest_picture_wins_while_inference_is_slow(world: World) -> None:
+def test_the_newest_image_wins_while_inference_is_slow(world: World) -> None:
     pipeline = world.activate()
     pipeline.free.clear()
     first = world.show()
@@ -95,7 +95,7 @@ def test_the_newest_picture_wins_while_inference_is_slow(world: World) -> None:
     world.until(lambda: len(world.chunks) == 2)
     assert [o.stamp for o in pipeline.observations] == [first, newest]
     assert [stamp_of(c) for c in world.chunks] == [first, newest]
-    assert world.status()[1]["pictures passed over"] == "3"
+    assert world.status()[1]["images passed over"] == "3"
 
 
 def test_ros_goes_on_while_inference_hangs(world: World) -> None:
@@ -137,7 +137,7 @@ def test_overlay_and_markers_are_made_only_while_somebody_looks(
 
 
 @pytest.mark.parametrize("text", ["", "x" * 10_000, "\x00\x01\x02", "do not go to the box"])
-def test_an_invalid_instruction_is_refused_at_once_without_any_picture(
+def test_an_invalid_instruction_is_refused_at_once_without_any_image(
     world: World, text: str
 ) -> None:
     world.activate()
@@ -167,9 +167,9 @@ def test_a_new_instruction_stops_the_robot_at_once_and_voids_what_is_under_way(
 # ------------------------------------------------------------------------------ bad input
 
 
-def test_after_a_bad_picture_the_robot_holds_and_the_next_good_one_works(world: World) -> None:
+def test_after_a_bad_image_the_robot_holds_and_the_next_good_one_works(world: World) -> None:
     pipeline = world.moving()
-    bad = world.picture()
+    bad = world.image()
     bad.step = 5
     stamp = world.show(bad)
     chunk = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
@@ -235,12 +235,12 @@ def test_a_camera_info_of_another_size_holds(world: World) -> None:
     world.until(lambda: isinstance(world.node._inputs.latest.camera, Camera))
     world.show()
     chunk = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
-    assert "camera_info is for 640x480 pictures, the image has 64x48" in chunk.message
+    assert "camera_info is for 640x480 images, the image has 64x48" in chunk.message
 
 
 def test_all_sensors_reach_the_decision(world: World) -> None:
     pipeline = world.activate()
-    message = world.picture()
+    message = world.image()
     stamp = message.header.stamp
     depth = Image(height=48, width=64, encoding="16UC1", step=128)
     depth.data = array.array("B", bytes([232, 3]) * (48 * 64))
@@ -311,7 +311,7 @@ def test_what_a_decision_was_made_on_is_published(world: World) -> None:
     pipeline = world.activate()
     heard = inputs_heard(world)
     odometry = Odometry()
-    message = world.picture()
+    message = world.image()
     odometry.header.stamp = message.header.stamp
     publisher = world.other.create_publisher(Odometry, "odom", 1)
     world.until(publisher.get_subscription_count)
@@ -344,10 +344,10 @@ def test_a_decision_that_a_newer_instruction_overtook_is_published_as_such(world
     assert [i.request.text for i in heard if i.request] == [GO, "go to the blue ball"]
 
 
-def test_a_picture_that_was_not_decided_on_has_no_inputs(world: World) -> None:
+def test_a_image_that_was_not_decided_on_has_no_inputs(world: World) -> None:
     world.moving()
     heard = inputs_heard(world)
-    bad = world.picture()
+    bad = world.image()
     bad.step = 5
     world.show(bad)
     world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)

@@ -20,21 +20,21 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 @pytest.mark.parametrize("use_sim_time", [False, True])
-def test_without_pictures_the_node_holds_even_if_its_clock_stands_still(
+def test_without_images_the_node_holds_even_if_its_clock_stands_still(
     world: World, use_sim_time: bool
 ) -> None:
     world.activate(policy__max_image_age=0.1, use_sim_time=use_sim_time)
     world.chunk(Outcome.HOLD, Reason.NO_INSTRUCTION)
     world.say(GO)
     chunk = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
-    assert "no picture for 0.1 s" in chunk.message
+    assert "no image for 0.1 s" in chunk.message
     world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
 
 
-def test_pictures_that_jump_back_in_time_start_everything_anew(world: World) -> None:
+def test_images_that_jump_back_in_time_start_everything_anew(world: World) -> None:
     pipeline = world.moving()
     resets = pipeline.resets
-    old = world.show(world.picture(age=30.0))
+    old = world.show(world.image(age=30.0))
     stop = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
     assert "time jumped back" in stop.message
     assert stamp_of(world.chunk(Outcome.EXECUTE)) == old
@@ -65,7 +65,7 @@ def test_deactivating_stops_the_robot_first_and_lets_the_lease_lapse(world: Worl
     assert stop.message == "vlam_node was deactivated"
     assert stop.sequence > 1, "a controller drops what is older than what it executes"
     world.until(lambda: world.alive[-1] == 0)
-    world.images.publish(world.picture())
+    world.images.publish(world.image())
     world.say(GO)
     world.status()
     assert world.chunks == []

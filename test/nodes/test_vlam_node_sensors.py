@@ -19,7 +19,7 @@ from vlam_ros.types import DepthImage, Missing, Observation, Obstacles
 
 
 def decided(world: World, count: int = 1) -> list[Observation]:
-    """Spin until so many pictures were decided on."""
+    """Spin until so many images were decided on."""
     pipeline = world.pipelines[-1]
     world.until(lambda: len(pipeline.observations) >= count)
     return pipeline.observations
@@ -48,7 +48,7 @@ def depth(stamp: int) -> Image:
 
 
 def looked(world: World, times: int = 3) -> None:
-    """Spin until the node has looked some times whether a picture is due."""
+    """Spin until the node has looked some times whether an image is due."""
     looks = [0]
     look = world.node._loop.look
 
@@ -64,13 +64,13 @@ def looked(world: World, times: int = 3) -> None:
 # ------------------------------------------------------------------------------ waiting
 
 
-def test_without_a_publisher_of_depth_no_picture_waits(world: World) -> None:
+def test_without_a_publisher_of_depth_no_image_waits(world: World) -> None:
     at(world, 100.0)
     world.show()
     assert isinstance(decided(world)[0].depth, Missing)
 
 
-def test_a_picture_waits_for_its_depth(world: World) -> None:
+def test_a_image_waits_for_its_depth(world: World) -> None:
     at(world, 100.0)
     depths = depth_publisher(world)
     stamp = world.show()
@@ -80,7 +80,7 @@ def test_a_picture_waits_for_its_depth(world: World) -> None:
     assert isinstance(decided(world)[0].depth, DepthImage)
 
 
-def test_a_picture_waits_for_what_comes_of_lidar_wait_and_no_longer(world: World) -> None:
+def test_a_image_waits_for_what_comes_of_lidar_wait_and_no_longer(world: World) -> None:
     at(world, 100.0, sensors__lidar_wait=0.12)
     depth_publisher(world)
     stamp = world.show()
@@ -93,14 +93,14 @@ def test_a_picture_waits_for_what_comes_of_lidar_wait_and_no_longer(world: World
     assert isinstance(got.depth, Missing)
 
 
-def test_a_picture_that_waits_is_let_go_in_real_time_too(world: World) -> None:
+def test_a_image_that_waits_is_let_go_in_real_time_too(world: World) -> None:
     world.activate(sensors__lidar_wait=0.05)
     depth_publisher(world)
     stamp = world.show()
     assert decided(world)[0].stamp == stamp
 
 
-def test_the_newest_picture_with_depth_wins_and_the_others_are_counted(world: World) -> None:
+def test_the_newest_image_with_depth_wins_and_the_others_are_counted(world: World) -> None:
     at(world, 100.0)
     depths = depth_publisher(world)
     stamps = []
@@ -109,12 +109,12 @@ def test_the_newest_picture_with_depth_wins_and_the_others_are_counted(world: Wo
         stamps.append(world.show())
     depths.publish(depth(stamps[1]))
     assert [o.stamp for o in decided(world)] == [stamps[1]]
-    assert world.status()[1]["pictures passed over"] == "1"
+    assert world.status()[1]["images passed over"] == "1"
     depths.publish(depth(stamps[2]))
     assert [o.stamp for o in decided(world, 2)] == stamps[1:]
 
 
-def test_a_new_instruction_is_answered_with_the_last_picture_decided_on(world: World) -> None:
+def test_a_new_instruction_is_answered_with_the_last_image_decided_on(world: World) -> None:
     at(world, 100.0)
     depths = depth_publisher(world)
     first = world.show()
@@ -163,8 +163,8 @@ def test_a_bad_message_does_not_take_the_place_of_a_good_one_which_grows_old(
     world.until(lambda: isinstance(world.node._inputs.latest.obstacles, Obstacles))
     world.set_time(100.1)
     publisher.publish(bad)
-    complaints = world.node.reporter._statistics
-    world.until(lambda: said in str(complaints._last_error) and complaints._last_error)
+    errors = world.node.reporter._statistics
+    world.until(lambda: said in str(errors._last_error) and errors._last_error)
     world.show()
     assert isinstance(decided(world, 2)[1].obstacles, Obstacles)
 

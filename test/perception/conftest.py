@@ -28,8 +28,8 @@ def settings() -> PerceptionSettings:
     return Settings.load().perception
 
 
-class Pictures:
-    """Camera-like pictures: filled and outlined shapes with hard edges, shading and noise."""
+class Images:
+    """Camera-like images: filled and outlined shapes with hard edges, shading and noise."""
 
     def __call__(self, height: int, width: int, seed: int = 0) -> Uint8Array:
         rng = np.random.default_rng(seed)
@@ -45,5 +45,5 @@ class Pictures:
 
 
 @pytest.fixture(scope="session")
-def picture() -> Pictures:
-    return Pictures()
+def image() -> Images:
+    return Images()

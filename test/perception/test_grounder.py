@@ -15,7 +15,7 @@ from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint, load_clip
 from vlam_ros.perception.clipseg.loader import EMBEDDED
 from vlam_ros.types import Uint8Array
 
-Picture = Callable[..., Uint8Array]
+Image = Callable[..., Uint8Array]
 
 PROMPTS = ("red cup", "a box on the yellow cone", "giraffe")
 
@@ -51,21 +51,21 @@ def assert_equals_forward(checkpoint: Checkpoint, image: Uint8Array) -> None:
     ids=str,
 )
 def test_masks_equal_forward_of_transformers(
-    tmp_path: Path, picture: Picture, config: dict[str, Any]
+    tmp_path: Path, image: Image, config: dict[str, Any]
 ) -> None:
     folder = save_tiny_checkpoint(tmp_path, **config)
-    assert_equals_forward(load_checkpoint(folder, device="cpu"), picture(240, 320))
+    assert_equals_forward(load_checkpoint(folder, device="cpu"), image(240, 320))
 
 
-def test_masks_equal_forward_on_a_full_size_model(picture: Picture) -> None:
-    assert_equals_forward(full_size(), picture(480, 640))
+def test_masks_equal_forward_on_a_full_size_model(image: Image) -> None:
+    assert_equals_forward(full_size(), image(480, 640))
 
 
 @pytest.mark.skipif(
     not (EMBEDDED / "model.safetensors").exists(), reason="the embedded model is not trained yet"
 )
-def test_masks_equal_forward_on_the_embedded_model(picture: Picture) -> None:
-    assert_equals_forward(load_checkpoint("embedded", device="cpu"), picture(480, 640))
+def test_masks_equal_forward_on_the_embedded_model(image: Image) -> None:
+    assert_equals_forward(load_checkpoint("embedded", device="cpu"), image(480, 640))
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +86,14 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, module: torch.nn.Module) -> lis
     return sizes
 
 
-def test_one_vision_pass_serves_all_questions_about_a_picture(
-    tiny_checkpoint: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+def test_one_vision_pass_serves_all_questions_about_a_image(
+    tiny_checkpoint: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
     grounder = Grounder(checkpoint)
     layers = checkpoint.model.clip.vision_model.encoder.layers
     passes = [count_calls(monkeypatch, layer) for layer in layers]
-    features = grounder.encode_image(picture(240, 320))
+    features = grounder.encode_image(image(240, 320))
     for _ in range(3):
         grounder.segment(features, PROMPTS)
         grounder.similarity(features, PROMPTS)
@@ -102,11 +102,11 @@ def test_one_vision_pass_serves_all_questions_about_a_picture(
 
 
 def test_the_decoder_runs_once_for_all_prompts(
-    tiny_checkpoint: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
     grounder = Grounder(checkpoint)
-    features = grounder.encode_image(picture(240, 320))
+    features = grounder.encode_image(image(240, 320))
     reduced = count_calls(monkeypatch, checkpoint.model.decoder.reduces[0])
     decoded = count_calls(monkeypatch, checkpoint.model.decoder.layers[-1])
     grounder.segment(features, PROMPTS)
@@ -114,11 +114,11 @@ def test_the_decoder_runs_once_for_all_prompts(
 
 
 def test_a_text_is_encoded_once(
-    tiny_checkpoint: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
     grounder = Grounder(checkpoint)
-    features = grounder.encode_image(picture(60, 80))
+    features = grounder.encode_image(image(60, 80))
     encoded = count_calls(monkeypatch, checkpoint.model.clip.text_projection)
     grounder.segment(features, ("red cup", "ball", "red cup"))
     grounder.similarity(features, ("ball", "red cup"))
@@ -144,9 +144,9 @@ def test_the_text_cache_is_bounded_and_forgets_what_was_not_asked_longest(
     assert encoded == [1, 4, 1, 1]
 
 
-def test_similarities_equal_those_of_transformers(grounder: Grounder, picture: Picture) -> None:
+def test_similarities_equal_those_of_transformers(grounder: Grounder, frame: Image) -> None:
     checkpoint = load_checkpoint(grounder.name, device="cpu")
-    image = picture(240, 320)
+    image = frame(240, 320)
     tokens = checkpoint.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
     with torch.inference_mode():
         output = checkpoint.model.clip(
@@ -160,71 +160,71 @@ def test_similarities_equal_those_of_transformers(grounder: Grounder, picture: P
     assert grounder.text_similarity(PROMPTS[0], PROMPTS) == pytest.approx(between.numpy(), abs=1e-5)
 
 
-def test_the_second_look_sees_crops_as_pictures_of_the_calibrated_size(
-    grounder: Grounder, picture: Picture
+def test_the_second_look_sees_crops_as_images_of_the_calibrated_size(
+    grounder: Grounder, image: Image
 ) -> None:
     checkpoint = load_checkpoint(grounder.name, device="cpu")
-    crops = [picture(50, 50, seed=1), picture(90, 90, seed=2)]
+    crops = [image(50, 50, seed=1), image(90, 90, seed=2)]
     size = CALIBRATION.crop_size
     pixels = torch.cat([preprocess(crop, checkpoint.preprocessing, size) for crop in crops])
     tokens = checkpoint.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
     with torch.inference_mode():
         output = checkpoint.model.clip(**tokens, pixel_values=pixels)
     expected = output.image_embeds @ output.text_embeds.T
-    cosines, _ = grounder.look_twice(crops, PROMPTS, [["red cup"]] * len(crops))
+    cosines, _ = grounder.second_look(crops, PROMPTS, [["red cup"]] * len(crops))
     assert cosines == pytest.approx(expected.numpy(), abs=1e-5)
 
 
-def test_each_crop_is_decoded_for_its_own_prompts(grounder: Grounder, picture: Picture) -> None:
-    crops = [picture(50, 50, seed=1), picture(90, 90, seed=2)]
+def test_each_crop_is_decoded_for_its_own_prompts(grounder: Grounder, image: Image) -> None:
+    crops = [image(50, 50, seed=1), image(90, 90, seed=2)]
     prompts = [PROMPTS, ("red cup",)]
-    _, together = grounder.look_twice(crops, (), prompts)
+    _, together = grounder.second_look(crops, (), prompts)
     assert [len(masks) for masks in together] == [3, 1]
     for crop, some, masks in zip(crops, prompts, together, strict=True):
-        (alone,) = grounder.look_twice([crop], (), [some])[1]
+        (alone,) = grounder.second_look([crop], (), [some])[1]
         assert masks == pytest.approx(alone, abs=1e-4)
-    # At the model's own size the crop is a picture, and its masks are those of the picture.
+    # At the model's own size the crop is an image, and its masks are those of the image.
     whole = dataclasses.replace(load_checkpoint(grounder.name, device="cpu"), calibration=None)
     eyes = Grounder(whole)
-    (masks,) = eyes.look_twice(crops[:1], (), [PROMPTS])[1]
+    (masks,) = eyes.second_look(crops[:1], (), [PROMPTS])[1]
     expected = eyes.segment(eyes.encode_image(crops[0]), PROMPTS)
     assert masks == pytest.approx(expected, abs=1e-4)
 
 
-def test_nothing_asked_gives_nothing(grounder: Grounder, picture: Picture) -> None:
-    features = grounder.encode_image(picture(60, 80))
+def test_nothing_asked_gives_nothing(grounder: Grounder, image: Image) -> None:
+    features = grounder.encode_image(image(60, 80))
     assert features.size == (60, 80)
     with pytest.raises(ValueError, match="at least one prompt"):
         grounder.segment(features, ())
     assert grounder.similarity(features, ()).shape == (0,)
-    cosines, masks = grounder.look_twice([], PROMPTS, [])
+    cosines, masks = grounder.second_look([], PROMPTS, [])
     assert cosines.shape == (0, 3)
     assert masks == []
 
 
-def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, picture: Picture) -> None:
-    features = grounder.encode_image(picture(60, 80))
+def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, image: Image) -> None:
+    features = grounder.encode_image(image(60, 80))
     assert np.isfinite(grounder.similarity(features, ["cup " * 1000])).all()
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_stays_near_float32(
-    tiny_checkpoint: Path, grounder: Grounder, picture: Picture, dtype: str
+    tiny_checkpoint: Path, grounder: Grounder, frame: Image, dtype: str
 ) -> None:
     half = Grounder.from_pretrained(tiny_checkpoint, device="cpu", dtype=dtype)
-    image = picture(240, 320)
+    image = frame(240, 320)
     exact, near = (g.segment(g.encode_image(image), PROMPTS) for g in (grounder, half))
     assert near.dtype == np.float32
     assert np.abs(near - exact).max() <= 0.1 * np.abs(exact).max()
-    exact, near = (g.look_twice([image], PROMPTS, [["cup"]])[0] for g in (grounder, half))
+    exact, near = (g.second_look([image], PROMPTS, [["cup"]])[0] for g in (grounder, half))
     assert near == pytest.approx(exact, abs=0.05)
 
 
-def test_a_separate_clip_judges_pictures_and_sentences_but_not_masks(
-    tiny_checkpoint: Path, tiny_clip: Path, grounder: Grounder, picture: Picture
+def test_a_separate_clip_judges_images_and_sentences_but_not_masks(
+    tiny_checkpoint: Path, tiny_clip: Path, grounder: Grounder, frame: Image
 ) -> None:
     both = Grounder.from_pretrained(tiny_checkpoint, device="cpu", clip=str(tiny_clip))
-    image = picture(64, 64)
+    image = frame(64, 64)
     features = both.encode_image(image)
     loaded = load_clip(tiny_clip, device="cpu")
     tokens = loaded.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")

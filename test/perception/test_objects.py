@@ -44,7 +44,7 @@ def test_a_patch_becomes_an_object_with_box_score_and_margin() -> None:
     assert found.mask_score == pytest.approx(sigmoid(2.0), abs=1e-6)
     assert found.score == found.mask_score
     assert found.margin == pytest.approx(sigmoid(2.0) - 0.5, abs=1e-6)
-    assert not found.looked_twice
+    assert not found.second_look
 
 
 def test_boxes_cover_their_mask_pixels_where_the_scale_is_not_whole() -> None:

@@ -38,7 +38,7 @@ CAMERA = Camera(
 
 
 class ColourGrounder:
-    """Sees shades of colour: masks where the picture has a prompt's colour, at a quarter of its
+    """Sees shades of colour: masks where the image has a prompt's colour, at a quarter of its
     size, the deeper the surer; in crops the colour of the middle, and its shade as cup or ball.
     """
 
@@ -65,7 +65,7 @@ class ColourGrounder:
         is_colour = image.max(axis=-1) - image.min(axis=-1) > 50
         return np.where(is_colour & (own > 50), own / 50, -5).astype(np.float32)
 
-    def look_twice(
+    def second_look(
         self, crops: Sequence[Uint8Array], texts: Sequence[str], prompts: Sequence[Sequence[str]]
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         self.crops += crops
@@ -85,7 +85,7 @@ class ColourGrounder:
 
 
 def observe(*objects: tuple[str, int, int, int], **sensed: object) -> Observation:
-    """A 320 x 240 picture of 32 x 32 squares: (colour, shade, x, y) of each."""
+    """A 320 x 240 image of 32 x 32 squares: (colour, shade, x, y) of each."""
     image = np.full((240, 320, 3), FLOOR, np.uint8)
     for colour, shade, x, y in objects:
         image[y : y + 32, x : x + 32] = np.array(COLOURS[colour]) // 200 * shade
@@ -122,8 +122,8 @@ def test_a_second_look_tells_a_ball_from_the_cup_that_the_mask_took_it_for(
     # To a pixel of the crop.
     assert cup.box == pytest.approx((40, 40, 72, 72), abs=1)
     assert ball.box == pytest.approx((200, 40, 232, 72), abs=1)
-    assert cup.looked_twice
-    assert ball.looked_twice
+    assert cup.second_look
+    assert ball.second_look
     # Cosines of red cup, green cup, blue cup, ball: 0.9, 0.4, 0.4, 0 at temperature 20; mask logits
     # 4, -5, -5 and 3.6, for a ball without colour is drawn a little less.
     weights = np.exp((20 * np.array([0.9, 0.4, 0.4, 0.0]) + [4, -5, -5, 3.6]) / 2)
@@ -151,10 +151,10 @@ def test_what_is_not_drawn_again_in_its_crop_is_left_out(few: PerceptionSettings
     class Forgetful(ColourGrounder):
         """Draws nothing in crops."""
 
-        def look_twice(
+        def second_look(
             self, crops: Sequence[Uint8Array], texts: Sequence[str], prompts: object
         ) -> tuple[np.ndarray, list[np.ndarray]]:
-            cosines, logits = super().look_twice(crops, texts, [texts] * len(crops))
+            cosines, logits = super().second_look(crops, texts, [texts] * len(crops))
             return cosines, [np.full_like(some, -5) for some in logits]
 
     observation = observe(("red", 200, 40, 40))
@@ -173,7 +173,7 @@ def test_what_is_hardly_drawn_is_hardly_believed(few: PerceptionSettings) -> Non
     assert score(150) == pytest.approx(0.953, abs=2e-3)
 
 
-def test_the_picture_is_encoded_once(few: PerceptionSettings) -> None:
+def test_the_image_is_encoded_once(few: PerceptionSettings) -> None:
     eyes = ColourGrounder()
     perceive(few, observe(("red", 200, 40, 40)), ["red cup", "cup", "blue cup"], ["cup"], eyes)
     assert eyes.encoded == 1
@@ -196,7 +196,7 @@ def test_crops_are_given_in_turns_and_the_rest_is_not_believed(few: PerceptionSe
     assert shades == 2 * [200, 190, 180]
     # Of the same things, first closely and then loosely: 1.3 and 1.6 times their 32 pixels.
     assert [len(crop) for crop in eyes.crops] == 3 * [42] + 3 * [51]
-    unseen = [o for o in scene.objects if not o.looked_twice]
+    unseen = [o for o in scene.objects if not o.second_look]
     assert len(unseen) == 3
     assert all(o.score == 0 and not is_confirmed(o, CALIBRATION) for o in unseen)
     assert [o.score for o in scene.objects] == sorted(
@@ -208,7 +208,7 @@ def test_phrases_that_are_not_looked_at_keep_the_masks_score(few: PerceptionSett
     observation = observe(("red", 200, 40, 40), ("blue", 200, 120, 40))
     scene = perceive(few, observation, ["red cup", "blue cup"], ["red cup"])
     (reference,) = scene.of("blue cup")
-    assert not reference.looked_twice
+    assert not reference.second_look
     assert reference.score == reference.mask_score > 0.9
     assert is_confirmed(reference, CALIBRATION)
 
@@ -223,7 +223,7 @@ def test_without_crops_masks_are_judged(few: PerceptionSettings) -> None:
 def test_nothing_is_confirmed_without_a_calibration(few: PerceptionSettings) -> None:
     eyes = ColourGrounder(calibration=None)
     (cup,) = perceive(few, observe(("red", 200, 40, 40)), ["red cup"], ["red cup"], eyes).objects
-    assert not cup.looked_twice
+    assert not cup.second_look
     assert eyes.crops == []
     assert not is_confirmed(cup, None)
 
@@ -236,13 +236,13 @@ def candidate(**values: float | bool) -> SceneObject:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"looked_twice": True, "score": CALIBRATION.crop_threshold}, True),
-        ({"looked_twice": True, "score": CALIBRATION.crop_threshold - 0.01}, False),
+        ({"second_look": True, "score": CALIBRATION.crop_threshold}, True),
+        ({"second_look": True, "score": CALIBRATION.crop_threshold - 0.01}, False),
         ({"score": CALIBRATION.mask_threshold}, True),
         ({"score": CALIBRATION.mask_threshold - 0.01}, False),
-        ({"looked_twice": True, "score": 1.0, "margin": CALIBRATION.margin - 0.01}, True),
+        ({"second_look": True, "score": 1.0, "margin": CALIBRATION.margin - 0.01}, True),
         ({"score": 1.0, "margin": CALIBRATION.margin - 0.01}, False),
-        ({"looked_twice": True, "score": float("nan")}, False),
+        ({"second_look": True, "score": float("nan")}, False),
         ({"score": 1.0, "margin": float("nan")}, False),
     ],
 )
@@ -290,7 +290,7 @@ def test_the_seconds_of_all_stages_are_recorded(few: PerceptionSettings) -> None
     assert all(0 < seconds < 10 for _, seconds in scene.seconds)
 
 
-def test_without_phrases_the_picture_is_still_encoded_for_the_skills(
+def test_without_phrases_the_image_is_still_encoded_for_the_skills(
     few: PerceptionSettings,
 ) -> None:
     eyes = ColourGrounder()
@@ -309,7 +309,7 @@ def test_a_real_checkpoint_goes_all_the_way(
         Perceiver(grounder, few).perceive(observation, ["red cup"], ["red cup"])[0]
         for _ in range(2)
     ]
-    assert any(o.looked_twice and 0 < o.score < 1 for o in scenes[0].objects)
+    assert any(o.second_look and 0 < o.score < 1 for o in scenes[0].objects)
     again, once = ([(o.box, o.score) for o in s.objects] for s in scenes)
     assert again == once
 
@@ -321,7 +321,7 @@ def test_a_crop_is_a_square_around_the_box() -> None:
     assert np.array_equal(crop, image[35:65, 40:70])
 
 
-def test_a_crop_beyond_the_picture_repeats_its_border() -> None:
+def test_a_crop_beyond_the_image_repeats_its_border() -> None:
     image = np.arange(40 * 60 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 60, 3)
     crop = square_crop(image, (50, 30, 60, 40), margin=1.0)
     assert crop.shape == (20, 20, 3)

@@ -96,7 +96,7 @@ def depth_of(camera: Camera, point: np.ndarray) -> float:
 
 
 def seen_floor(camera: Camera, up: np.ndarray) -> np.ndarray:
-    """Points [N,3] of the floor through the origin with normal `up` that lie in the picture."""
+    """Points [N,3] of the floor through the origin with normal `up` that lie in the image."""
     x, y = np.meshgrid(np.linspace(0.4, 2.5, 12), np.linspace(-1.2, 1.2, 9))
     points = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
     points[:, 2] = -(points[:, :2] @ up[:2]) / up[2]
@@ -142,9 +142,9 @@ def cylinder_mask(
     rim = np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], 1)
     points = [np.column_stack([rim, np.full(len(rim), z)]) for z in (0.0, height)]
     hull = cv2.convexHull(project(camera, np.concatenate(points)).astype(np.float32))
-    picture = np.zeros((camera.height, camera.width), np.uint8)
-    cv2.fillConvexPoly(picture, np.round(hull).astype(np.int32), 1)
-    small = picture.reshape(camera.height // step, step, camera.width // step, step)
+    image = np.zeros((camera.height, camera.width), np.uint8)
+    cv2.fillConvexPoly(image, np.round(hull).astype(np.int32), 1)
+    small = image.reshape(camera.height // step, step, camera.width // step, step)
     return small.mean(axis=(1, 3)) > 0.5
 
 
@@ -216,7 +216,7 @@ def test_a_foot_at_the_horizon_has_no_position(row: int) -> None:
     assert locate(mask, camera, NO_DEPTH, NO_IMU) is None
 
 
-def test_a_foot_below_the_picture_has_no_position() -> None:
+def test_a_foot_below_the_image_has_no_position() -> None:
     mask = np.zeros((480, 640), bool)
     mask[400:479, 300:340] = True
     assert locate(mask, camera_at(), NO_DEPTH, NO_IMU) is not None
@@ -225,7 +225,7 @@ def test_a_foot_below_the_picture_has_no_position() -> None:
 
 
 def test_a_pixel_that_the_distortion_cannot_make_has_no_position() -> None:
-    # A pincushion folded back: no ray reaches the corners of the picture.
+    # A pincushion folded back: no ray reaches the corners of the image.
     camera = camera_at(distortion=(-3.0, 0.0, 0.0, 0.0, 0.0))
     mask = np.zeros((480, 640), bool)
     mask[440:470, 600:640] = True
@@ -392,7 +392,7 @@ def test_without_depth_in_the_mask_the_floor_counts(nothing: float) -> None:
 
 def test_depth_of_another_size_is_refused() -> None:
     small = DepthImage(0, np.ones((240, 320), np.float32))
-    with pytest.raises(ImageError, match="640x480 picture, got 320x240"):
+    with pytest.raises(ImageError, match="640x480 image, got 320x240"):
         locate(MASK, camera_at(), small, NO_IMU)
 
 

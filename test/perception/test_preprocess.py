@@ -13,7 +13,7 @@ from vlam_ros.types import Uint8Array
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-Picture = Callable[..., Uint8Array]
+Image = Callable[..., Uint8Array]
 
 
 def denormalised(pixels: torch.Tensor) -> torch.Tensor:
@@ -25,9 +25,9 @@ def denormalised(pixels: torch.Tensor) -> torch.Tensor:
     ("height", "width"), [(480, 640), (720, 1280), (240, 320), (333, 517), (97, 61), (1, 5)]
 )
 def test_pixels_differ_by_at_most_2_of_255_from_the_processors(
-    picture: Picture, height: int, width: int, size: int
+    frame: Image, height: int, width: int, size: int
 ) -> None:
-    image = picture(height, width)
+    image = frame(height, width)
     ours = preprocess(image, Preprocessing(size, MEAN, STD))
     processor = ViTImageProcessor(
         size={"height": size, "width": size}, image_mean=MEAN, image_std=STD
@@ -40,9 +40,9 @@ def test_pixels_differ_by_at_most_2_of_255_from_the_processors(
 
 @pytest.mark.parametrize(("resampling", "apart"), [("bilinear", 1), ("bicubic", 4)])
 def test_resized_in_float_as_on_a_gpu_pixels_are_nearly_the_same(
-    picture: Picture, resampling: str, apart: int
+    frame: Image, resampling: str, apart: int
 ) -> None:
-    image, how = torch.from_numpy(picture(480, 640)), Preprocessing(160, MEAN, STD, resampling)
+    image, how = torch.from_numpy(frame(480, 640)), Preprocessing(160, MEAN, STD, resampling)
     on_cpu = resized(image, how, 160)
     on_gpu = resized(image.float(), how, 160)
     assert on_gpu.min() >= 0
@@ -51,14 +51,14 @@ def test_resized_in_float_as_on_a_gpu_pixels_are_nearly_the_same(
     assert (on_gpu - on_cpu).abs().max() <= apart
 
 
-def test_another_size_than_the_checkpoints_can_be_asked_for(picture: Picture) -> None:
-    image = picture(120, 120)
+def test_another_size_than_the_checkpoints_can_be_asked_for(frame: Image) -> None:
+    image = frame(120, 120)
     small = preprocess(image, Preprocessing(160, MEAN, STD), size=64)
     assert torch.equal(small, preprocess(image, Preprocessing(64, MEAN, STD)))
 
 
-def test_a_plain_clip_sees_the_middle_square_as_its_processor_shows_it(picture: Picture) -> None:
-    image = picture(448, 672)
+def test_a_plain_clip_sees_the_middle_square_as_its_processor_shows_it(frame: Image) -> None:
+    image = frame(448, 672)
     ours = preprocess(image, Preprocessing(224, MEAN, STD, "bicubic", centre_crop=True))
     theirs = CLIPImageProcessor(image_mean=MEAN, image_std=STD)(
         image, return_tensors="pt"

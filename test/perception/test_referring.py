@@ -121,7 +121,7 @@ def test_a_doubtful_rival_of_a_confirmed_object_makes_the_phrase_ambiguous() -> 
     assert refused([sure, doubtful(1.4, score=0.15)])[0] is Reason.TARGET_AMBIGUOUS
     assert pick([sure, doubtful(1.4, score=0.14)]) is sure
     # Without a second look a score says little: masks of two phrases are alike.
-    assert pick([sure, doubtful(1.4, score=0.4, looked_twice=False)]) is sure
+    assert pick([sure, doubtful(1.4, score=0.4, second_look=False)]) is sure
 
 
 def test_what_is_only_doubtful_is_not_there() -> None:
@@ -130,7 +130,7 @@ def test_what_is_only_doubtful_is_not_there() -> None:
     )
 
 
-def test_a_relation_decides_between_a_confirmed_object_and_a_doubtful_rival() -> None:
+def test_a_relation_decides_between_a_confirmed_object_and_a_doubtful_negative() -> None:
     left, right = doubtful(1.0, 0.4, score=0.3), thing("cup", 1.0, -0.4)
     assert pick([right, left], Relation.LEFTMOST) is left
     assert pick([right, left], Relation.RIGHTMOST) is right

@@ -1,4 +1,4 @@
-"""Windows around candidates, and masks seen in them put back into the picture."""
+"""Windows around candidates, and masks seen in them put back into the image."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from vlam_ros.types import SceneObject
 
 IMAGE = (240, 320)
 GRID = (80, 80)
-"""A pixel of the mask is 3 rows high and 4 columns wide in the picture."""
+"""A pixel of the mask is 3 rows high and 4 columns wide in the image."""
 
 
 def candidate(rows: slice, columns: slice) -> SceneObject:
@@ -26,7 +26,7 @@ def refine(
 def test_the_mask_of_a_crop_lands_where_the_crop_was_cut() -> None:
     window = Window(left=100, top=60, side=64)
     probability = np.zeros((64, 64), np.float32)
-    probability[6:36, 20:52] = 0.9  # rows 66..96, columns 120..152 of the picture
+    probability[6:36, 20:52] = 0.9  # rows 66..96, columns 120..152 of the image
     seen = refine(candidate(slice(20, 40), slice(25, 45)), window, probability)
     assert seen is not None
     assert seen.box == (120, 66, 152, 96)
@@ -64,7 +64,7 @@ def test_a_window_beyond_the_edge_keeps_its_place() -> None:
 
 
 def test_the_part_of_a_crop_that_a_mask_covers() -> None:
-    # Rows 60..120 and columns 100..160 of the picture: the first 60 of each in the crop.
+    # Rows 60..120 and columns 100..160 of the image: the first 60 of each in the crop.
     mask = candidate(slice(20, 40), slice(25, 40)).mask
     part = Window(left=100, top=60, side=64).part_of(mask, IMAGE, 64)
     assert part[:60, :60].all()

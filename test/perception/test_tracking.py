@@ -106,14 +106,14 @@ def test_an_object_that_should_be_seen_may_be_missed_for_a_second_and_a_half() -
 @pytest.mark.parametrize(
     "base",
     [odometry(yaw=math.pi), odometry(yaw=-0.7), odometry(1.4)],
-    ids=["behind the robot", "beside the picture", "below the picture"],
+    ids=["behind the robot", "beside the image", "below the image"],
 )
 def test_what_is_out_of_view_is_remembered(base: Odometry) -> None:
     found = track(sighted(), observation(600.0, odometry=base), [])
     assert place(found) == expected(sighted(), base).position
 
 
-def test_at_the_edge_of_the_picture_an_object_need_not_be_known() -> None:
+def test_at_the_edge_of_the_image_an_object_need_not_be_known() -> None:
     # Columns of 64 with 5 % at each edge: 3.2 … 60.8. The column is 31.5 - 50 y / 1.9.
     for y, remembered in ((1.07, False), (1.08, True), (-1.11, False), (-1.12, True)):
         found = track(sighted(thing("cup", 2.0, y)), observation(9.0, odometry=HERE), [])

@@ -43,11 +43,11 @@ def test_a_prompt_means_its_own_skill(phrase: str, skill: str) -> None:
 
 
 def test_probabilities_follow_the_formula() -> None:
-    words, pictures = np.array([0.9, 0.7, 0.1]), np.array([0.2, 0.3, -np.inf])
+    words, images = np.array([0.9, 0.7, 0.1]), np.array([0.2, 0.3, -np.inf])
     # The third skill is always possible and counts like the most possible one.
     scores = np.exp(10 * words) * np.exp(10 * np.array([0.2, 0.3, 0.3])) ** AFFORDANCE_WEIGHT
     alike = np.ones(3)
-    assert combine(words, pictures, alike, 10.0) == pytest.approx(scores / scores.sum(), rel=1e-12)
+    assert combine(words, images, alike, 10.0) == pytest.approx(scores / scores.sum(), rel=1e-12)
     assert combine(words, None, alike, 10.0)[0] == pytest.approx(
         1 / (1 + np.exp(-2.0) + np.exp(-8.0)), rel=1e-12
     )
@@ -56,22 +56,22 @@ def test_probabilities_follow_the_formula() -> None:
     assert combine(words, None, fits, 10.0) == pytest.approx(scores / scores.sum(), rel=1e-12)
 
 
-def test_the_picture_decides_between_equal_words() -> None:
-    words, pictures = np.array([0.5, 0.5]), np.array([0.1, 0.3])
-    assert combine(words, pictures, np.ones(2), 20.0).argmax() == 1
+def test_the_image_decides_between_equal_words() -> None:
+    words, images = np.array([0.5, 0.5]), np.array([0.1, 0.3])
+    assert combine(words, images, np.ones(2), 20.0).argmax() == 1
 
 
 cosines = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(np.array)
 
 
 @given(cosines, cosines, st.floats(0.01, 200))
-def test_a_tenth_of_what_the_pictures_differ_by_is_all_they_can_outvote(
-    words: np.ndarray, pictures: np.ndarray, temperature: float
+def test_a_tenth_of_what_the_images_differ_by_is_all_they_can_outvote(
+    words: np.ndarray, images: np.ndarray, temperature: float
 ) -> None:
-    probabilities = combine(words, pictures, np.ones(3), temperature)
+    probabilities = combine(words, images, np.ones(3), temperature)
     assert probabilities.sum() == pytest.approx(1)
     second, first = np.sort(words)[-2:]
-    if first - second > AFFORDANCE_WEIGHT * np.ptp(pictures) + 1e-9:
+    if first - second > AFFORDANCE_WEIGHT * np.ptp(images) + 1e-9:
         assert probabilities[words.argmax()] == probabilities.max()
 
 

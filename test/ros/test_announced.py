@@ -1,4 +1,4 @@
-"""Pictures that camera_info announces, and what the camera is in diagnostics."""
+"""Images that camera_info announces, and what the camera is in diagnostics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import VlamError
-from vlam_ros.ros.announced import SILENCE, AnnouncedPictures
+from vlam_ros.ros.announced import SILENCE, AnnouncedImages
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import Camera
@@ -28,21 +28,21 @@ def info(fx: float = 50.0, stamp: int = STAMP, frame: str = "eye") -> CameraInfo
 
 
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> AnnouncedPictures:
+def images(monkeypatch: pytest.MonkeyPatch) -> AnnouncedImages:
     monkeypatch.setitem(sys.modules, "tf2_ros", None)
     node: Any = None
     settings = replace(FusionNodeSettings.load().camera, frame_id="eye")
-    return AnnouncedPictures(Transforms(node), settings, max_age=SECOND // 2)
+    return AnnouncedImages(Transforms(node), settings, max_age=SECOND // 2)
 
 
-def test_a_picture_has_the_stamp_the_frame_and_the_camera_of_its_info(
-    pictures: AnnouncedPictures,
+def test_a_image_has_the_stamp_the_frame_and_the_camera_of_its_info(
+    images: AnnouncedImages,
 ) -> None:
-    assert pictures.state(STAMP) == "absent"
-    picture = pictures.picture(info(), STAMP)
-    assert (picture.stamp, picture.frame_id) == (STAMP, "eye")
-    assert isinstance(picture.camera, Camera)
-    assert pictures.state(STAMP + SECOND // 4) == "ok, 0.25 s old"
+    assert images.state(STAMP) == "absent"
+    image = images.image(info(), STAMP)
+    assert (image.stamp, image.frame_id) == (STAMP, "eye")
+    assert isinstance(image.camera, Camera)
+    assert images.state(STAMP + SECOND // 4) == "ok, 0.25 s old"
 
 
 @pytest.mark.parametrize(
@@ -54,21 +54,19 @@ def test_a_picture_has_the_stamp_the_frame_and_the_camera_of_its_info(
         (info(stamp=STAMP + 10 * SECOND), "10.00 s ahead of the clock"),
     ],
 )
-def test_a_bad_info_announces_nothing(
-    pictures: AnnouncedPictures, bad: CameraInfo, said: str
-) -> None:
+def test_a_bad_info_announces_nothing(images: AnnouncedImages, bad: CameraInfo, said: str) -> None:
     with pytest.raises(VlamError, match=said):
-        pictures.picture(bad, STAMP)
-    pictures.complaint = "bad"
-    assert pictures.state(STAMP) == "unusable: bad"
-    pictures.picture(info(), STAMP)
-    assert pictures.state(STAMP).startswith("ok")
-    pictures.complaint = "bad"
-    assert pictures.state(STAMP) == "lost: bad"
+        images.image(bad, STAMP)
+    images.error = "bad"
+    assert images.state(STAMP) == "unusable: bad"
+    images.image(info(), STAMP)
+    assert images.state(STAMP).startswith("ok")
+    images.error = "bad"
+    assert images.state(STAMP) == "lost: bad"
 
 
-def test_a_silent_camera_is_lost(pictures: AnnouncedPictures) -> None:
-    pictures.picture(info(), STAMP)
-    assert pictures.state(STAMP + SILENCE + 1) == "lost: nothing comes any more"
-    pictures.forget()
-    assert pictures.state(STAMP) == "absent"
+def test_a_silent_camera_is_lost(images: AnnouncedImages) -> None:
+    images.image(info(), STAMP)
+    assert images.state(STAMP + SILENCE + 1) == "lost: nothing comes any more"
+    images.forget()
+    assert images.state(STAMP) == "absent"

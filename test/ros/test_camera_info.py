@@ -1,4 +1,4 @@
-"""Cameras of camera_info: lens models, rectified pictures, binning and regions of interest."""
+"""Cameras of camera_info: lens models, rectified images, binning and regions of interest."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def rectifying(roll: float = 0.02, yaw: float = -0.03) -> np.ndarray:
     return np.asarray(cv2.Rodrigues(np.array([0.01, yaw, roll]))[0])
 
 
-def test_a_rectified_picture_is_seen_with_p_and_without_distortion() -> None:
+def test_a_rectified_image_is_seen_with_p_and_without_distortion() -> None:
     camera = camera_from_message(camera_info((*RADIAL, 0.01)), AHEAD, rectified=True)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (280.0, 290.0, 310.0, 245.0)
     assert camera.distortion == ()
 
 
-def test_a_point_is_where_rectifying_the_raw_picture_puts_it() -> None:
+def test_a_point_is_where_rectifying_the_raw_image_puts_it() -> None:
     info = camera_info((*RADIAL, 0.01))
     info.r = list(rectifying().ravel())
     raw = camera_from_message(info, AHEAD)
@@ -133,7 +133,7 @@ def test_an_uncalibrated_p_is_refused() -> None:
 @pytest.mark.parametrize("rectified", [False, True])
 @pytest.mark.parametrize(("binning_x", "binning_y"), [(0, 0), (1, 1), (2, 2), (4, 1)])
 @pytest.mark.parametrize("roi", [(0, 0, 0, 0), (0, 0, 640, 480), (100, 60, 400, 300)])
-def test_a_point_is_where_cropping_and_binning_the_full_picture_puts_it(
+def test_a_point_is_where_cropping_and_binning_the_full_image_puts_it(
     roi: tuple[int, int, int, int], binning_x: int, binning_y: int, rectified: bool
 ) -> None:
     info = camera_info((*RADIAL, 0.01))
@@ -157,7 +157,7 @@ def test_a_point_is_where_cropping_and_binning_the_full_picture_puts_it(
     assert np.isnan(got[~inside]).all()
 
 
-def test_a_region_outside_of_the_picture_is_refused() -> None:
+def test_a_region_outside_of_the_image_is_refused() -> None:
     info = camera_info()
     info.roi = RegionOfInterest(x_offset=300, y_offset=0, width=400, height=480)
     with pytest.raises(ImageError, match=r"400x480 at 300, 0.*640x480"):
@@ -187,7 +187,7 @@ def test_a_camera_is_made_anew_only_when_something_changes(transforms: Transform
     assert source.camera(camera_info(RADIAL, fx=301.0)).fx == 301.0
 
 
-def test_the_source_knows_whether_pictures_are_rectified(transforms: Transforms) -> None:
+def test_the_source_knows_whether_images_are_rectified(transforms: Transforms) -> None:
     for rectified, fx in ((False, 300.0), (True, 280.0)):
         source = CameraSource(transforms, settings(rectified=rectified))
         assert source.camera(camera_info()).fx == fx

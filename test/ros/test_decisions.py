@@ -99,7 +99,7 @@ def test_a_chunk_with_an_impossible_verdict_is_refused(outcome: int, reason: int
 
 
 def test_a_hold_chunk_is_one_stop_row_that_uses_no_dimension() -> None:
-    verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, "no picture")
+    verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, "no image")
     held = hold_chunk(Settings.load().action, STAMP, REQUEST, verdict)
     assert held.tokens.tolist() == [[0, 255, 255, 255, 255]]
     assert held.space.commands[0] == "stop"
@@ -113,7 +113,7 @@ def thing(phrase: str, **known: Any) -> SceneObject:
 CUP = thing(
     "red cup", position=(1.0, 0.5, 0.0), spread=0.02, size=0.1, source=PositionSource.GROUND_PLANE
 )
-TRAY, BALL = thing("blue tray", looked_twice=True), thing("ball", position=(2.0, 0.0, 0.0))
+TRAY, BALL = thing("blue tray", second_look=True), thing("ball", position=(2.0, 0.0, 0.0))
 
 
 def decision() -> Decision:
@@ -133,7 +133,7 @@ def test_scene_message_has_roles_positions_and_nan_for_unknown() -> None:
     assert math.isnan(tray.position.x)
     assert math.isnan(tray.spread)
     assert tray.position_source == kind.NONE
-    assert (tray.looked_twice, cup.looked_twice) == (True, False)
+    assert (tray.second_look, cup.second_look) == (True, False)
     assert list(cup.box) == [1, 2, 30, 40]
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1_800_000_001, 2)
     assert message.header.frame_id == "base_link"

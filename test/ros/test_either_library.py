@@ -83,7 +83,7 @@ def data(values: np.ndarray[Any, Any]) -> array.array[int]:
 
 
 def image(encoding: str, sample: str = "u1", channels: int = 3, padding: int = 0) -> Image:
-    """A picture of 6x4 pixels."""
+    """An image of 6x4 pixels."""
     values = CHANCE.integers(1, 200, (4, 6 * channels)).astype(sample)
     rows = np.pad(values.view(np.uint8).reshape(4, -1), ((0, 0), (0, padding)))
     message = Image(encoding=encoding, width=6, height=4, step=rows.shape[1])
@@ -93,9 +93,9 @@ def image(encoding: str, sample: str = "u1", channels: int = 3, padding: int = 0
 
 
 def compressed(suffix: str) -> CompressedImage:
-    picture = CHANCE.integers(0, 255, (8, 8, 3), np.uint8)
+    image = CHANCE.integers(0, 255, (8, 8, 3), np.uint8)
     message = CompressedImage(format=suffix)
-    message.data = data(cv2.imencode(f".{suffix}", picture)[1])
+    message.data = data(cv2.imencode(f".{suffix}", image)[1])
     return stamped(message)
 
 

@@ -1,4 +1,4 @@
-"""Pictures from and to messages: every encoding, padding, byte order, and what must be refused."""
+"""Images from and to messages: every encoding, padding, byte order, and what must be refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vlam_ros.ros.images import (
 from vlam_ros.types import DepthImage
 
 RED, BLUE = (200, 10, 30), (5, 60, 250)
-PICTURE = np.array([[RED, BLUE, RED], [BLUE, BLUE, RED]], np.uint8)
+IMAGE = np.array([[RED, BLUE, RED], [BLUE, BLUE, RED]], np.uint8)
 
 
 def message(
@@ -42,10 +42,10 @@ def message(
 def encoded(encoding: str) -> npt.NDArray[np.uint8]:
     alpha = np.full((2, 3, 1), 77, np.uint8)
     return {
-        "rgb8": PICTURE,
-        "bgr8": PICTURE[..., ::-1],
-        "rgba8": np.concatenate([PICTURE, alpha], axis=2),
-        "bgra8": np.concatenate([PICTURE[..., ::-1], alpha], axis=2),
+        "rgb8": IMAGE,
+        "bgr8": IMAGE[..., ::-1],
+        "rgba8": np.concatenate([IMAGE, alpha], axis=2),
+        "bgra8": np.concatenate([IMAGE[..., ::-1], alpha], axis=2),
     }[encoding]
 
 
@@ -54,7 +54,7 @@ def encoded(encoding: str) -> npt.NDArray[np.uint8]:
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8"])
 def test_colours_arrive_as_rgb(encoding: str, padding: int, big_endian: bool) -> None:
     image = image_from_message(message(encoded(encoding), encoding, padding, big_endian))
-    np.testing.assert_array_equal(image, PICTURE)
+    np.testing.assert_array_equal(image, IMAGE)
 
 
 def test_grey_has_three_equal_channels() -> None:
@@ -64,7 +64,7 @@ def test_grey_has_three_equal_channels() -> None:
 
 
 def test_rgb8_is_a_view_of_the_message() -> None:
-    received = message(PICTURE, "rgb8", padding=4)
+    received = message(IMAGE, "rgb8", padding=4)
     assert np.shares_memory(image_from_message(received), np.frombuffer(received.data, np.uint8))
 
 
@@ -74,23 +74,23 @@ def test_rgb8_is_a_view_of_the_message() -> None:
     padding=st.integers(0, 5),
     seed=st.integers(0, 2**16),
 )
-def test_a_padded_bgr_picture_survives_whatever_its_size(
+def test_a_padded_bgr_image_survives_whatever_its_size(
     height: int, width: int, padding: int, seed: int
 ) -> None:
-    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    image = image_from_message(message(picture[..., ::-1], "bgr8", padding))
-    np.testing.assert_array_equal(image, picture)
+    frame = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    image = image_from_message(message(frame[..., ::-1], "bgr8", padding))
+    np.testing.assert_array_equal(image, frame)
 
 
-def test_message_and_back_is_the_same_picture_with_its_stamp() -> None:
-    made = image_to_message(PICTURE, 12_000_000_345, "camera_optical")
+def test_message_and_back_is_the_same_image_with_its_stamp() -> None:
+    made = image_to_message(IMAGE, 12_000_000_345, "camera_optical")
     assert (made.header.stamp.sec, made.header.stamp.nanosec) == (12, 345)
     assert (made.header.frame_id, made.encoding, made.step) == ("camera_optical", "rgb8", 9)
-    np.testing.assert_array_equal(image_from_message(made), PICTURE)
+    np.testing.assert_array_equal(image_from_message(made), IMAGE)
 
 
 def broken(**changes: object) -> Image:
-    made = message(PICTURE, "rgb8")
+    made = message(IMAGE, "rgb8")
     for name, value in changes.items():
         setattr(made, name, value)
     return made
@@ -116,19 +116,19 @@ def test_an_unusable_image_is_refused_with_what_was_expected(bad: Image, said: s
         image_from_message(bad)
 
 
-def compressed(suffix: str, picture: npt.NDArray[np.uint8]) -> CompressedImage:
-    data = cv2.imencode(suffix, picture[..., ::-1])[1].tobytes()
+def compressed(suffix: str, image: npt.NDArray[np.uint8]) -> CompressedImage:
+    data = cv2.imencode(suffix, image[..., ::-1])[1].tobytes()
     return CompressedImage(format=suffix[1:], data=array.array("B", data))
 
 
 def test_png_is_decoded_exactly() -> None:
-    np.testing.assert_array_equal(image_from_message(compressed(".png", PICTURE)), PICTURE)
+    np.testing.assert_array_equal(image_from_message(compressed(".png", IMAGE)), IMAGE)
 
 
 def test_jpeg_is_decoded_as_rgb() -> None:
-    picture = np.full((16, 16, 3), RED, np.uint8)
-    image = image_from_message(compressed(".jpg", picture))
-    assert np.abs(image.astype(int) - picture).max() <= 4
+    frame = np.full((16, 16, 3), RED, np.uint8)
+    image = image_from_message(compressed(".jpg", frame))
+    assert np.abs(image.astype(int) - frame).max() <= 4
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
@@ -141,8 +141,8 @@ def test_a_truncated_compressed_image_is_refused(suffix: str, share: float) -> N
         image_from_message(whole)
 
 
-def test_bytes_that_are_no_picture_are_refused() -> None:
-    junk = CompressedImage(format="jpeg", data=array.array("B", b"not a picture"))
+def test_bytes_that_are_no_image_are_refused() -> None:
+    junk = CompressedImage(format="jpeg", data=array.array("B", b"not an image"))
     with pytest.raises(ImageError, match="with 13 bytes cannot be decoded"):
         image_from_message(junk)
 

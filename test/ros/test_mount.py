@@ -50,7 +50,7 @@ def test_tilt_looks_down_and_yaw_to_the_left(tilt: float, yaw: float) -> None:
     np.testing.assert_allclose(axis, expected, atol=1e-12)
 
 
-def test_the_picture_stays_upright_when_the_camera_turns() -> None:
+def test_the_image_stays_upright_when_the_camera_turns() -> None:
     across = mount_from_settings(camera(tilt=0.5, yaw=0.7)).rotation @ RIGHT
     assert across[2] == pytest.approx(0.0)
 

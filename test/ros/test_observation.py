@@ -116,23 +116,23 @@ def test_data_is_used_up_to_its_age_and_lost_after_that(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AGEING)
-def test_a_complaint_does_not_take_the_place_of_good_data(name: str) -> None:
+def test_a_error_does_not_take_the_place_of_good_data(name: str) -> None:
     make, _ = AGEING[name]
     good = make(STAMP)
-    sensors = Sensors().with_data(name, good).with_complaint(name, "must be finite")
+    sensors = Sensors().with_data(name, good).with_error(name, "must be finite")
     assert getattr(seen(sensors), name) is good
     later = getattr(seen(sensors, now=STAMP + SECOND), name)
     assert missing(later).lost
 
 
 @pytest.mark.parametrize("name", ["camera", *AGEING])
-def test_where_no_good_data_ever_came_the_complaint_is_the_reason(name: str) -> None:
-    sensors = Sensors().with_complaint(name, "must be finite").with_complaint(name, "wrong frame")
+def test_where_no_good_data_ever_came_the_error_is_the_reason(name: str) -> None:
+    sensors = Sensors().with_error(name, "must be finite").with_error(name, "wrong frame")
     assert getattr(seen(sensors), name) == Missing("wrong frame")
 
 
 def test_a_calibration_does_not_age() -> None:
-    sensors = Sensors().with_data("camera", CAMERA).with_complaint("camera", "fx=0")
+    sensors = Sensors().with_data("camera", CAMERA).with_error("camera", "fx=0")
     assert seen(sensors, now=STAMP + 3600 * SECOND).camera is CAMERA
 
 
@@ -148,7 +148,7 @@ def test_the_age_of_what_arrives_can_be_checked(age: float, said: str) -> None:
         check_age(*arguments)
 
 
-def test_a_picture_gets_the_depth_with_its_stamp_and_no_other() -> None:
+def test_a_image_gets_the_depth_with_its_stamp_and_no_other() -> None:
     sensors = Sensors()
     for stamp in range(STAMP, STAMP + 4):
         sensors = sensors.with_data("depth", depth(stamp))
@@ -170,11 +170,11 @@ def driven(*milliseconds: int) -> Sensors:
 
 
 @pytest.mark.parametrize(
-    ("picture", "nearest"), [(0, 0), (109, 100), (111, 120), (110, 120), (-500, 0), (900, 400)]
+    ("image", "nearest"), [(0, 0), (109, 100), (111, 120), (110, 120), (-500, 0), (900, 400)]
 )
-def test_a_picture_gets_the_odometry_nearest_to_its_stamp(picture: int, nearest: int) -> None:
+def test_a_image_gets_the_odometry_nearest_to_its_stamp(image: int, nearest: int) -> None:
     sensors = driven(*range(0, 401, 20))
-    stamp = STAMP + picture * SECOND // 1000
+    stamp = STAMP + image * SECOND // 1000
     got = seen(sensors, stamp, STAMP + 2 * SECOND // 5).odometry
     assert isinstance(got, Odometry)
     assert got.x == nearest / 1000
@@ -187,7 +187,7 @@ def test_only_so_much_odometry_is_kept() -> None:
     assert got == sensors.driven[0] == Odometry(STAMP + SECOND // 2, 0.5, 0.0, 0.0)
 
 
-def test_odometry_of_an_old_picture_is_lost_when_none_comes_any_more() -> None:
+def test_odometry_of_an_old_image_is_lost_when_none_comes_any_more() -> None:
     sensors = driven(0, 20, 40)
     assert isinstance(seen(sensors, STAMP, STAMP + 84 * SECOND // 100).odometry, Odometry)
     lost = missing(seen(sensors, STAMP, STAMP + 85 * SECOND // 100).odometry)
@@ -198,18 +198,18 @@ def test_depth_is_lost_when_none_comes_any_more() -> None:
     sensors = Sensors().with_data("depth", depth(STAMP))
     lost = missing(seen(sensors, STAMP + SECOND, STAMP + SECOND).depth)
     assert lost == Missing("depth: 1.00 s old, 0.5 s are allowed", lost=True)
-    # But that of an old picture is no older than the picture.
+    # But that of an old image is no older than the image.
     assert isinstance(seen(sensors, STAMP, STAMP + SECOND).depth, DepthImage)
 
 
 def test_depth_that_is_not_registered_to_the_camera_is_missing() -> None:
     sensors = Sensors().with_data("depth", depth(STAMP, height=24))
-    assert "64x24 pixels, the picture 64x48" in missing(seen(sensors).depth).reason
+    assert "64x24 pixels, the image 64x48" in missing(seen(sensors).depth).reason
 
 
-def test_a_picture_of_another_size_than_camera_info_is_refused() -> None:
+def test_a_image_of_another_size_than_camera_info_is_refused() -> None:
     sensors = Sensors().with_data("camera", CAMERA)
-    with pytest.raises(ImageError, match="camera_info is for 64x48 pictures, the image has 64x40"):
+    with pytest.raises(ImageError, match="camera_info is for 64x48 images, the image has 64x40"):
         sensors.observation(IMAGE[:40], STAMP, STAMP, LIMITS)
 
 

@@ -64,19 +64,19 @@ def test_the_rate_is_right_from_the_first_second_on() -> None:
     assert got["fusion_node: LiDAR"][2]["messages (Hz)"] == "10.0"
 
 
-def test_complaints_are_counted_for_each_sensor_and_the_last_is_named() -> None:
+def test_errors_are_counted_for_each_sensor_and_the_last_is_named() -> None:
     statistics = SensorStatistics(0)
-    statistics.complaint(SECOND, "IMU", "points: cut off")
-    statistics.complaint(2 * SECOND, "IMU", "imu: must be finite")
+    statistics.error(SECOND, "IMU", "points: cut off")
+    statistics.error(2 * SECOND, "IMU", "imu: must be finite")
     got = by_name(statistics, 5 * SECOND, LiDAR="ok", IMU="lost: must be finite")
     assert got["fusion_node: IMU"][2]["unusable messages"] == "2"
-    assert got["fusion_node: IMU"][2]["last complaint"] == "3 s ago: imu: must be finite"
-    assert "last complaint" not in got["fusion_node: LiDAR"][2]
+    assert got["fusion_node: IMU"][2]["last error"] == "3 s ago: imu: must be finite"
+    assert "last error" not in got["fusion_node: LiDAR"][2]
 
 
 def test_a_fault_of_the_node_itself_is_an_error_for_ten_seconds() -> None:
     statistics = SensorStatistics(0)
-    statistics.complaint(0, ITSELF, "ZeroDivisionError")
+    statistics.error(0, ITSELF, "ZeroDivisionError")
     level, message, _ = by_name(statistics, 9 * SECOND, LiDAR="ok")["fusion_node: fusion"]
     assert (level, message) == (ERROR, "9 s ago: ZeroDivisionError")
     assert by_name(statistics, 11 * SECOND, LiDAR="ok")["fusion_node: fusion"][0] == OK
@@ -84,7 +84,7 @@ def test_a_fault_of_the_node_itself_is_an_error_for_ten_seconds() -> None:
 
 def test_a_node_that_is_not_active_says_why_it_could_not_be_configured() -> None:
     statistics = SensorStatistics(0)
-    statistics.complaint(0, ITSELF, "cannot configure: lidar.x")
+    statistics.error(0, ITSELF, "cannot configure: lidar.x")
     status = statistics.inactive(SECOND, "fusion_node", "not active")
     assert (status.level, status.message) == (STALE, "not active")
     assert [pair.value for pair in status.values] == ["1 s ago: cannot configure: lidar.x"]

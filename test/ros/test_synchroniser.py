@@ -1,8 +1,8 @@
-"""Pictures that wait for slower sensors, with the clock in the test's hand."""
+"""ImageSelector that wait for slower sensors, with the clock in the test's hand."""
 
 from __future__ import annotations
 
-from vlam_ros.ros.synchroniser import MISSES, PICTURES_KEPT, Pictures, WaitingRoom
+from vlam_ros.ros.synchroniser import IMAGES_KEPT, MISSES, ImageSelector, Synchroniser
 
 MS = 10**6
 WAIT = 150 * MS
@@ -13,9 +13,9 @@ def never(stamp: int) -> bool:
     return False
 
 
-def room(*stamps: int, kept: int = 8) -> WaitingRoom[str]:
+def room(*stamps: int, kept: int = 8) -> Synchroniser[str]:
     """A room with an item for each stamp in milliseconds."""
-    held: WaitingRoom[str] = WaitingRoom(WAIT, kept)
+    held: Synchroniser[str] = Synchroniser(WAIT, kept)
     for stamp in stamps:
         held.put(stamp * MS, f"at {stamp}")
     return held
@@ -56,7 +56,7 @@ def test_a_full_room_stays_small_and_lets_the_oldest_become_due() -> None:
     assert stamps(held.due(1140 * MS, never)) == [990]
 
 
-def test_a_camera_too_fast_for_the_room_still_gets_pictures_through() -> None:
+def test_a_camera_too_fast_for_the_room_still_gets_images_through() -> None:
     held, through = room(kept=4), []
     for now in range(0, 2000, 10):
         held.put(now * MS, "")
@@ -71,21 +71,21 @@ def test_nothing_is_left_after_a_jump() -> None:
     assert held.due(10**12, never) == []
 
 
-def pictures(*stamps: int) -> Pictures[int]:
-    waiting: Pictures[int] = Pictures(WAIT)
+def images(*stamps: int) -> ImageSelector[int]:
+    waiting: ImageSelector[int] = ImageSelector(WAIT)
     for stamp in stamps:
         waiting.put(stamp * MS, stamp)
     return waiting
 
 
-def test_without_anybody_who_publishes_depth_no_picture_waits() -> None:
-    waiting = pictures(100)
+def test_without_anybody_who_publishes_depth_no_image_waits() -> None:
+    waiting = images(100)
     assert waiting.next(100 * MS, NOBODY) == 100
     assert waiting.next(100 * MS, NOBODY) is None
 
 
-def test_the_newest_picture_that_has_its_depth_is_next() -> None:
-    waiting = pictures(100, 133, 166)
+def test_the_newest_image_that_has_its_depth_is_next() -> None:
+    waiting = images(100, 133, 166)
     assert waiting.next(170 * MS, SOMEBODY) is None
     waiting.depth(100 * MS)
     waiting.depth(133 * MS)
@@ -96,22 +96,22 @@ def test_the_newest_picture_that_has_its_depth_is_next() -> None:
     assert waiting.next(200 * MS, SOMEBODY) == 166
 
 
-def test_depth_may_come_before_its_picture() -> None:
-    waiting = pictures()
+def test_depth_may_come_before_its_image() -> None:
+    waiting = images()
     waiting.depth(100 * MS)
     waiting.put(100 * MS, 100)
     assert waiting.next(100 * MS, SOMEBODY) == 100
 
 
-def test_the_newest_picture_that_has_waited_long_enough_is_next() -> None:
-    waiting = pictures(100, 133, 166)
+def test_the_newest_image_that_has_waited_long_enough_is_next() -> None:
+    waiting = images(100, 133, 166)
     assert waiting.next(250 * MS - 1, SOMEBODY) is None
     assert waiting.next(283 * MS, SOMEBODY) == 133
     assert waiting.passed_over == 1
 
 
-def test_who_has_no_depth_for_several_pictures_is_not_waited_for_until_there_is_some() -> None:
-    waiting = pictures()
+def test_who_has_no_depth_for_several_images_is_not_waited_for_until_there_is_some() -> None:
+    waiting = images()
     for stamp in range(0, MISSES * 1000, 1000):
         waiting.put(stamp * MS, stamp)
         assert waiting.next(stamp * MS, SOMEBODY) is None
@@ -123,8 +123,8 @@ def test_who_has_no_depth_for_several_pictures_is_not_waited_for_until_there_is_
     assert waiting.next(10_000 * MS, SOMEBODY) is None
 
 
-def test_a_picture_with_depth_makes_up_for_those_without() -> None:
-    waiting = pictures()
+def test_a_image_with_depth_makes_up_for_those_without() -> None:
+    waiting = images()
     for stamp in range(0, 10_000, 1000):
         waiting.put(stamp * MS, stamp)
         assert waiting.next(stamp * MS, SOMEBODY) is None
@@ -135,13 +135,13 @@ def test_a_picture_with_depth_makes_up_for_those_without() -> None:
             assert waiting.next((stamp + 150) * MS, SOMEBODY) == stamp
 
 
-def test_no_more_than_a_few_pictures_are_held() -> None:
-    waiting = pictures(*range(100))
-    assert waiting.passed_over == 100 - PICTURES_KEPT
+def test_no_more_than_a_few_images_are_held() -> None:
+    waiting = images(*range(100))
+    assert waiting.passed_over == 100 - IMAGES_KEPT
 
 
-def test_after_a_jump_the_same_stamp_is_another_picture() -> None:
-    waiting = pictures(100)
+def test_after_a_jump_the_same_stamp_is_another_image() -> None:
+    waiting = images(100)
     waiting.depth(100 * MS)
     waiting.clear()
     assert waiting.newest is None

@@ -107,6 +107,6 @@ def test_the_parameter_file_counts_in_a_namespace(tmp_path: Path) -> None:
         process.communicate()
 
 
-def test_nodes_get_the_profile_for_pictures_unless_there_is_another() -> None:
+def test_nodes_get_the_profile_for_images_unless_there_is_another() -> None:
     assert Path(with_profile({})["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == "fastdds.xml"
     assert with_profile({"FASTRTPS_DEFAULT_PROFILES_FILE": "/mine.xml"}) == {}

@@ -28,8 +28,8 @@ def reason_of(check: Any, *arguments: Any) -> tuple[Reason, str]:
 @pytest.mark.parametrize(
     ("age", "fresh"), [(1.0, True), (1.01, False), (-0.1, True), (-0.2, False)]
 )
-def test_pictures_are_neither_old_nor_from_the_future(age: float, fresh: bool) -> None:
-    arguments = ("picture", START, START + round(age * SECOND), 1.0)
+def test_images_are_neither_old_nor_from_the_future(age: float, fresh: bool) -> None:
+    arguments = ("image", START, START + round(age * SECOND), 1.0)
     if fresh:
         check_age(*arguments)
     else:

@@ -5,7 +5,7 @@ from drawn import Written
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[Written]:
-    """What is written on pictures, in that order."""
+    """What is written on images, in that order."""
     texts: list[Written] = []
     put = cv2.putText
 

@@ -50,7 +50,7 @@ def test_what_is_beyond_the_scale_has_the_colour_of_its_end() -> None:
     assert (result[100, 300] == result[BAR, RIGHT]).all()
 
 
-def test_a_return_is_a_disc_of_some_pixels_and_the_picture_is_grey_around_it() -> None:
+def test_a_return_is_a_disc_of_some_pixels_and_the_image_is_grey_around_it() -> None:
     result = draw_depth(IMAGE, sparse((100, 100, 1.0)))
     coloured = np.ptp(result[:HEIGHT].astype(int), axis=2) > 30
     assert 12 <= coloured.sum() <= 40
@@ -77,7 +77,7 @@ def test_dense_depth_tints_what_is_known_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, 0.0, -1.0])
-def test_without_any_depth_the_picture_says_so(nothing: float, written: list[Written]) -> None:
+def test_without_any_depth_the_image_says_so(nothing: float, written: list[Written]) -> None:
     result = draw_depth(IMAGE, np.full((HEIGHT, WIDTH), nothing, np.float32))
     assert written[0].text.startswith("no depth")
     np.testing.assert_allclose(result[:HEIGHT], round(GREY), atol=2)
@@ -110,7 +110,7 @@ def test_noise_on_a_wall_is_no_relief() -> None:
 @pytest.mark.parametrize(
     ("shape", "drawn"), [((480, 640), (480, 640)), ((60, 80), (480, 640)), ((720, 960), (720, 960))]
 )
-def test_pictures_are_at_least_640_wide(shape: tuple[int, int], drawn: tuple[int, int]) -> None:
+def test_images_are_at_least_640_wide(shape: tuple[int, int], drawn: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 100, np.uint8)
     row, column = shape[0] // 2, shape[1] // 4
     result = draw_depth(image, sparse((row, column, 1.0), shape=shape))
@@ -128,8 +128,8 @@ def test_a_scale_without_extent_is_refused(near: float, far: float) -> None:
         draw_depth(IMAGE, sparse((1, 1, 1.0)), near, far)
 
 
-def test_depth_of_another_picture_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"640x480 picture, got float\[240, 320\]"):
+def test_depth_of_another_image_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"640x480 image, got float\[240, 320\]"):
         draw_depth(IMAGE, np.ones((240, 320), np.float32))
 
 

@@ -15,13 +15,13 @@ def decoded(data: bytes) -> np.ndarray:
     )
 
 
-def test_a_wide_picture_is_made_smaller_in_its_proportions_and_keeps_its_colours() -> None:
+def test_a_wide_image_is_made_smaller_in_its_proportions_and_keeps_its_colours() -> None:
     small = decoded(jpeg(WIDE, width=100, quality=90))
     assert small.shape == (30, 100, 3)
     assert np.abs(small.astype(int) - (240, 0, 0)).max() < 12
 
 
-def test_a_small_picture_is_not_made_larger() -> None:
+def test_a_small_image_is_not_made_larger() -> None:
     assert decoded(jpeg(WIDE, width=1000, quality=90)).shape == (60, 200, 3)
 
 
@@ -37,8 +37,8 @@ def test_less_quality_is_less_bytes() -> None:
 @pytest.mark.parametrize(
     "image", [WIDE[..., 0], WIDE[..., :2], WIDE.astype(np.float32), WIDE[:0]], ids=str
 )
-def test_what_is_no_picture_is_refused(image: np.ndarray) -> None:
-    with pytest.raises(ImageError, match=r"a picture must be uint8\[H,W,3\], got"):
+def test_what_is_no_image_is_refused(image: np.ndarray) -> None:
+    with pytest.raises(ImageError, match=r"an image must be uint8\[H,W,3\], got"):
         jpeg(image, 90, 100)
 
 

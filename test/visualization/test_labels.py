@@ -36,7 +36,7 @@ def test_a_label_lies_beside_what_it_names(directions: tuple[int, ...], left: in
     assert drawn(some) == [(left, 92, left + 60, 108)]
 
 
-def test_labels_lie_in_the_picture_and_not_on_each_other_or_on_symbols() -> None:
+def test_labels_lie_in_the_image_and_not_on_each_other_or_on_symbols() -> None:
     some = labels()
     some.keep_free((150, 100), 12)
     for corner in [(150, 100)] * 15 + [(0, 0), (299, 199), (0, 199)]:
@@ -68,15 +68,15 @@ def test_what_finds_no_place_near_enough_is_left_out() -> None:
 
 
 def test_leaders_are_under_the_labels_and_begin_at_the_symbol() -> None:
-    some, picture = labels(), BLANK.copy()
+    some, image = labels(), BLANK.copy()
     red = (255, 0, 0)
 
-    def fill(picture: np.ndarray, place: Rectangle) -> None:
-        picture[place[1] : place[3], place[0] : place[2]] = 255
+    def fill(image: np.ndarray, place: Rectangle) -> None:
+        image[place[1] : place[3], place[0] : place[2]] = 255
 
     some.add(Named((150, 100), 10), SIZE, fill, gap=20)
     some.add(Named((150, 100), 10, red), SIZE, fill, gap=80, directions=(0,))
-    some.draw(picture)
-    assert (picture[100, 180:240] == 255).all()  # the first label, under which the leader goes on
-    np.testing.assert_allclose(picture[100, 165], red, atol=30)
-    assert not picture[100, 141:159].any()
+    some.draw(image)
+    assert (image[100, 180:240] == 255).all()  # the first label, under which the leader goes on
+    np.testing.assert_allclose(image[100, 165], red, atol=30)
+    assert not image[100, 141:159].any()

@@ -26,11 +26,11 @@ from vlam_ros.visualization.caption import VERDICT_COLOURS
 from vlam_ros.visualization.overlay import SHADE
 from vlam_ros.visualization.roles import DESTINATION, OTHER, TARGET
 
-HOLD = Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, "no 'red cup' in the picture")
+HOLD = Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, "no 'red cup' in the image")
 
 
 def thing(phrase: str, box: tuple[int, int, int, int]) -> SceneObject:
-    """An object of a 640 x 480 picture, whose mask fills its box at a tenth of the resolution."""
+    """An object of a 640 x 480 image, whose mask fills its box at a tenth of the resolution."""
     mask = np.zeros((48, 64), dtype=bool)
     x0, y0, x1, y1 = (c // 10 for c in box)
     mask[y0:y1, x0:x1] = True
@@ -58,9 +58,9 @@ def grey(height: int = 480, width: int = 640) -> np.ndarray:
     return np.full((height, width, 3), 100, np.uint8)
 
 
-def bands(picture: np.ndarray, height: int) -> int:
+def bands(image: np.ndarray, height: int) -> int:
     """Rows that header and footer add."""
-    return picture.shape[0] - height
+    return image.shape[0] - height
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def bands(picture: np.ndarray, height: int) -> int:
         ((540, 300), (1080, 640)),
     ],
 )
-def test_pictures_are_at_least_640_wide(shape: tuple[int, int], drawn: tuple[int, int]) -> None:
+def test_images_are_at_least_640_wide(shape: tuple[int, int], drawn: tuple[int, int]) -> None:
     image = grey(*shape)
     result = draw_overlay(image, decide(), "go to the box")
     assert result.dtype == np.uint8
@@ -117,7 +117,7 @@ def test_what_is_done_is_no_target_any_more(written: list[Written]) -> None:
     assert "destination: blue tray 0.90, 5.00 m" in texts
 
 
-def test_objects_of_an_earlier_picture_are_not_drawn(written: list[Written]) -> None:
+def test_objects_of_an_earlier_image_are_not_drawn(written: list[Written]) -> None:
     draw_overlay(grey(), decide((), Plan(STEPS)), "x")
     assert not any("red cup 0.90" in text for text, *_ in written)
 
@@ -192,6 +192,6 @@ def test_any_text_and_size_can_be_drawn(text: str, trace: str, height: int, widt
     assert draw_overlay(grey(height, width), decide((seen,), plan), text).shape[1] >= 640
 
 
-def test_an_instruction_of_10_kb_does_not_hide_the_picture() -> None:
+def test_an_instruction_of_10_kb_does_not_hide_the_image() -> None:
     result = draw_overlay(grey(), decide(), "go " * 3500)
     assert bands(result, 480) < 400

@@ -91,10 +91,10 @@ def view(decision: Decision, **sensed: object) -> np.ndarray:
     return draw_top_view(decision, **{"obstacles": NO_LIDAR, **sensed})  # type: ignore[arg-type]
 
 
-def map_of(picture: np.ndarray) -> np.ndarray:
-    """The part of the picture that is the map."""
-    header = int(np.argmax((picture[:, 0] == 255).all(axis=1)))
-    return picture[header + ABOVE :, LEFT:][:SIDE, :SIDE]
+def map_of(image: np.ndarray) -> np.ndarray:
+    """The part of the image that is the map."""
+    header = int(np.argmax((image[:, 0] == 255).all(axis=1)))
+    return image[header + ABOVE :, LEFT:][:SIDE, :SIDE]
 
 
 def pixel(x: float, y: float, floor_map: FloorMap = MAP) -> tuple[int, int]:
@@ -103,8 +103,8 @@ def pixel(x: float, y: float, floor_map: FloorMap = MAP) -> tuple[int, int]:
     return round(row), round(column)
 
 
-def of_colour(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return (picture == colour).all(axis=2)
+def of_colour(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    return (image == colour).all(axis=2)
 
 
 # --------------------------------------------------------------------------- objects
@@ -165,10 +165,10 @@ def test_what_is_beyond_the_map_is_at_its_edge_in_its_direction(written: list[Wr
 def test_what_has_no_place_is_listed_beside_the_map(written: list[Written]) -> None:
     lost = replace(CUP, position=None)
     odd = replace(BOX, position=(NAN, 0.0, 0.0))
-    picture = view(decide(lost, odd, plan=PLAN))
+    image = view(decide(lost, odd, plan=PLAN))
     texts = {w.text for w in written}
     assert {"seen, but place unknown", "target: red cup 0.90", "green box 0.90"} <= texts
-    assert not of_colour(map_of(picture), TARGET).any()
+    assert not of_colour(map_of(image), TARGET).any()
 
 
 # ------------------------------------------------------------------------- waypoints
@@ -224,9 +224,9 @@ def test_a_row_that_only_turns_is_around_the_origin() -> None:
 
 
 def test_a_chunk_that_stops_has_no_way(written: list[Written]) -> None:
-    picture = view(decide(CUP, plan=PLAN))
-    assert not of_colour(map_of(picture), PATH).any()
-    assert (picture[-1] == VERDICT_COLOURS[Outcome.HOLD]).all()
+    image = view(decide(CUP, plan=PLAN))
+    assert not of_colour(map_of(image), PATH).any()
+    assert (image[-1] == VERDICT_COLOURS[Outcome.HOLD]).all()
     texts = {w.text for w in written}
     assert {"go to the red cup", "HOLD: PATH_BLOCKED", HOLD.message, "stop"} <= texts
 
@@ -272,7 +272,7 @@ def test_the_robot_is_as_large_as_its_box() -> None:
         assert (floor[pixel(0.4, 0.3)] == ROBOT).all() == inside
 
 
-# ------------------------------------------------------------------------ the picture
+# ------------------------------------------------------------------------ the image
 
 
 def test_the_grid_is_labelled_where_it_is(written: list[Written]) -> None:
@@ -285,19 +285,19 @@ def test_the_grid_is_labelled_where_it_is(written: list[Written]) -> None:
     assert columns["-1.0 m"] == pytest.approx(pixel(0.0, -1.0)[1], abs=1)
 
 
-def test_nothing_is_written_over_the_edge_of_a_crowded_picture(written: list[Written]) -> None:
+def test_nothing_is_written_over_the_edge_of_a_crowded_image(written: list[Written]) -> None:
     crowd = [thing(f"red cup number {i} " * (1 + i % 3), 0.2 * i, 0.3 * (i % 5)) for i in range(12)]
     lost = [replace(thing(f"lost {i} " * 12, 0, 0), position=None) for i in range(6)]
     rows = [(2, 0.1 * i, 0.05 * i, 0.2, 0.1 * i) for i in range(30)]
-    picture = view(decide(*crowd, *lost, plan=PLAN, chunk=chunk(rows)), camera=CAMERA)
-    assert 800 < picture.shape[0] < 950
+    image = view(decide(*crowd, *lost, plan=PLAN, chunk=chunk(rows)), camera=CAMERA)
+    assert 800 < image.shape[0] < 950
     for text in written:
         assert 0 <= text.left < text.right <= text.shape[1], text
         assert 8 <= text.baseline <= text.shape[0], text
     assert {"and 18 more", "and 3 more"} <= {w.text for w in written}
 
 
-def test_the_same_decision_gives_the_same_picture() -> None:
+def test_the_same_decision_gives_the_same_image() -> None:
     points = np.random.default_rng(0).normal(0, 2, (500, 3)).astype(np.float32)
     decision = decide(BOX, PLATE, CUP, plan=PLAN, chunk=chunk([(1, 0.9, -0.4, NAN, 0.5)]))
     first, second = (view(decision, points=points, camera=CAMERA) for _ in range(2))
@@ -314,5 +314,5 @@ def test_any_place_size_and_spread_can_be_drawn(
 ) -> None:
     objects = [thing(text, *place) for place in places]
     request = InstructionRequest(text)
-    picture = view(decide(*objects, chunk=replace(STOPPED, request=request)), camera=CAMERA)
-    assert picture.dtype == np.uint8
+    image = view(decide(*objects, chunk=replace(STOPPED, request=request)), camera=CAMERA)
+    assert image.dtype == np.uint8

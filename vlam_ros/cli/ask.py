@@ -1,4 +1,4 @@
-"""`vlam ask`: one decision on a picture of one's own, without ROS running."""
+"""`vlam ask`: one decision on an image of one's own, without ROS running."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(
         commands,
         "ask",
-        "decide on one picture and one instruction",
+        "decide on one image and one instruction",
         'vlam ask kitchen.jpg "go to the red cup" --height 1.2 --tilt 0.3 --out overlay.png',
-        "Decide what the robot would do about an instruction if its camera saw this picture. "
+        "Decide what the robot would do about an instruction if its camera saw this image. "
         "A HOLD is an answer too: the exit code is 0.",
     )
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="JPEG, PNG, …")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG, …")
     parser.add_argument("instruction", metavar="INSTRUCTION", help="what to do, in quotes")
     parser.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
     parser.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
@@ -47,10 +47,10 @@ def run(options: argparse.Namespace) -> int:
     """Show the decision, and write what is asked for."""
     from rich.console import Console
 
-    settings, image = ask_settings(options), read_picture(options.picture)
+    settings, image = ask_settings(options), read_image(options.image)
     console = Console(highlight=False, markup=False)
     with console.status("importing the models' libraries") as status:
-        from vlam_ros.cli.files import write_chunk, write_picture
+        from vlam_ros.cli.files import write_chunk, write_image
         from vlam_ros.cli.show import show_decision
         from vlam_ros.pipeline import Pipeline
         from vlam_ros.types import InstructionRequest, Observation
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     )
     show_decision(console, decision.chunk, decision.plan)
     if options.out:
-        write_picture(options.out, draw_overlay(image, decision, options.instruction))
+        write_image(options.out, draw_overlay(image, decision, options.instruction))
         console.print(f"wrote    {options.out}", style="dim")
     if options.json:
         write_chunk(options.json, decision.chunk)
@@ -93,11 +93,11 @@ def ask_settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def read_picture(path: Path) -> Uint8Array:
-    """The picture in a file as uint8[H,W,3] RGB, turned as its camera was held.
+def read_image(path: Path) -> Uint8Array:
+    """The image in a file as uint8[H,W,3] RGB, turned as its camera was held.
 
     Raises:
-        ImageError: there is no such file, or it is no picture.
+        ImageError: there is no such file, or it is no image.
     """
     import cv2
     import numpy as np
@@ -108,7 +108,7 @@ def read_picture(path: Path) -> Uint8Array:
         raise ImageError(f"cannot read {path}: {error.strerror}") from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
-        raise ImageError(f"{path} is no picture that OpenCV can read: give a JPEG or PNG file")
+        raise ImageError(f"{path} is no image that OpenCV can read: give a JPEG or PNG file")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Pictures and chunks as the files that subcommands write."""
+"""Images and chunks as the files that subcommands write."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vlam_ros.resources import write_file
 from vlam_ros.types import ActionChunk, Uint8Array
 
 
-def write_picture(path: Path, picture: Uint8Array) -> None:
+def write_image(path: Path, image: Uint8Array) -> None:
     """Write uint8[H,W,3] RGB as a PNG, whatever the name; errors as in `write_file`."""
-    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     write_file(path, data.tobytes())
 
 

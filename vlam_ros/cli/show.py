@@ -41,7 +41,7 @@ def _place(thing: SceneObject) -> str:
 
 
 def _action_table(chunk: ActionChunk) -> Table:
-    """The rows of a chunk, each due so many seconds after the picture was taken."""
+    """The rows of a chunk, each due so many seconds after the image was taken."""
     table = Table()
     for header in ("row", "due s", "skill", "x m", "y m", "z m", "θ rad", "tokens"):
         table.add_column(header, justify="left" if header in ("skill", "tokens") else "right")

@@ -20,7 +20,7 @@ from vlam_ros.types.planar import Places
 TURN_FIRST, TURNED = 0.6, 0.05
 """rad: a way that lies this far aside is turned to in place, until it is so far aside only."""
 LEFT_AGAIN = 3.0
-"""Goal tolerances: a base that has arrived stays while waypoints of newer pictures scatter."""
+"""Goal tolerances: a base that has arrived stays while waypoints of newer images scatter."""
 BEHIND = 2.6
 """rad; between here and π a turn keeps to the side that it began on."""
 OVERRUN = 0.5

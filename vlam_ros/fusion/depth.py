@@ -29,7 +29,7 @@ def depth_image(points: FloatArray, camera: Camera) -> Depth:
 
 
 def densify(depth: Depth, radius: int = 6) -> Depth:
-    """A picture of sparse depth [H,W] for people: each value spread by `radius` pixels, the nearest
+    """An image of sparse depth [H,W] for people: each value spread by `radius` pixels, the nearest
     winning. Not for measuring: it widens every object.
     """
     nearness = np.where(np.isfinite(depth), 1 / np.maximum(depth, 1e-3), 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""LiDAR, IMU and odometry as the perception step needs them: registered to a picture, or missing.
+"""LiDAR, IMU and odometry as the perception step needs them: registered to an image, or missing.
 
 Everything is in `base_link` and stamped in ns of one clock. What comes too old or from the future
 never gets in, so that one broken clock cannot spoil what the other sensors know.
@@ -51,16 +51,16 @@ class _Sensor(Generic[Item]):
     max_age: int
     history: History[Item] = field(default_factory=lambda: History(SPAN))
     seen: bool = False
-    complaint: str = ""
+    error: str = ""
 
     def admit(self, item: Item, now: int, stamp: int) -> bool:
         """Take an item measured at `stamp`; True if time jumped back. SensorError for its age."""
         age = now - stamp
         if age > self.max_age or age < -AHEAD:
             how = f"{age / 1e9:.2f} s old" if age > 0 else f"{-age / 1e9:.2f} s ahead of the clock"
-            self.complaint = f"{self.name} is {how}: are the clocks synchronised?"
-            raise SensorError(self.complaint)
-        self.seen, self.complaint = True, ""
+            self.error = f"{self.name} is {how}: are the clocks synchronised?"
+            raise SensorError(self.error)
+        self.seen, self.error = True, ""
         return self.history.add(item)
 
     def status(self, now: int) -> str:
@@ -68,11 +68,11 @@ class _Sensor(Generic[Item]):
         if newest is not None and now - newest.stamp <= self.max_age + AHEAD:
             return f"ok, {max(0, now - newest.stamp) / 1e9:.2f} s old"
         if self.seen:
-            return f"lost: {self.complaint or 'nothing comes any more'}"
-        return f"unusable: {self.complaint}" if self.complaint else "absent"
+            return f"lost: {self.error or 'nothing comes any more'}"
+        return f"unusable: {self.error}" if self.error else "absent"
 
     def missing(self, reason: str) -> Missing:
-        return Missing(f"{self.name}: {self.complaint or reason}", lost=self.seen)
+        return Missing(f"{self.name}: {self.error or reason}", lost=self.seen)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class _View:
 
 
 class SensorFusion:
-    """Takes what the sensors measure and answers for the stamp of a picture.
+    """Takes what the sensors measure and answers for the stamp of an image.
 
     Each `add_` takes the node's clock `now` (ns) and raises SensorError for data that is older than
     the sensor's limit, or from the future; it is not used then, and `status` says why.
@@ -139,13 +139,13 @@ class SensorFusion:
         self._odometry.admit(odometry, now, odometry.stamp)
 
     def add_depth(self, depth: DepthImage, now: int) -> None:
-        """Take a depth camera's image, registered to the picture with its stamp."""
+        """Take a depth camera's image, registered to the image with its stamp."""
         self._depths.admit(depth, now, depth.stamp)
 
     # --------------------------------------------------------------------------- out
 
     def ready(self, stamp: int) -> bool:
-        """Whether nothing is to be waited for that the picture of this stamp could use: LiDAR and
+        """Whether nothing is to be waited for that the image of this stamp could use: LiDAR and
         depth camera have delivered, or are silent.
         """
         sweep, depth = self._sweeps.history.newest, self._depths.history.newest
@@ -155,12 +155,12 @@ class SensorFusion:
         )
 
     def depth(self, stamp: int, camera: Camera) -> DepthImage | Missing:
-        """Depth registered to the picture taken at `stamp`, from LiDAR, depth camera or both."""
+        """Depth registered to the image taken at `stamp`, from LiDAR, depth camera or both."""
         view = self._view(stamp)
         seen = next((d for d in self._depths.history.items if d.stamp == stamp), None)
         if seen is not None and seen.depth.shape != (camera.height, camera.width):
             height, width = seen.depth.shape
-            seen, self._depths.complaint = None, f"{width}x{height} pixels, unlike the picture"
+            seen, self._depths.error = None, f"{width}x{height} pixels, unlike the image"
         if isinstance(view, Missing):
             return view if seen is None else seen
         image = depth_image(view.points, camera)
@@ -199,9 +199,9 @@ class SensorFusion:
             report["LiDAR"] += "; no time per point: its sweeps are not deskewed"
         return report
 
-    def complain(self, sensor: str, why: str) -> None:
+    def report_error(self, sensor: str, why: str) -> None:
         """Remember why a message of a sensor, by its name in `status`, could not be read."""
-        next(s for s in self._sensors if s.name == sensor).complaint = why
+        next(s for s in self._sensors if s.name == sensor).error = why
 
     @property
     def _sensors(self) -> tuple[_Sensor[Any], ...]:
@@ -255,4 +255,4 @@ def _distance(sweep: LidarSweep, stamp: int) -> int:
 
 
 def _gap(nearest: int | None) -> str:
-    return NEVER if nearest is None else f"nothing within {nearest / 1e9:.2f} s of the picture"
+    return NEVER if nearest is None else f"nothing within {nearest / 1e9:.2f} s of the image"

@@ -74,7 +74,7 @@ class ControllerNode(ManagedNode):
         """Start to listen and to command: zero until there is something to follow."""
         self._controller = Controller(self._settings)
         self._inputs = ControllerInputs(
-            self, self._settings, self._transforms, self._controller, self.reporter.complain
+            self, self._settings, self._transforms, self._controller, self.reporter.report_error
         )
         # On the steady clock: the robot must be stopped also when /clock stands still.
         self._ticking = self.steady_timer(1 / self._settings.control.rate, self._tick)
@@ -120,7 +120,7 @@ class ControllerNode(ManagedNode):
             command = controller.command(self.now(), int(self._steady.now().nanoseconds))
         except Exception:  # whatever is wrong, the robot must not go on
             why = traceback.format_exc()
-            self.reporter.complain(why, "command")
+            self.reporter.report_error(why, "command")
             controller.unreadable(why)
             command = Command(halt=Halt.UNREADABLE)
         self._publish(command)

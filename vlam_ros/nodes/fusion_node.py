@@ -1,7 +1,7 @@
-"""fusion_node: LiDAR, IMU, odometry and depth camera in; out what they know of each picture.
+"""fusion_node: LiDAR, IMU, odometry and depth camera in; out what they know of each image.
 
-For every `camera_info` it publishes, with that stamp, the depth image registered to the picture,
-the robot's attitude, the floor and the obstacles, each if there is anything to say. A picture that
+For every `camera_info` it publishes, with that stamp, the depth image registered to the image,
+the robot's attitude, the floor and the obstacles, each if there is anything to say. An image that
 is here before its LiDAR sweep waits for it, but not longer than `sensors.lidar_wait`.
 """
 
@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from vlam_ros.configuration import FusionNodeSettings, FusionSettings, SensorSettings
 from vlam_ros.fusion import SensorFusion, densify
 from vlam_ros.ros import fused, qos
-from vlam_ros.ros.announced import Picture
+from vlam_ros.ros.announced import AnnouncedImage
 from vlam_ros.ros.fusion_inputs import FusionInputs
 from vlam_ros.ros.images import depth_to_message
 from vlam_ros.ros.managed import ManagedNode
@@ -27,15 +27,15 @@ from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import SensorReporter
 from vlam_ros.ros.run import run_managed
-from vlam_ros.ros.synchroniser import LOOK_PERIOD, STAMPS_KEPT, WaitingRoom
+from vlam_ros.ros.synchroniser import LOOK_PERIOD, STAMPS_KEPT, Synchroniser
 from vlam_ros.types import DepthImage, Missing
 
 JUMP = 1_000_000_000
-"""ns; a picture that much older than the newest one is not late: its clock jumped back."""
+"""ns; an image that much older than the newest one is not late: its clock jumped back."""
 
 
 class FusionNode(ManagedNode):
-    """Feeds a SensorFusion and asks it about every picture."""
+    """Feeds a SensorFusion and asks it about every image."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class FusionNode(ManagedNode):
         """Start to listen, and to look at what waits."""
         settings = self._settings
         wait = round(settings.sensors.lidar_wait * 1e9)
-        self._waiting: WaitingRoom[Picture] = WaitingRoom(wait, STAMPS_KEPT)
+        self._waiting: Synchroniser[AnnouncedImage] = Synchroniser(wait, STAMPS_KEPT)
         self._newest: int | None = None
         self._published = 0
         self._fusion = self._make_fusion(settings.sensors, settings.fusion)
@@ -76,7 +76,7 @@ class FusionNode(ManagedNode):
             self._transforms,
             self._fusion,
             self.reporter,
-            self._on_picture,
+            self._on_image,
             self._look,
         )
         # On the steady clock: the sensors may have fallen silent, and /clock may stand still.
@@ -101,36 +101,36 @@ class FusionNode(ManagedNode):
         """Start anew: nothing that came is of this time."""
         if self._inputs is not None:
             self._inputs.forget()
-            self._forget_pictures()
+            self._forget_images()
 
     # --------------------------------------------------------------------------- in
 
-    def _on_picture(self, picture: Picture) -> None:
-        if self._newest is not None and picture.stamp <= self._newest:
-            if self._newest - picture.stamp < JUMP:
+    def _on_image(self, image: AnnouncedImage) -> None:
+        if self._newest is not None and image.stamp <= self._newest:
+            if self._newest - image.stamp < JUMP:
                 return  # twice, or late
-            self._forget_pictures()
-        self._newest = picture.stamp
-        self._waiting.put(picture.stamp, picture)
+            self._forget_images()
+        self._newest = image.stamp
+        self._waiting.put(image.stamp, image)
 
-    def _forget_pictures(self) -> None:
+    def _forget_images(self) -> None:
         self._waiting.clear()
         self._newest = None
 
     # --------------------------------------------------------------------------- out
 
     def _look(self) -> None:
-        """Publish what there is for the pictures that need not wait any longer."""
+        """Publish what there is for the images that need not wait any longer."""
         if self._inputs is None:
             return
-        for _, picture in self._waiting.due(self.now(), self._fusion.ready):
+        for _, image in self._waiting.due(self.now(), self._fusion.ready):
             try:
-                self._publish(picture)
-            except Exception:  # the next picture may fare better
-                self.reporter.complain(f"nothing for a picture: {traceback.format_exc()}")
+                self._publish(image)
+            except Exception:  # the next image may fare better
+                self.reporter.report_error(f"nothing for an image: {traceback.format_exc()}")
 
-    def _publish(self, picture: Picture) -> None:
-        stamp, fusion = picture.stamp, self._fusion
+    def _publish(self, image: AnnouncedImage) -> None:
+        stamp, fusion = image.stamp, self._fusion
         attitude, floor = fusion.attitude(stamp), fusion.floor(stamp)
         obstacles = fusion.obstacles(stamp)
         if not isinstance(attitude, Missing):
@@ -140,9 +140,9 @@ class FusionNode(ManagedNode):
         if not isinstance(obstacles, Missing):
             self._obstacles.publish(fused.obstacles_to_message(obstacles))
         # Last: whoever waits for its depth will look at the others then.
-        depth = fusion.depth(stamp, picture.camera)
+        depth = fusion.depth(stamp, image.camera)
         if not isinstance(depth, Missing):
-            self._publish_depth(depth, picture.frame_id)
+            self._publish_depth(depth, image.frame_id)
 
     def _publish_depth(self, depth: DepthImage, frame_id: str) -> None:
         self._depths.publish(depth_to_message(depth, frame_id))
@@ -158,7 +158,7 @@ class FusionNode(ManagedNode):
     def _details(self) -> Mapping[str, str]:
         return {
             "depth images published": str(self._published),
-            "pictures passed over": str(self._waiting.passed_over),
+            "images passed over": str(self._waiting.passed_over),
         }
 
 

@@ -1,7 +1,7 @@
-"""vlam_node: pictures and instructions in, action chunks out.
+"""vlam_node: images and instructions in, action chunks out.
 
 A managed node: configuring loads and warms up the models, and only an active node decides. ROS
-has one thread; inference has another, which takes the newest picture that has its depth, or that
+has one thread; inference has another, which takes the newest image that has its depth, or that
 has waited for it long enough (`ros/loop.py`).
 """
 
@@ -21,13 +21,13 @@ from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.ros import qos
 from vlam_ros.ros.decider import Answer, Decider, DecisionMaker, describe
+from vlam_ros.ros.image_inputs import ImageInputs
 from vlam_ros.ros.inputs import SensorInputs
-from vlam_ros.ros.loop import DecisionLoop, Picture
+from vlam_ros.ros.loop import DecisionLoop, ImageMessage
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.outputs import Outputs
 from vlam_ros.ros.parameters import NodeParameters
-from vlam_ros.ros.pictures import PictureInputs
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.stamps import nanoseconds
@@ -44,7 +44,7 @@ def load_pipeline(settings: Settings) -> DecisionMaker:
 
 
 class VlamNode(ManagedNode):
-    """Decides on the newest picture what the robot does about the newest instruction."""
+    """Decides on the newest image what the robot does about the newest instruction."""
 
     def __init__(
         self, make_pipeline: Callable[[Settings], DecisionMaker] = load_pipeline, **node: Any
@@ -71,9 +71,9 @@ class VlamNode(ManagedNode):
         self._pipeline = self._make_pipeline(self._settings)
         self._pipeline.warm_up()
         self._inputs = SensorInputs(
-            self, self._settings, self._transforms, self.reporter.complain, self._on_depth
+            self, self._settings, self._transforms, self.reporter.report_error, self._on_depth
         )
-        self._pictures = PictureInputs(self, self._on_image)
+        self._images = ImageInputs(self, self._on_image)
         self._subscribed = [
             self.create_subscription(String, "instruction", self._on_instruction, qos.INSTRUCTION),
             self.create_subscription(String, "replan", self._on_replan, qos.INSTRUCTION),
@@ -85,7 +85,7 @@ class VlamNode(ManagedNode):
         wait = round((self._settings.sensors.lidar_wait + DEPTH_MARGIN) * 1e9)
         self._loop = DecisionLoop(decider, self._answered.trigger, wait)
         # Deadlines are on the steady clock: /clock may stand still.
-        self._watchdog = self.steady_timer(self._settings.policy.max_image_age, self._no_picture)
+        self._watchdog = self.steady_timer(self._settings.policy.max_image_age, self._no_image)
         self._clocked = [
             self._watchdog,
             self.steady_timer(LOOK_PERIOD, self._look),
@@ -112,7 +112,7 @@ class VlamNode(ManagedNode):
         """Give up models and subscriptions."""
         del self._pipeline
         self._inputs.destroy()
-        self._pictures.destroy()
+        self._images.destroy()
         for subscription in self._subscribed:
             self.destroy_subscription(subscription)
         return super().on_cleanup(state)
@@ -125,14 +125,14 @@ class VlamNode(ManagedNode):
 
     # --------------------------------------------------------------------------- in
 
-    def _on_image(self, message: Picture) -> None:
+    def _on_image(self, message: ImageMessage) -> None:
         if self._loop is None:
             return
         stamp, newest = nanoseconds(message.header.stamp), self._loop.newest
         if newest is not None and newest - stamp > self._settings.policy.max_image_age * 1e9:
             self.time_jumped()
         if self._loop.put(message):
-            self.reporter.picture()
+            self.reporter.image()
             self._watchdog.reset()
             self._look()
 
@@ -147,7 +147,9 @@ class VlamNode(ManagedNode):
 
     def _on_instruction(self, message: String) -> None:
         if self._loop is None:
-            self.reporter.complain("instruction ignored: vlam_node is not active", "instruction")
+            self.reporter.report_error(
+                "instruction ignored: vlam_node is not active", "instruction"
+            )
             return
         self._take(message.data)
         try:
@@ -155,7 +157,7 @@ class VlamNode(ManagedNode):
         except InstructionError as error:
             self._hold(Reason.INSTRUCTION_INVALID, str(error))
         else:
-            self._stop_moving("a new instruction came, and no picture was decided on since")
+            self._stop_moving("a new instruction came, and no image was decided on since")
         self._loop.again(*self._asked())
 
     def _on_replan(self, message: String) -> None:
@@ -164,7 +166,7 @@ class VlamNode(ManagedNode):
             return
         self.get_logger().warning(f"the instruction begins anew: {message.data}")
         self._take(self._request.text)
-        self._stop_moving(f"{message.data}; no picture was decided on since")
+        self._stop_moving(f"{message.data}; no image was decided on since")
         self._loop.again(*self._asked())
 
     def _take(self, text: str) -> None:
@@ -184,14 +186,14 @@ class VlamNode(ManagedNode):
         if self._loop is not None:
             self._loop.forget()
             self._inputs.forget()
-            self._stop_moving("time jumped back, and no picture was decided on since")
+            self._stop_moving("time jumped back, and no image was decided on since")
 
-    def _no_picture(self) -> None:
+    def _no_image(self) -> None:
         if not self._request.text:
             self._hold(Reason.NO_INSTRUCTION, "publish one on instruction")
         else:
             seconds = self._settings.policy.max_image_age
-            self._hold(Reason.STALE_SENSOR, f"no picture for {seconds} s: is the camera running?")
+            self._hold(Reason.STALE_SENSOR, f"no image for {seconds} s: is the camera running?")
 
     # --------------------------------------------------------------------------- out
 
@@ -210,7 +212,7 @@ class VlamNode(ManagedNode):
     def _publish(self, answer: Answer) -> None:
         job, verdict = answer.job, answer.verdict
         if answer.report or verdict.reason is Reason.INTERNAL_ERROR:
-            self.reporter.complain(answer.report or verdict.message, "picture")
+            self.reporter.report_error(answer.report or verdict.message, "image")
         if answer.decision is None:
             self._outputs.publish_hold(self._settings.action, job.stamp, self._request, verdict)
         else:
@@ -235,8 +237,8 @@ class VlamNode(ManagedNode):
         if self._loop is None:
             return None
         return {
-            "pictures passed over": str(self._loop.passed_over),
-            "pictures lost": str(self._pictures.lost),
+            "images passed over": str(self._loop.passed_over),
+            "images lost": str(self._images.lost),
             **self._inputs.latest.ages(self.now()),
             **describe(self._pipeline.grounder),
         }

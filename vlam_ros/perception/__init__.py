@@ -1,4 +1,4 @@
-"""Perception: one CLIPSeg pass per picture; masks become objects, objects get metric positions."""
+"""Perception: one CLIPSeg pass per image; masks become objects, objects get metric positions."""
 
 from vlam_ros.perception.competitors import competitors, opponents, overlap, unknown_words
 from vlam_ros.perception.grounder import Grounder, ImageFeatures

@@ -23,15 +23,15 @@ def competitors(phrase: str, settings: PerceptionSettings) -> tuple[str, ...]:
     it has to be more than the nearest thing. Distractors always compete.
     """
     colour, noun = entry_in(phrase, settings.colours), entry_in(phrase, settings.nouns)
-    rivals: list[str] = []
+    negatives: list[str] = []
     if noun:
-        rivals += _exchange(phrase, noun, settings.nouns)
+        negatives += _exchange(phrase, noun, settings.nouns)
     elif not _words(phrase) - PLACEHOLDERS <= _words(colour):
-        rivals += [f"{colour} {other}".strip() for other in settings.nouns]
-    if colour and (noun or not rivals):
-        rivals += _exchange(phrase, colour, settings.colours)
+        negatives += [f"{colour} {other}".strip() for other in settings.nouns]
+    if colour and (noun or not negatives):
+        negatives += _exchange(phrase, colour, settings.colours)
     return tuple(
-        dict.fromkeys(r for r in (*rivals, *settings.distractors) if not overlap(phrase, r))
+        dict.fromkeys(r for r in (*negatives, *settings.distractors) if not overlap(phrase, r))
     )
 
 

@@ -1,6 +1,6 @@
-"""CLIPSeg and CLIP on one pass of the vision tower per picture.
+"""CLIPSeg and CLIP on one pass of the vision tower per image.
 
-`CLIPSegForImageSegmentation.forward` runs the vision tower once per prompt. Here the picture is
+`CLIPSegForImageSegmentation.forward` runs the vision tower once per prompt. Here the image is
 encoded once; its CLIP embedding and the activations that the decoder reads serve any number of
 prompts, which go through the decoder as one batch. The results are those of `forward`. On a GPU
 nothing waits for it before the masks are fetched.
@@ -37,9 +37,9 @@ Float32Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the vision tower knows of a picture.
+    """What the vision tower knows of an image.
 
-    `activations` are what the decoder reads; `size` is the picture's (height, width). The rest of
+    `activations` are what the decoder reads; `size` is the image's (height, width). The rest of
     the tower is run when the embedding is first asked for.
     """
 
@@ -54,7 +54,7 @@ class ImageFeatures:
 
 
 class Grounder:
-    """Finds what phrases mean in a picture: masks by CLIPSeg, similarities by CLIP.
+    """Finds what phrases mean in an image: masks by CLIPSeg, similarities by CLIP.
 
     `calibration` holds the checkpoint's thresholds, None where it has none; `notes` what the
     loader decided automatically.
@@ -93,11 +93,11 @@ class Grounder:
         return cls(checkpoint, load_clip(clip, device, dtype if backend == "torch" else "auto"))
 
     def preprocess(self, image: Uint8Array) -> torch.Tensor:
-        """Pixel values float32[1,3,S,S] of a picture uint8[H,W,3] RGB, on the models' device."""
+        """Pixel values float32[1,3,S,S] of an image uint8[H,W,3] RGB, on the models' device."""
         return preprocess(image, self._preprocessing, device=self.device)
 
     def encode_image(self, image: Uint8Array) -> ImageFeatures:
-        """One vision pass over a picture uint8[H,W,3] RGB, shared by CLIP and CLIPSeg.
+        """One vision pass over an image uint8[H,W,3] RGB, shared by CLIP and CLIPSeg.
 
         Raises:
             ImageError: the image is not uint8[H,W,3].
@@ -105,7 +105,7 @@ class Grounder:
         return self.encode_pixels(self.preprocess(image), image)
 
     def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
-        """The vision pass of `encode_image`, on the picture's preprocessed pixels."""
+        """The vision pass of `encode_image`, on the image's preprocessed pixels."""
         activations = self._backend.encode_pixels(pixels)
         embed = partial(self._backend.embed, activations)
         if self._clip is not None:
@@ -117,12 +117,12 @@ class Grounder:
         if not prompts:
             raise ValueError("segment needs at least one prompt")
         conditions = self._texts(prompts)
-        pictures = torch.zeros(len(prompts), dtype=torch.long)
-        logits = self._backend.decode_masks(features.activations, conditions, pictures)
+        images = torch.zeros(len(prompts), dtype=torch.long)
+        logits = self._backend.decode_masks(features.activations, conditions, images)
         return logits.float().cpu().numpy()
 
     def similarity(self, features: ImageFeatures, texts: Sequence[str]) -> Float32Array:
-        """CLIP cosines float32[T] of the whole picture with texts."""
+        """CLIP cosines float32[T] of the whole image with texts."""
         directions = self._skill_texts.directions(texts)
         return (features.embedding @ directions.T)[0].cpu().numpy()
 
@@ -131,7 +131,7 @@ class Grounder:
         own = self._skill_texts.directions([text])
         return (own @ self._skill_texts.directions(texts).T)[0].cpu().numpy()
 
-    def look_twice(
+    def second_look(
         self,
         crops: Sequence[Uint8Array],
         texts: Sequence[str],
@@ -143,7 +143,7 @@ class Grounder:
         calibration; the position embeddings are interpolated.
 
         Args:
-            crops: N pictures.
+            crops: N images.
             texts: T texts to compare each crop with.
             prompts: for each crop what masks are wanted of, one or more.
 

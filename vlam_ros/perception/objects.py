@@ -35,7 +35,7 @@ def find_objects(
         logits: float32[P,h,w], one mask per prompt.
         prompts: the P prompts, each asked phrase and each opponent among them.
         opponents: for each asked phrase the prompts it competes with.
-        image_size: (height, width) of the picture, in which boxes are given.
+        image_size: (height, width) of the image, in which boxes are given.
         mask_threshold: probability in 0..1.
         tolerance: lead in probability, in 0..1, that an opponent may have on a pixel.
         min_area: the smallest object, in pixels of the mask.
@@ -48,12 +48,12 @@ def find_objects(
     for phrase, others in opponents.items():
         alike = (lookalikes or {}).get(phrase, ())
         own, family = index[phrase], [index[p] for p in (phrase, *alike)]
-        rivals = [index[other] for other in others if other not in alike]
+        negatives = [index[other] for other in others if other not in alike]
         asked = probabilities[family].max(axis=0)
-        best_rival = logits[rivals].max(axis=0, initial=-np.inf)
-        rival = probabilities[rivals].max(axis=0, initial=0.0)
+        best_negative = logits[negatives].max(axis=0, initial=-np.inf)
+        negative = probabilities[negatives].max(axis=0, initial=0.0)
         # By the logits too, for probabilities near 1 are equal in float32.
-        claimed = (asked - rival > -tolerance) | (logits[family].max(axis=0) > best_rival)
+        claimed = (asked - negative > -tolerance) | (logits[family].max(axis=0) > best_negative)
         mask = (asked > mask_threshold) & claimed
         opponent = probabilities[[index[other] for other in others]].max(axis=0, initial=0.0)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))

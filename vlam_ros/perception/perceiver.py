@@ -36,7 +36,7 @@ def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> boo
     """
     if calibration is None:
         return False
-    if candidate.looked_twice:
+    if candidate.second_look:
         return candidate.score >= calibration.crop_threshold
     leads = candidate.margin >= calibration.margin
     return leads and candidate.score >= calibration.mask_threshold
@@ -55,7 +55,7 @@ class Perceiver:
         """Find the objects of all phrases in one vision pass, and look twice at some.
 
         Args:
-            observation: picture, camera, depth, attitude and floor are used.
+            observation: image, camera, depth, attitude and floor are used.
             phrases: the asked noun phrases, references included.
             looked: those of the phrases whose candidates get the second look. At most
                 `settings.crops` candidates do, best margins first, the phrases taking turns; the
@@ -63,15 +63,17 @@ class Perceiver:
                 `settings.crops` 0 there is no second look and masks alone are judged.
 
         Returns:
-            The scene, with the seconds of each stage, and the picture's features for the skills.
+            The scene, with the seconds of each stage, and the image's features for the skills.
         """
         watch = _Stopwatch()
         pixels = self.grounder.preprocess(observation.image)
         watch.lap("preprocess")
         features = self.grounder.encode_pixels(pixels, observation.image)
         watch.lap("vision")
-        rivals = {p: opponents(p, phrases, self.settings) for p in dict.fromkeys(phrases)}
-        prompts = tuple(dict.fromkeys([*rivals, *(r for some in rivals.values() for r in some)]))
+        negatives = {p: opponents(p, phrases, self.settings) for p in dict.fromkeys(phrases)}
+        prompts = tuple(
+            dict.fromkeys([*negatives, *(r for some in negatives.values() for r in some)])
+        )
         objects: tuple[SceneObject, ...] = ()
         if prompts:
             logits = self.grounder.segment(features, prompts)
@@ -82,7 +84,7 @@ class Perceiver:
             found: Sequence[SceneObject] = find_objects(
                 logits,
                 prompts,
-                rivals,
+                negatives,
                 observation.image.shape[:2],
                 mask_threshold=(
                     calibration.mask_threshold if calibration else UNCALIBRATED_MASK_THRESHOLD
@@ -93,7 +95,7 @@ class Perceiver:
             )
             watch.lap("objects")
             if calibration and looks_twice:
-                found = self._second_look(observation.image, found, rivals, alike, calibration)
+                found = self._second_look(observation.image, found, negatives, alike, calibration)
                 watch.lap("second look")
             objects = tuple(_placed(o, observation) for o in found)
             watch.lap("positions")
@@ -104,7 +106,7 @@ class Perceiver:
         self,
         image: Uint8Array,
         objects: Sequence[SceneObject],
-        rivals: Mapping[str, Sequence[str]],
+        negatives: Mapping[str, Sequence[str]],
         looked: Mapping[str, Sequence[str]],
         calibration: Calibration,
     ) -> list[SceneObject]:
@@ -116,13 +118,13 @@ class Perceiver:
         chosen = _take_turns(objects, list(looked), self.settings.crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
         unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
-        texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *rivals[o.phrase])))
-        compared = [(o.phrase, *rivals[o.phrase]) for o in chosen]
+        texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *negatives[o.phrase])))
+        compared = [(o.phrase, *negatives[o.phrase]) for o in chosen]
         margin = self.settings.crop_margin
         close, loose = (
             [Window.around(o.box, m) for o in chosen] for m in (margin, margin + LOOSER)
         )
-        cosines, logits = self.grounder.look_twice(
+        cosines, logits = self.grounder.second_look(
             [window.cut(image) for window in (*close, *loose)], texts, compared * 2
         )
         closely_seen = []
@@ -151,7 +153,7 @@ class Perceiver:
             recognised = _first_of_softmax(np.mean(opinions, axis=0, dtype=np.float64))
             score = candidate.mask_score * recognised
             if score >= calibration.crop_rejection:
-                closely_seen.append(dataclasses.replace(closer, score=score, looked_twice=True))
+                closely_seen.append(dataclasses.replace(closer, score=score, second_look=True))
         return closely_seen + unbelieved
 
 

@@ -6,7 +6,7 @@ one measurement of its centre, and the median of the nearest dense cluster of th
 
 Without depth, the ray through the object's foot meets the floor at the object's near edge, and the
 centre lies half a width further along the floor, away from the camera. Neither is guessed: a foot
-out of the picture, a foot at or above the horizon or too near to it gives no position.
+out of the image, a foot at or above the horizon or too near to it gives no position.
 
 The floor is the plane that the LiDAR sees; without one it passes through `base_link`, level if the
 IMU tells what is level, else as the robot stands.
@@ -69,14 +69,14 @@ def locate(
     """The position of the object under a mask, or None if the sensors do not tell it.
 
     Args:
-        mask: bool[h,w] over the whole picture, with at least one pixel.
-        camera: intrinsics, distortion and mount of the picture's camera.
-        depth: registered to the picture, of its size.
+        mask: bool[h,w] over the whole image, with at least one pixel.
+        camera: intrinsics, distortion and mount of the image's camera.
+        depth: registered to the image, of its size.
         attitude: tilt of the base on a level floor; used where there is no `floor`.
         floor: as the LiDAR sees it.
 
     Raises:
-        ImageError: the depth image does not have the picture's size.
+        ImageError: the depth image does not have the image's size.
     """
     if isinstance(camera, Missing):
         return None
@@ -84,7 +84,7 @@ def locate(
     if isinstance(depth, DepthImage):
         if depth.depth.shape != (camera.height, camera.width):
             raise ImageError(
-                f"depth must be registered to the {camera.width}x{camera.height} picture, got "
+                f"depth must be registered to the {camera.width}x{camera.height} image, got "
                 f"{depth.depth.shape[1]}x{depth.depth.shape[0]}"
             )
         if (position := _from_depth(mask, camera, depth.depth, plane)) is not None:
@@ -152,7 +152,7 @@ def _floor_depth(camera: Camera, ray: Vector, floor: FloorPlane) -> float:
 
 @dataclass(frozen=True)
 class _Outline:
-    """The box of a mask in the picture: `centre` and `half` sides (u, v) in pixels, `width` and
+    """The box of a mask in the image: `centre` and `half` sides (u, v) in pixels, `width` and
     `height` in normalised image coordinates.
     """
 
@@ -212,7 +212,7 @@ def _from_floor(
     """
     bottom = int(np.flatnonzero(mask.any(axis=1))[-1])
     if bottom == mask.shape[0] - 1:
-        return None  # the picture's edge cuts the object: its foot is nearer than what is seen
+        return None  # the image's edge cuts the object: its foot is nearer than what is seen
     down, across = _scale(mask, camera)
     columns = np.flatnonzero(mask[bottom])
     # The object ends at the lower edge of its lowest row.

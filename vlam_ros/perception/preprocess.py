@@ -1,4 +1,4 @@
-"""A camera picture as a model's pixel values, without Pillow and within 2/255 of its results."""
+"""A camera image as a model's pixel values, without Pillow and within 2/255 of its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def preprocess(
         image: uint8[H,W,3] RGB.
         preprocessing: what the checkpoint expects.
         size: side of the square in pixels, if not the checkpoint's own.
-        device: where it is done; the picture gets there as it is, in uint8.
+        device: where it is done; the image gets there as it is, in uint8.
 
     Returns:
         float32[1,3,S,S] on the device.
@@ -51,7 +51,7 @@ def preprocess(
 
 
 def resized(pixels: torch.Tensor, preprocessing: Preprocessing, size: int) -> torch.Tensor:
-    """Whole numbers 0..255 as float32[1,3,S,S] of a picture [H,W,3], uint8 or float32.
+    """Whole numbers 0..255 as float32[1,3,S,S] of an image [H,W,3], uint8 or float32.
 
     In uint8 torch rounds between the two passes of the filter as Pillow does, and takes a tenth of
     the time.

@@ -59,7 +59,7 @@ def select(
 
 
 def _counts(thing: SceneObject, ambiguity: float) -> bool:
-    return thing.confirmed or (thing.looked_twice and thing.score >= ambiguity)
+    return thing.confirmed or (thing.second_look and thing.score >= ambiguity)
 
 
 def is_same(one: SceneObject, other: SceneObject) -> bool:
@@ -111,7 +111,7 @@ def _position(thing: SceneObject) -> Point:
         raise Refusal(
             Reason.NO_POSITION,
             f"I see '{thing.phrase}', but not where it is, and cannot compare places: check "
-            "camera_info, or move so that its foot is in the picture",
+            "camera_info, or move so that its foot is in the image",
         )
     return thing.position
 

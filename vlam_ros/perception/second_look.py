@@ -1,4 +1,4 @@
-"""Square windows of a picture around candidates, and what is seen in them put back in its place."""
+"""Square windows of an image around candidates, and what is seen in them put back in its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vlam_ros.types import BoolArray, SceneObject, Uint8Array
 
 @dataclass(frozen=True)
 class Window:
-    """A square of a picture, by its left upper corner and its side in pixels.
+    """A square of an image, by its left upper corner and its side in pixels.
 
     It may reach beyond the edges.
     """
@@ -34,7 +34,7 @@ class Window:
     def cut(self, image: Uint8Array) -> Uint8Array:
         """The window's pixels uint8[side,side,3].
 
-        Beyond the picture its border pixels are repeated, so that an object keeps its proportions.
+        Beyond the image its border pixels are repeated, so that an object keeps its proportions.
         """
         left, top, side = self.left, self.top, self.side
         height, width = image.shape[:2]
@@ -47,13 +47,13 @@ class Window:
         return np.pad(inside, beyond, mode="edge")
 
     def part_of(self, mask: BoolArray, image_size: tuple[int, int], pixels: int) -> BoolArray:
-        """What of the crop, resized to a side of `pixels`, a mask of the picture covers.
+        """What of the crop, resized to a side of `pixels`, a mask of the image covers.
 
         All of it if nothing: the piece is smaller than the pixels of the crop.
         """
         rows, columns = (
-            _mask_pixels(corner, self.side, pixels, picture, grid)
-            for corner, picture, grid in zip(
+            _mask_pixels(corner, self.side, pixels, image, grid)
+            for corner, image, grid in zip(
                 (self.top, self.left), image_size, mask.shape, strict=True
             )
         )
@@ -78,13 +78,13 @@ def refined(
 ) -> SceneObject | None:
     """The candidate with the mask and box that its crop shows, None if nothing of it is there.
 
-    In its crop an object has several times the pixels it has in the picture.
+    In its crop an object has several times the pixels it has in the image.
 
     Args:
-        candidate: a piece of the picture's mask.
+        candidate: a piece of the image's mask.
         window: where the crop was cut.
         probability: float32[s,s], the phrase's mask probability in the crop.
-        image_size: (height, width) of the picture.
+        image_size: (height, width) of the image.
         mask_threshold: probability in 0..1 from which a pixel belongs to the phrase.
         min_area: the smallest object, in pixels of the candidate's mask.
     """
@@ -92,8 +92,8 @@ def refined(
     if count == 1:
         return None
     rows, columns = (
-        _crop_pixels(corner, window.side, len(probability), picture, grid)
-        for corner, picture, grid in zip(
+        _crop_pixels(corner, window.side, len(probability), image, grid)
+        for corner, image, grid in zip(
             (window.top, window.left), image_size, candidate.mask.shape, strict=True
         )
     )
@@ -113,27 +113,27 @@ def refined(
 
 
 def _crop_pixels(
-    corner: int, side: int, pixels: int, picture: int, grid: int
+    corner: int, side: int, pixels: int, image: int, grid: int
 ) -> npt.NDArray[np.int64]:
     """For the middle of each grid line the crop's line there, -1 outside of the crop."""
-    middle = (np.arange(grid) + 0.5) * picture / grid
+    middle = (np.arange(grid) + 0.5) * image / grid
     line = np.floor((middle - corner) * pixels / side).astype(np.int64)
     return np.where((line >= 0) & (line < pixels), line, -1)
 
 
 def _mask_pixels(
-    corner: int, side: int, pixels: int, picture: int, grid: int
+    corner: int, side: int, pixels: int, image: int, grid: int
 ) -> npt.NDArray[np.int64]:
-    """For the middle of each of the crop's lines the grid line there, -1 outside of the picture."""
+    """For the middle of each of the crop's lines the grid line there, -1 outside of the image."""
     middle = corner + (np.arange(pixels) + 0.5) * side / pixels
-    line = np.floor(middle * grid / picture).astype(np.int64)
+    line = np.floor(middle * grid / image).astype(np.int64)
     return np.where((line >= 0) & (line < grid), line, -1)
 
 
 def _image_box(
     piece: BoolArray, window: Window, image_size: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """The pixels of the picture that a piece of the crop covers; x1 and y1 are exclusive."""
+    """The pixels of the image that a piece of the crop covers; x1 and y1 are exclusive."""
     scale = window.side / len(piece)
     (y0, y1), (x0, x1) = (
         (

@@ -24,16 +24,16 @@ GATE = 0.25
 NARROWEST = 0.10
 """The same where another like it is near: the parts of one thing are not told apart."""
 PATIENCE = 1.5
-"""Seconds for which an object that should be in the picture may be missed in it."""
+"""Seconds for which an object that should be in the image may be missed in it."""
 DISTANCE_ERROR, TURN_ERROR = 0.03, 0.02
 """Standard deviation of odometry: m per m driven, rad per rad turned."""
 EDGE = 0.05
-"""Share of the picture along its edges in which an object may be cut off and not be known."""
+"""Share of the image along its edges in which an object may be cut off and not be known."""
 
 
 def expected(sighting: Sighting, base: Odometry) -> SceneObject:
     """The object as it is expected in `base_link` where the base is now; less sure the farther the
-    base has moved. Its box and mask are those of the picture in which it was seen.
+    base has moved. Its box and mask are those of the image in which it was seen.
     """
     thing, then = sighting.thing, sighting.base
     if thing.position is None:
@@ -52,7 +52,7 @@ def track(
     """The object that was sighted before: as it is seen now, or else where it must be.
 
     Returns:
-        None if it is lost: the picture should show it and has not for PATIENCE seconds, or nobody
+        None if it is lost: the image should show it and has not for PATIENCE seconds, or nobody
         can tell how the base has moved.
     """
     base = observation.odometry
@@ -74,7 +74,7 @@ def track(
 
 
 def sight(thing: SceneObject, seen: Sequence[SceneObject], stamp: int, base: Odometry) -> Sighting:
-    """What is remembered of an object that is among those `seen` in the picture of `stamp`."""
+    """What is remembered of an object that is among those `seen` in the image of `stamp`."""
     others = [
         o
         for o in seen
@@ -89,7 +89,7 @@ def _gap(one: SceneObject, other: SceneObject) -> float:
 
 
 def _in_view(place: tuple[float, float, float], camera: Camera | Missing) -> bool:
-    """Whether the picture should show what is at a place in `base_link`."""
+    """Whether the image should show what is at a place in `base_link`."""
     if isinstance(camera, Missing):
         return True
     pixels, depth = camera.project([place])

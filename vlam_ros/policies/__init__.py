@@ -1,4 +1,4 @@
-"""Policy: which skill, which objects, may it, and the waypoints; nothing here sees a picture.
+"""Policy: which skill, which objects, may it, and the waypoints; nothing here sees an image.
 
 A policy goes by types alone: what the models measured comes in as objects and cosines.
 """
@@ -31,7 +31,7 @@ class Policy(Protocol):
     """What the pipeline asks of a policy, in this order, once per observation.
 
     A policy has no memory: `state` is all it knows of the past. `seen` holds the confirmed objects
-    of the picture. Each method raises a Refusal where the robot must not go on.
+    of the image. Each method raises a Refusal where the robot must not go on.
     """
 
     @property

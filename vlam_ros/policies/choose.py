@@ -1,13 +1,13 @@
 """Which skill an instruction means, by CLIP.
 
 With c_k the best text-text cosine between the instruction's skill phrase and the prompts of skill
-k, a_k the best image-text cosine between the picture and its affordance prompts, and T the
+k, a_k the best image-text cosine between the image and its affordance prompts, and T the
 calibrated temperature, the score of skill k is
 
     p_k ∝ softmax(T c)_k · softmax(T a)_k ^ AFFORDANCE_WEIGHT · n_k
 
 as in SayCan (Ahn et al. 2022): what the words mean times what the scene allows. SayCan learns
-what is possible by trial; a cosine of a whole picture is a much weaker witness, hence the exponent.
+what is possible by trial; a cosine of a whole image is a much weaker witness, hence the exponent.
 n_k is 1 if the instruction names what the skill needs and no more than it accepts, else UNFIT:
 "grab it and lift it" sounds like putting something somewhere, but names no place.
 """
@@ -27,7 +27,7 @@ from vlam_ros.types.refusal import Refusal
 Float64Array = npt.NDArray[np.float64]
 
 AFFORDANCE_WEIGHT = 0.1
-"""The picture outvotes the words only where its cosines differ ten times as much as theirs."""
+"""The image outvotes the words only where its cosines differ ten times as much as theirs."""
 UNFIT = 0.1
 """How often people leave out what a skill needs, or name what it has no use for."""
 
@@ -78,8 +78,8 @@ def choose_skill(
         skills: in the order of their ids.
         clip: compares the skill phrase with the prompts; its text embeddings are cached by string.
         instruction: its skill phrase, target and destination are used.
-        affordance: cosines float[T] of the picture with texts.
-        begun: a plan that has begun keeps its skill, though a picture on the way affords less.
+        affordance: cosines float[T] of the image with texts.
+        begun: a plan that has begun keeps its skill, though an image on the way affords less.
 
     Raises:
         Refusal: LOW_CONFIDENCE without calibration; UNKNOWN_SKILL if no prompt is close enough.
@@ -90,7 +90,7 @@ def choose_skill(
             "the checkpoint has no calibration.json, so nothing it sees may be acted on: calibrate "
             "it, or use 'embedded'",
         )
-    words, pictures = _language(skills, clip, instruction.skill_phrase), None
+    words, images = _language(skills, clip, instruction.skill_phrase), None
     # Negated, so that NaN means nothing that is known.
     if not words.max() >= clip.calibration.skill_threshold:
         known = ", ".join(said(skill.name) for skill in skills)
@@ -101,29 +101,29 @@ def choose_skill(
     if instruction.target:
         name = instruction.target.text
         prompts = [[p.format(target=name) for p in skill.affordance] for skill in skills]
-        pictures = _best_of_each(prompts, affordance)
+        images = _best_of_each(prompts, affordance)
     fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in skills])
-    probabilities = combine(words, pictures, fits, clip.calibration.skill_temperature)
+    probabilities = combine(words, images, fits, clip.calibration.skill_temperature)
     names = [skill.name for skill in skills]
     chosen = names.index(begun.steps[-1].skill) if begun else int(probabilities.argmax())
     return skills[chosen], float(probabilities[chosen])
 
 
 def combine(
-    words: Float64Array, pictures: Float64Array | None, fits: Float64Array, temperature: float
+    words: Float64Array, images: Float64Array | None, fits: Float64Array, temperature: float
 ) -> Float64Array:
     """The probabilities p [K] of the formula above.
 
     Args:
         words: the c_k, float64[K].
-        pictures: the a_k, float64[K]; None if the words decide alone. Minus infinity stands for a
+        images: the a_k, float64[K]; None if the words decide alone. Minus infinity stands for a
             skill without affordance prompts, which is always possible, like "done" in SayCan.
         fits: the n_k, float64[K].
         temperature: T.
     """
     scores = _log_softmax(temperature * words) + np.log(fits)
-    if pictures is not None and np.isfinite(pictures).any():
-        possible = np.where(np.isneginf(pictures), pictures.max(), pictures)
+    if images is not None and np.isfinite(images).any():
+        possible = np.where(np.isneginf(images), images.max(), images)
         scores += AFFORDANCE_WEIGHT * _log_softmax(temperature * possible)
     return np.exp(_log_softmax(scores))
 

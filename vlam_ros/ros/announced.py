@@ -1,4 +1,4 @@
-"""Pictures as fusion_node knows them: by the `camera_info` that comes with each."""
+"""Images as fusion_node knows them: by the `camera_info` that comes with each."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SILENCE = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture taken at `stamp` (ns) in `frame_id`, which wants to know what the sensors knew."""
+class AnnouncedImage:
+    """An image taken at `stamp` (ns) in `frame_id`, which wants to know what the sensors knew."""
 
     stamp: int
     frame_id: str
     camera: Camera
 
 
-class AnnouncedPictures:
-    """Makes a picture of every `camera_info` that can be used. `complaint` says what is wrong with
+class AnnouncedImages:
+    """Makes an image of every `camera_info` that can be used. `error` says what is wrong with
     the last one, if anything is.
     """
 
@@ -39,11 +39,11 @@ class AnnouncedPictures:
         self._source = CameraSource(transforms, settings)
         self._max_age = max_age
         self._heard: int | None = None
-        self.complaint = ""
+        self.error = ""
         self.frame_id = ""
 
-    def picture(self, message: CameraInfo, now: int) -> Picture:
-        """The picture of a message that came at `now` (ns).
+    def image(self, message: CameraInfo, now: int) -> AnnouncedImage:
+        """The image of a message that came at `now` (ns).
 
         Raises:
             ImageError: there is no calibration in it.
@@ -52,13 +52,13 @@ class AnnouncedPictures:
         camera, stamp = self._source.camera(message), nanoseconds(message.header.stamp)
         if not -AHEAD <= now - stamp <= self._max_age:
             raise SensorError(f"{age_text(now - stamp)}: are the clocks synchronised?")
-        self.complaint, self._heard, self.frame_id = "", stamp, message.header.frame_id
-        return Picture(stamp, message.header.frame_id, camera)
+        self.error, self._heard, self.frame_id = "", stamp, message.header.frame_id
+        return AnnouncedImage(stamp, message.header.frame_id, camera)
 
     def state(self, now: int) -> str:
         """What `camera_info` is at `now` (ns), as `SensorFusion.status` says of the sensors."""
-        if self.complaint:
-            return f"{'unusable' if self._heard is None else 'lost'}: {self.complaint}"
+        if self.error:
+            return f"{'unusable' if self._heard is None else 'lost'}: {self.error}"
         if self._heard is None:
             return ABSENT
         if now - self._heard > SILENCE:
@@ -67,4 +67,4 @@ class AnnouncedPictures:
 
     def forget(self) -> None:
         """Time jumped: when it was heard last is of another time."""
-        self._heard, self.complaint = None, ""
+        self._heard, self.error = None, ""

@@ -44,20 +44,20 @@ class CameraSource:
 
 
 def camera_from_message(message: CameraInfo, mount: Mount, rectified: bool = False) -> Camera:
-    """The camera that takes the pictures of a `camera_info`, at their size.
+    """The camera that takes the images of a `camera_info`, at their size.
 
-    K and P are for the full resolution; `roi` is a window of it, and the picture is that window
+    K and P are for the full resolution; `roi` is a window of it, and the image is that window
     with `binning_x` x `binning_y` pixels in one.
 
     Args:
-        message: zeros for D mean no distortion, for `roi` and binning the full picture.
+        message: zeros for D mean no distortion, for `roi` and binning the full image.
         mount: of the optical frame of the message.
-        rectified: the pictures are rectified: P and no distortion hold for them, and R turns the
-            optical frame into that of the rectified picture.
+        rectified: the images are rectified: P and no distortion hold for them, and R turns the
+            optical frame into that of the rectified image.
 
     Raises:
         ImageError: not calibrated (fx = 0), an unknown distortion model, the wrong number of
-            coefficients, an R that is no rotation, or a window outside of the picture.
+            coefficients, an R that is no rotation, or a window outside of the image.
     """
     k, p = message.k, message.p
     fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if rectified else (k[0], k[4], k[2], k[5])
@@ -118,7 +118,7 @@ def _equal(one: Camera, other: Camera) -> bool:
 
 
 def camera_to_message(camera: Camera, stamp: int) -> CameraInfo:
-    """Intrinsics as camera_info of an unrectified picture; the mount does not fit into it."""
+    """Intrinsics as camera_info of an unrectified image; the mount does not fit into it."""
     from sensor_msgs.msg import CameraInfo
 
     fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy

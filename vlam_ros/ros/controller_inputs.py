@@ -27,7 +27,7 @@ from vlam_ros.types import LidarSweep
 
 
 class ControllerInputs:
-    """Converts and feeds what comes. What cannot be used ends in a complaint, and where the robot
+    """Converts and feeds what comes. What cannot be used ends in a error, and where the robot
     depends on it in a stop. `odom_frame` is the frame that odometry comes in.
     """
 
@@ -37,14 +37,14 @@ class ControllerInputs:
         settings: ControllerSettings,
         transforms: Transforms,
         controller: Controller,
-        complain: Callable[[str, str], None],
+        report_error: Callable[[str, str], None],
     ) -> None:
-        """Subscribe; `complain` is told what cannot be used, and its topic."""
+        """Subscribe; `report_error` is told what cannot be used, and its topic."""
         self._node = node
         self._lidar = settings.lidar
         self._mount = MountSource(transforms, settings.lidar)
         self._controller = controller
-        self._complain = complain
+        self._report_error = report_error
         self.odom_frame = ODOM_FRAME
         subscribe = node.create_subscription
         self._subscriptions = [
@@ -80,7 +80,7 @@ class ControllerInputs:
             why = str(error)
         except Exception:  # a fault of the program must not silence the other topics
             why = traceback.format_exc()
-        self._complain(f"{topic}: {why}", topic)
+        self._report_error(f"{topic}: {why}", topic)
         if topic == "action_chunk":
             self._controller.unreadable(why)
         elif topic in ("points", "scan"):
@@ -93,7 +93,7 @@ class ControllerInputs:
         now = int(self._node.get_clock().now().nanoseconds)
         self._controller.chunk(chunk_from_message(message), now)
         if self._controller.trouble:
-            self._complain(f"action_chunk: {self._controller.trouble}", "action_chunk")
+            self._report_error(f"action_chunk: {self._controller.trouble}", "action_chunk")
 
     def _feed_estop(self, message: Bool) -> None:
         self._controller.estop(message.data)

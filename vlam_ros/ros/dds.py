@@ -1,4 +1,4 @@
-"""The profile of Fast DDS for nodes that publish pictures, which its defaults are too small for."""
+"""The profile of Fast DDS for nodes that publish images, which its defaults are too small for."""
 
 from __future__ import annotations
 

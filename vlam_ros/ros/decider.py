@@ -1,6 +1,6 @@
-"""One picture to one answer on the inference thread, whatever the picture is.
+"""One image to one answer on the inference thread, whatever the image is.
 
-The picture is converted here and not on the ROS thread, so that a passed-over one costs nothing.
+The image is converted here and not on the ROS thread, so that a passed-over one costs nothing.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def describe(models: Models) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to decide on. Answers of an older generation than the node's are not wanted any
+    """An image to decide on. Answers of an older generation than the node's are not wanted any
     more: the instruction changed, or time jumped. With each jump of time an era begins, in which
     nothing is remembered of the one before.
     """
@@ -91,7 +91,7 @@ class Job:
 
     @property
     def stamp(self) -> int:
-        """When the picture was taken, ns."""
+        """When the image was taken, ns."""
         return nanoseconds(self.message.header.stamp)
 
 
@@ -127,7 +127,7 @@ class Decider:
         self._era: int | None = None
 
     def __call__(self, job: Job) -> Answer:
-        """Decide; a bad picture answers HOLD with STALE_SENSOR (there is no usable picture), a
+        """Decide; a bad image answers HOLD with STALE_SENSOR (there is no usable image), a
         fault of the program HOLD with INTERNAL_ERROR and its traceback in the report.
         """
         now, inputs = self._clock(), None

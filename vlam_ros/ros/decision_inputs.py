@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def inputs_from_message(message: vlam_ros.msg.DecisionInputs) -> DecisionInputs:
-    """The picture, the time, the instruction and the sensors of a decision."""
+    """The image, the time, the instruction and the sensors of a decision."""
     request = InstructionRequest(message.instruction, message.epoch, message.sequence)
     return DecisionInputs(
         stamp=nanoseconds(message.header.stamp),
@@ -29,7 +29,7 @@ def inputs_from_message(message: vlam_ros.msg.DecisionInputs) -> DecisionInputs:
 
 
 def inputs_to_message(inputs: DecisionInputs, frame_id: str) -> vlam_ros.msg.DecisionInputs:
-    """The picture in `frame_id`, the time, the instruction and the sensors of a decision."""
+    """The image in `frame_id`, the time, the instruction and the sensors of a decision."""
     import vlam_ros.msg
 
     request = inputs.request or InstructionRequest("")

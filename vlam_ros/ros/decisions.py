@@ -87,7 +87,7 @@ def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
         score=message.score,
         mask_score=message.mask_score,
         margin=message.margin,
-        looked_twice=message.looked_twice,
+        second_look=message.second_look,
         spread=message.spread,
         size=message.size,
         source=PositionSource(message.position_source),
@@ -133,7 +133,7 @@ def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
 def hold_chunk(
     settings: ActionSettings, stamp: int, request: InstructionRequest, verdict: Verdict
 ) -> ActionChunk:
-    """One STOP row at `stamp`, for when there is no picture that the pipeline could decide on."""
+    """One STOP row at `stamp`, for when there is no image that the pipeline could decide on."""
     return stop_chunk(
         stamp=stamp,
         frame_id=BASE_FRAME,
@@ -171,7 +171,7 @@ def _object_message(thing: SceneObject, role: int) -> vlam_ros.msg.SceneObject:
         score=float(thing.score),
         mask_score=float(thing.mask_score),
         margin=float(thing.margin),
-        looked_twice=bool(thing.looked_twice),
+        second_look=bool(thing.second_look),
         position=Point(x=x, y=y, z=z),
         spread=float(thing.spread),
         size=float(thing.size),

@@ -1,7 +1,7 @@
 """What vlam_node did of late, as a diagnostic status: rates, drops, ages, latencies, verdicts.
 
 Every time is passed in, in nanoseconds: `now` of the steady clock, which no bag or simulator can
-stop. Latencies run from the stamp of a picture to its chunk and are measured with the node's clock.
+stop. Latencies run from the stamp of an image to its chunk and are measured with the node's clock.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class DecisionStatistics:
     def __init__(self, now: int) -> None:
         """Start counting at `now`."""
         self._start = now
-        self._pictures: deque[int] = deque()
+        self._images: deque[int] = deque()
         self._latencies: deque[tuple[int, int]] = deque()
         self._verdicts: Counter[str] = Counter()
         self._last_error: Trouble | None = None
         self._internal_error: int | None = None
 
-    def picture(self, now: int) -> None:
-        """A picture arrived."""
-        self._pictures.append(now)
+    def image(self, now: int) -> None:
+        """An image arrived."""
+        self._images.append(now)
 
     def decision(self, now: int, verdict: Verdict, latency: int | None = None) -> None:
-        """A chunk was published, `latency` after the stamp of its picture if it had one."""
+        """A chunk was published, `latency` after the stamp of its image if it had one."""
         self._verdicts[_label(verdict)] += 1
         if latency is not None:
             self._latencies.append((now, latency))
@@ -47,18 +47,18 @@ class DecisionStatistics:
         self._last_error = Trouble(now, message)
 
     def status(self, now: int, name: str, details: Mapping[str, str]) -> DiagnosticStatus:
-        """The status at `now`: STALE without pictures, ERROR or WARN after failures in the window.
+        """The status at `now`: STALE without images, ERROR or WARN after failures in the window.
 
         `details` are reported beside what was accumulated.
         """
-        for times in (self._pictures, self._latencies):
+        for times in (self._images, self._latencies):
             while times and now - _time(times[0]) > WINDOW:
                 times.popleft()
         seconds = max(1, min(WINDOW, now - self._start)) / 1e9
         status = DiagnosticStatus(name=name)
         status.level, status.message = self._judge(now)
         values = {
-            "pictures (Hz)": f"{len(self._pictures) / seconds:.1f}",
+            "images (Hz)": f"{len(self._images) / seconds:.1f}",
             **self._latency_values(),
             **{f"verdicts {label}": str(n) for label, n in sorted(self._verdicts.items())},
             **details,
@@ -71,10 +71,10 @@ class DecisionStatistics:
     def _judge(self, now: int) -> tuple[bytes, str]:
         if self._internal_error is not None and now - self._internal_error <= WINDOW:
             return DiagnosticStatus.ERROR, "decisions fail: see last error and the log"
-        if not self._pictures:
-            return DiagnosticStatus.STALE, "no pictures: is the camera publishing on image?"
-        if not self._latencies and now - self._pictures[0] > WINDOW // 2:
-            return DiagnosticStatus.ERROR, "pictures come, but none is decided on: inference hangs"
+        if not self._images:
+            return DiagnosticStatus.STALE, "no images: is the camera publishing on image?"
+        if not self._latencies and now - self._images[0] > WINDOW // 2:
+            return DiagnosticStatus.ERROR, "images come, but none is decided on: inference hangs"
         if self._last_error and self._last_error.is_recent(now):
             return DiagnosticStatus.WARN, "unusable messages: see last error"
         return DiagnosticStatus.OK, "deciding"

@@ -15,7 +15,7 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError, VlamError
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.ros import qos
-from vlam_ros.ros.announced import AnnouncedPictures, Picture
+from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
 from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
 from vlam_ros.ros.images import depth_from_message
 from vlam_ros.ros.imu import imu_from_message
@@ -31,7 +31,7 @@ CAMERA_INFO = "camera_info"
 
 
 class FusionInputs:
-    """Converts and feeds what comes. What cannot be used ends in a complaint about its sensor, and
+    """Converts and feeds what comes. What cannot be used ends in a error about its sensor, and
     the node goes on.
     """
 
@@ -42,45 +42,45 @@ class FusionInputs:
         transforms: Transforms,
         fusion: SensorFusion,
         reporter: SensorReporter,
-        on_picture: Callable[[Picture], None],
+        on_image: Callable[[AnnouncedImage], None],
         on_data: Callable[[], None],
     ) -> None:
-        """Subscribe; `on_picture` gets every picture that is announced, `on_data` is called when
+        """Subscribe; `on_image` gets every image that is announced, `on_data` is called when
         anything came.
         """
         self._node = node
         self._fusion = fusion
         self._reporter = reporter
-        self._on_picture = on_picture
+        self._on_image = on_image
         self._on_data = on_data
         self._lidar = settings.lidar
         self._transforms = transforms
         self._lidar_mount = MountSource(transforms, settings.lidar)
         self._imu_mount = MountSource(transforms, settings.imu)
         max_age = round(settings.sensors.max_lidar_age * 1e9)
-        self._pictures = AnnouncedPictures(transforms, settings.camera, max_age)
+        self._images = AnnouncedImages(transforms, settings.camera, max_age)
         self._subscriptions = [
             node.create_subscription(
                 kind, topic, partial(self._on_message, topic, sensor, feed), profile
             )
             for kind, topic, profile, sensor, feed in (
-                (CameraInfo, "camera_info", qos.PICTURE, CAMERA_INFO, self._feed_camera_info),
+                (CameraInfo, "camera_info", qos.IMAGE, CAMERA_INFO, self._feed_camera_info),
                 (Imu, "imu", qos.IMU, IMU, self._feed_imu),
                 (PointCloud2, "points", qos.SWEEP, LIDAR, self._feed_cloud),
                 (LaserScan, "scan", qos.SWEEP, LIDAR, self._feed_scan),
                 (Odometry, "odom", qos.ROBOT_STATE, ODOMETRY, self._feed_odometry),
-                (Image, "camera_depth", qos.PICTURE, DEPTH_CAMERA, self._feed_depth),
+                (Image, "camera_depth", qos.IMAGE, DEPTH_CAMERA, self._feed_depth),
             )
         ]
 
     def states(self, now: int) -> Mapping[str, str]:
         """What each sensor is, for diagnostics."""
-        return {CAMERA_INFO: self._pictures.state(now), **self._fusion.status(now)}
+        return {CAMERA_INFO: self._images.state(now), **self._fusion.status(now)}
 
     def forget(self) -> None:
         """Everything is of another time now."""
         self._fusion.reset()
-        self._pictures.forget()
+        self._images.forget()
 
     def destroy(self) -> None:
         """End the subscriptions."""
@@ -94,22 +94,22 @@ class FusionInputs:
         try:
             feed(message, self._now())
         except VlamError as error:
-            self._complain(sensor, str(error))
-            self._reporter.complain(f"{topic}: {error}", sensor)
+            self._report_error(sensor, str(error))
+            self._reporter.report_error(f"{topic}: {error}", sensor)
         except Exception as error:  # a fault of the program must not silence the other sensors
-            self._complain(sensor, f"{type(error).__name__}: {error}")
-            self._reporter.complain(f"{topic}: {traceback.format_exc()}", sensor)
+            self._report_error(sensor, f"{type(error).__name__}: {error}")
+            self._reporter.report_error(f"{topic}: {traceback.format_exc()}", sensor)
         else:
             self._on_data()
 
-    def _complain(self, sensor: str, why: str) -> None:
+    def _report_error(self, sensor: str, why: str) -> None:
         if sensor == CAMERA_INFO:
-            self._pictures.complaint = why
+            self._images.error = why
         else:
-            self._fusion.complain(sensor, why)
+            self._fusion.report_error(sensor, why)
 
     def _feed_camera_info(self, message: CameraInfo, now: int) -> None:
-        self._on_picture(self._pictures.picture(message, now))
+        self._on_image(self._images.image(message, now))
 
     def _feed_imu(self, message: Imu, now: int) -> None:
         self._fusion.add_imu(imu_from_message(message, self._mount(self._imu_mount, message)), now)
@@ -132,11 +132,11 @@ class FusionInputs:
         self._fusion.add_odometry(odometry_from_message(message), now)
 
     def _feed_depth(self, message: Image, now: int) -> None:
-        frame, expected = message.header.frame_id, self._pictures.frame_id
+        frame, expected = message.header.frame_id, self._images.frame_id
         if expected and not same_frame(frame, expected):
             raise SensorError(
-                f"depth came in frame {frame!r}, the pictures are in {expected!r}: publish depth "
-                "registered to the picture"
+                f"depth came in frame {frame!r}, the images are in {expected!r}: publish depth "
+                "registered to the image"
             )
         self._fusion.add_depth(depth_from_message(message), now)
 

@@ -1,4 +1,4 @@
-"""Pictures: sensor_msgs Image and CompressedImage to arrays.
+"""Images: sensor_msgs Image and CompressedImage to arrays.
 
 cv_bridge is not used, not even where it is installed: it copies where a view does, on Ubuntu it
 binds the process to NumPy 1, and it checks no more than is checked here.
@@ -36,7 +36,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 def image_from_message(message: Image | CompressedImage) -> Uint8Array:
-    """The picture as uint8[H,W,3] RGB: a view of the message for rgb8, otherwise a copy.
+    """The image as uint8[H,W,3] RGB: a view of the message for rgb8, otherwise a copy.
 
     Raises:
         ImageError: unknown encoding, zero size, wrong step, short data, or undecodable.
@@ -99,7 +99,7 @@ def _decode(message: CompressedImage) -> Uint8Array:
     data = bytes(message.data)
     # OpenCV 4 fills the missing part of a truncated JPEG with grey and says nothing to the caller.
     truncated = data.startswith(_JPEG_START) and _JPEG_END not in data[-64:]
-    # Orientation tags are for photographs; camera_info describes the picture as it was taken.
+    # Orientation tags are for photographs; camera_info describes the image as it was taken.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and not truncated else None
     if image is None:

@@ -1,4 +1,4 @@
-"""Subscribes to the sensors beside the camera's picture and keeps the last good data of each."""
+"""Subscribes to the sensors beside the camera's image and keeps the last good data of each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Convert = Callable[[Any], Any]
 
 class SensorInputs:
     """`latest` is what the sensors said last. A message that cannot be used is reported to
-    `complain`, with its topic, and does not take the place of one that could.
+    `report_error`, with its topic, and does not take the place of one that could.
     """
 
     def __init__(
@@ -36,20 +36,20 @@ class SensorInputs:
         node: Node,
         settings: Settings,
         transforms: Transforms,
-        complain: Callable[[str, str], None],
+        report_error: Callable[[str, str], None],
         on_depth: Callable[[int], None],
     ) -> None:
         """Subscribe; `on_depth` is told the stamp (ns) of every depth image that can be used."""
         self._node = node
         self._limits = settings.sensors
-        self._complain = complain
+        self._report_error = report_error
         self._on_depth = on_depth
         self.latest = Sensors()
         camera = CameraSource(transforms, settings.camera).camera
         self._subscriptions = [
             self._subscribe(kind, topic, profile, field, convert)
             for kind, topic, profile, field, convert in (
-                (CameraInfo, "camera_info", qos.PICTURE, "camera", camera),
+                (CameraInfo, "camera_info", qos.IMAGE, "camera", camera),
                 (QuaternionStamped, "attitude", qos.FUSED, "attitude", fused.attitude_from_message),
                 (PoseStamped, "floor", qos.FUSED, "floor", fused.floor_from_message),
                 (PointCloud2, "obstacles", qos.FUSED, "obstacles", fused.obstacles_from_message),
@@ -63,7 +63,7 @@ class SensorInputs:
                 ),
                 (Bool, "gripper_state", qos.ROBOT_STATE, "gripper", self._gripper),
                 # Last: of what is here the executor takes the first first, and with its depth a
-                # picture is decided on.
+                # image is decided on.
                 (Image, "depth", qos.FUSED, "depth", depth_from_message),
             )
         ]
@@ -91,13 +91,13 @@ class SensorInputs:
     def _on_message(self, topic: str, field: str, convert: Convert, message: Any) -> None:
         try:
             data = convert(message)
-            # A calibration does not age, and depth is as old as the picture it belongs to.
+            # A calibration does not age, and depth is as old as the image it belongs to.
             if field not in ("camera", "depth"):
                 now = int(self._node.get_clock().now().nanoseconds)
                 check_age(field, data.stamp, now, self._limits)
         except VlamError as error:
-            self.latest = self.latest.with_complaint(field, str(error))
-            self._complain(f"{topic}: {error}", topic)
+            self.latest = self.latest.with_error(field, str(error))
+            self._report_error(f"{topic}: {error}", topic)
             return
         self.latest = self.latest.with_data(field, data)
         if field == "depth":

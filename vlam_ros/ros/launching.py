@@ -66,7 +66,7 @@ def robot_arguments() -> list[DeclareLaunchArgument]:
 
 
 def robot_nodes() -> list[LaunchDescriptionEntity]:
-    """The nodes of a robot, in an environment in which pictures get through."""
+    """The nodes of a robot, in an environment in which images get through."""
     profile = [SetEnvironmentVariable(k, v) for k, v in with_profile(os.environ).items()]
     return [*profile, OpaqueFunction(function=_robot_nodes)]
 

@@ -1,6 +1,6 @@
 """The way to inference and back: the newest job goes to one worker thread, answers come home.
 
-Inference is slower than the camera. A queue before it would decide on ever older pictures; the
+Inference is slower than the camera. A queue before it would decide on ever older images; the
 mailbox holds one job, the newest, and counts what was passed over. Answers are handed back, so
 that everything but inference happens on the ROS thread and nothing of it needs a lock.
 """

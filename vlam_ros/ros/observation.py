@@ -1,4 +1,4 @@
-"""The newest data of every sensor beside the picture.
+"""The newest data of every sensor beside the image.
 
 `Sensors` keeps the last good data, which is Missing once it is too old, so that a decision knows
 what it lacks and why.
@@ -29,7 +29,7 @@ from vlam_ros.types import (
 DEPTHS_KEPT = 5
 """Depth images that are kept, as many as the topic's queue holds."""
 ODOMETRIES_KEPT = 50
-"""Readings that are kept for pictures that waited: half a second or more of most robots."""
+"""Readings that are kept for images that waited: half a second or more of most robots."""
 
 
 Stamped = Attitude | DepthImage | FloorPlane | GripperState | JointState | Obstacles | Odometry
@@ -73,7 +73,7 @@ def _age(data: Stamped | Missing, now: int) -> str:
 
 @dataclass(frozen=True)
 class Sensors:
-    """The last good data of each sensor beside the picture. Replaced, never changed: the
+    """The last good data of each sensor beside the image. Replaced, never changed: the
     inference thread reads one state while the ROS thread makes the next.
     """
 
@@ -96,7 +96,7 @@ class Sensors:
             return replace(self, odometry=data, driven=driven)
         return replace(self, **{name: data})
 
-    def with_complaint(self, name: str, why: str) -> Sensors:
+    def with_error(self, name: str, why: str) -> Sensors:
         """With a message that could not be used. It does not take the place of good data, which
         ages by itself; where none ever came, it tells why.
         """
@@ -108,14 +108,14 @@ class Sensors:
     def observation(
         self, image: Uint8Array, stamp: int, now: int, limits: SensorSettings
     ) -> Observation:
-        """What is known at `now` about the picture taken at `stamp`; both in nanoseconds.
+        """What is known at `now` about the image taken at `stamp`; both in nanoseconds.
 
-        Depth belongs to the picture with its stamp and to no other, and the camera's calibration
-        does not age. Odometry is that of the picture, as near as it came. The rest is the newest;
+        Depth belongs to the image with its stamp and to no other, and the camera's calibration
+        does not age. Odometry is that of the image, as near as it came. The rest is the newest;
         all is lost once it is too old.
 
         Raises:
-            ImageError: the picture does not have the camera's size.
+            ImageError: the image does not have the camera's size.
         """
         return Observation(
             stamp=stamp,
@@ -144,10 +144,10 @@ class Sensors:
             newest = _fresh("depth", self.depths[-1], now, limits) if self.depths else None
             if isinstance(newest, Missing):
                 return newest
-            return Missing("no depth image with the stamp of the picture")
+            return Missing("no depth image with the stamp of the image")
         if depth.depth.shape != size:
             return Missing(
-                f"depth has {depth.depth.shape[1]}x{depth.depth.shape[0]} pixels, the picture "
+                f"depth has {depth.depth.shape[1]}x{depth.depth.shape[0]} pixels, the image "
                 f"{size[1]}x{size[0]}: publish depth registered to the camera"
             )
         return depth

@@ -1,4 +1,4 @@
-"""Publishes what was decided: chunks and scenes always, pictures and markers while looked at."""
+"""Publishes what was decided: chunks and scenes always, images and markers while looked at."""
 
 from __future__ import annotations
 

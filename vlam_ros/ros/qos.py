@@ -25,7 +25,7 @@ def _profile(reliability: ReliabilityPolicy, depth: int, **further: object) -> Q
     )
 
 
-PICTURE = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
+IMAGE = _profile(ReliabilityPolicy.BEST_EFFORT, 1)
 """image, image/compressed, camera_info, camera_depth: only the newest counts."""
 
 SWEEP = _profile(ReliabilityPolicy.BEST_EFFORT, 1)

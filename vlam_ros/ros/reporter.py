@@ -1,4 +1,4 @@
-"""What people get to know of a node: diagnostics every second, complaints in the log."""
+"""What people get to know of a node: diagnostics every second, errors in the log."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Reporter(ABC):
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
         node.create_timer(_PERIOD, self._publish, clock=self._clock)
 
-    def complain(self, message: str, about: str = "") -> None:
+    def report_error(self, message: str, about: str = "") -> None:
         """Something that came cannot be used; the node goes on. The log has it now and then, for
-        each thing that complaints are about.
+        each thing that errors are about.
         """
         now = self._now()
         self._note(now, message, about)
@@ -47,7 +47,7 @@ class Reporter(ABC):
 
     @abstractmethod
     def _note(self, now: int, message: str, about: str) -> None:
-        """Take a complaint into the statistics."""
+        """Take a error into the statistics."""
 
     @abstractmethod
     def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
@@ -71,12 +71,12 @@ class DecisionReporter(Reporter):
         self._details = details
         self._statistics = DecisionStatistics(self._now())
 
-    def picture(self) -> None:
-        """A picture arrived."""
-        self._statistics.picture(self._now())
+    def image(self) -> None:
+        """An image arrived."""
+        self._statistics.image(self._now())
 
     def decision(self, verdict: Verdict, latency: int | None = None) -> None:
-        """A chunk was published, `latency` ns after the stamp of its picture if it had one."""
+        """A chunk was published, `latency` ns after the stamp of its image if it had one."""
         self._statistics.decision(self._now(), verdict, latency)
 
     def _note(self, now: int, message: str, about: str) -> None:
@@ -111,7 +111,7 @@ class SensorReporter(Reporter):
         self._statistics.message(self._now(), sensor)
 
     def _note(self, now: int, message: str, about: str) -> None:
-        self._statistics.complaint(now, about, message)
+        self._statistics.error(now, about, message)
 
     def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
         name, states = self._node.get_name(), self._states()

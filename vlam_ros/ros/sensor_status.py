@@ -15,7 +15,7 @@ from vlam_ros.ros.trouble import WINDOW, Trouble
 ABSENT = "absent"
 """The state of a sensor that never spoke."""
 ITSELF = ""
-"""What complaints are about that no sensor is to blame for."""
+"""What errors are about that no sensor is to blame for."""
 
 
 class SensorStatistics:
@@ -37,7 +37,7 @@ class SensorStatistics:
         self._messages[sensor].append(now)
         self._forget(now, sensor)
 
-    def complaint(self, now: int, sensor: str, why: str) -> None:
+    def error(self, now: int, sensor: str, why: str) -> None:
         """A message of a sensor could not be used."""
         self._unusable[sensor] += 1
         self._last[sensor] = Trouble(now, why)
@@ -72,7 +72,7 @@ class SensorStatistics:
         values = {"messages (Hz)": f"{len(self._messages[sensor]) / seconds:.1f}"}
         if sensor in self._last:
             values["unusable messages"] = str(self._unusable[sensor])
-            values["last complaint"] = self._last[sensor].ago(now)
+            values["last error"] = self._last[sensor].ago(now)
         return values
 
     def _forget(self, now: int, sensor: str) -> None:

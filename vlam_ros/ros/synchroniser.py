@@ -1,4 +1,4 @@
-"""Waiting for slower sensors: a picture comes before the LiDAR sweep that belongs to it.
+"""Waiting for slower sensors: an image comes before the LiDAR sweep that belongs to it.
 
 Stamps and times are in nanoseconds of the node's clock, which is passed in: simulated time and bags
 work. Nothing queues up: the rooms are small, and what is passed over is counted.
@@ -19,13 +19,13 @@ DEPTH_MARGIN = 0.05
 """Seconds that depth is on its way: fusion_node waits for a sweep as long as it may, and makes the
 best of the last one then.
 """
-PICTURES_KEPT = 8
+IMAGES_KEPT = 8
 STAMPS_KEPT = 64
 MISSES = 3
-"""Pictures that waited for their depth in vain, after which the next ones do not wait."""
+"""ImageSelector that waited for their depth in vain, after which the next ones do not wait."""
 
 
-class WaitingRoom(Generic[Item]):
+class Synchroniser(Generic[Item]):
     """Holds stamped items until they are ready, or have waited long enough."""
 
     def __init__(self, wait: int, kept: int) -> None:
@@ -66,14 +66,14 @@ class WaitingRoom(Generic[Item]):
         self._items.clear()
 
 
-class Pictures(Generic[Item]):
-    """Which picture is decided on next: the newest that has its depth, or the newest that has
+class ImageSelector(Generic[Item]):
+    """Which image is decided on next: the newest that has its depth, or the newest that has
     waited for it as long as it may. Where no depth is to be expected none waits.
     """
 
     def __init__(self, wait: int) -> None:
-        """Let pictures wait until the clock is `wait` ns from their stamp."""
-        self._room: WaitingRoom[Item] = WaitingRoom(wait, PICTURES_KEPT)
+        """Let images wait until the clock is `wait` ns from their stamp."""
+        self._room: Synchroniser[Item] = Synchroniser(wait, IMAGES_KEPT)
         self._depths: list[int] = []
         self._misses = 0
         self._passed_over = 0
@@ -81,22 +81,22 @@ class Pictures(Generic[Item]):
 
     @property
     def passed_over(self) -> int:
-        """How many pictures made room for a newer one."""
+        """How many images made room for a newer one."""
         return self._passed_over + self._room.passed_over
 
-    def put(self, stamp: int, picture: Item) -> None:
-        """A picture came, newer than those before."""
-        self._room.put(stamp, picture)
+    def put(self, stamp: int, image: Item) -> None:
+        """An image came, newer than those before."""
+        self._room.put(stamp, image)
         self.newest = stamp
 
     def depth(self, stamp: int) -> None:
-        """A depth image came, for the picture with its stamp."""
+        """A depth image came, for the image with its stamp."""
         self._depths = [*self._depths, stamp][-DEPTHS_KEPT:]
         self._misses = 0
 
     def next(self, now: int, depth_published: bool) -> Item | None:
-        """The picture to decide on, if it is time for one; `depth_published` says whether there is
-        anybody to wait for. A source of depth that has none for several pictures is not waited for
+        """The image to decide on, if it is time for one; `depth_published` says whether there is
+        anybody to wait for. A source of depth that has none for several images is not waited for
         until it has some again.
         """
         expected = depth_published and self._misses < MISSES
@@ -104,10 +104,10 @@ class Pictures(Generic[Item]):
         if not due:
             return None
         self._passed_over += len(due) - 1
-        stamp, picture = due[-1]
+        stamp, image = due[-1]
         if expected and stamp not in self._depths:
             self._misses += 1
-        return picture
+        return image
 
     def clear(self) -> None:
         """Time jumped: nothing that came belongs to what comes."""

@@ -20,7 +20,7 @@ COEFFICIENTS = {"plumb_bob": (5,), "rational_polynomial": (8, 12, 14), "equidist
 """Distortion models of sensor_msgs/CameraInfo, and how many coefficients each has."""
 
 _GRID = 24
-"""Pixels along each side of the picture at which its field of view is measured."""
+"""Pixels along each side of the image at which its field of view is measured."""
 _ROUND_TRIP = 0.1
 """Pixels by which a ray may miss its pixel before the distortion counts as without inverse."""
 
@@ -32,7 +32,7 @@ class Camera:
     `rotation` turns vectors of the optical frame (x right, y down, z forward) into `base_link`;
     `position` is the optical centre in `base_link`, its z the height above the floor the base
     stands on. `distortion` holds the coefficients of `distortion_model` in the order of
-    sensor_msgs/CameraInfo, none if the picture is rectified.
+    sensor_msgs/CameraInfo, none if the image is rectified.
     """
 
     width: int
@@ -59,7 +59,7 @@ class Camera:
         if self.distortion_model not in COEFFICIENTS:
             raise ImageError(
                 f"camera_info has distortion model {self.distortion_model!r}, known are "
-                f"{', '.join(COEFFICIENTS)}: rectify the picture (image_proc) or calibrate again"
+                f"{', '.join(COEFFICIENTS)}: rectify the image (image_proc) or calibrate again"
             )
         if self.distortion and len(self.distortion) not in COEFFICIENTS[self.distortion_model]:
             counts = " or ".join(map(str, COEFFICIENTS[self.distortion_model]))
@@ -76,7 +76,7 @@ class Camera:
         """A camera without distortion, with square pixels and its axis in the middle; `focal` is
         in pixels.
         """
-        # Pixel centres are at integers: the middle of the picture is half a pixel before W/2.
+        # Pixel centres are at integers: the middle of the image is half a pixel before W/2.
         cx, cy = (width - 1) / 2, (height - 1) / 2
         return cls(width, height, focal, focal, cx, cy, rotation, position)
 
@@ -107,13 +107,13 @@ class Camera:
 
         Returns:
             (pixels float64[N,2], depth [N] along the optical axis in metres); both NaN for points
-            behind the camera, outside of the picture, or not finite.
+            behind the camera, outside of the image, or not finite.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             optical = (np.asarray(points) - self.position) @ self.rotation
             depth = optical[:, 2].copy()
             plane = optical[:, :2] / depth[:, None]
-            # Beyond its field of view a distortion polynomial folds back into the picture.
+            # Beyond its field of view a distortion polynomial folds back into the image.
             low, high, radius = self._field_of_view
             seen = (depth > 0) & ((plane >= low) & (plane <= high)).all(axis=1)
             seen &= np.hypot(plane[:, 0], plane[:, 1]) <= radius
@@ -139,7 +139,7 @@ class Camera:
 
     @cached_property
     def _field_of_view(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
-        """Least and greatest (x/z, y/z) that the picture sees, the greatest distance from the axis,
+        """Least and greatest (x/z, y/z) that the image sees, the greatest distance from the axis,
         and a little more of each.
         """
         u = np.linspace(-0.5, self.width - 0.5, _GRID)
@@ -147,7 +147,7 @@ class Camera:
         rays = self.rays(np.stack(np.meshgrid(u, v), axis=-1))[:, :2]
         rays = rays[np.isfinite(rays).all(axis=1)]
         if not len(rays):
-            raise ImageError(f"distortion {self.distortion} has no inverse anywhere in the picture")
+            raise ImageError(f"distortion {self.distortion} has no inverse anywhere in the image")
         low, high, radius = rays.min(axis=0), rays.max(axis=0), np.linalg.norm(rays, axis=1).max()
         margin = 0.02 * (high - low)
         return low - margin, high + margin, 1.02 * float(radius)

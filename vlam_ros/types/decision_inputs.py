@@ -17,7 +17,7 @@ SENSORS = (
     "gripper",
     "joints",
 )
-"""The fields of an Observation beside the picture."""
+"""The fields of an Observation beside the image."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SensorInput:
 
 @dataclass(frozen=True)
 class DecisionInputs:
-    """The picture's stamp, the clock `now`, the instruction and the sensors of one decision.
+    """The image's stamp, the clock `now`, the instruction and the sensors of one decision.
 
     With each jump of time an `era` begins, in which nothing is remembered of the one before.
     `holding` is what the gripper said, whose message has no stamp. A decision that was not

@@ -122,6 +122,6 @@ class Observation:
             raise ImageError(f"image must be uint8[H,W,3] RGB, got {self.image.dtype}{list(shape)}")
         if isinstance(self.camera, Camera) and (self.camera.height, self.camera.width) != shape[:2]:
             raise ImageError(
-                f"camera_info is for {self.camera.width}x{self.camera.height} pictures, "
+                f"camera_info is for {self.camera.width}x{self.camera.height} images, "
                 f"the image has {shape[1]}x{shape[0]}"
             )

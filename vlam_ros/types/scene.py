@@ -34,7 +34,7 @@ class SceneObject:
     score: float
     mask_score: float
     margin: float
-    looked_twice: bool = False
+    second_look: bool = False
     position: tuple[float, float, float] | None = None
     spread: float = float("nan")
     size: float = float("nan")

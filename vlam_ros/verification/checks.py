@@ -55,7 +55,7 @@ def check_positions(step: SkillStep, max_spread: float) -> None:
             raise Refusal(
                 Reason.NO_POSITION,
                 f"I see '{thing.phrase}', but not where it is: check camera_info, or move so that "
-                "its foot is in the picture",
+                "its foot is in the image",
             )
         # Negated, because an unknown spread is NaN.
         if not thing.spread <= max_spread:

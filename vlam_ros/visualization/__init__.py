@@ -1,4 +1,4 @@
-"""Pictures of what the system sees and decides, for people: overlay, depth and top view."""
+"""Images of what the system sees and decides, for people: overlay, depth and top view."""
 
 from vlam_ros.visualization.depth import draw_depth
 from vlam_ros.visualization.overlay import draw_overlay

@@ -1,6 +1,6 @@
-"""What all pictures are made of: colours, text, bands of text, labels, and the enlarged picture.
+"""What all images are made of: colours, text, bands of text, labels, and the enlarged image.
 
-Sizes are for pictures of MIN_WIDTH pixels; `unit` is by how much larger everything is drawn.
+Sizes are for images of MIN_WIDTH pixels; `unit` is by how much larger everything is drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rectangle = tuple[int, int, int, int]
 
 MIN_WIDTH = 640
 MAX_HEIGHT = 1080
-"""Small pictures are enlarged to this width, but not beyond this height."""
+"""Small images are enlarged to this width, but not beyond this height."""
 
 INK: Colour = (20, 22, 27)
 PANEL: Colour = (32, 35, 43)
@@ -51,14 +51,14 @@ class Paragraph(NamedTuple):
 
 
 class Enlarged(NamedTuple):
-    """A picture on a canvas that is at least MIN_WIDTH wide.
+    """An image on a canvas that is at least MIN_WIDTH wide.
 
-    `canvas` is uint8[H,W,3]; `picture` is the part of it from column `left` on that shows the
-    picture, `scale` times as large as it was.
+    `canvas` is uint8[H,W,3]; `image` is the part of it from column `left` on that shows the
+    image, `scale` times as large as it was.
     """
 
     canvas: Uint8Array
-    picture: Uint8Array
+    image: Uint8Array
     left: int
     scale: float
 
@@ -69,22 +69,22 @@ class Enlarged(NamedTuple):
 
 
 def enlarged(image: Uint8Array) -> Enlarged:
-    """A copy of a picture uint8[H,W,3], large enough to be drawn on."""
+    """A copy of an image uint8[H,W,3], large enough to be drawn on."""
     height, width = image.shape[:2]
     scale = max(1.0, min(MIN_WIDTH / width, MAX_HEIGHT / height))
     size = (round(width * scale), round(height * scale))
     columns = max(MIN_WIDTH, size[0])
     left = (columns - size[0]) // 2
     canvas = np.full((size[1], columns, 3), INK, dtype=np.uint8)
-    picture = canvas[:, left : left + size[0]]
-    picture[:] = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    return Enlarged(canvas, picture, left, scale)
+    frame = canvas[:, left : left + size[0]]
+    frame[:] = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return Enlarged(canvas, frame, left, scale)
 
 
 def band(
     paragraphs: Sequence[Paragraph], ink: Colour, paper: Colour, columns: int, unit: float
 ) -> Uint8Array:
-    """Paragraphs, wrapped, on a strip as wide as the picture."""
+    """Paragraphs, wrapped, on a strip as wide as the image."""
     margin = round(14 * unit)
     lines = [
         Paragraph(line, size * unit, font)

@@ -1,4 +1,4 @@
-"""What stands over and under the picture of a decision: the instruction, the plan, the verdict."""
+"""What stands over and under the image of a decision: the instruction, the plan, the verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of depth: warm colours are near, cold ones far, over the dimmed grey picture.
+"""An image of depth: warm colours are near, cold ones far, over the dimmed grey image.
 
 Sparse depth, as from a LiDAR, is drawn as discs that an eye can find; dense depth as a tint.
 """
@@ -32,11 +32,11 @@ from vlam_ros.visualization.canvas import (
 Depth = npt.NDArray[np.float32]
 
 DIM = 0.45
-"""Brightness of the picture under the depth."""
+"""Brightness of the image under the depth."""
 DENSE = 0.25
 """Share of pixels with a depth from which they are drawn as a surface, not one by one."""
 TINT = 0.80
-"""Opacity of dense depth, so that the picture shows through."""
+"""Opacity of dense depth, so that the image shows through."""
 DISC = 2.4
 """Radius of a disc in pixels at MIN_WIDTH."""
 
@@ -45,7 +45,7 @@ _USUAL = (1, 99)
 _LEAST_SPAN = 0.2
 """Metres that the colours span at least, so that noise on a wall does not look like a relief."""
 
-# TURBO without its ends, which are too dark to be told from the dimmed picture.
+# TURBO without its ends, which are too dark to be told from the dimmed image.
 _FAR_END, _NEAR_END = 20, 225
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
@@ -56,7 +56,7 @@ def draw_depth(
     near: float | None = None,
     far: float | None = None,
 ) -> Uint8Array:
-    """Draw depth over its picture, with a legend in metres.
+    """Draw depth over its image, with a legend in metres.
 
     Args:
         image: uint8[H,W,3] RGB.
@@ -65,23 +65,23 @@ def draw_depth(
         far: depth of the coldest colour, likewise.
 
     Returns:
-        uint8[H',W',3] RGB, at least 640 wide, higher than the picture by the legend.
+        uint8[H',W',3] RGB, at least 640 wide, higher than the image by the legend.
 
     Raises:
-        ImageError: the depth is not of the picture's size, or near is not before far.
+        ImageError: the depth is not of the image's size, or near is not before far.
     """
     if depth.shape != image.shape[:2]:
         raise ImageError(
-            f"depth must be registered to the {image.shape[1]}x{image.shape[0]} picture, got "
+            f"depth must be registered to the {image.shape[1]}x{image.shape[0]} image, got "
             f"float{list(depth.shape)}"
         )
     view = enlarged(image)
-    grey = DIM * cv2.cvtColor(view.picture, cv2.COLOR_RGB2GRAY)
-    view.picture[:] = grey.astype(np.uint8)[..., None]
+    grey = DIM * cv2.cvtColor(view.image, cv2.COLOR_RGB2GRAY)
+    view.image[:] = grey.astype(np.uint8)[..., None]
     known = np.isfinite(depth) & (depth > 0)
     count = np.count_nonzero(known)
     if not count:
-        text = Paragraph("no depth: no distance is known in this picture", 0.62, BOLD)
+        text = Paragraph("no depth: no distance is known in this image", 0.62, BOLD)
         legend = band([text], PAPER, PANEL, view.canvas.shape[1], view.unit)
         return np.vstack([view.canvas, legend])
     colours = _scale(depth[known], near, far)
@@ -129,15 +129,15 @@ def _draw_discs(view: Enlarged, depth: Depth, known: BoolArray, colours: ColourS
     disc = DISC * view.unit * np.column_stack([np.cos(angles), np.sin(angles)])
     corners = np.rint((middles[:, None] + disc) * 16).astype(np.int32)  # in 1/16 of a pixel
     for outline, colour in zip(corners, colours.of(depth[rows, columns]).tolist(), strict=True):
-        cv2.fillConvexPoly(view.picture, outline, colour, cv2.LINE_AA, shift=4)
+        cv2.fillConvexPoly(view.image, outline, colour, cv2.LINE_AA, shift=4)
 
 
 def _draw_surface(view: Enlarged, depth: Depth, known: BoolArray, colours: ColourScale) -> None:
-    size = (view.picture.shape[1], view.picture.shape[0])
+    size = (view.image.shape[1], view.image.shape[0])
     large = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
     inside = cv2.resize(known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     tint = TINT * colours.of(large[inside])
-    view.picture[inside] = (tint + (1 - TINT) * view.picture[inside]).astype(np.uint8)
+    view.image[inside] = (tint + (1 - TINT) * view.image[inside]).astype(np.uint8)
 
 
 def _legend(view: Enlarged, colours: ColourScale, share: float) -> Uint8Array:

@@ -44,7 +44,7 @@ _MARGIN = 12
 """Pixels from the edge of the map in which there is no line of the grid."""
 _TEXT = 0.5
 _BORDER = 240
-"""Rays along each side of the picture whose ends outline what the camera sees."""
+"""Rays along each side of the image whose ends outline what the camera sees."""
 _HORIZON = 100.0
 """Metres to which the camera's view of the floor is drawn."""
 
@@ -82,23 +82,23 @@ class FloorMap:
         return float(column), float(row)
 
 
-def draw_floor(picture: Uint8Array, floor_map: FloorMap, camera: Camera | None) -> None:
-    """Draw what the camera sees of the floor, and over that the grid, on the map's picture."""
-    picture[:] = WHITE
+def draw_floor(image: Uint8Array, floor_map: FloorMap, camera: Camera | None) -> None:
+    """Draw what the camera sees of the floor, and over that the grid, on the map's image."""
+    image[:] = WHITE
     seen = np.zeros((0, 2)) if camera is None else floor_in_view(camera)
     if len(seen):
-        polygon(picture, floor_map.pixels(seen), SEEN, SEEN_EDGE)
+        polygon(image, floor_map.pixels(seen), SEEN, SEEN_EDGE)
     for value, column, row in _lines(floor_map):
         colour = _GRID if value else _AXIS
         if column is not None:
-            cv2.line(picture, (column, 0), (column, SIDE - 1), colour)
+            cv2.line(image, (column, 0), (column, SIDE - 1), colour)
         if row is not None:
-            cv2.line(picture, (0, row), (SIDE - 1, row), colour)
-    cv2.rectangle(picture, (0, 0), (SIDE - 1, SIDE - 1), _AXIS)
+            cv2.line(image, (0, row), (SIDE - 1, row), colour)
+    cv2.rectangle(image, (0, 0), (SIDE - 1, SIDE - 1), _AXIS)
 
 
 def draw_scales(canvas: Uint8Array, floor_map: FloorMap) -> None:
-    """Label the grid on a canvas that has the corner of the map's picture at (LEFT, ABOVE)."""
+    """Label the grid on a canvas that has the corner of the map's image at (LEFT, ABOVE)."""
     _write_to(canvas, "x ahead", LEFT - 8, ABOVE - 8)
     _write_to(canvas, "y left", LEFT - 8, ABOVE + SIDE + 20)
     for value, column, row in _lines(floor_map):
@@ -111,7 +111,7 @@ def draw_scales(canvas: Uint8Array, floor_map: FloorMap) -> None:
 
 
 def floor_in_view(camera: Camera) -> Pixels:
-    """The outline [N,2] of the floor z = 0 in the picture; none if there is no floor in it."""
+    """The outline [N,2] of the floor z = 0 in the image; none if there is no floor in it."""
     u = np.linspace(-0.5, camera.width - 0.5, _BORDER)
     v = np.linspace(-0.5, camera.height - 0.5, _BORDER)
     top, right = np.stack([u, np.full_like(u, v[0])]), np.stack([np.full_like(v, u[-1]), v])

@@ -37,7 +37,7 @@ class _Placed(NamedTuple):
 
 
 class Labels:
-    """Finds places for labels on a picture, none over another, and draws them all at the end.
+    """Finds places for labels on an image, none over another, and draws them all at the end.
 
     `details` bool[height,width] are pixels that are better not covered, where that is possible.
     """
@@ -74,13 +74,13 @@ class Labels:
             self._taken.append(place)
             self._placed.append(_Placed(place, named, draw))
 
-    def draw(self, picture: Uint8Array) -> None:
+    def draw(self, image: Uint8Array) -> None:
         """Draw all labels, over all the lines that lead to them."""
         for place, named, _ in self._placed:
             if named.leader:
-                _draw_leader(picture, named, place, named.leader)
+                _draw_leader(image, named, place, named.leader)
         for place, _, draw in self._placed:
-            draw(picture, place)
+            draw(image, place)
 
     def _is_free(self, place: Rectangle) -> bool:
         height, width = self._details.shape
@@ -88,14 +88,14 @@ class Labels:
         return inside and not any(overlap(place, other) for other in self._taken)
 
 
-def _draw_leader(picture: Uint8Array, named: Named, place: Rectangle, colour: Colour) -> None:
+def _draw_leader(image: Uint8Array, named: Named, place: Rectangle, colour: Colour) -> None:
     """Draw a line from what is named to its label, if that is not just beside it."""
     x, y = named.middle
     end = (min(max(x, place[0]), place[2] - 1), min(max(y, place[1]), place[3] - 1))
     way = np.subtract(end, named.middle)
     length = float(np.hypot(*way))
     if length > named.reach + _BESIDE:
-        line(picture, np.array([named.middle + named.reach / length * way, end]), colour)
+        line(image, np.array([named.middle + named.reach / length * way, end]), colour)
 
 
 def _candidates(

@@ -45,7 +45,7 @@ class ObjectLayer:
         self._unit = unit
         self._drawn = [_drawn(thing, role, floor_map) for thing, role in objects]
 
-    def draw(self, picture: Uint8Array) -> None:
+    def draw(self, image: Uint8Array) -> None:
         """Draw each as large as it is in a ring that is wider by its spread, what matters last.
 
         What is placed on the ground plane has dashed edges. What is beyond the map is a triangle
@@ -53,12 +53,12 @@ class ObjectLayer:
         """
         for it in self._drawn:
             if it.is_beyond:
-                beyond(picture, it.middle, it.heading, it.role.colour)
+                beyond(image, it.middle, it.heading, it.role.colour)
                 continue
             dashed = it.thing.source is PositionSource.GROUND_PLANE
-            disc(picture, it.middle, it.radius, it.role.colour, dashed)
+            disc(image, it.middle, it.radius, it.role.colour, dashed)
             if it.reach > it.radius:
-                ring(picture, it.middle, it.reach, edge_of(it.role.colour), 1, dashed)
+                ring(image, it.middle, it.reach, edge_of(it.role.colour), 1, dashed)
 
     def keep_free(self, labels: Labels) -> None:
         """Let no label cover an object."""
@@ -102,8 +102,8 @@ def _add_label(labels: Labels, it: _Drawn, unit: float) -> None:
         text += f", {math.hypot(*it.thing.position[:2]):.2f} m"
     text = fitted(text, _LONGEST_LABEL, font, LABEL_TEXT * unit)
 
-    def draw(picture: Uint8Array, place: Rectangle) -> None:
-        draw_label(picture, text, place, it.role.colour, unit, font)
+    def draw(image: Uint8Array, place: Rectangle) -> None:
+        draw_label(image, text, place, it.role.colour, unit, font)
 
     named = Named(it.middle, min(it.reach, _LONGEST_REACH), edge_of(it.role.colour))
     labels.add(named, label_size(text, unit, font), draw)

@@ -1,6 +1,6 @@
-"""A picture of a decision: what was asked, what is seen, what is planned, and the verdict.
+"""An image of a decision: what was asked, what is seen, what is planned, and the verdict.
 
-The camera picture with a mask, box and label for every object, target and destination emphasised,
+The camera image with a mask, box and label for every object, target and destination emphasised,
 between a header with the instruction and a footer with the plan and the verdict.
 """
 
@@ -32,15 +32,15 @@ _THICKNESS = {Role.NONE: 1.0, Role.DESTINATION: 2.5, Role.TARGET: 2.5}
 
 
 def draw_overlay(image: Uint8Array, decision: Decision, instruction: str) -> Uint8Array:
-    """Draw a decision over the picture it was made on.
+    """Draw a decision over the image it was made on.
 
     Args:
-        image: uint8[H,W,3] RGB, the picture of the observation.
+        image: uint8[H,W,3] RGB, the image of the observation.
         decision: boxes in pixels of `image`, masks at any resolution over the whole of it.
         instruction: the text as it was given.
 
     Returns:
-        uint8[H',W',3] RGB, at least 640 wide, higher than the picture by header and footer.
+        uint8[H',W',3] RGB, at least 640 wide, higher than the image by header and footer.
     """
     view = enlarged(image)
     _draw_objects(view, decision)
@@ -48,11 +48,11 @@ def draw_overlay(image: Uint8Array, decision: Decision, instruction: str) -> Uin
 
 
 def _draw_objects(view: Enlarged, decision: Decision) -> None:
-    """Draw masks on the picture, and boxes and labels beyond it."""
+    """Draw masks on the image, and boxes and labels beyond it."""
     things = with_roles(decision.scene.objects, decision.plan)
-    clear = view.picture.copy()
+    clear = view.image.copy()
     if any(role is Role.TARGET for _, role in things):
-        np.multiply(view.picture, SHADE, out=view.picture, casting="unsafe")
+        np.multiply(view.image, SHADE, out=view.image, casting="unsafe")
     for thing, role in things:
         _draw_mask(view, clear, thing, role)
     boxes = []
@@ -70,14 +70,14 @@ def _draw_objects(view: Enlarged, decision: Decision) -> None:
 
 
 def _draw_mask(view: Enlarged, clear: Uint8Array, thing: SceneObject, role: Role) -> None:
-    picture, opacity = view.picture, _OPACITY[role]
-    size = (picture.shape[1], picture.shape[0])
+    image, opacity = view.image, _OPACITY[role]
+    size = (image.shape[1], image.shape[0])
     mask = cv2.resize(thing.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     inside = mask > 0
     tint = opacity * np.array(role.colour)
-    picture[inside] = ((1 - opacity) * clear[inside] + tint).astype(np.uint8)
+    image[inside] = ((1 - opacity) * clear[inside] + tint).astype(np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(picture, outlines, -1, role.colour, pixels(view.unit), cv2.LINE_AA)
+    cv2.drawContours(image, outlines, -1, role.colour, pixels(view.unit), cv2.LINE_AA)
 
 
 def _place_of_label(

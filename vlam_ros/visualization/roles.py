@@ -22,7 +22,7 @@ class Role(Enum):
 
     @property
     def colour(self) -> Colour:
-        """In all pictures."""
+        """In all images."""
         return _COLOURS[self]
 
     @property

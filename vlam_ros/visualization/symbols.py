@@ -32,7 +32,7 @@ _SHIFT = 4
 _DASH = 5.0
 """Half the length of a dash with its gap, in pixels."""
 _FAR_OFF = 1e5
-"""Pixels from the picture beyond which nothing needs to be told apart."""
+"""Pixels from the image beyond which nothing needs to be told apart."""
 
 
 def polygon(

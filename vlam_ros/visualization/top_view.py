@@ -1,4 +1,4 @@
-"""A picture of a decision from above: where the robot believes things are, and where it will go.
+"""An image of a decision from above: where the robot believes things are, and where it will go.
 
 The floor in `base_link`, x ahead is up and y left is left, with the LiDAR's returns, the objects
 with their size and spread, and the waypoints that the decision's chunk decodes to; beside it the
@@ -54,7 +54,7 @@ def draw_top_view(
         decision: objects and waypoints in `base_link`.
         obstacles: the LiDAR's returns that stand in the way.
         points: all returns of the LiDAR, float32[N,3] in `base_link`, metres.
-        camera: of the decision's picture, for what it sees of the floor.
+        camera: of the decision's image, for what it sees of the floor.
         robot_box: rear and front x and half width (m), as in the parameter `fusion.robot_box`;
             None for its default.
 
@@ -73,23 +73,23 @@ def draw_top_view(
 
     height, right = ABOVE + SIDE + BELOW, LEFT + SIDE + _GUTTER
     canvas = np.full((height, right + PANEL_WIDTH, 3), WHITE, np.uint8)
-    picture = canvas[ABOVE : ABOVE + SIDE, LEFT : LEFT + SIDE]
-    draw_floor(picture, floor_map, camera if isinstance(camera, Camera) else None)
+    image = canvas[ABOVE : ABOVE + SIDE, LEFT : LEFT + SIDE]
+    draw_floor(image, floor_map, camera if isinstance(camera, Camera) else None)
     if points is not None:
-        _draw_points(picture, floor_map, points, RETURN, 2)
+        _draw_points(image, floor_map, points, RETURN, 2)
     if isinstance(obstacles, Obstacles):
-        _draw_points(picture, floor_map, obstacles.points, OBSTACLE, 3)
-    _draw_robot(picture, floor_map, _default_robot_box() if robot_box is None else robot_box)
+        _draw_points(image, floor_map, obstacles.points, OBSTACLE, 3)
+    _draw_robot(image, floor_map, _default_robot_box() if robot_box is None else robot_box)
     layers = (ObjectLayer(placed, floor_map, UNIT), WaypointLayer(rows, floor_map))
     for layer in layers:
-        layer.draw(picture)
+        layer.draw(image)
     # Labels cover neither these nor each other; returns and the way only if they must.
-    labels = Labels((picture == OBSTACLE).all(axis=2) | (picture == PATH).all(axis=2))
+    labels = Labels((image == OBSTACLE).all(axis=2) | (image == PATH).all(axis=2))
     for layer in layers:
         layer.keep_free(labels)
     for layer in layers:
         layer.add_labels(labels)
-    labels.draw(picture)
+    labels.draw(image)
     draw_scales(canvas, floor_map)
     unplaced = [label_of(o, role) for o, role in reversed(things) if not is_placed(o)]
     legend = legend_of(obstacles, points is not None, camera)
@@ -103,17 +103,17 @@ def _default_robot_box() -> Sequence[float]:
 
 
 def _draw_points(
-    picture: Uint8Array, floor_map: FloorMap, points: FloatArray, colour: Colour, size: int
+    image: Uint8Array, floor_map: FloorMap, points: FloatArray, colour: Colour, size: int
 ) -> None:
     """Draw points [N,3] as squares."""
     with np.errstate(invalid="ignore"):
         corners = np.floor(floor_map.pixels(points[:, :2]) - size / 2 + 1)
         corners = corners[((corners >= 0) & (corners <= SIDE - size)).all(axis=1)].astype(int)
     for right, down in np.ndindex(size, size):
-        picture[corners[:, 1] + down, corners[:, 0] + right] = colour
+        image[corners[:, 1] + down, corners[:, 0] + right] = colour
 
 
-def _draw_robot(picture: Uint8Array, floor_map: FloorMap, box: Sequence[float]) -> None:
+def _draw_robot(image: Uint8Array, floor_map: FloorMap, box: Sequence[float]) -> None:
     rear, front, side = box[:3]
     corners = [(front, side), (front, -side), (rear, -side), (rear, side)]
-    robot(picture, floor_map.pixels(corners), floor_map.pixel(0.0, 0.0))
+    robot(image, floor_map.pixels(corners), floor_map.pixel(0.0, 0.0))

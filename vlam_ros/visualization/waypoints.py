@@ -86,15 +86,15 @@ class WaypointLayer:
         for _, pixel in self._placed:
             labels.keep_free(pixel, 0.7 * WAYPOINT)
 
-    def draw(self, picture: Uint8Array) -> None:
+    def draw(self, image: Uint8Array) -> None:
         """Draw the way and its waypoints, the first one on top."""
         for row, pixel in self._placed:
             if row.turns:
-                line(picture, np.array([self._origin, pixel]), RETURN)
-        line(picture, np.array([pixel for _, pixel in self._placed]).reshape(-1, 2), PATH, 2)
+                line(image, np.array([self._origin, pixel]), RETURN)
+        line(image, np.array([pixel for _, pixel in self._placed]).reshape(-1, 2), PATH, 2)
         for row, pixel in reversed(self._placed):
             theta = row.pose[3]
-            waypoint(picture, pixel, None if math.isnan(theta) else theta)
+            waypoint(image, pixel, None if math.isnan(theta) else theta)
 
     def add_labels(self, labels: Labels) -> None:
         """Name the events, and number the rows as far as there is room, the ends of the way first.
@@ -127,18 +127,18 @@ class WaypointLayer:
 
 
 def _add_event(labels: Labels, text: str, where: Pixel) -> None:
-    def draw(picture: Uint8Array, place: Rectangle) -> None:
-        draw_label(picture, text, place, EVENT, 1.0, BOLD)
+    def draw(image: Uint8Array, place: Rectangle) -> None:
+        draw_label(image, text, place, EVENT, 1.0, BOLD)
 
     named = Named(where, WAYPOINT, edge_of(EVENT))
     labels.add(named, label_size(text, 1.0, BOLD), draw, gap=16)
 
 
 def _add_numbers(labels: Labels, text: str, where: Pixel, directions: Sequence[int]) -> None:
-    def draw(picture: Uint8Array, place: Rectangle) -> None:
+    def draw(image: Uint8Array, place: Rectangle) -> None:
         x0, y0, x1, y1 = place
-        picture[y0:y1, x0:x1] = WHITE
-        write(picture, text, (x0 + 2, y1 - 2), BOLD, _TEXT, PATH)
+        image[y0:y1, x0:x1] = WHITE
+        write(image, text, (x0 + 2, y1 - 2), BOLD, _TEXT, PATH)
 
     size = (text_width(text, BOLD, _TEXT) + 4, _HEIGHT)
     labels.add(Named(where, WAYPOINT, PATH), size, draw, 3, _FARTHEST, directions)

@@ -104,7 +104,7 @@ def test_a_list_names_bags_and_folders_relative_to_itself(tmp_path: Path) -> Non
         ("folder", "there is no bag in {path}: expected .mcap or .db3 files in it"),
         ("empty list", "{path} names no bag that exists: expected the path of one in every line"),
         ("wrong list", "{path} names no bag that exists: expected the path of one in every line"),
-        ("picture", "{path} is neither a bag nor a list of bags"),
+        ("image", "{path} is neither a bag nor a list of bags"),
     ],
 )
 def test_a_path_without_bags_is_an_error_that_says_what_is_expected(
@@ -114,7 +114,7 @@ def test_a_path_without_bags_is_an_error_that_says_what_is_expected(
     if what == "folder":
         path.mkdir()
         (path / "notes.txt").write_text("none")
-    elif what == "picture":
+    elif what == "image":
         path.write_bytes(b"\x89PNG\r\n\xff\xfe")
     elif what != "missing":
         path.write_text("# none" if what == "empty list" else "a.mcap\nb.mcap")

@@ -92,7 +92,7 @@ def test_the_qualities_of_service_are_kept(tmp_path: Path) -> None:
     profiles = {
         "/plain": None,
         "/latched": RecordedQos(depth=1, transient_local=True),
-        "/picture": RecordedQos(reliable=False, depth=5),
+        "/image": RecordedQos(reliable=False, depth=5),
         "/chunk": RecordedQos(deadline=100_000_000, lease=1_200_000_000),
     }
     with BagWriter(tmp_path / "drive") as writer:
@@ -102,7 +102,7 @@ def test_the_qualities_of_service_are_kept(tmp_path: Path) -> None:
     with Reader(tmp_path / "drive") as reader:
         got = {c.topic: c.ext.offered_qos_profiles[0] for c in reader.connections}  # type: ignore[union-attr]
     assert {topic: qos.depth for topic, qos in got.items()} == {
-        "/plain": 10, "/latched": 1, "/picture": 5, "/chunk": 10,
+        "/plain": 10, "/latched": 1, "/image": 5, "/chunk": 10,
     }  # fmt: skip
     reliable, best = QosReliability.RELIABLE, QosReliability.BEST_EFFORT
     assert [q.reliability for q in got.values()] == [reliable, reliable, best, reliable]

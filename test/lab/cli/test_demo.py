@@ -24,7 +24,7 @@ from told_decisions import DONE, decision
 from vlam_ros.actions import chunk_from_dict
 from vlam_ros.errors import ConfigurationError, VlamError
 from vlam_ros.lab.demo.scene import SCENE, TASKS, TOLERANCE, Task, judge
-from vlam_ros.lab.demo.task import INSTRUCTION, Timeline, complaints, errand
+from vlam_ros.lab.demo.task import INSTRUCTION, Timeline, errors, pick_and_place
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.live.client import Answer
 from vlam_ros.lab.live.mission import Decided
@@ -101,7 +101,7 @@ def sight() -> Sight:
                     score=0.9,
                     mask_score=0.9,
                     margin=0.5,
-                    looked_twice=True,
+                    second_look=True,
                     position=thing.position,
                     spread=0.01,
                     size=0.15,
@@ -128,19 +128,19 @@ def test_there_is_each_kind_of_task() -> None:
 @pytest.mark.parametrize("task", [t for t in TASKS if t.target], ids=lambda t: t.instruction)
 def test_acting_on_any_other_object_is_wrong(sight: Sight, task: Task) -> None:
     others = {o.phrase for o in SCENE.objects} - {task.target}
-    complaints = [
+    errors = [
         judge(replace(task, target=other), sight.answer(task.instruction), STANDOFF)
         for other in others
     ]
-    assert all(len(c) == 1 and c[0].startswith("acts on (") for c in complaints)
-    assert len(complaints) == 4
+    assert all(len(c) == 1 and c[0].startswith("acts on (") for c in errors)
+    assert len(errors) == 4
 
 
 def test_a_target_that_is_placed_by_the_floor_is_wrong(sight: Sight) -> None:
     guessed = [replace(o, source=PositionSource.GROUND_PLANE) for o in sight.objects]
     for task in (t for t in TASKS if t.target):
-        complaints = judge(task, sight.answer(task.instruction, guessed), STANDOFF)
-        assert complaints == [f"does not place the {task.target} by measured depth"]
+        errors = judge(task, sight.answer(task.instruction, guessed), STANDOFF)
+        assert errors == [f"does not place the {task.target} by measured depth"]
 
 
 def test_a_destination_that_is_not_seen_or_elsewhere_is_wrong(sight: Sight) -> None:
@@ -259,17 +259,17 @@ FINE = EpisodeRecord(
 
 
 def test_an_errand_is_wrong_if_it_is_not_done_or_not_in_truth_or_hits_something() -> None:
-    assert complaints(FINE) == []
+    assert errors(FINE) == []
     held = replace(FINE, outcome="HOLD", reason="TARGET_NOT_FOUND", message="I do not see it")
-    assert complaints(held) == ["ended in HOLD TARGET_NOT_FOUND: I do not see it"]
+    assert errors(held) == ["ended in HOLD TARGET_NOT_FOUND: I do not see it"]
     beside = replace(FINE, success=False, why="still holds something")
-    assert complaints(beside) == ["the truth: still holds something"]
+    assert errors(beside) == ["the truth: still holds something"]
     hit = replace(FINE, collisions=("chassis object0 0.31 m/s",))
-    assert complaints(hit) == ["hit something: chassis object0 0.31 m/s"]
+    assert errors(hit) == ["hit something: chassis object0 0.31 m/s"]
 
 
 def test_the_errand_means_two_objects_that_are_too_far_apart_to_be_done() -> None:
-    task = errand().task
+    task = pick_and_place().task
     ball, box = (task.room.scene.objects[i or 0] for i in (task.target, task.destination))
     assert (ball.phrase, box.phrase) == ("orange ball", "yellow box")
     for phrase in (ball.phrase, box.phrase):
@@ -341,11 +341,11 @@ def test_with_a_model_that_knows_nothing_all_is_asked_shown_and_judged(tmp_path:
         assert chunk.request.text == task.instruction
         assert chunk.verdict.outcome is Outcome.HOLD
         for name in ("overlay", "depth"):
-            picture = cv2.imread(str(folder / f"{name}.png"))
-            assert picture.shape[1] >= 640
-            assert picture.shape[0] > 480
+            image = cv2.imread(str(folder / f"{name}.png"))
+            assert image.shape[1] >= 640
+            assert image.shape[0] > 480
         assert cv2.imread(str(folder / "top.png")) is not None
     logs = [out / f"{node}.log" for node in ("fusion_node", "vlam_node")]
     driving = ("fusion_node", "vlam_node", "controller_node", "simulator_node")
-    for log in [*logs, *(out / "errand" / f"{node}.log" for node in driving)]:
+    for log in [*logs, *(out / "pick_and_place" / f"{node}.log" for node in driving)]:
         assert "Traceback" not in log.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from vlam_ros.lab.evaluation.report import Report, Row
 
 
 @pytest.mark.parametrize(("gained", "code"), [(0.4, 0), (0.3, 1)])
-def test_trials_are_all_combinations_by_pictures_first(
+def test_trials_are_all_combinations_by_images_first(
     gained: float,
     code: int,
     tmp_path: Path,
@@ -27,15 +27,15 @@ def test_trials_are_all_combinations_by_pictures_first(
         return Report((Row("IoU gained", gained, 2, 0.35),))
 
     monkeypatch.setattr("vlam_ros.lab.evaluation.few_shot.few_shot", few_shot)
-    options = "--methods lora full --pictures 5 10 --seeds 2 --steps 7 --scenes 3 --threads 1"
+    options = "--methods lora full --images 5 10 --seeds 2 --steps 7 --scenes 3 --threads 1"
     options += " --crops 1 3 --plot front.png"
     figures = tmp_path / "figures.json"
     assert main(["evaluate", "few-shot", *options.split(), "--folder", str(tmp_path),
                  "--json", str(figures)]) == code  # fmt: skip
     ((trials, folder), named) = seen[0]
     assert trials == [
-        Trial(method, pictures, seed, weight)
-        for pictures in (5, 10)
+        Trial(method, images, seed, weight)
+        for images in (5, 10)
         for method in ("lora", "full")
         for weight in (1.0, 3.0)
         for seed in (0, 1)

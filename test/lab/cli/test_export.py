@@ -1,4 +1,4 @@
-"""`vlam export` from the command line, and the pictures of a bag that fix the ranges of int8."""
+"""`vlam export` from the command line, and the images of a bag that fix the ranges of int8."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ import pytest
 from exported import exported_tiny
 
 from vlam_ros.cli.main import main
-from vlam_ros.lab.cli.export import TYPICAL, typical_pictures
+from vlam_ros.lab.cli.export import TYPICAL, typical_images
 from vlam_ros.perception import Grounder
 
 BAGS = Path(__file__).parents[2] / "data" / "bags"
 
 
-def test_pictures_come_from_all_over_a_bag() -> None:
+def test_images_come_from_all_over_a_bag() -> None:
     bag = next(p for p in sorted(BAGS.iterdir()) if p.is_dir())
-    pictures = typical_pictures(bag)
-    assert 1 <= len(pictures) <= TYPICAL + 1
-    assert all(p.dtype == np.uint8 and p.shape[2] == 3 for p in pictures)
+    images = typical_images(bag)
+    assert 1 <= len(images) <= TYPICAL + 1
+    assert all(p.dtype == np.uint8 and p.shape[2] == 3 for p in images)
 
 
 def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
@@ -33,7 +33,7 @@ def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
     kinds = {node.op_type for node in graph.graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     assert "DynamicQuantizeLinear" not in kinds
-    picture = typical_pictures(bag)[0]
+    image = typical_images(bag)[0]
     masks = []
     for folder, backend, dtype in (
         (weights, "torch", "float32"),
@@ -41,7 +41,7 @@ def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
         (out, "openvino", "int8"),
     ):
         eyes = Grounder.from_pretrained(folder, "cpu", dtype, backend=backend)
-        masks.append(eyes.segment(eyes.encode_image(picture), ["red cup", "ball"]))
+        masks.append(eyes.segment(eyes.encode_image(image), ["red cup", "ball"]))
     for other in masks[1:]:
         assert 0 < np.abs(other - masks[0]).max() < 0.1 * np.ptp(masks[0])
 

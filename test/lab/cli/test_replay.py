@@ -60,7 +60,7 @@ def test_one_bad_bag_does_not_stop_the_others(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--map", "picture:=/a"], "no role 'picture' can be mapped"),
+        (["--map", "image:=/a"], "no role 'image' can be mapped"),
         (["--map", "image=/a"], "a mapping is ROLE:=TOPIC"),
         (["--map", "image:=/imu"], "the topic is of type sensor_msgs/msg/Imu"),
         (["--rate", "2"], "--rate is of a replay over topics: add --ros"),
@@ -74,7 +74,7 @@ def test_one_bad_bag_does_not_stop_the_others(
 def test_what_cannot_be_is_told_in_one_line_and_nothing_is_written(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert replay(tmp_path, BAGS / "errand", *arguments) == 2
+    assert replay(tmp_path, BAGS / "pick_and_place", *arguments) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("vlam replay: ")
     assert said in error

@@ -41,16 +41,16 @@ def test_tuning_gets_what_the_options_say(
     job = Job()
     monkeypatch.setattr("vlam_ros.lab.training.jobs.finetune_folder", job)
     assert main(["train", "finetune", "cups", "--out", "tuned"]) == 0
-    options = "--model m --method bitfit --replay old --balance --steps 9 --rate 0.1 --pictures 3"
+    options = "--model m --method bitfit --replay old --balance --steps 9 --rate 0.1 --images 3"
     more = "--accumulate 2 --validate-every 4 --patience 5 --seed 6 --device cpu --threads 1"
     assert main(["train", "finetune", "cups", "--out", "o", *options.split(), *more.split(),
-                 "--dtype", "bfloat16", "--closeups", "7", "--surgery",
+                 "--dtype", "bfloat16", "--crops", "7", "--surgery",
                  "--cosines-every", "8"]) == 0  # fmt: skip
     (first, named), (second, told) = job.calls
     assert first[:3] == ("embedded", Path("cups"), Path("tuned"))
     assert first[4] == "lora"
     assert first[3].rate == RATES["lora"]
-    assert (named["replay"], named["balanced"], named["pictures"]) == (None, False, 1)
+    assert (named["replay"], named["balanced"], named["images"]) == (None, False, 1)
     assert second == (
         "m",
         Path("cups"),
@@ -60,7 +60,7 @@ def test_tuning_gets_what_the_options_say(
                     dtype="bfloat16"),
         "bitfit",
     )  # fmt: skip
-    assert told == {"replay": Path("old"), "balanced": True, "pictures": 3, "closeups": 7,
+    assert told == {"replay": Path("old"), "balanced": True, "images": 3, "crops": 7,
                     "threads": 1}  # fmt: skip
     assert "new: IoU 0.100 before, 0.600 after" in capsys.readouterr().out
 
@@ -72,7 +72,7 @@ def test_distilling_gets_what_the_options_say(monkeypatch: pytest.MonkeyPatch) -
     ((arguments, named),) = job.calls
     assert arguments[:4] == ("big", "embedded", Path("rooms"), Path("small"))
     assert arguments[4].steps == 2000
-    assert named["pictures"] == 8
+    assert named["images"] == 8
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_the_tables_tell_means_spreads_and_differences() -> None:
     assert "| + generative, to contrastive only" + " | +0.200" * 6 + " |" in lines
 
 
-def test_the_shipped_model_passes_the_exam(cache: Path) -> None:
+def test_the_shipped_model_passes_the_evaluation_set(cache: Path) -> None:
     figures = examine(
         load_checkpoint("embedded", "cpu", "float32"), load_split(cache, "validation", SCENES, 160)
     )

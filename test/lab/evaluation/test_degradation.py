@@ -47,7 +47,7 @@ def pipeline() -> Pipeline:
 def test_the_answer_is_the_designed_one_and_recovers(
     pipeline: Pipeline, episode: Episode, sensor: Sensor, failure: Failure
 ) -> None:
-    before, within, after = play(pipeline, episode, sensor, failure, FAILING, episode.pictures, GO)
+    before, within, after = play(pipeline, episode, sensor, failure, FAILING, episode.images, GO)
     assert expected(sensor, failure).fits(within.decision), within.decision.verdict
     if failure is not Failure.ABSENT:
         assert HEALTHY.fits(before.decision), before.decision.verdict
@@ -67,7 +67,7 @@ def test_the_answer_is_the_designed_one_and_recovers(
 
 def test_a_lost_lidar_is_named_in_the_verdict(pipeline: Pipeline, episode: Episode) -> None:
     _, within, _ = play(
-        pipeline, episode, Sensor.LIDAR, Failure.NOT_FINITE, FAILING, episode.pictures, GO
+        pipeline, episode, Sensor.LIDAR, Failure.NOT_FINITE, FAILING, episode.images, GO
     )
     assert "LiDAR" in within.decision.verdict.message
     assert "no finite value" in within.status["LiDAR"]

@@ -7,8 +7,8 @@ from vlam_ros.lab.evaluation.episode_recorder import (
     GIVEN_UP,
     LIMIT,
     SETTLED,
-    Diary,
     EpisodeRecord,
+    EpisodeRecorder,
 )
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
 from vlam_ros.lab.evaluation.judging import Moment
@@ -26,14 +26,14 @@ def moment(episode: Episode, seconds: float, x: float = 0.0) -> Moment:
     return Moment(seconds, BasePose(x), 0.0, places, None, (200,) * len(objects))
 
 
-def diary(seed: int = TURN_TO, control: bool = False) -> tuple[Episode, Diary]:
+def recorder(seed: int = TURN_TO, control: bool = False) -> tuple[Episode, EpisodeRecorder]:
     episode = episode_of_seed(seed, control)
-    return episode, Diary(episode, moment(episode, 0.3))
+    return episode, EpisodeRecorder(episode, moment(episode, 0.3))
 
 
 @pytest.mark.parametrize(("verdict", "patience"), [(DONE, SETTLED), (HOLD, GIVEN_UP)])
 def test_it_ends_some_time_after_the_last_verdict_began(verdict: Verdict, patience: float) -> None:
-    episode, book = diary()
+    episode, book = recorder()
     book.decided(1.0, EXECUTE)
     book.saw(moment(episode, 30.0))
     assert not book.over
@@ -45,7 +45,7 @@ def test_it_ends_some_time_after_the_last_verdict_began(verdict: Verdict, patien
 
 
 def test_it_ends_at_the_limit_whatever_is_decided() -> None:
-    episode, book = diary()
+    episode, book = recorder()
     book.decided(LIMIT - 0.1, EXECUTE)
     assert not book.over
     book.saw(moment(episode, LIMIT))
@@ -53,7 +53,7 @@ def test_it_ends_at_the_limit_whatever_is_decided() -> None:
 
 
 def test_a_robot_that_must_not_move_is_watched_for_a_while() -> None:
-    episode, book = diary(control=True)
+    episode, book = recorder(control=True)
     book.decided(1.0, HOLD)
     book.saw(moment(episode, CONTROL_TIME - 0.1))
     assert not book.over
@@ -62,7 +62,7 @@ def test_a_robot_that_must_not_move_is_watched_for_a_while() -> None:
 
 
 def test_the_record_counts_stops_way_contacts_and_both_latencies() -> None:
-    episode, book = diary()
+    episode, book = recorder()
     book.decided(0.8, EXECUTE)
     book.waited(0.5, 0.81)
     book.saw(moment(episode, 1.0, x=0.2))
@@ -84,7 +84,7 @@ def test_the_record_counts_stops_way_contacts_and_both_latencies() -> None:
 
 
 def test_the_controllers_stops_are_counted_and_timed_where_it_is_heard() -> None:
-    _, book = diary()
+    _, book = recorder()
     for tick, halt in enumerate([Halt.HOLD, Halt.HOLD, Halt.NONE, Halt.HOLD]):
         book.stood(0.4 + 0.1 * tick, halt)
     episode = episode_of_seed(TURN_TO)

@@ -29,9 +29,9 @@ SMALL: dict[str, Any] = {
 UNTUNED = Outcome(Trial(BASE, 0, 0), 0.0, 0.0, 0.0, 0.0, 0.8, 0.9, 0.1, 0.7, 0, 0.0, 0)
 
 
-def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_data", lambda *_: (None, None))
-    monkeypatch.setattr(module.Exam, "drawn", lambda *_: None)
+    monkeypatch.setattr(module.EvaluationSet, "drawn", lambda *_: None)
 
 
 def test_new_objects_are_asked_for_by_noun_and_another_one_besides() -> None:
@@ -66,10 +66,10 @@ def test_a_trial_is_run_once_and_goes_into_the_table(
     assert few_shot([Trial("bitfit", 1, 0)], tmp_path, **SMALL).remarks == report.remarks
     with pytest.raises(LearningError, match="take another folder"):
         few_shot([Trial("bitfit", 1, 0)], tmp_path, **{**SMALL, "steps": 3})
-    with pytest.raises(LearningError, match="there are 1 pictures of each object"):
+    with pytest.raises(LearningError, match="there are 1 images of each object"):
         few_shot([Trial("bitfit", 2, 0)], tmp_path, **SMALL)
     trials = [Trial("bitfit", 1, 0), Trial("lora", 1, 0)]
-    with pytest.raises(LearningError, match="weights of one method and one number of pictures"):
+    with pytest.raises(LearningError, match="weights of one method and one number of images"):
         few_shot(trials, tmp_path, **SMALL, plot=tmp_path / "front.png")
     # Ordinary scenes do not name what is new.
     assert not set(EXTRA_SHAPES) & set(Dataset(tmp_path / "old", "train").phrases)
@@ -83,7 +83,7 @@ def test_the_gates_are_means_over_the_seeds(
                       old_iou=0.79 - 0.02 * seed, parameters=9, minutes=4.0)
         for seed in range(2)
     }  # fmt: skip
-    _without_pictures(monkeypatch)
+    _without_images(monkeypatch)
     monkeypatch.setattr(
         module, "_run", lambda t, *_: UNTUNED if t.method == BASE else learned[t.seed]
     )
@@ -107,7 +107,7 @@ def test_a_sweep_is_told_apart_by_weight_and_leaves_its_front(
         learned = replace(UNTUNED, trial=trial, sure=sure + 0.1 * trial.seed, old_iou=old)
         return UNTUNED if trial.method == BASE else learned
 
-    _without_pictures(monkeypatch)
+    _without_images(monkeypatch)
     monkeypatch.setattr(module, "_run", run)
     trials = [Trial("lora", 10, seed, weight) for weight in worth for seed in range(2)]
     report = few_shot(trials, tmp_path, **SMALL, plot=tmp_path / "front.png")

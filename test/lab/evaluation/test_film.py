@@ -17,9 +17,9 @@ TWICE = f"{TRACE} -> go to blue plate [0.50] -> place on blue plate [0.50]"
 
 
 def overview(grey: int = 200) -> Uint8Array:
-    picture = np.full((360, 480, 3), grey, np.uint8)
-    picture[100:120, 300:320] = (230, 110, 20)
-    return picture
+    image = np.full((360, 480, 3), grey, np.uint8)
+    image[100:120, 300:320] = (230, 110, 20)
+    return image
 
 
 def film(frames: int = 12) -> Film:

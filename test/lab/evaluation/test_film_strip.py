@@ -29,7 +29,7 @@ CUP = SceneObject("red cup", (320, 240, 400, 320), np.ones((4, 4), bool), 0.9, 0
 
 
 def decided(verdict: Verdict = EXECUTE, grey: int = 128) -> Decided:
-    """A decision on a grey picture with one target."""
+    """A decision on a grey image with one target."""
     rows, used = np.array([[1, 0.5, 0.0, 0.0, 0.0]]), np.ones((1, 4), bool)
     chunk = ActionChunk(
         stamp=0,
@@ -44,8 +44,8 @@ def decided(verdict: Verdict = EXECUTE, grey: int = 128) -> Decided:
         verdict=verdict,
     )
     plan = Plan((SkillStep("go_to", CUP),))
-    picture = np.full((480, 640, 3), grey, np.uint8)
-    return Decided(picture, Decision(Scene(0, (CUP,)), plan, verdict, chunk), 0.1)
+    image = np.full((480, 640, 3), grey, np.uint8)
+    return Decided(image, Decision(Scene(0, (CUP,)), plan, verdict, chunk), 0.1)
 
 
 def strip_of(count: int) -> FilmStrip:
@@ -73,15 +73,15 @@ def test_a_short_episode_is_shown_whole() -> None:
 
 
 def test_frames_are_in_two_rows() -> None:
-    picture = strip_of(100).picture()
-    assert WIDTH * COLUMNS < picture.shape[1] < (WIDTH + 8) * COLUMNS
-    assert 2 * 192 < picture.shape[0] < 3 * 192
+    image = strip_of(100).image()
+    assert WIDTH * COLUMNS < image.shape[1] < (WIDTH + 8) * COLUMNS
+    assert 2 * 192 < image.shape[0] < 3 * 192
 
 
 def test_the_target_has_a_box_where_it_is_seen() -> None:
-    picture = strip_of(1).frames[0].picture
-    assert tuple(picture[96, 144]) == TARGET
-    assert tuple(picture[112, 144]) == (128, 128, 128)
+    image = strip_of(1).frames[0].image
+    assert tuple(image[96, 144]) == TARGET
+    assert tuple(image[112, 144]) == (128, 128, 128)
 
 
 def test_the_caption_has_the_colour_of_the_verdict_and_grows_with_its_message() -> None:
@@ -89,22 +89,22 @@ def test_the_caption_has_the_colour_of_the_verdict_and_grows_with_its_message() 
     strip.add(0.0, decided())
     message = "I do not see 'red cup': show it to me, or name another thing"
     strip.add(0.4, decided(Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, message)))
-    execute, hold = (frame.picture for frame in strip.frames)
+    execute, hold = (frame.image for frame in strip.frames)
     assert tuple(execute[-1, -1]) == VERDICT_COLOURS[Outcome.EXECUTE]
     assert tuple(hold[-1, -1]) == VERDICT_COLOURS[Outcome.HOLD]
     assert hold.shape[0] > execute.shape[0] + 10
 
 
-def test_the_jpeg_is_the_picture_and_always_the_same() -> None:
+def test_the_jpeg_is_the_image_and_always_the_same() -> None:
     strip = strip_of(20)
     data = strip.jpeg()
     assert data == strip_of(20).jpeg()
     read = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), 4)
-    assert read.shape == strip.picture().shape
-    difference = np.abs(read.astype(int) - strip.picture().astype(int))
+    assert read.shape == strip.image().shape
+    difference = np.abs(read.astype(int) - strip.image().astype(int))
     assert difference.mean() < 4
 
 
-def test_an_episode_without_decisions_has_a_picture_too() -> None:
+def test_an_episode_without_decisions_has_a_image_too() -> None:
     assert FilmStrip().frames == ()
     assert FilmStrip().jpeg().startswith(b"\xff\xd8")

@@ -103,7 +103,7 @@ def test_a_push_moves_its_object_and_no_other() -> None:
     assert not judge(to, [START, moment(places=moved(0, (1.5, 0.3, 0.05)))]).success
 
 
-def test_a_search_ends_with_the_object_in_the_picture() -> None:
+def test_a_search_ends_with_the_object_in_the_image() -> None:
     assert judge(task(Kind.SEARCH), [START, replace(START, visible=(101, 0, 0))]).success
     assert not judge(task(Kind.SEARCH), [START, replace(START, visible=(99, 0, 0))]).success
 

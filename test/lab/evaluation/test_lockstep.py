@@ -47,8 +47,8 @@ class Blind:
     def camera(self) -> Camera:
         return self._told.camera
 
-    def picture(self) -> Uint8Array:
-        return self._told.picture()
+    def image(self) -> Uint8Array:
+        return self._told.image()
 
     def advance(self, until: int) -> Iterable[Arrival]:
         return self._told.advance(until)

@@ -15,8 +15,8 @@ from vlam_ros.lab.evaluation.queries import Kind
 from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
-from vlam_ros.lab.training.data.files import encode_picture
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.clipseg import Calibration
 from vlam_ros.perception.clipseg.loader import EMBEDDED
 from vlam_ros.resources import resource_path
@@ -69,13 +69,13 @@ def test_calibration_keeps_what_it_cannot_choose() -> None:
     assert after.made_with == "vlam calibrate --scenes 4"
 
 
-def test_calibration_on_ones_own_pictures_asks_for_what_is_in_them(tmp_path: Path) -> None:
+def test_calibration_on_ones_own_images_asks_for_what_is_in_them(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path, "a test") as writer:
         add_simulated(writer, {"validation": 4}, progress=False)
     dataset = Dataset(tmp_path, "validation")
-    rivals = Rivals(Settings.load().perception, dataset.phrases)
-    found = list(data_questions([dataset, dataset], rivals, 3))
-    # They take turns: the first picture of each, then the second of one.
+    negatives = HardNegatives(Settings.load().perception, dataset.phrases)
+    found = list(data_questions([dataset, dataset], negatives, 3))
+    # They take turns: the first image of each, then the second of one.
     assert [question.observation.stamp for question in found] == [0, 0, 1]
     for question, labelled in zip((found[0], found[2]), dataset, strict=False):
         masks = labelled.masks
@@ -85,7 +85,7 @@ def test_calibration_on_ones_own_pictures_asks_for_what_is_in_them(tmp_path: Pat
         assert {kind for _, kind in away} == {Kind.OTHER}
         assert len(away) >= 3
         names = [names for names, _ in labelled.named()]
-        assert all(rivals.excludes(thing, phrase) for phrase, _ in away for thing in names)
+        assert all(negatives.excludes(thing, phrase) for phrase, _ in away for thing in names)
     # Prompts of words that the model never read are like others of no meaning.
     skills = tmp_path / "skills.yaml"
     text = resource_path("config/skills.yaml").read_text()
@@ -97,8 +97,8 @@ def test_calibration_on_ones_own_pictures_asks_for_what_is_in_them(tmp_path: Pat
     assert shipped is not None
     assert taught.skill_threshold > shipped.skill_threshold
     with DatasetWriter(tmp_path / "empty", "a test") as writer:
-        picture = encode_picture(found[0].observation.image)
-        writer.add(picture, "scene", "name", [], split="validation")
+        image = encode_image(found[0].observation.image)
+        writer.add(image, "scene", "name", [], split="validation")
     with pytest.raises(LearningError, match="show nothing that is large enough"):
         calibrate("embedded", scenes=2, progress=False, data=[tmp_path / "empty"])
 

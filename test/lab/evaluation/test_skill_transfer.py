@@ -22,7 +22,7 @@ from vlam_ros.lab.evaluation.skill_transfer import (
 )
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.training.captions import vocabulary
-from vlam_ros.lab.training.paraphrases import PARTICLES, Readings, skill_phrase
+from vlam_ros.lab.training.paraphrases import PARTICLES, Paraphrases, skill_phrase
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception import Grounder
 from vlam_ros.policies import load_skills
@@ -64,8 +64,8 @@ def test_new_verbs_are_new_and_none_of_the_unknown_ones() -> None:
 
 
 def test_training_does_not_read_what_is_asked_after() -> None:
-    readings = Readings(SKILLS)
-    read = {skill_phrase(s) for step in range(40) for s in readings.batch(step).sentences}
+    paraphrases = Paraphrases(SKILLS)
+    read = {skill_phrase(s) for step in range(40) for s in paraphrases.batch(step).sentences}
     unseen = {phrase(p) for phrasings in NEW_SKILLS.values() for p in phrasings.unseen}
     assert read.isdisjoint(unseen)
 

@@ -29,40 +29,38 @@ def subject() -> Subject:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[Uint8Array]:
+def images() -> list[Uint8Array]:
     return [np.random.default_rng(i).integers(0, 256, (60, 80, 3), np.uint8) for i in range(2)]
 
 
 @pytest.fixture(scope="module")
-def measured(subject: Subject, pictures: list[Uint8Array]) -> perception.Measured:
+def measured(subject: Subject, images: list[Uint8Array]) -> perception.Measured:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ways, "NAMES", (ONE_BY_ONE, "torch, float32", "onnxruntime, int8"))
         # One process of its own will do.
         patch.setattr(
             perception.start, "rows", lambda it, names, *rest: start_rows(it, names[-1:], *rest)
         )
-        return perception.measure(subject, pictures, PROMPTS, progress=False)
+        return perception.measure(subject, images, PROMPTS, progress=False)
 
 
 def test_all_ways_make_the_same_masks(measured: perception.Measured) -> None:
     laps = {(lap.way.name, lap.prompts): lap for lap in measured.laps}
     assert set(laps[ONE_BY_ONE, 8].overlaps) == {1.0}
-    # Pillow and torch round differently when they shrink a picture.
+    # Pillow and torch round differently when they shrink an image.
     assert laps["torch, float32", 8].error < 0.05
     assert min(laps["torch, float32", 8].overlaps) > 0.9
     assert laps["torch, float32", 8].error < laps["onnxruntime, int8", 8].error < 0.2
 
 
-def test_a_batch_of_prompts_is_masks_one_by_one(
-    subject: Subject, pictures: list[Uint8Array]
-) -> None:
+def test_a_batch_of_prompts_is_masks_one_by_one(subject: Subject, images: list[Uint8Array]) -> None:
     one_by_one, batch = (ways.load(name, subject) for name in (ONE_BY_ONE, ways.BATCH))
-    masks, others = (way.masks(pictures[0], PROMPTS[:3]) for way in (one_by_one, batch))
+    masks, others = (way.masks(images[0], PROMPTS[:3]) for way in (one_by_one, batch))
     assert masks.shape[0] == 3
     assert np.abs(masks - others).max() < 1e-4 * np.ptp(masks)
 
 
-def test_each_way_has_its_figures_before_and_after_the_first_picture(
+def test_each_way_has_its_figures_before_and_after_the_first_image(
     measured: perception.Measured,
 ) -> None:
     rows = {row.name: row for row in measured.rows}
@@ -75,17 +73,17 @@ def test_each_way_has_its_figures_before_and_after_the_first_picture(
         assert rows[f"{title}: second look at two of them (s)"].value > 0
     started = "tiny, 8 prompts, onnxruntime, int8"
     assert rows[f"{started}: load (s)"].value > 0
-    assert rows[f"{started}: first picture (s)"].value > 0
+    assert rows[f"{started}: first image (s)"].value > 0
     assert 100 < rows[f"{started}: peak memory (MB)"].value < 10_000
 
 
 def test_what_this_machine_cannot_do_is_said(
-    subject: Subject, pictures: list[Uint8Array], monkeypatch: pytest.MonkeyPatch
+    subject: Subject, images: list[Uint8Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("openvino.Core.get_property", lambda *_: ["FP32"])
     monkeypatch.setattr(ways, "NAMES", (ONE_BY_ONE, "openvino, bfloat16"))
     monkeypatch.setattr(perception.start, "rows", lambda *_: ())
-    measured = perception.measure(subject, pictures[:1], PROMPTS, progress=False)
+    measured = perception.measure(subject, images[:1], PROMPTS, progress=False)
     (remark,) = measured.remarks
     assert remark.startswith("- tiny, openvino, bfloat16: not measured: this CPU")
     assert {lap.way.name for lap in measured.laps} == {ONE_BY_ONE}
@@ -105,7 +103,7 @@ def test_masks_are_compared_one_by_one_and_specks_are_none() -> None:
 def told(seconds: float, clock: list[float], sign: float = 1.0) -> ways.Masks:
     """A way that lets the clock go on."""
 
-    def masks(picture: Uint8Array, prompts: Sequence[str]) -> Float32Array:
+    def masks(image: Uint8Array, prompts: Sequence[str]) -> Float32Array:
         clock[0] += seconds * len(prompts)
         ramp = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
         return sign * np.stack([ramp] * len(prompts))
@@ -119,8 +117,8 @@ def run(monkeypatch: pytest.MonkeyPatch, sign: float = 1.0, **fields: Any) -> li
     monkeypatch.setattr(race.time, "perf_counter", lambda: clock[0])
     ours = replace(Way("ours", told(0.1, clock, sign)), **fields)
     raced = [Way(ONE_BY_ONE, told(1.0, clock)), ours]
-    pictures = [np.zeros((4, 4, 3), np.uint8)] * 3
-    laps = race.race("it", True, raced, pictures, PROMPTS, progress=False)
+    images = [np.zeros((4, 4, 3), np.uint8)] * 3
+    laps = race.race("it", True, raced, images, PROMPTS, progress=False)
     image = cv2.imdecode(np.frombuffer(chart(laps), np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[0] > 300
     return list(race.rows(laps))

@@ -57,7 +57,7 @@ class ToldPipeline(Pipeline):
 
 
 class HardOfHearing(VlamNode):
-    """Takes an instruction when it has decided on the next picture: that overtook it."""
+    """Takes an instruction when it has decided on the next image: that overtook it."""
 
     late: Any = None
 
@@ -123,7 +123,7 @@ def client() -> Iterator[VlamClient]:
         yield client
 
 
-def test_an_answer_is_the_decision_on_the_picture_and_the_instruction(
+def test_an_answer_is_the_decision_on_the_image_and_the_instruction(
     server: Server, client: VlamClient
 ) -> None:
     server.start()
@@ -145,12 +145,12 @@ def test_scene_and_overlay_belong_to_the_chunk(server: Server, client: VlamClien
     answer = client.ask(IMAGE, CAMERA, "put the red cup on the blue plate")
     assert answer.scene.stamp == answer.chunk.stamp
     cup, plate = answer.scene.objects
-    assert (cup.phrase, cup.box, cup.looked_twice) == ("red cup", CUP.box, True)
+    assert (cup.phrase, cup.box, cup.second_look) == ("red cup", CUP.box, True)
     assert cup.score == pytest.approx(0.9)
     assert cup.position == pytest.approx((1.0, 0.2, 0.0))
     assert cup.source is PositionSource.GROUND_PLANE
     assert (plate.phrase, plate.position) == ("blue plate", None)
-    # The picture at the overlay's least width, between a header and a footer.
+    # The image at the overlay's least width, between a header and a footer.
     height, width, _ = answer.overlay.shape
     assert width == 640
     assert height > 480
@@ -169,7 +169,7 @@ def test_each_answer_is_for_the_last_instruction_also_if_it_was_said_before(
     assert orders[0] < orders[1] < orders[2]
 
 
-def test_an_instruction_that_pictures_overtake_is_not_answered_with_what_was_asked_before(
+def test_an_instruction_that_images_overtake_is_not_answered_with_what_was_asked_before(
     server: Server, client: VlamClient
 ) -> None:
     server.start(kind=HardOfHearing)
@@ -221,13 +221,13 @@ def test_an_inactive_node_is_named_as_such(server: Server, client: VlamClient) -
         client.ask(IMAGE, CAMERA, "stop", seconds=2.0)
 
 
-def test_pictures_that_the_node_cannot_use_end_in_what_it_said_about_them(
+def test_images_that_the_node_cannot_use_end_in_what_it_said_about_them(
     server: Server, client: VlamClient
 ) -> None:
     server.start()
     half = replace(CAMERA, width=32)
     with pytest.raises(
-        NoAnswerError, match=r"scene and vlam_node/overlay in answer to 'stop'.*for 32x48 pictures"
+        NoAnswerError, match=r"scene and vlam_node/overlay in answer to 'stop'.*for 32x48 images"
     ):
         client.ask(IMAGE, half, "stop", seconds=2.0)
 

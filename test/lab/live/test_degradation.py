@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from vlam_ros.lab.evaluation.degradation import Failure, Sensor
-from vlam_ros.lab.live.degradation import Robot, Spoiler, running, trial
+from vlam_ros.lab.live.degradation import FaultInjection, Robot, running, trial
 from vlam_ros.ros.dds import with_profile
 
 
@@ -34,10 +34,10 @@ def test_the_robot_does_as_it_is_designed_to(
 
 
 def test_only_the_failing_sensor_is_spoilt_and_only_while_it_fails() -> None:
-    spoiler = Spoiler(Sensor.IMU, None)
-    assert spoiler("imu", "a reading") == "a reading"
-    spoiler.failure = Failure.LOST
-    assert spoiler("imu", "a reading") is None
-    assert spoiler("points", "a sweep") == "a sweep"
-    spoiler.failure = Failure.HALF_RATE
-    assert [spoiler("imu", n) for n in range(4)] == [0, None, 2, None]
+    fault = FaultInjection(Sensor.IMU, None)
+    assert fault("imu", "a reading") == "a reading"
+    fault.failure = Failure.LOST
+    assert fault("imu", "a reading") is None
+    assert fault("points", "a sweep") == "a sweep"
+    fault.failure = Failure.HALF_RATE
+    assert [fault("imu", n) for n in range(4)] == [0, None, 2, None]

@@ -1,4 +1,4 @@
-"""What becomes of the last picture of a load."""
+"""What becomes of the last image of a load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vlam_ros.types import LidarSweep
 
 
 class Answered(Load):
-    """Of the pictures that are shown, those of these numbers are decided on at once."""
+    """Of the images that are shown, those of these numbers are decided on at once."""
 
     numbers: frozenset[int] = frozenset()
 
@@ -28,7 +28,7 @@ class Answered(Load):
 
 
 @pytest.mark.parametrize(("numbers", "shown"), [({1}, 1), ({2}, 2), ({3}, 3), (set(), 1 + TRIES)])
-def test_after_a_lost_picture_another_is_shown_with_which_the_loss_is_counted(
+def test_after_a_lost_image_another_is_shown_with_which_the_loss_is_counted(
     monkeypatch: pytest.MonkeyPatch, numbers: set[int], shown: int
 ) -> None:
     monkeypatch.setattr(load, "ON_ITS_WAY", 0.0)

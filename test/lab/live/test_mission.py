@@ -20,7 +20,7 @@ from told_decisions import CUP, DONE, EXECUTE, decision
 
 import vlam_ros.msg
 from vlam_ros.lab.live.client import NoAnswerError
-from vlam_ros.lab.live.mission import ClockLog, Decided, MissionClient, Overview, Told
+from vlam_ros.lab.live.mission import ClockLog, CommandEvent, Decided, MissionClient, Overview
 from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_to_message, scene_to_message
 from vlam_ros.ros.images import image_to_message
@@ -31,7 +31,7 @@ TICK = 10_000_000
 HEARD = 12
 """Calls for one tick: the client hears one message between two calls, and each tick has nine."""
 PATIENCE = 20.0
-PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 INVALID = Verdict(Outcome.HOLD, Reason.INSTRUCTION_INVALID, "not a sentence")
 
 
@@ -48,7 +48,7 @@ class Pretender:
             topic: self._node.create_publisher(kind, topic, profile)
             for topic, kind, profile in (
                 ("/clock", Clock, qos.CLOCK),
-                ("image", Image, qos.PICTURE),
+                ("image", Image, qos.IMAGE),
                 ("action_chunk", vlam_ros.msg.ActionChunk, qos.ACTION_CHUNK),
                 ("scene", vlam_ros.msg.Scene, qos.OUTPUT),
                 ("simulator_node/truth", String, qos.OUTPUT),
@@ -74,15 +74,15 @@ class Pretender:
             self._publishers[topic].publish(message)
 
     def __call__(self, waiting_for: str = "") -> None:
-        """Now and then one tick: a picture, and a decision on the one before."""
+        """Now and then one tick: an image, and a decision on the one before."""
         self._calls += 1
         if self._calls % HEARD:
             return
         self._executor.spin_once(timeout_sec=0)
         self.now += TICK
         self._publish("/clock", Clock(clock=time_message(self.now)))
-        self._publish("image", image_to_message(PICTURE, self.now, "camera"))
-        self._publish("simulator_node/overview", image_to_message(PICTURE, self.now, "map"))
+        self._publish("image", image_to_message(IMAGE, self.now, "camera"))
+        self._publish("simulator_node/overview", image_to_message(IMAGE, self.now, "map"))
         self._publish("floor", PoseStamped())
         self._publish("cmd_vel", Twist())
         stops = [KeyValue(key="halt", value="NONE"), KeyValue(key="stops HOLD", value="3")]
@@ -109,21 +109,21 @@ def robot() -> Iterator[Pretender]:
 
 @pytest.fixture
 def client() -> Iterator[MissionClient]:
-    with MissionClient(pictures=True, overview=True) as client:
+    with MissionClient(images=True, overview=True) as client:
         yield client
 
 
 def next_of(kind: type, client: MissionClient, robot: Pretender) -> Any:
-    return next(h for h in client.happenings(robot) if isinstance(h, kind))
+    return next(h for h in client.events(robot) if isinstance(h, kind))
 
 
-def test_a_decision_comes_with_its_picture_and_its_latency_on_both_clocks(
+def test_a_decision_comes_with_its_image_and_its_latency_on_both_clocks(
     client: MissionClient, robot: Pretender
 ) -> None:
     client.wait_until_ready(PATIENCE, robot)
     client.say("pick up the red cup")
     decided = next(
-        h for h in client.happenings(robot) if isinstance(h, Decided) and h.latency is not None
+        h for h in client.events(robot) if isinstance(h, Decided) and h.latency is not None
     )
     assert decided.decision.chunk.request == InstructionRequest("pick up the red cup", 1, 1)
     assert decided.decision.verdict == decided.decision.chunk.verdict
@@ -131,7 +131,7 @@ def test_a_decision_comes_with_its_picture_and_its_latency_on_both_clocks(
     (thing,) = decided.decision.scene.objects
     assert (thing.phrase, thing.position) == (CUP.phrase, pytest.approx(CUP.position))
     assert thing.same_piece(decided.decision.plan.target)
-    assert np.array_equal(decided.picture, PICTURE)
+    assert np.array_equal(decided.image, IMAGE)
     assert 0 <= decided.latency <= 3 * TICK / 1e9
     assert decided.wall_latency is not None
     assert 0 < decided.wall_latency < 10
@@ -160,9 +160,9 @@ def test_a_hold_without_a_scene_is_told_too(client: MissionClient, robot: Preten
 
 def test_what_only_the_simulator_knows_is_told(client: MissionClient, robot: Pretender) -> None:
     client.wait_until_ready(PATIENCE, robot)
-    told = next_of(Told, client, robot)
+    told = next_of(CommandEvent, client, robot)
     assert int(told.truth) % TICK == 0
-    assert np.array_equal(next_of(Overview, client, robot).picture, PICTURE)
+    assert np.array_equal(next_of(Overview, client, robot).image, IMAGE)
     assert client.stops() == {"HOLD": 3}
 
 
@@ -177,7 +177,7 @@ def test_a_robot_of_which_a_part_is_missing_is_not_ready(
 
 def test_a_robot_that_falls_silent_is_an_error(client: MissionClient) -> None:
     with pytest.raises(NoAnswerError, match=r"nothing was heard of the robot for 0\.1 s"):
-        next(client.happenings(silence=0.1))
+        next(client.events(silence=0.1))
 
 
 # ------------------------------------------------------------------- clocks

@@ -33,7 +33,7 @@ def test_a_short_episode_is_run_judged_and_not_run_again(tmp_path: Path) -> None
     assert record.verdicts["DONE NONE"] > 0
     assert record.halts == {}
     assert not_run_yet([job]) == []
-    assert "from a picture's stamp to its chunk" in done.stdout
+    assert "from an image's stamp to its chunk" in done.stdout
     with BagReader(tmp_path / "bags" / job.record.stem) as bag:
         run = recorded_run(bag, assign(bag.topics, {}))
         assert (bag.end - bag.start) / 1e9 > record.seconds, "by the clock of the simulation"

@@ -38,11 +38,11 @@ from vlam_ros.types import (
 GO = InstructionRequest("go to the red cup", epoch=5, sequence=2)
 BACK = InstructionRequest("go to the blue tray", epoch=5, sequence=3)
 TRAY = SceneObject("blue tray", (0, 0, 9, 9), np.ones((4, 4), bool), 0.3, 0.3, 0.1, spread=0.02)
-Told = list[tuple[str, Any]]
+CommandEvent = list[tuple[str, Any]]
 
 
 def decided(stamp: int, request: InstructionRequest | None = GO, **changes: Any) -> Decision:
-    """A decision on the picture of a stamp, with two objects that have roles and one that has not.
+    """A decision on the image of a stamp, with two objects that have roles and one that has not.
 
     Its numbers are none that float32 holds.
     """
@@ -59,20 +59,20 @@ def inputs(made: Decision, request: InstructionRequest | None = GO, **changes: A
     )
 
 
-def told(made: Decision, what: DecisionInputs) -> Told:
+def told(made: Decision, what: DecisionInputs) -> CommandEvent:
     """What is published of a decision, in the order of ROLES."""
     messages = chunk_to_message(made.chunk), scene_to_message(made)
     return list(zip(ROLES, (*messages, inputs_to_message(what, "camera")), strict=True))
 
 
-def collect(messages: Told, now: int = 0) -> list[Collected]:
+def collect(messages: CommandEvent, now: int = 0) -> list[Collected]:
     collector = DecisionCollector()
     return [found for role, message in messages for found in collector.add(role, message, now)]
 
 
 def hold(stamp: int, request: InstructionRequest = GO) -> tuple[str, Any]:
-    """The chunk that stops the robot when there is no picture to decide on."""
-    verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, "no picture")
+    """The chunk that stops the robot when there is no image to decide on."""
+    verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, "no image")
     return "action_chunk", chunk_to_message(hold_chunk(SETTINGS[0].action, stamp, request, verdict))
 
 
@@ -103,7 +103,7 @@ def test_however_the_topics_interleave_decisions_come_in_the_order_of_their_inpu
     assert stamps == [m.scene.stamp for m in made]
 
 
-def test_one_picture_decided_on_under_two_instructions_is_two_decisions() -> None:
+def test_one_image_decided_on_under_two_instructions_is_two_decisions() -> None:
     first, second = decided(SECOND), decided(SECOND, BACK, verdict=DONE)
     a, b = told(first, inputs(first)), told(second, inputs(second, BACK))
     for order in ([*a, *b], [a[0], b[0], a[1], b[1], a[2], b[2]]):
@@ -123,8 +123,8 @@ def test_a_chunk_without_a_decision_and_an_answer_that_came_too_late_are_none() 
     assert collector.space == SPACE, "a chunk that only stops has a space of its own"
 
 
-def test_the_node_may_stop_the_robot_at_the_very_time_of_a_picture() -> None:
-    """As in a simulation, whose clock ticks when the picture is taken."""
+def test_the_node_may_stop_the_robot_at_the_very_time_of_a_image() -> None:
+    """As in a simulation, whose clock ticks when the image is taken."""
     made = decided(SECOND)
     chunk, scene, what = told(made, inputs(made))
     for order in ([hold(SECOND), chunk, scene, what], [chunk, hold(SECOND), scene, what]):
@@ -142,7 +142,7 @@ def test_what_was_said_before_anybody_listened_is_not_taken_for_a_part_of_the_ne
         assert found[-1].record.instruction == BACK.text
 
 
-def test_the_same_picture_of_the_next_round_is_another_decision() -> None:
+def test_the_same_image_of_the_next_round_is_another_decision() -> None:
     first, second = decided(SECOND), decided(SECOND, verdict=DONE)
     lost = told(first, inputs(first))[:2]
     (found,) = collect([*lost, *told(second, inputs(second, era=2))])
@@ -177,12 +177,12 @@ def test_what_never_becomes_whole_is_not_kept_for_ever() -> None:
 
 
 def recorded(path: Path, messages: list[tuple[int, str, Any]], *without: str) -> Path:
-    """A bag of messages by receive time, with a picture, of a robot in a namespace."""
-    picture = image_to_message(np.zeros((3, 4, 3), np.uint8), SECOND, "camera")
+    """A bag of messages by receive time, with an image, of a robot in a namespace."""
+    image = image_to_message(np.zeros((3, 4, 3), np.uint8), SECOND, "camera")
     with BagWriter(path) as bag:
         for role in {*ROLES, "image"} - set(without):
             bag.add(f"/robot1/{role}", TYPES[role])
-        bag.write("/robot1/image", messages[0][0], serialize_message(picture))
+        bag.write("/robot1/image", messages[0][0], serialize_message(image))
         for received, role, message in messages:
             if role not in without:
                 bag.write(f"/robot1/{role}", received, serialize_message(message))

@@ -55,7 +55,7 @@ def one(before: DecisionRecord, after: DecisionRecord) -> Difference:
 
 @st.composite
 def runs(draw: st.DrawFn) -> ReplayRun:
-    """Up to 12 decisions at random times, several on one picture and back in time among them."""
+    """Up to 12 decisions at random times, several on one image and back in time among them."""
     number = draw(st.integers(0, 12))
     times = draw(st.lists(st.integers(0, 40), min_size=number, max_size=number))
     eras = sorted(draw(st.lists(st.integers(0, 2), min_size=number, max_size=number)))
@@ -91,7 +91,7 @@ def test_each_decision_has_one_partner_at_most_and_is_else_missing_or_new(
 
 
 @given(runs(), runs())
-def test_partners_follow_each_other_in_the_order_of_their_pictures(
+def test_partners_follow_each_other_in_the_order_of_their_images(
     baseline: ReplayRun, run: ReplayRun
 ) -> None:
     stamps = [
@@ -103,7 +103,7 @@ def test_partners_follow_each_other_in_the_order_of_their_pictures(
 
 
 @given(*[st.lists(st.integers(0, 20))] * 2)
-def test_decisions_on_one_picture_are_partners_as_long_as_there_are_any(
+def test_decisions_on_one_image_are_partners_as_long_as_there_are_any(
     old: list[int], new: list[int]
 ) -> None:
     baseline, run = (at(replay(*[HOLD] * len(stamps)), stamps) for stamps in (old, new))
@@ -135,7 +135,7 @@ def test_a_long_gap_does_not_widen_the_tolerance() -> None:
     assert match(gapped, gapped).tolerance == 50
 
 
-def test_of_two_decisions_on_a_picture_the_one_on_the_same_instruction_is_compared() -> None:
+def test_of_two_decisions_on_a_image_the_one_on_the_same_instruction_is_compared() -> None:
     first, second = replace(HOLD, instruction=""), EXECUTE
     baseline, run = at(replay(first, second), [0, 0]), at(replay(second), [0])
     assert match(baseline, run).pairs == ((1, 0),)
@@ -396,10 +396,10 @@ def test_what_makes_runs_hard_to_compare_is_remarked() -> None:
     assert compare(baseline, replay(HOLD, HOLD)).remarks == ()  # who knows
 
 
-def test_decisions_on_neighbouring_pictures_are_remarked() -> None:
+def test_decisions_on_neighbouring_images_are_remarked() -> None:
     baseline = replay(*[HOLD] * 3)
     shifted = at(baseline, [0, PERIOD + 20_000_000, 2 * PERIOD - 30_000_000])
-    assert compare(baseline, shifted).remarks == ("on another picture, up to 30 ms away: 2 of 3",)
+    assert compare(baseline, shifted).remarks == ("on another image, up to 30 ms away: 2 of 3",)
 
 
 def test_a_comparison_goes_from_one_process_to_another() -> None:

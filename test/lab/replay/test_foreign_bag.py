@@ -72,7 +72,7 @@ def test_its_sensors_are_where_its_transforms_say() -> None:
 
 
 def test_without_its_calibration_nothing_is_known_of_where_things_are() -> None:
-    """The first picture came before it."""
+    """The first image came before it."""
     maker = Witness()
     replay(FOREIGN, maker, VOICE)
     assert isinstance(maker.observations[0].camera, Missing)

@@ -17,20 +17,20 @@ def test_progress_grows_from_nothing_to_all() -> None:
     assert len(heard) > 100
 
 
-def test_pictures_are_kept_of_no_more_decisions_than_asked_for() -> None:
+def test_images_are_kept_of_no_more_decisions_than_asked_for() -> None:
     whole = decide(job(BAGS / "level"))
-    assert sorted(whole.pictures) == [0, 1, 2]
-    assert all(p.overlay.startswith(b"\xff\xd8\xff") for p in whole.pictures.values())
-    few = decide(job(BAGS / "level", pictures=2))
-    assert len(few.pictures) <= 2
+    assert sorted(whole.images) == [0, 1, 2]
+    assert all(p.overlay.startswith(b"\xff\xd8\xff") for p in whole.images.values())
+    few = decide(job(BAGS / "level", images=2))
+    assert len(few.images) <= 2
     assert few.run.decisions_json() == whole.run.decisions_json()
 
 
 def test_the_report_says_how_it_was_run() -> None:
     done = replay_bag(job(BAGS / "level"))
     assert done.comparison is None
-    assert done.run.about["pictures"] == "/robot1/image"
-    assert done.run.about["decided"] == "afresh, every 0.4 s"
+    assert done.run.about["images"] == "/robot1/image"
+    assert done.run.about["decided"] == "anew, every 0.4 s"
     assert done.run.about["instructions"] == "/robot1/instruction"
     assert done.row.outcomes == {"HOLD": 1, "EXECUTE": 2}
 

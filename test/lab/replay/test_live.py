@@ -37,7 +37,7 @@ GO = InstructionRequest("go to the red cup", 1, 1)
 
 
 class FakeNode:
-    """A vlam_node that answers each picture when the world was spun `delay` times since it came."""
+    """A vlam_node that answers each image when the world was spun `delay` times since it came."""
 
     def __init__(self, world: NodeWorld, delay: int = 0) -> None:
         self._world, self._delay = world, delay
@@ -76,7 +76,7 @@ class FakeNode:
 
     def _on_image(self, message: Image) -> None:
         stamp = stamp_of(message)
-        self.events.append(("picture", (stamp - START) // MS))
+        self.events.append(("image", (stamp - START) // MS))
         self._waiting.append((self._spun + self._delay, stamp))
 
     def _answer(self, stamp: int) -> None:
@@ -118,7 +118,7 @@ def node(world: NodeWorld) -> Iterator[FakeNode]:
 
 
 def bag_of(folder: Path, *ms: int) -> Path:
-    """A bag of pictures at these times, and of an instruction at the start."""
+    """A bag of images at these times, and of an instruction at the start."""
     said = String(data=GO.text)
     messages = [Recorded("/instruction", ROLES["instruction"], START, serialize_message(said))]
     for time in ms:
@@ -150,19 +150,19 @@ class Live:
         return [(d.record.stamp - START) // MS for d in self.decisions]
 
 
-def test_as_fast_as_it_can_each_picture_waits_for_the_decision_on_the_one_before(
+def test_as_fast_as_it_can_each_image_waits_for_the_decision_on_the_one_before(
     node: FakeNode, tmp_path: Path
 ) -> None:
     node._delay = 30
     live = Live(tmp_path, node, 0, 100, 200, 300)
     assert live.stamps == [0, 100, 200, 300]
     shown = (0, 100, 200, 300)
-    assert node.events == [(what, ms) for ms in shown for what in ("picture", "answer")]
+    assert node.events == [(what, ms) for ms in shown for what in ("image", "answer")]
     assert live.space == decision().chunk.space
     assert live.notes == ()
 
 
-def test_the_seconds_of_a_decision_are_those_from_its_picture_on_the_wall(
+def test_the_seconds_of_a_decision_are_those_from_its_image_on_the_wall(
     node: FakeNode, tmp_path: Path
 ) -> None:
     node._delay = 30  # each spin takes a millisecond
@@ -173,7 +173,7 @@ def test_the_seconds_of_a_decision_are_those_from_its_picture_on_the_wall(
 def test_at_a_rate_nothing_waits_but_the_end(node: FakeNode, tmp_path: Path) -> None:
     node._delay = 200
     live = Live(tmp_path, node, 0, 20, 40, rate=1.0)
-    assert [what for what, _ in node.events] == ["picture"] * 3 + ["answer"] * 3
+    assert [what for what, _ in node.events] == ["image"] * 3 + ["answer"] * 3
     assert live.stamps == [0, 20, 40]
 
 
@@ -184,10 +184,10 @@ def test_a_decision_that_does_not_come_is_noted_and_the_bag_goes_on(
     node.lost = {100}
     live = Live(tmp_path, node, 0, 100, 200)
     assert live.stamps == [0, 200]
-    assert live.notes == ("no decision on a picture within 0.1 s",)
+    assert live.notes == ("no decision on an image within 0.1 s",)
 
 
-def test_a_picture_that_cannot_be_used_is_not_waited_for_long(
+def test_a_image_that_cannot_be_used_is_not_waited_for_long(
     node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.unusable = {100}
@@ -203,7 +203,7 @@ def test_a_bag_that_is_played_again_is_decided_on_again(node: FakeNode, tmp_path
         tmp_path, node, 0, 100, rounds=2, progress=lambda now: heard.append((now - START) / MS)
     )
     assert live.stamps == [0, 100, 0, 100]
-    assert node.events == [(w, ms) for ms in (0, 100, 0, 100) for w in ("picture", "answer")]
+    assert node.events == [(w, ms) for ms in (0, 100, 0, 100) for w in ("image", "answer")]
     assert heard == [0, 0, 100, 0, 0, 100]
 
 

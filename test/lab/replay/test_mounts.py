@@ -29,7 +29,7 @@ def found(path: Path) -> tuple[Settings, FusionNodeSettings, tuple[str, ...]]:
 
 def test_transforms_of_a_bag_become_the_parameters_of_both_nodes() -> None:
     """The robot of this bag has its camera and LiDAR elsewhere than the defaults say."""
-    settings, fusion, notes = found(BAGS / "errand")
+    settings, fusion, notes = found(BAGS / "pick_and_place")
     camera = settings.camera
     assert (camera.frame_id, camera.rectified) == ("camera_color_optical_frame", False)
     place = camera.x, camera.y, camera.height, camera.tilt, camera.yaw
@@ -51,7 +51,7 @@ def test_sensors_that_transforms_do_not_tell_of_stay_where_they_are(tmp_path: Pa
     frame = b"camera_color_optical_frame", b"camera_color_0ptical_frame"
     messages = [
         m._replace(data=m.data.replace(*frame)) if m.topic == "/tf_static" else m
-        for m in contents(BAGS / "errand")
+        for m in contents(BAGS / "pick_and_place")
     ]
     settings, fusion, _ = found(written(tmp_path / "bag", messages))
     assert settings == SETTINGS[0]

@@ -43,7 +43,7 @@ def times(got: Replay) -> list[float]:
 
 
 def truths(bag: str) -> dict[int, dict[str, tuple[float, float, float]]]:
-    """Where everything was in base_link, by the stamps of pictures."""
+    """Where everything was in base_link, by the stamps of images."""
     found = {}
     for message in contents(BAGS / bag):
         if message.topic.endswith("truth"):
@@ -82,7 +82,7 @@ def test_two_replays_are_equal_to_the_byte(pipeline: Pipeline) -> None:
 
 
 def test_an_errand_is_done_refused_and_blocked_as_it_was_recorded(pipeline: Pipeline) -> None:
-    got = replay(BAGS / "errand", pipeline, period=1.2)
+    got = replay(BAGS / "pick_and_place", pipeline, period=1.2)
     assert times(got) == [70, 1270, 2470, 3670, 4870]
     assert verdicts(got) == [
         ("HOLD", "NO_INSTRUCTION"), ("EXECUTE", "NONE"), ("HOLD", "TARGET_NOT_FOUND"),
@@ -92,7 +92,7 @@ def test_an_errand_is_done_refused_and_blocked_as_it_was_recorded(pipeline: Pipe
         "", "go to the orange ball", "pick up the purple cone",
         "go to the yellow box", "go to the yellow box",
     ]  # fmt: skip
-    found = misses("errand", got.records)
+    found = misses("pick_and_place", got.records)
     assert len(found) == 3
     assert max(found) < 0.05
     ball = got.records[1].first(TARGET)
@@ -109,7 +109,7 @@ def test_without_a_calibration_the_robot_holds_and_says_why(
     assert verdicts(got) == [("HOLD", "NO_INSTRUCTION"), ("HOLD", "NO_POSITION")]
     assert got.records[1].message == (
         "I see 'green box', but not where it is: check camera_info, or move so that its foot is in "
-        "the picture"
+        "the image"
     )
 
 
@@ -117,7 +117,7 @@ def test_without_a_calibration_the_robot_holds_and_says_why(
 
 
 def test_without_an_instruction_nothing_is_asked_for(tmp_path: Path) -> None:
-    some = [m for m in contents(BAGS / "errand") if m.topic != "/instruction"]
+    some = [m for m in contents(BAGS / "pick_and_place") if m.topic != "/instruction"]
     maker = Witness()
     got = replay(written(tmp_path / "bag", some), maker)
     assert len(got.decided) == 13
@@ -126,7 +126,7 @@ def test_without_an_instruction_nothing_is_asked_for(tmp_path: Path) -> None:
 
 def test_a_script_takes_the_place_of_the_instructions_of_the_bag() -> None:
     script = Cue(0.5, "go to the red cup"), Cue(1.3, "stop")
-    got = replay(BAGS / "errand", Witness(), script=script)
+    got = replay(BAGS / "pick_and_place", Witness(), script=script)
     told = [record.instruction for record in got.records]
     assert told == ["", "", *["go to the red cup"] * 2, *["stop"] * 9]
     assert times(got)[2] == 870
@@ -143,8 +143,8 @@ def test_an_instruction_may_be_on_any_topic() -> None:
 @pytest.mark.parametrize(
     ("period", "count"), [(0.0, 26), (0.2, 26), (0.4, 13), (1.0, 6), (60.0, 1)]
 )
-def test_there_is_a_decision_a_period_or_one_a_picture(period: float, count: int) -> None:
-    got = replay(BAGS / "errand", Witness(), period=period)
+def test_there_is_a_decision_a_period_or_one_a_image(period: float, count: int) -> None:
+    got = replay(BAGS / "pick_and_place", Witness(), period=period)
     assert len(got.decided) == count
 
 
@@ -181,15 +181,15 @@ def test_a_gap_of_two_hours_is_passed_over(tmp_path: Path) -> None:
     middle = START + 2500 * MS
     bag = written(
         tmp_path / "gap",
-        [later(m, 7200) if m.received > middle else m for m in contents(BAGS / "errand")],
+        [later(m, 7200) if m.received > middle else m for m in contents(BAGS / "pick_and_place")],
     )
     maker = Witness()
     got = replay(bag, maker)
-    whole = replay(BAGS / "errand", Witness())
+    whole = replay(BAGS / "pick_and_place", Witness())
     assert {record.era for record in got.records} == {0}
     before = [record for record in got.records if record.stamp < middle]
     assert [record.to_json() for record in before[:7]] == whole.lines[:7]
-    # The last picture before the gap is decided on when it would have been.
+    # The last image before the gap is decided on when it would have been.
     assert [(r.stamp - START, r.now - START) for r in before[7:]] == [(2440 * MS, 2870 * MS)]
     assert max(record.now - record.stamp for record in got.records) == 430 * MS
     # Nothing that was measured before the gap counts behind it, but for the calibration.
@@ -206,10 +206,10 @@ def test_a_gap_of_two_hours_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_topic_of_the_wrong_type_is_left_out(tmp_path: Path) -> None:
-    words = next(m for m in contents(BAGS / "errand") if m.topic == "/instruction")
+    words = next(m for m in contents(BAGS / "pick_and_place") if m.topic == "/instruction")
     changed = [
         m._replace(kind=words.kind, data=words.data) if m.topic == "/imu" else m
-        for m in contents(BAGS / "errand")
+        for m in contents(BAGS / "pick_and_place")
     ]
     maker = Witness()
     bag = written(tmp_path / "bag", changed)
@@ -266,23 +266,23 @@ def test_a_folder_without_metadata_gives_the_same_decisions(tmp_path: Path) -> N
     assert got.damage == ("there is no metadata.yaml: the files are read without it",)
 
 
-def test_pictures_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
+def test_images_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
     changed = [
         m._replace(data=m.data[:2000] + bytes(len(m.data) - 2000)) if "image" in m.topic else m
-        for m in contents(BAGS / "errand")[:300]
+        for m in contents(BAGS / "pick_and_place")[:300]
     ]
     got = replay(written(tmp_path / "bag", changed), Witness())
     assert got.decided == []
     (note,) = got.notes
-    assert note.startswith("a picture was passed over: compressed image of format ")
+    assert note.startswith("an image was passed over: compressed image of format ")
 
 
-def test_a_bag_without_pictures_ends_with_one_clear_line(tmp_path: Path) -> None:
+def test_a_bag_without_images_ends_with_one_clear_line(tmp_path: Path) -> None:
     some = [m for m in contents(BAGS / "loop") if m.topic == "/imu"]
     with pytest.raises(ReplayError) as caught:
         replay(written(tmp_path / "bag", some), Witness())
     assert str(caught.value) == (
-        "the bag has no pictures (sensor_msgs/msg/Image or CompressedImage), only: /imu "
+        "the bag has no images (sensor_msgs/msg/Image or CompressedImage), only: /imu "
         "(sensor_msgs/msg/Imu)"
     )
     with pytest.raises(BagError, match="does not exist"):

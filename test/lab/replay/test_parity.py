@@ -31,7 +31,7 @@ from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.decisions import chunk_to_message
 
 SECONDS, PERIOD, ROUNDS = 2.4, 0.4, 2
-PICTURES = [EPOCH + round((0.04 + i * PERIOD) * SECOND) for i in range(6)]
+IMAGES = [EPOCH + round((0.04 + i * PERIOD) * SECOND) for i in range(6)]
 """The stamps of those that are decided on in each round."""
 FIRST, SECOND_ONE = "go to the red cup", "go to the green box"
 SAID_TO_IT = {0.3: FIRST, 1.3: SECOND_ONE}
@@ -91,12 +91,12 @@ def play(sensed: Path, kept: Path, logs: Path) -> list[Collected]:
     return live.decisions
 
 
-def test_every_picture_is_decided_on_in_both_rounds_under_both_instructions(
+def test_every_image_is_decided_on_in_both_rounds_under_both_instructions(
     parity: Parity,
 ) -> None:
     for era in range(ROUNDS):
         told = [d.record for d in parity.live if d.record.era == era]
-        assert sorted({d.stamp for d in told}) == PICTURES
+        assert sorted({d.stamp for d in told}) == IMAGES
         assert Counter(d.instruction for d in told)[FIRST] >= 3
         assert Counter(d.instruction for d in told)[SECOND_ONE] >= 3
     outcomes = Counter(d.record.outcome for d in parity.live)
@@ -111,7 +111,7 @@ def test_decisions_are_made_of_fused_sensors_and_the_state_of_the_robot(parity: 
     assert sum(sensors == every for sensors in seen) >= 8
     with BagReader(parity.bag) as bag:
         assert all(bag.counts[f"/{role}"] for role in (*RAW, *FUSED, *SAID, "instruction"))
-        assert bag.counts["/image"] == ROUNDS * len(PICTURES)
+        assert bag.counts["/image"] == ROUNDS * len(IMAGES)
 
 
 def test_offline_decides_the_same_to_the_byte(parity: Parity) -> None:
@@ -137,7 +137,7 @@ def test_the_chunks_are_the_same_to_the_byte(parity: Parity) -> None:
     chunks = [d.decision.chunk for d in parity.offline if d.inputs.request]
     made = [canonical(serialize_message(chunk_to_message(chunk))) for chunk in chunks]
     assert len(set(made)) == len(made) >= 12
-    # Between them are those that stop the robot where there is no picture to decide on.
+    # Between them are those that stop the robot where there is no image to decide on.
     remaining = iter(recorded)
     assert all(chunk in remaining for chunk in made), "each is in the recording, in this order"
 

@@ -180,7 +180,7 @@ def test_the_clock_goes_on_between_messages(world: NodeWorld, tmp_path: Path) ->
     assert [s.stop for s in played.steps].count(True) == 1
 
 
-def test_the_clock_says_the_time_of_a_picture_before_it_comes(
+def test_the_clock_says_the_time_of_a_image_before_it_comes(
     world: NodeWorld, tmp_path: Path
 ) -> None:
     played = play(world, tmp_path / "bag", [at(0, "imu"), at(23, "image"), at(27, "imu")])
@@ -255,7 +255,7 @@ def test_a_script_takes_the_place_of_the_bags_instructions(
     assert without.texts() == expected[:1]
 
 
-def test_without_a_rate_pictures_that_follow_too_soon_are_left_out(
+def test_without_a_rate_images_that_follow_too_soon_are_left_out(
     world: NodeWorld, tmp_path: Path
 ) -> None:
     messages = [at(ms, "image") for ms in (0, 100, 300, 400, 450, 800)]

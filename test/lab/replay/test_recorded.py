@@ -39,11 +39,11 @@ def told(inputs: DecisionInputs) -> Recorded:
 
 @pytest.fixture(scope="module")
 def sensed(tmp_path_factory: pytest.TempPathFactory) -> list[Recorded]:
-    """Two seconds of pictures, and what fusion_node tells of them."""
+    """Two seconds of images, and what fusion_node tells of them."""
     maker = Witness()
-    replay(BAGS / "errand", maker, period=0.0)
+    replay(BAGS / "pick_and_place", maker, period=0.0)
     start = maker.observations[0].stamp
-    found = [m for m in contents(BAGS / "errand") if m.topic in (*USED, "/instruction")]
+    found = [m for m in contents(BAGS / "pick_and_place") if m.topic in (*USED, "/instruction")]
     for seen in maker.observations:
         late = seen.stamp + 120 * MS
         if not isinstance(seen.depth, Missing):
@@ -96,11 +96,11 @@ def test_the_decisions_are_equal_to_the_byte(
     assert asked == ["", *["go to the orange ball"] * 5]
 
 
-def test_a_recorded_bag_can_be_decided_on_afresh(
+def test_a_recorded_bag_can_be_decided_on_redecide(
     tmp_path: Path, sensed: list[Recorded], live: Replay
 ) -> None:
     inputs = all_inputs(live)[:3]
-    got, _ = again(tmp_path, sensed, inputs, afresh=True, period=0.3)
+    got, _ = again(tmp_path, sensed, inputs, redecide=True, period=0.3)
     assert got.lines == live.lines
 
 
@@ -149,15 +149,19 @@ def test_an_answer_that_was_not_published_is_made_but_not_told(
     assert got.lines[1] == live.lines[2]
 
 
-def test_a_picture_may_be_decided_on_twice(
+def test_a_image_may_be_decided_on_twice(
     tmp_path: Path, sensed: list[Recorded], live: Replay
 ) -> None:
-    """As when a new instruction comes, however long after the last picture that could be used."""
+    """As when a new instruction comes, however long after the last image that could be used."""
     first = all_inputs(live)[1]
     request = InstructionRequest("stop", 1, 9)
     second = replace(first, now=first.now + 4500 * MS, request=request)
     known = {m.received for m in sensed}
-    rest = [m for m in contents(BAGS / "errand") if "image" in m.topic and m.received not in known]
+    rest = [
+        m
+        for m in contents(BAGS / "pick_and_place")
+        if "image" in m.topic and m.received not in known
+    ]
     got, maker = again(tmp_path, [*sensed, *rest], [first, second])
     one, other = maker.observations
     assert one.image is not None
@@ -177,14 +181,14 @@ def test_nothing_is_remembered_from_one_era_to_the_next(
     assert maker.resets == 3  # at the start, too
 
 
-def test_a_decision_whose_picture_is_not_in_the_bag_is_noted(
+def test_a_decision_whose_image_is_not_in_the_bag_is_noted(
     tmp_path: Path, sensed: list[Recorded], live: Replay
 ) -> None:
     inputs = all_inputs(live)[:3]
     inputs[1] = replace(inputs[1], stamp=inputs[1].stamp + 1)
     got, _ = again(tmp_path, sensed, inputs)
     assert [d.inputs.stamp for d in got.decided] == [inputs[0].stamp, inputs[2].stamp]
-    assert got.notes == ("a decision cannot be made again: its picture is not in the bag",)
+    assert got.notes == ("a decision cannot be made again: its image is not in the bag",)
 
 
 def test_a_decision_whose_data_are_not_in_the_bag_is_made_without_and_noted(

@@ -1,4 +1,4 @@
-"""Which pictures are decided on, when, and on which instruction, by messages that tests make."""
+"""Which images are decided on, when, and on which instruction, by messages that tests make."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from replayed import MS, SETTINGS, Witness, picture, show, timed
+from replayed import MS, SETTINGS, Witness, image, show, timed
 
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.decide import Decided, Decider
-from vlam_ros.lab.replay.redecide import Afresh
+from vlam_ros.lab.replay.redecide import Redecider
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.sensing import BagSensors
 from vlam_ros.lab.replay.timed import Timed
@@ -24,7 +24,7 @@ WAIT, AGE = 150, 1000
 
 
 class SlowSensors(BagSensors):
-    """Has the depth of a picture as soon as a message "depth" with its stamp came."""
+    """Has the depth of an image as soon as a message "depth" with its stamp came."""
 
     def __init__(self) -> None:
         super().__init__(*SETTINGS, fuses=False, notes=Notes())
@@ -45,7 +45,7 @@ class SlowSensors(BagSensors):
 
 
 class QuickSensors(SlowSensors):
-    """No picture waits for its depth."""
+    """No image waits for its depth."""
 
     def ready(self, stamp: int) -> bool:
         return True
@@ -61,8 +61,10 @@ def run(
 ) -> list[Decided]:
     """The decisions on messages; `period` in ms."""
     decider = Decider(maker or Witness(), notes or Notes())
-    afresh = Afresh(sensors or QuickSensors(), decider, script, WAIT / 1e3, period / 1e3, AGE / 1e3)
-    return list(afresh.run(messages))
+    redecide = Redecider(
+        sensors or QuickSensors(), decider, script, WAIT / 1e3, period / 1e3, AGE / 1e3
+    )
+    return list(redecide.run(messages))
 
 
 def say(text: str, now: int) -> Timed:
@@ -94,60 +96,60 @@ def asked(decided: Sequence[Decided]) -> list[tuple[str, int] | None]:
     return [(r.text, r.sequence) if r else None for r in requests]
 
 
-# ------------------------------------------------------------------------------ which picture
+# ------------------------------------------------------------------------------ which image
 
 
-def test_every_picture_is_decided_on_when_it_comes_if_nothing_is_waited_for() -> None:
+def test_every_image_is_decided_on_when_it_comes_if_nothing_is_waited_for() -> None:
     decided = run(show(0, 40, 80, delay=25))
     assert when(decided) == [(0, 25), (40, 65), (80, 105)]
 
 
-def test_a_decision_a_period_is_made_on_the_newest_picture() -> None:
+def test_a_decision_a_period_is_made_on_the_newest_image() -> None:
     decided = run(show(*range(0, 1000, 40)), period=400)
     assert when(decided) == [(0, 0), (400, 400), (800, 800)]
-    # Between pictures, on the newest that had come when the period was over.
+    # Between images, on the newest that had come when the period was over.
     decided = run(merged(show(0, 90, 180, 270, 360, 450), [tick(t) for t in range(0, 500, 10)]),
                   period=200)  # fmt: skip
     assert when(decided) == [(0, 0), (180, 200), (360, 400)]
 
 
-def test_a_picture_waits_for_its_depth() -> None:
+def test_a_image_waits_for_its_depth() -> None:
     decided = run(merged(show(100), tick(150), depth(100, 180), tick(200)), SlowSensors())
     assert when(decided) == [(100, 180)]
 
 
-def test_a_picture_without_depth_waits_no_longer_than_it_may() -> None:
+def test_a_image_without_depth_waits_no_longer_than_it_may() -> None:
     ticks = [tick(now) for now in range(100, 400, 10)]
     assert when(run(merged(show(100), ticks), SlowSensors())) == [(100, 100 + WAIT)]
 
 
-def test_the_newest_picture_that_has_its_depth_is_next_and_older_ones_are_passed_over() -> None:
+def test_the_newest_image_that_has_its_depth_is_next_and_older_ones_are_passed_over() -> None:
     messages = merged(show(100, 133, 166), depth(133, 180), depth(166, 220), depth(100, 230))
     assert when(run(messages, SlowSensors())) == [(133, 180), (166, 220)]
 
 
-def test_pictures_that_still_wait_when_the_bag_ends_are_decided_on() -> None:
+def test_images_that_still_wait_when_the_bag_ends_are_decided_on() -> None:
     assert when(run(show(100, 133), SlowSensors())) == [(133, 133)]
 
 
-def test_a_picture_that_comes_twice_or_late_is_decided_on_once() -> None:
+def test_a_image_that_comes_twice_or_late_is_decided_on_once() -> None:
     messages = [*show(100), *show(100), *show(60), *show(140)]
     assert [stamp for stamp, _ in when(run(messages))] == [100, 140]
 
 
-def test_a_picture_that_cannot_be_read_is_noted_and_the_next_one_decided_on() -> None:
-    broken = picture(100 * MS)
+def test_a_image_that_cannot_be_read_is_noted_and_the_next_one_decided_on() -> None:
+    broken = image(100 * MS)
     broken.encoding = "yuv422"
     notes = Notes()
     decided = run(merged(timed("image", broken, 100 * MS), show(140)), notes=notes)
     assert when(decided) == [(140, 140)]
     assert len(notes.lines) == 1
-    assert notes.lines[0].startswith("a picture was passed over: image encoding 'yuv422'")
+    assert notes.lines[0].startswith("an image was passed over: image encoding 'yuv422'")
 
 
-def test_a_picture_of_a_bag_can_be_written_to_as_one_of_a_camera_can() -> None:
+def test_a_image_of_a_bag_can_be_written_to_as_one_of_a_camera_can() -> None:
     """PyTorch warns of arrays that cannot."""
-    frozen = picture(0)
+    frozen = image(0)
     frozen.data.flags.writeable = False
     maker = Witness()
     run([timed("image", frozen, 0)], maker=maker)
@@ -204,7 +206,7 @@ def test_nothing_is_remembered_when_time_jumps_back() -> None:
     assert [d.decision.chunk.trace.split()[0] for d in decided] == ["1", "1", "2"]
 
 
-def test_a_picture_that_waits_when_time_jumps_back_is_not_decided_on() -> None:
+def test_a_image_that_waits_when_time_jumps_back_is_not_decided_on() -> None:
     messages = [*show(1000), *back(show(0)), depth(0, 20)]
     assert when(run(messages, SlowSensors())) == [(0, 20)]
 
@@ -214,9 +216,9 @@ def test_an_instruction_outlives_a_jump_as_it_does_in_the_node() -> None:
     assert asked(decided) == [("go there", 1), ("go there", 1)]
 
 
-def test_pictures_whose_stamps_jump_back_begin_an_era_without_the_clock() -> None:
+def test_images_whose_stamps_jump_back_begin_an_era_without_the_clock() -> None:
     """A bag that was recorded while another one was played in a loop."""
-    messages = [timed("image", picture(s * MS), n * MS) for s, n in
+    messages = [timed("image", image(s * MS), n * MS) for s, n in
                 ((5000, 5000), (5040, 5040), (3000, 5080), (3040, 5120))]  # fmt: skip
     decided = run(messages)
     assert [d.inputs.era for d in decided] == [0, 0, 1, 1]

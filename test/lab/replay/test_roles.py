@@ -54,7 +54,7 @@ def test_a_topic_that_is_mapped_is_nothing_else_besides() -> None:
     assert got.role_of == {"/points": "obstacles", "/image": "image"}
 
 
-def test_pictures_may_be_mapped_whether_they_are_compressed_or_not() -> None:
+def test_images_may_be_mapped_whether_they_are_compressed_or_not() -> None:
     topics = {"/a": COMPRESSED, "/b": IMAGE}
     assert assign(topics, {"image": "/a"}).topics == {"image/compressed": "/a"}
     assert assign(topics, {"image/compressed": "/b"}).topics == {"image": "/b"}
@@ -112,7 +112,7 @@ def test_the_topic_of_the_root_is_taken_before_those_of_namespaces() -> None:
     assert got.topics == {"image": "/image", "imu": "/imu"}
 
 
-def test_raw_pictures_are_taken_before_compressed_ones() -> None:
+def test_raw_images_are_taken_before_compressed_ones() -> None:
     topics = {"/image/compressed": COMPRESSED, "/image": IMAGE}
     assert assign(topics, {}).topics == {"image": "/image"}
 
@@ -128,7 +128,7 @@ def test_the_only_topic_of_a_type_is_taken_whatever_it_is_called_and_said() -> N
     )
 
 
-def test_depth_is_taken_for_no_picture() -> None:
+def test_depth_is_taken_for_no_image() -> None:
     topics = {"/camera/depth/image_rect_raw": IMAGE, "/camera/color/image_raw": IMAGE}
     assert assign(topics, {}).topics == {"image": "/camera/color/image_raw"}
 
@@ -155,7 +155,7 @@ def test_which_of_several_sensors_is_meant_is_asked_for_in_a_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "calibration"),
+    ("image", "calibration"),
     [
         ("/front/image_raw", "/front/camera_info"),
         ("/front/image_raw/compressed", "/front/camera_info"),
@@ -164,20 +164,20 @@ def test_which_of_several_sensors_is_meant_is_asked_for_in_a_note() -> None:
         ("/other/image_raw", "/camera_info"),
     ],
 )
-def test_of_several_calibrations_the_one_beside_the_pictures_is_taken(
-    picture: str, calibration: str
+def test_of_several_calibrations_the_one_beside_the_images_is_taken(
+    image: str, calibration: str
 ) -> None:
-    kind = COMPRESSED if picture.endswith("compressed") else IMAGE
-    topics = {picture: kind, "/third/image": IMAGE, "/camera_info": INFO, "/rear/info": INFO}
+    kind = COMPRESSED if image.endswith("compressed") else IMAGE
+    topics = {image: kind, "/third/image": IMAGE, "/camera_info": INFO, "/rear/info": INFO}
     topics |= {"/front/camera_info": INFO, "/rear/camera_info": INFO}
-    assert assign(topics, {"image": picture}).topics["camera_info"] == calibration
+    assert assign(topics, {"image": image}).topics["camera_info"] == calibration
 
 
-def test_several_topics_with_pictures_are_an_error_that_says_what_to_do() -> None:
+def test_several_topics_with_images_are_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ReplayError) as caught:
         assign({"/rear/image_raw": IMAGE, "/front/image_raw": IMAGE}, {})
     assert str(caught.value) == (
-        "the bag has several topics with pictures (/front/image_raw, /rear/image_raw): say which "
+        "the bag has several topics with images (/front/image_raw, /rear/image_raw): say which "
         "is meant, as --map image:=/front/image_raw"
     )
 
@@ -186,13 +186,11 @@ def test_several_topics_with_pictures_are_an_error_that_says_what_to_do() -> Non
     ("topics", "listed"),
     [({"/voice": TEXT, "/imu": IMU}, f"/imu ({IMU}), /voice ({TEXT})"), ({}, "none at all")],
 )
-def test_without_pictures_there_is_nothing_to_decide_on(
-    topics: dict[str, str], listed: str
-) -> None:
+def test_without_images_there_is_nothing_to_decide_on(topics: dict[str, str], listed: str) -> None:
     with pytest.raises(ReplayError) as caught:
         assign(topics, {})
     assert str(caught.value) == (
-        f"the bag has no pictures (sensor_msgs/msg/Image or CompressedImage), only: {listed}"
+        f"the bag has no images (sensor_msgs/msg/Image or CompressedImage), only: {listed}"
     )
 
 
@@ -202,8 +200,8 @@ def test_without_pictures_there_is_nothing_to_decide_on(
 @pytest.mark.parametrize(
     ("bag", "roles"),
     [
-        ("errand", "image/compressed camera_info points imu odom joint_states gripper_state "
-         "instruction tf_static"),
+        ("pick_and_place", "image/compressed camera_info points imu odom joint_states "
+         "gripper_state instruction tf_static"),
         ("level", "image camera_info scan imu odom joint_states gripper_state instruction"),
         ("loop", "image/compressed camera_info points imu odom joint_states gripper_state "
          "instruction"),

@@ -54,7 +54,7 @@ def messages(bag: str, until: int = 10**30) -> list[Timed]:
 
 
 def fed(bag: str, without: str = "", notes: Notes | None = None) -> tuple[BagSensors, list[Timed]]:
-    """Sensors that were told the first 520 ms of a bag, with the sweep of its third picture."""
+    """Sensors that were told the first 520 ms of a bag, with the sweep of its third image."""
     listed = messages(bag, START + 520 * MS)
     made = sensors(notes=notes)
     for message in listed:
@@ -63,13 +63,13 @@ def fed(bag: str, without: str = "", notes: Notes | None = None) -> tuple[BagSen
     return made, listed
 
 
-def last_picture(listed: list[Timed]) -> int:
+def last_image(listed: list[Timed]) -> int:
     stamp = [m for m in listed if m.role.startswith("image")][-1].message.header.stamp
     return stamp.sec * SECOND + stamp.nanosec
 
 
 def truth_at(bag: str, stamp: int) -> Truth:
-    """What was really there when a picture was taken."""
+    """What was really there when an image was taken."""
     with BagReader(BAGS / bag) as opened:
         topic = next(t for t in opened.topics if t.endswith("truth"))
         told = [truth_from_json(m.read().data) for m in opened.messages([topic])]
@@ -88,7 +88,7 @@ def in_base(truth: Truth, phrase: str) -> np.ndarray[Any, Any]:
 
 
 def test_a_camera_is_where_tf_static_says() -> None:
-    made, _ = fed("errand")
+    made, _ = fed("pick_and_place")
     camera = made.latest.camera
     assert isinstance(camera, Camera)
     np.testing.assert_allclose(camera.position, (0.05, 0.0, 0.70), atol=1e-9)
@@ -108,7 +108,7 @@ def test_a_camera_is_where_the_parameters_say_if_the_bag_has_no_tf() -> None:
 
 def test_a_camera_in_a_frame_that_nobody_knows_is_missing_and_noted_once() -> None:
     notes = Notes()
-    made, listed = fed("errand", "tf_static", notes)
+    made, listed = fed("pick_and_place", "tf_static", notes)
     count = sum(m.role == "camera_info" for m in listed)
     assert isinstance(made.latest.camera, Missing)
     (line,) = (line for line in notes.lines if line.startswith("camera_info"))
@@ -118,7 +118,7 @@ def test_a_camera_in_a_frame_that_nobody_knows_is_missing_and_noted_once() -> No
         "'camera_color_optical_frame' is on tf or tf_static, which the bag holds "
         f"({count} times)"
     )
-    stamp = last_picture(listed)
+    stamp = last_image(listed)
     seen = made.observation(IMAGE, stamp, stamp)
     assert seen.depth == Missing("no depth without the camera's calibration")
 
@@ -126,12 +126,12 @@ def test_a_camera_in_a_frame_that_nobody_knows_is_missing_and_noted_once() -> No
 # ------------------------------------------------------------------------------ fused here
 
 
-def test_lidar_and_imu_are_fused_for_a_picture() -> None:
-    made, listed = fed("errand")
-    stamp = last_picture(listed)
+def test_lidar_and_imu_are_fused_for_a_image() -> None:
+    made, listed = fed("pick_and_place")
+    stamp = last_image(listed)
     assert made.ready(stamp)
     seen = made.observation(IMAGE, stamp, stamp + 40 * MS)
-    truth = truth_at("errand", stamp)
+    truth = truth_at("pick_and_place", stamp)
     ball = in_base(truth, "orange ball")
     assert isinstance(seen.floor, FloorPlane)
     assert seen.floor.offset == pytest.approx(0.0, abs=0.01)
@@ -146,7 +146,7 @@ def test_lidar_and_imu_are_fused_for_a_picture() -> None:
     assert abs(seen.odometry.stamp - stamp) == 40 * MS  # of 400 and 500 ms, for 440 ms
     assert isinstance(seen.gripper, GripperState)
     assert not seen.gripper.holding
-    # Where the ball is in the picture there is its depth.
+    # Where the ball is in the image there is its depth.
     camera, depth = seen.camera, seen.depth
     assert isinstance(camera, Camera)
     assert isinstance(depth, DepthImage)
@@ -157,9 +157,9 @@ def test_lidar_and_imu_are_fused_for_a_picture() -> None:
     assert np.nanmedian(patch) == pytest.approx(z - 0.07, abs=0.03)
 
 
-def test_a_picture_waits_for_the_sweep_that_it_falls_into() -> None:
-    made, listed = fed("errand")
-    stamp = last_picture(listed)
+def test_a_image_waits_for_the_sweep_that_it_falls_into() -> None:
+    made, listed = fed("pick_and_place")
+    stamp = last_image(listed)
     newest = max(m.now for m in listed if m.role == "points")
     assert made.ready(stamp)
     assert not made.ready(stamp + 200 * MS)
@@ -181,14 +181,14 @@ def moved(stamp: int, x: float) -> Any:
 
 @pytest.mark.parametrize(("told", "x"), [("nothing", 2.0), ("tf", 1.9), ("odom and tf", 1.95)])
 def test_sweeps_are_deskewed_by_odometry_or_else_by_tf(told: str, x: float) -> None:
-    """All points were measured 0.1 s before the picture, at which the robot is farther on."""
+    """All points were measured 0.1 s before the image, at which the robot is farther on."""
     made = sensors()
     end = START + 100 * MS
     if "tf" in told:
         for step in range(12):
             made.feed("tf", moved(START + step * 10 * MS, step * 0.01), START + step * 10 * MS)
     if "odom" in told:
-        for step in range(12):  # until 5 ms before the picture
+        for step in range(12):  # until 5 ms before the image
             stamp = START + (step * 10 - 15) * MS
             odometry = Odometry(stamp, step * 0.005, 0.0, 0.0, 0.5)
             made.feed("odom", odometry_to_message(odometry), odometry.stamp)
@@ -203,7 +203,7 @@ def test_sweeps_are_deskewed_by_odometry_or_else_by_tf(told: str, x: float) -> N
 
 
 def test_tf_static_holds_when_time_jumps_back() -> None:
-    made, listed = sensors(), messages("errand", START + 100 * MS)
+    made, listed = sensors(), messages("pick_and_place", START + 100 * MS)
     (static,) = (m for m in listed if m.role == "tf_static")
     made.feed("tf_static", static.message, START)
     for stamp in (START, START - 60 * SECOND):
@@ -284,8 +284,8 @@ def test_messages_that_make_no_sense_are_noted_once_and_the_next_good_one_is_use
 
 
 def test_a_jump_forgets_all_but_the_calibration() -> None:
-    made, listed = fed("errand")
-    stamp = last_picture(listed)
+    made, listed = fed("pick_and_place")
+    stamp = last_image(listed)
     before = made.latest.camera
     made.forget()
     seen = made.observation(IMAGE, stamp, stamp)
@@ -299,16 +299,16 @@ def test_a_jump_forgets_all_but_the_calibration() -> None:
     assert made.newest() == {}
 
 
-def test_a_picture_of_another_size_than_the_calibration_is_refused() -> None:
-    made, listed = fed("errand")
-    stamp = last_picture(listed)
-    with pytest.raises(ImageError, match="camera_info is for 320x240 pictures, the image has"):
+def test_a_image_of_another_size_than_the_calibration_is_refused() -> None:
+    made, listed = fed("pick_and_place")
+    stamp = last_image(listed)
+    with pytest.raises(ImageError, match="camera_info is for 320x240 images, the image has"):
         made.observation(IMAGE[:100], stamp, stamp)
 
 
-def test_sensors_lose_what_is_too_old_for_a_picture() -> None:
-    made, listed = fed("errand")
-    stamp = last_picture(listed) + 7200 * SECOND
+def test_sensors_lose_what_is_too_old_for_a_image() -> None:
+    made, listed = fed("pick_and_place")
+    stamp = last_image(listed) + 7200 * SECOND
     seen = made.observation(IMAGE, stamp, stamp)
     for name in ("depth", "attitude", "floor", "obstacles", "odometry", "gripper", "joints"):
         data = getattr(seen, name)

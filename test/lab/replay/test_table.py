@@ -41,8 +41,8 @@ def test_a_run_is_summed_up() -> None:
     assert tables["Run"].rows == (
         ("bag", "kitchen"),
         ("decisions", "5"),
-        ("first picture", "1700000000.000"),
-        ("last picture", "1700000000.400"),
+        ("first image", "1700000000.000"),
+        ("last image", "1700000000.400"),
         ("seconds per decision, p50 / p95 / p99", "0.100 / 0.100 / 0.100"),
     )
     assert tables["Run"].notes == ("no camera_info",)
@@ -59,7 +59,7 @@ def test_verdicts_are_counted_by_their_reasons_the_moving_ones_first() -> None:
 
 def test_instructions_are_listed_with_what_became_of_them() -> None:
     table = named(run_tables(RUN))["Instructions"]
-    assert table.head == ("instruction", "first picture", "decisions", "EXECUTE", "HOLD", "DONE")
+    assert table.head == ("instruction", "first image", "decisions", "EXECUTE", "HOLD", "DONE")
     assert table.rows == (
         ("go to the red cup", "1700000000.000", "4", "1", "2", "1"),
         ("go to the box | now", "1700000000.100", "1", "0", "1", "0"),
@@ -78,7 +78,7 @@ def test_markdown_keeps_to_its_columns() -> None:
     assert text.splitlines()[:3] == [
         "### Instructions",
         "",
-        "| instruction | first picture | decisions | EXECUTE | HOLD | DONE |",
+        "| instruction | first image | decisions | EXECUTE | HOLD | DONE |",
     ]
     assert text.splitlines()[3] == "|---|---|---|---|---|---|"
     assert text.splitlines()[5] == "| go to the box \\| now | 1700000000.100 | 1 | 0 | 1 | 0 |"
@@ -139,7 +139,7 @@ def test_thresholds_passed_over_come_first() -> None:
     assert tables[0].rows == (("reason", "0.01", "0", "1700000000.000"),)
     assert [table.title for table in tables] == [
         "Thresholds passed over",
-        "Differences among 100 decisions on the same pictures",
+        "Differences among 100 decisions on the same images",
         "Decisions that differ",
         "Seconds per decision",
     ]

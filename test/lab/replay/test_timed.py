@@ -45,7 +45,7 @@ ROLES_HERE = {"imu": "/imu", "instruction": "/instruction", "camera_info": "/cam
 
 
 def test_all_messages_of_all_roles_come_in_order_with_the_time_they_were_received() -> None:
-    messages, notes = read(BAGS / "errand")
+    messages, notes = read(BAGS / "pick_and_place")
     assert notes == ()
     assert Counter(m.role for m in messages) == {
         "image/compressed": 26, "camera_info": 26, "points": 26, "imu": 261, "odom": 53,

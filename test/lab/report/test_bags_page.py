@@ -8,7 +8,7 @@ from vlam_ros.lab.report.bags_page import bags_page
 FINE = BagRow("fine", {"EXECUTE": 3, "HOLD": 1}, 0, (), 2.0)
 DIFFERS = BagRow("differs", {"EXECUTE": 4}, 2, (), 3.0)
 OVER = BagRow("over", {"HOLD": 4}, 4, ("verdict", "skill"), 4.0)
-BROKEN = BagRow("broken", error="no pictures in it: map a topic with --map")
+BROKEN = BagRow("broken", error="no images in it: map a topic with --map")
 
 
 def rows_of(page: str) -> list[list[str]]:

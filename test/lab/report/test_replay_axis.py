@@ -7,12 +7,12 @@ SECOND = 1_000_000_000
 
 
 def laid(*seconds: float, eras: list[int] | None = None) -> Axis:
-    """The axis of decisions on pictures of these times."""
+    """The axis of decisions on images of these times."""
     run = at(replay(*[EXECUTE] * len(seconds)), [round(s * SECOND) for s in seconds], eras)
     return axis_of(run.decisions)
 
 
-def test_decisions_lie_where_their_pictures_are_in_time() -> None:
+def test_decisions_lie_where_their_images_are_in_time() -> None:
     axis = laid(3.0, 3.5, 4.0, 4.6)
     assert axis.positions == (0.0, 0.5, 1.0, 1.6)
     assert axis.parts == (Part(0, 3, 0.0, pytest.approx(2.1), 0.0),)

@@ -9,7 +9,7 @@ import pytest
 from replay_runs import CUP, DONE, EXECUTE, HOLD, NAN, SPACE, START, at, replay, tokens
 
 from vlam_ros.lab.replay.compare import compare
-from vlam_ros.lab.replay.pictures import DecisionPictures
+from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import ReplayRun
 from vlam_ros.lab.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.lab.report.replay_data import Nearest, json_block
@@ -33,7 +33,7 @@ def told(run: ReplayRun, baseline: ReplayRun | None = None) -> dict[str, Any]:
 # Data
 
 
-def test_stamps_are_whole_and_times_are_since_the_first_picture() -> None:
+def test_stamps_are_whole_and_times_are_since_the_first_image() -> None:
     run = at(replay(EXECUTE, HOLD), [0, 1_500_000_001])
     first, second = told(run)["decisions"]
     assert (first["stamp"], second["stamp"]) == ("1700000000.000000000", "1700000001.500000001")
@@ -59,7 +59,7 @@ def test_a_decision_is_told_whole() -> None:
     assert "before" not in d
 
 
-def test_rows_are_decoded_and_are_due_after_their_picture() -> None:
+def test_rows_are_decoded_and_are_due_after_their_image() -> None:
     data = told(replay(EXECUTE))
     first, second = data["chunks"][data["decisions"][0]["chunk"]]
     assert first == {
@@ -187,7 +187,7 @@ def data_block(page: str) -> str:
 
 
 def test_the_page_may_run_its_own_script_and_load_nothing() -> None:
-    page = replay_page(replay(EXECUTE), {0: DecisionPictures(b"jpeg", b"jpeg")})
+    page = replay_page(replay(EXECUTE), {0: DecisionImages(b"jpeg", b"jpeg")})
     policy = re.search(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
     assert policy
     allowed = dict(rule.split(" ", 1) for rule in policy[1].replace("&#x27;", "'").split("; "))
@@ -204,19 +204,19 @@ def test_the_page_may_run_its_own_script_and_load_nothing() -> None:
     assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", page)
 
 
-def test_pictures_are_in_blocks_of_their_own() -> None:
+def test_images_are_in_blocks_of_their_own() -> None:
     run = replay(EXECUTE, HOLD, DONE)
-    pictures = {
-        2: DecisionPictures(b"from the camera", b"from above"),
-        0: DecisionPictures(b"another", None),
-        9: DecisionPictures(b"of no decision", None),
+    images = {
+        2: DecisionImages(b"from the camera", b"from above"),
+        0: DecisionImages(b"another", None),
+        9: DecisionImages(b"of no decision", None),
     }
-    page = replay_page(run, pictures)
+    page = replay_page(run, images)
     blocks = dict(re.findall(r'<script type="text/plain" id="(.*?)">(.*?)</script>', page))
     assert {name: base64.b64decode(data) for name, data in blocks.items()} == {
         "overlay-0": b"another", "overlay-2": b"from the camera", "top-view-2": b"from above",
     }  # fmt: skip
-    assert data_of(page)["pictures"] == [[0, False], [2, True]]
+    assert data_of(page)["images"] == [[0, False], [2, True]]
 
 
 def test_the_page_says_first_what_came_out() -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from replay_runs import DONE, EXECUTE, HOLD, NAN, at, replay, tokens, with_decisions
 
 from vlam_ros.lab.replay.compare import compare
-from vlam_ros.lab.replay.pictures import DecisionPictures
+from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import ReplayRun
 from vlam_ros.lab.replay.table import BagRow
 from vlam_ros.lab.replay.thresholds import Thresholds, passed_over
@@ -59,16 +59,16 @@ def opened(browser: Browser, tmp_path: Path):
         context.close()
 
 
-def pictures_of(*indices: int) -> dict[int, DecisionPictures]:
-    """Pictures as wide as their decision's place, plus 100; even ones from above too."""
+def images_of(*indices: int) -> dict[int, DecisionImages]:
+    """Images as wide as their decision's place, plus 100; even ones from above too."""
     drawn = {i: jpeg(np.full((60, 100 + i, 3), 90, np.uint8), 80, 500) for i in indices}
-    return {i: DecisionPictures(data, data if i % 2 == 0 else None) for i, data in drawn.items()}
+    return {i: DecisionImages(data, data if i % 2 == 0 else None) for i, data in drawn.items()}
 
 
 def compared(baseline: ReplayRun, run: ReplayRun, indices: tuple[int, ...] = ()) -> str:
     comparison = compare(baseline, run)
     exceeded = passed_over(comparison, Thresholds.load())
-    return replay_page(run, pictures_of(*indices), comparison, exceeded, "kitchen")
+    return replay_page(run, images_of(*indices), comparison, exceeded, "kitchen")
 
 
 def changed(run: ReplayRun, changes: dict[int, object]) -> ReplayRun:
@@ -80,7 +80,7 @@ def changed(run: ReplayRun, changes: dict[int, object]) -> ReplayRun:
     return with_decisions(run, those, run.seconds)
 
 
-def width_of_picture(page: Opened, name: str = "overlay") -> int:
+def width_of_image(page: Opened, name: str = "overlay") -> int:
     page.page.wait_for_function(f"document.getElementById('{name}').complete")
     return int(page(f"#{name}").evaluate("image => image.naturalWidth"))
 
@@ -174,24 +174,24 @@ def test_the_card_tells_plan_objects_and_rows(opened) -> None:
     assert len(rows) == 2
 
 
-def test_a_decision_without_pictures_shows_the_last_ones_and_says_so(opened) -> None:
+def test_a_decision_without_images_shows_the_last_ones_and_says_so(opened) -> None:
     run = at(RUN, [i * 10**8 for i in range(40)], [0] * 20 + [1] * 20)
-    page = opened(replay_page(run, pictures_of(4, 9)))
+    page = opened(replay_page(run, images_of(4, 9)))
     expect(page("#overlay")).to_be_hidden()
     expect(page("#no-overlay")).to_have_text(
-        "No picture was kept of this decision, nor of one before it."
+        "No image was kept of this decision, nor of one before it."
     )
     page.press(*["ArrowRight"] * 4)
-    assert (width_of_picture(page), width_of_picture(page, "top-view")) == (104, 104)
+    assert (width_of_image(page), width_of_image(page, "top-view")) == (104, 104)
     expect(page("#overlay-caption")).to_have_text("Camera, with masks and labels")
     page.press(*["ArrowRight"] * 3)
-    assert width_of_picture(page) == 104
+    assert width_of_image(page) == 104
     expect(page("#overlay-caption")).to_have_text(
         "Not of this decision, but of no. 5, 0.30 s earlier (EXECUTE)"
     )
     expect(page("#top-caption")).to_have_class("borrowed")
     page.press(*["ArrowRight"] * 2)
-    assert width_of_picture(page) == 109
+    assert width_of_image(page) == 109
     expect(page("#top-figure")).to_be_hidden()
     expect(page("#sketch")).to_be_visible()  # in its place
     page.press(*["ArrowRight"] * 11)
@@ -202,7 +202,7 @@ def test_one_decision_and_none_are_pages_too(opened) -> None:
     page = opened(replay_page(replay(EXECUTE), {}))
     page.click_timeline(0.9)
     assert page.title == "Decision 1 of 1"
-    expect(page("#no-overlay")).to_have_text("No pictures were kept.")
+    expect(page("#no-overlay")).to_have_text("No images were kept.")
     expect(page("#next")).to_be_disabled()
     empty = opened(replay_page(replay(), {}))
     expect(empty(".nothing")).to_have_text("No decision was made.")
@@ -333,7 +333,7 @@ def test_a_missing_decision_leads_to_the_nearest(opened) -> None:
     row.locator(".jump").click()
     assert page.chosen == 19
     new = opened(compared(run, RUN))
-    expect(new("#against")).to_have_text("The baseline has no decision on this picture")
+    expect(new("#against")).to_have_text("The baseline has no decision on this image")
 
 
 def test_thresholds_lead_to_decisions(opened) -> None:

@@ -30,7 +30,7 @@ FINE = replace(FAILED, name="task-2", seed=2, success=True, wrong_object=False)
 HIT = replace(FINE, name="task-3", seed=3, kind="go to", collisions=("chassis crate 0.31 m/s",))
 MOVED = replace(FAILED, name="control-1", kind="absent", control=True, outcome="EXECUTE")
 RECORDS = {"vlam": [FAILED, FINE, HIT, MOVED], "a <baseline>": [FAILED]}
-JPEG = b"\xff\xd8 a picture"
+JPEG = b"\xff\xd8 an image"
 VOID = {"meta", "img"}
 
 
@@ -126,7 +126,7 @@ def test_a_page_without_failures_or_without_episodes_says_so() -> None:
     assert "Nothing was measured." in page_of({})
 
 
-def test_a_failure_without_pictures_has_a_card_without_them() -> None:
+def test_a_failure_without_images_has_a_card_without_them() -> None:
     figures = figures_of(RECORDS)
     read = Reader(task_page(figures, failures_of(RECORDS)))
     assert read.all("img") == []

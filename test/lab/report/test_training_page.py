@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from drawn_shapes import picture
+from drawn_shapes import drawn_image
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.errors import LearningError
@@ -37,7 +37,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two data sets of the same eight pictures, of which three are to validate with.
+    """Two data sets of the same eight images, of which three are to validate with.
 
     "new" has their stars, "old" all other shapes.
     """
@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("new", "old"):
         with DatasetWriter(folder / part, "a test") as writer:
             for number in range(8):
-                image, labels = picture(number, 64)
+                image, labels = drawn_image(number, 64)
                 _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
                 annotations = [
                     Annotation(name, encode(mask))
@@ -82,7 +82,7 @@ def test_tuning_a_folder_leaves_an_adapter_and_a_page(
     page = (out / "report.html").read_text()
     assert "bitfit: " in page
     assert "<h2>Confusion of crops</h2>" in page
-    assert page.count("<figure>") == 3  # one for each picture, none twice
+    assert page.count("<figure>") == 3  # one for each image, none twice
     assert "perception.nouns: [box, ball, cylinder, capsule, plate, cup, cone, star]" in told
     assert all(link.startswith("data:") for link in re.findall(r'(?:src|href)="([^"]+)', page))
     # It is done already: a second call only writes the page again.
@@ -108,18 +108,18 @@ def test_distilling_a_folder_leaves_a_checkpoint_and_a_page(
     data: Path, base: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "small"
-    told = distil_folder(str(base), str(base), data / "old", out, SETTINGS, pictures=2)
+    told = distil_folder(str(base), str(base), data / "old", out, SETTINGS, images=2)
     assert re.search(r"^data: IoU 0\.\d{3} before, 0\.\d{3} after$", told, re.MULTILINE)
     assert load_checkpoint(out, "cpu", "float32").calibration is not None
     assert "Distillation" in (out / "report.html").read_text()
 
 
 def test_a_folder_without_names_is_refused(base: Path, tmp_path: Path) -> None:
-    image, _ = picture(0, 48)
+    image, _ = drawn_image(0, 48)
     _, png = cv2.imencode(".png", image)
     with DatasetWriter(tmp_path / "empty", "a test") as writer:
         writer.add(png.tobytes(), "a scene", "a name", [], split="train")
-    with pytest.raises(LearningError, match="names nothing in its pictures for train"):
+    with pytest.raises(LearningError, match="names nothing in its images for train"):
         finetune_folder(str(base), tmp_path / "empty", tmp_path / "out", SETTINGS, "lora")
 
 
@@ -127,7 +127,7 @@ def test_the_page_says_what_was_measured_and_escapes_what_it_shows(tmp_path: Pat
     log = Log(tmp_path)
     for step in (0, 2, 4):
         log.add({"step": step, "loss": {"masks": 1.0 / (1 + step)}, "validation": {"iou": 0.1}})
-    image, labels = picture(1, 48)
+    image, labels = drawn_image(1, 48)
     truth = dict(labels)["star"]
     shown = [
         Example("<star>", image, truth, truth),

@@ -112,12 +112,12 @@ def test_the_tool_pushes_a_box_along() -> None:
     assert abs(y) < 0.02
 
 
-def test_the_rod_is_in_the_picture_only_when_it_is_lowered() -> None:
+def test_the_rod_is_in_the_image_only_when_it_is_lowered() -> None:
     with simulator() as sim:
-        before = sim.picture()
+        before = sim.image()
         reach(sim, 0.7, 0.0, 0.95)
-        far = sim.picture()
+        far = sim.image()
         reach(sim, 0.7, 0.0, 0.1)
-        lowered = sim.picture()
+        lowered = sim.image()
     assert np.count_nonzero(np.abs(before.astype(int) - far).max(axis=2) > 60) == 0
     assert np.count_nonzero(np.abs(before.astype(int) - lowered).max(axis=2) > 60) > 20

@@ -133,7 +133,7 @@ def test_gravity_stays_when_a_scene_is_loaded(world: World) -> None:
         world.gravity = (0.0, 0.0, math.nan)
 
 
-def test_readings_scatter_by_the_noise_around_the_bias(world: World) -> None:
+def test_paraphrases_scatter_by_the_noise_around_the_bias(world: World) -> None:
     spec = ImuSpec()
     imu = Imu(world, spec, np.random.default_rng(5))
     samples = [imu.sample(Standing(), t / spec.rate) for t in range(2000)]
@@ -158,7 +158,7 @@ def test_a_stamp_is_the_time_in_nanoseconds(world: World) -> None:
     assert read(world, Standing(), 1.005).stamp == 1_005_000_000
 
 
-def test_a_reading_changes_neither_the_pose_nor_the_picture(world: World) -> None:
+def test_a_reading_changes_neither_the_pose_nor_the_image(world: World) -> None:
     world.load(random_scene(np.random.default_rng(1)))
     pose = BasePose(x=0.1, yaw=0.1)
     world.move(pose)

@@ -5,10 +5,12 @@ import pytest
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.simulation import check_room
-from vlam_ros.lab.simulation.rooms import ERRAND_START, named_room
+from vlam_ros.lab.simulation.rooms import PICK_AND_PLACE_START, named_room
 
 
-@pytest.mark.parametrize("name", ["demo", "errand", "random:3", "task:1000023", "control:0"])
+@pytest.mark.parametrize(
+    "name", ["demo", "pick_and_place", "random:3", "task:1000023", "control:0"]
+)
 def test_a_named_room_can_be_and_is_always_the_same(name: str) -> None:
     room = named_room(name)
     check_room(room)
@@ -16,8 +18,8 @@ def test_a_named_room_can_be_and_is_always_the_same(name: str) -> None:
 
 
 def test_the_errand_has_the_objects_of_the_demo_and_another_start() -> None:
-    assert named_room("errand").scene == named_room("demo").scene
-    assert named_room("errand").start == ERRAND_START != named_room("demo").start
+    assert named_room("pick_and_place").scene == named_room("demo").scene
+    assert named_room("pick_and_place").start == PICK_AND_PLACE_START != named_room("demo").start
 
 
 @pytest.mark.parametrize("seed", [1_000_000, 2_000_007])

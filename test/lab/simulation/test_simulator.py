@@ -95,11 +95,11 @@ def test_it_stops_by_itself_when_nobody_tells_it_anything() -> None:
 def test_a_jump_of_the_command_pitches_the_nose_up_and_does_not_wheelie() -> None:
     with simulator() as sim:
         rest(sim, 0.5)
-        readings = imu(drive(sim, 0.4, 0.0, 0.5))
+        paraphrases = imu(drive(sim, 0.4, 0.0, 0.5))
         assert sim.pose.x > 0.10
-    assert min(r.rate[1] for r in readings) < -0.05
-    assert 1.5 < max(r.force[0] for r in readings) < 5.0
-    rate = np.array([r.rate[1] for r in readings])
+    assert min(r.rate[1] for r in paraphrases) < -0.05
+    assert 1.5 < max(r.force[0] for r in paraphrases) < 5.0
+    rate = np.array([r.rate[1] for r in paraphrases])
     assert np.abs(np.cumsum(rate) / 200).max() < math.radians(3)
 
 
@@ -175,19 +175,19 @@ def test_a_sweep_of_a_turning_robot_is_skewed_by_what_it_turned() -> None:
     assert np.abs(np.abs(skewed[:, :2]).max(axis=1) - 2.98).max() > 0.05
 
 
-def test_pictures_are_those_of_a_world() -> None:
+def test_images_are_those_of_a_world() -> None:
     scene = random_scene(np.random.default_rng(4))
     with Simulator(RoomSpec(scene), 320, 240) as sim, World(320, 240) as world:
         world.load(scene)
         rendering = world.render()
-        np.testing.assert_array_equal(sim.picture(), rendering.image)
+        np.testing.assert_array_equal(sim.image(), rendering.image)
         assert sim.visible() == tuple(
             np.count_nonzero(rendering.labels == i + 1) for i in range(len(scene.objects))
         )
         np.testing.assert_array_equal(sim.camera.rotation, world.camera.rotation)
         drive(sim, 0.2, 0.3, 0.5)
         world.move(sim.pose)
-        difference = np.abs(sim.picture().astype(int) - world.render().image)
+        difference = np.abs(sim.image().astype(int) - world.render().image)
         assert np.count_nonzero(difference.max(axis=2) > 8) < 50
 
 

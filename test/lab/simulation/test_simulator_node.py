@@ -27,8 +27,8 @@ from vlam_ros.ros.stamps import nanoseconds
 
 KINDS: dict[str, tuple[type, Any]] = {
     "/clock": (Clock, qos.CLOCK),
-    "image": (Image, qos.PICTURE),
-    "camera_info": (CameraInfo, qos.PICTURE),
+    "image": (Image, qos.IMAGE),
+    "camera_info": (CameraInfo, qos.IMAGE),
     "points": (PointCloud2, qos.SWEEP),
     "imu": (Imu, qos.IMU),
     "odom": (Odometry, qos.ROBOT_STATE),
@@ -147,15 +147,15 @@ def test_it_picks_up_the_cup(world: SimulatedWorld) -> None:
     world.until(lambda: not world.came["gripper_state"][-1].data)
 
 
-def test_what_cannot_be_used_is_complained_of(world: SimulatedWorld) -> None:
+def test_what_cannot_be_used_is_reported(world: SimulatedWorld) -> None:
     world.start()
     world.reach(arm_pan=0.1, elbow=0.3)
 
-    def complained() -> bool:
+    def reported() -> bool:
         (status,) = world.diagnostics()
         return any("arm needs a position for each of" in pair.value for pair in status.values)
 
-    world.until(complained)
+    world.until(reported)
     message = Twist()
     message.linear.x = float("nan")
     world.velocity.publish(message)
@@ -168,7 +168,7 @@ def test_what_cannot_be_used_is_complained_of(world: SimulatedWorld) -> None:
 
 
 def test_it_tells_how_fast_time_passes(world: SimulatedWorld) -> None:
-    world.start(simulation__rate=0.25, simulation__picture_rate=1.0)
+    world.start(simulation__rate=0.25, simulation__image_rate=1.0)
 
     def measured() -> bool:
         (status,) = world.diagnostics()

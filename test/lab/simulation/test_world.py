@@ -1,4 +1,4 @@
-"""The picture, its labels and the camera agree with the scene."""
+"""The image, its labels and the camera agree with the scene."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +30,7 @@ def test_a_ball_is_where_the_camera_projects_it(world: World) -> None:
         right, down, ahead = camera.rotation.T @ (np.array(ball.position) - camera.position)
         u, v = camera.fx * right / ahead + camera.cx, camera.fy * down / ahead + camera.cy
         rows, columns = np.nonzero(labels == 1)
-        # A ball's picture is an ellipse, a little off the projection of its centre.
+        # A ball's image is an ellipse, a little off the projection of its centre.
         assert columns.mean() == pytest.approx(u, abs=1.0)
         assert rows.mean() == pytest.approx(v, abs=1.0)
 

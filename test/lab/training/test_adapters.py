@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def squares_loss(model: Any) -> Tensor:
-    """Cross-entropy of two phrases' masks: one is the left, one the right half of a picture."""
+    """Cross-entropy of two phrases' masks: one is the left, one the right half of an image."""
     pixels = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     masks = torch.zeros(2, 32, 32)
     masks[0, :, :16] = 1

@@ -21,10 +21,10 @@ def test_phrases_stand_at_their_rows() -> None:
 
 def test_a_whole_scene_keeps_its_objects(data: SceneData) -> None:
     """Mirrored and noisy, but each label covers the colour of its object."""
-    pictures, pairs = batches.draw_scenes(data, np.random.default_rng(3), 6, 160)
+    images, pairs = batches.draw_scenes(data, np.random.default_rng(3), 6, 160)
     channels = [COLOUR_NAMES.index(name) for name in ("red", "green", "blue")]
     checked = 0
-    for image, labels, scene in zip(pictures.images, pictures.labels, pairs, strict=True):
+    for image, labels, scene in zip(images.images, images.labels, pairs, strict=True):
         for i, (colour, _) in enumerate(scene):
             here = labels == i + 1
             if colour in channels and here.sum() > 50:
@@ -34,14 +34,14 @@ def test_a_whole_scene_keeps_its_objects(data: SceneData) -> None:
 
 
 def test_every_window_shows_an_object(data: SceneData) -> None:
-    pictures, _ = batches.draw_scenes(data, np.random.default_rng(0), 40, 96)
-    assert pictures.images.shape == (40, 3, 96, 96)
-    assert all((labels > 0).any() for labels in pictures.labels)
+    images, _ = batches.draw_scenes(data, np.random.default_rng(0), 40, 96)
+    assert images.images.shape == (40, 3, 96, 96)
+    assert all((labels > 0).any() for labels in images.labels)
 
 
 def test_the_object_of_a_crop_is_in_its_middle(data: SceneData) -> None:
-    pictures, pairs = batches.draw_crops(data, np.random.default_rng(0), 40, 64)
-    for labels, (colour, _) in zip(pictures.labels, pairs, strict=True):
+    images, pairs = batches.draw_crops(data, np.random.default_rng(0), 40, 64)
+    for labels, (colour, _) in zip(images.labels, pairs, strict=True):
         assert bool((labels == 1).any()) == (colour >= 0)
 
 
@@ -80,8 +80,8 @@ def test_half_of_the_prompts_are_there_and_a_third_of_the_others_share_the_colou
     data: SceneData,
 ) -> None:
     rng = np.random.default_rng(0)
-    pictures, pairs = batches.draw_scenes(data, rng, 60, 160)
-    positives = batches.scene_targets(pictures.labels, pairs)
+    images, pairs = batches.draw_scenes(data, rng, 60, 160)
+    positives = batches.scene_targets(images.labels, pairs)
     which, rows = batches.draw_prompts(positives, rng, 6)
     named = rows < batches.NONSENSE
     there = np.zeros(len(rows), bool)

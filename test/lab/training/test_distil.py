@@ -82,7 +82,7 @@ def test_the_student_comes_closer_and_the_teacher_stays(
 
 def test_every_term_moves_what_it_is_about(teacher: Checkpoint, student: Checkpoint) -> None:
     towers = {
-        "pictures": {"vision"}, "patches": {"vision"}, "texts": {"text"},
+        "images": {"vision"}, "patches": {"vision"}, "texts": {"text"},
         "logits": {"vision", "text"}, "masks": {"vision", "text", "decoder"},
         "truth": {"vision", "text", "decoder"},
     }  # fmt: skip
@@ -115,7 +115,7 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_but_the_projection(
     with torch.no_grad():
         own = Grounding.of(twin)
         texts = own.read(batch.phrases)[batch.asked]
-        logits = own.masks(own.see(batch.pixels), texts, batch.pictures)
+        logits = own.masks(own.see(batch.pixels), texts, batch.images)
     assert truth == pytest.approx(rwm_loss(logits, batch.masks).item(), rel=1e-5)
 
 
@@ -164,7 +164,7 @@ def test_a_new_student_of_a_recipe_learns_and_loads(
 ) -> None:
     student = new_student(recipe)
     assert student.preprocessing.size == 160
-    distil(teacher, student, DrawnShapes(size=160, pictures=1), tmp_path,
+    distil(teacher, student, DrawnShapes(size=160, images=1), tmp_path,
            replace(SETTINGS, steps=1), phrases=PHRASES)  # fmt: skip
     again = load_checkpoint(tmp_path, "cpu", "float32")
     assert again.config.projection_dim == recipe.model.projection

@@ -155,9 +155,9 @@ def test_hidden_patches_cannot_be_seen(
 ) -> None:
     monkeypatch.setattr(generative_heads, "HIDDEN", 1.0)
     model = build_model(recipe, build_tokenizer(recipe))
-    pictures = EmbeddedBatches(recipe, data).batch(0).crops
-    assert pictures is not None
-    ImageModelling(model)(model, pictures.images).backward()
+    images = EmbeddedBatches(recipe, data).batch(0).crops
+    assert images is not None
+    ImageModelling(model)(model, images.images).backward()
     embeddings = model.clip.vision_model.embeddings
     assert not embeddings.patch_embedding.weight.grad.any()
     assert embeddings.position_embedding.weight.grad.any()
@@ -250,10 +250,10 @@ def test_the_export_is_a_checkpoint_in_float16_without_heads(
     assert set(model.state_dict()) == names
     assert model.dtype == torch.float16
     processor = CLIPSegProcessor.from_pretrained(tmp_path / "model")
-    picture = np.zeros((120, 160, 3), np.uint8)
-    assert processor(images=picture, return_tensors="pt").pixel_values.shape == (1, 3, 160, 160)
+    image = np.zeros((120, 160, 3), np.uint8)
+    assert processor(images=image, return_tensors="pt").pixel_values.shape == (1, 3, 160, 160)
     grounder = Grounder.from_pretrained(tmp_path / "model")
-    features = grounder.encode_image(picture)
+    features = grounder.encode_image(image)
     assert grounder.segment(features, ["red cup", "box"]).shape == (2, 160, 160)
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from drawn_shapes import PHRASES, DrawnShapes, picture
+from drawn_shapes import PHRASES, DrawnShapes, drawn_image
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.examples import Batch, asked, joined, whole
 
 
-def test_a_phrase_is_true_of_the_pictures_it_has_a_mask_in() -> None:
+def test_a_phrase_is_true_of_the_images_it_has_a_mask_in() -> None:
     masks = torch.zeros(4, 8, 8, dtype=torch.bool)
     masks[0, 2:4] = masks[3, :3] = True
     batch = asked(torch.zeros(2, 3, 8, 8), ("cup", "box", "cup", "box"), torch.tensor([0, 0, 1, 1]),
@@ -24,9 +24,9 @@ def test_a_phrase_is_true_of_the_pictures_it_has_a_mask_in() -> None:
     assert batch.masks.flatten(1).sum(1).tolist() == [16, 0, 0, 24]
 
 
-def test_two_batches_joined_ask_the_same_of_the_same_pictures() -> None:
+def test_two_batches_joined_ask_the_same_of_the_same_images() -> None:
     one = DrawnShapes(phrases=("star", "ball")).batch(0)
-    two = DrawnShapes(phrases=("box", "star"), pictures=3, first=20).batch(1)
+    two = DrawnShapes(phrases=("box", "star"), images=3, first=20).batch(1)
     both = joined(one, two)
     assert both.phrases == ("star", "ball", "box")
     assert torch.equal(both.pixels, torch.cat([one.pixels, two.pixels]))
@@ -34,16 +34,16 @@ def test_two_batches_joined_ask_the_same_of_the_same_pictures() -> None:
     assert not both.positives[:2, 2].any()
     assert both.positives[2:][:, [2, 0]].equal(two.positives)
     questions = [
-        (part.phrases[phrase], part.pixels[picture].sum().item(), mask.sum().item())
+        (part.phrases[phrase], part.pixels[image].sum().item(), mask.sum().item())
         for part in (one, two, both)
-        for phrase, picture, mask in zip(part.asked, part.pictures, part.masks, strict=True)
+        for phrase, image, mask in zip(part.asked, part.images, part.masks, strict=True)
     ]
     half = len(questions) // 2
     assert questions[:half] == questions[half:]
 
 
-def test_whole_pictures_are_asked_for_everything() -> None:
-    image, labels = picture(0, 96)  # without a star
+def test_whole_images_are_asked_for_everything() -> None:
+    image, labels = drawn_image(0, 96)  # without a star
     (batch,) = whole([(image, dict(labels))], PHRASES, 48)
     assert batch.pixels.shape == (1, 3, 48, 48)
     assert batch.positives[0].tolist() == [phrase in dict(labels) for phrase in PHRASES]
@@ -57,7 +57,7 @@ def test_whole_pictures_are_asked_for_everything() -> None:
     ("change", "wrong"),
     [({"phrases": ("a", "a", "b", "c")}, "needs 4 different phrases"),
      ({"asked": torch.tensor([0, 1, 2, 4, 0, 1, 2, 3])}, r"asked must be in 0..3, got 0..4"),
-     ({"pictures": torch.full((8,), -1)}, r"pictures must be in 0..1, got -1..-1"),
+     ({"images": torch.full((8,), -1)}, r"images must be in 0..1, got -1..-1"),
      ({"masks": torch.zeros(7, 64, 64)}, "masks must be"),
      ({"positives": torch.ones(2, 4)}, "positives must be of bool")],
 )  # fmt: skip

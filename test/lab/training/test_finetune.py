@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from drawn_shapes import DrawnCloseups, DrawnShapes
+from drawn_shapes import DrawnCrops, DrawnShapes
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 from torch import Tensor
 
@@ -24,16 +24,16 @@ from vlam_ros.lab.training.finetune import (
 )
 from vlam_ros.lab.training.fit import FitSettings, Log
 from vlam_ros.lab.training.grounding import Grounding, Look, measure
-from vlam_ros.lab.training.hard_negatives import Rivals
-from vlam_ros.lab.training.training_batches import Check, Lesson, Lessons
+from vlam_ros.lab.training.hard_negatives import HardNegatives
+from vlam_ros.lab.training.training_batches import Check, TrainingBatch, TrainingBatches
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.perception.clipseg.adapters.base import fingerprints
 
 SIZE = 32
 SHAPES = DrawnShapes(size=SIZE)
-CLOSEUPS = DrawnCloseups(size=16)
-LESSONS = Lessons([SHAPES], [CLOSEUPS])
+CROPS = DrawnCrops(size=16)
+LESSONS = TrainingBatches([SHAPES], [CROPS])
 SETTINGS = FitSettings(
     steps=6, rate=5e-3, warmup=1, validate_every=3, save_every=2, average=0.0, device="cpu"
 )
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny checkpoint for pictures of 32 x 32, with a calibration."""
+    """A tiny checkpoint for images of 32 x 32, with a calibration."""
     folder = tmp_path_factory.mktemp("base")
     save_tiny_checkpoint(folder)
     settings = folder / "processor_config.json"
@@ -68,13 +68,13 @@ def masks(checkpoint: Checkpoint, batch: Batch) -> Tensor:
     with torch.no_grad():
         texts = grounding.read(batch.phrases)
         states = grounding.see(batch.pixels)
-        return grounding.masks(states, texts[batch.asked], batch.pictures)
+        return grounding.masks(states, texts[batch.asked], batch.images)
 
 
-def losses(checkpoint: Checkpoint, lesson: Lesson) -> dict[str, float]:
+def losses(checkpoint: Checkpoint, batch: TrainingBatch) -> dict[str, float]:
     with torch.no_grad():
         task = GroundingLosses(Grounding.of(checkpoint))
-        return {name: loss.item() for name, loss in task(lesson).items()}
+        return {name: loss.item() for name, loss in task(batch).items()}
 
 
 def test_each_method_has_a_rate() -> None:
@@ -114,11 +114,11 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
                 raise Stopped
             return super().batch(step)
 
-    check = Check(Look(DrawnShapes(size=SIZE, count=2, first=50).all(), [CLOSEUPS.batch(50)]))
+    check = Check(Look(DrawnShapes(size=SIZE, count=2, first=50).all(), [CROPS.batch(50)]))
     tune(checkpoint, tmp_path / "one", check=check)
     again = load_checkpoint(folder, "cpu", "float32")
     with pytest.raises(Stopped):
-        finetune(again, Lessons([Stopping(size=SIZE)], [CLOSEUPS]), tmp_path / "two", SETTINGS,
+        finetune(again, TrainingBatches([Stopping(size=SIZE)], [CROPS]), tmp_path / "two", SETTINGS,
                  phrases=SHAPES.phrases, check=check)  # fmt: skip
     resumed = load_checkpoint(folder, "cpu", "float32")
     result = tune(resumed, tmp_path / "two", check=check)
@@ -127,14 +127,14 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_a_lesson_of_several_sources_is_one(checkpoint: Checkpoint) -> None:
+def test_a_batch_of_several_sources_is_one(checkpoint: Checkpoint) -> None:
     """The mean over the pairs of both: terms count by what each source asks."""
-    old, far = DrawnShapes(size=SIZE, pictures=6, first=20), DrawnCloseups(size=16, count=12)
-    both = losses(checkpoint, Lessons([SHAPES, old], [CLOSEUPS, far]).batch(1))
+    old, far = DrawnShapes(size=SIZE, images=6, first=20), DrawnCrops(size=16, count=12)
+    both = losses(checkpoint, TrainingBatches([SHAPES, old], [CROPS, far]).batch(1))
     assert set(both) == set(WEIGHTS)
-    one, two = (losses(checkpoint, Lessons([p], [c]).batch(1))
-                for p, c in ((SHAPES, CLOSEUPS), (old, far)))  # fmt: skip
-    alone = losses(checkpoint, Lessons([SHAPES]).batch(1))
+    one, two = (losses(checkpoint, TrainingBatches([p], [c]).batch(1))
+                for p, c in ((SHAPES, CROPS), (old, far)))  # fmt: skip
+    alone = losses(checkpoint, TrainingBatches([SHAPES]).batch(1))
     assert alone == {"masks": pytest.approx(one["masks"], rel=1e-5)}
     for name in ("masks", "crop_masks"):
         assert min(one[name], two[name]) < both[name] < max(one[name], two[name])
@@ -149,12 +149,12 @@ def test_a_phrase_that_may_be_true_of_a_thing_does_not_count_against_it(
     true = torch.tensor([[True, False, False], [False, False, True]])
     batch = Batch(pixels, names, true, torch.arange(2), torch.tensor([0, 2]),
                   torch.ones(2, 16, 16))  # fmt: skip
-    rivals = Rivals(Settings.load().perception)
+    negatives = HardNegatives(Settings.load().perception)
     grounding = Grounding.of(checkpoint)
     with torch.no_grad():
-        for known, against in ((None, [[1, 2], [0, 1]]), (rivals, [[2], [0, 1]])):
+        for known, against in ((None, [[1, 2], [0, 1]]), (negatives, [[2], [0, 1]])):
             task = GroundingLosses(grounding, known)
-            loss = task(Lesson(SHAPES.batch(0), batch))["crops"]
+            loss = task(TrainingBatch(SHAPES.batch(0), batch))["crops"]
             states = grounding.see(pixels, 16)
             cosine = torch.cosine_similarity(
                 states.embedding[:, None], grounding.read(names)[None], dim=-1
@@ -167,10 +167,10 @@ def test_a_phrase_that_may_be_true_of_a_thing_does_not_count_against_it(
             assert loss.item() == pytest.approx((sum(expected) / 2).item(), rel=1e-4)
 
 
-def test_replay_keeps_what_the_new_pictures_would_undo(
+def test_replay_keeps_what_the_new_images_would_undo(
     checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
-    """New pictures say that nothing is anywhere; old ones that all is "red"."""
+    """New images say that nothing is anywhere; old ones that all is "red"."""
 
     class All:
         def __init__(self, phrase: str, there: bool) -> None:
@@ -186,7 +186,7 @@ def test_replay_keeps_what_the_new_pictures_would_undo(
 
     def old_iou(name: str, *sources: All) -> float:
         own = load_checkpoint(folder, "cpu", "float32")
-        tuned = finetune(own, Lessons(sources), tmp_path / name, settings, phrases=("cup",),
+        tuned = finetune(own, TrainingBatches(sources), tmp_path / name, settings, phrases=("cup",),
                          check=Check(old=Look([old.batch(99)])))  # fmt: skip
         return tuned.after["old"].iou
 
@@ -211,7 +211,7 @@ def test_a_check_that_shows_nothing_new_decides_nothing(
     assert tuned.fit.after == {}
 
 
-def test_a_stopped_run_does_not_go_on_with_other_lessons(
+def test_a_stopped_run_does_not_go_on_with_other_batches(
     checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     tune(checkpoint, tmp_path, about="one")
@@ -256,7 +256,7 @@ def test_figures_are_of_masks_and_crops() -> None:
 
             return VisionStates((), torch.tensor([[[1.0, 0.2]]]).expand(len(pixels), 1, 2))
 
-        def masks(self, states: Any, texts: Tensor, pictures: Tensor) -> Tensor:
+        def masks(self, states: Any, texts: Tensor, images: Tensor) -> Tensor:
             return (20 * texts[:, 0] - 10)[:, None, None].expand(-1, 8, 8)
 
     from types import SimpleNamespace

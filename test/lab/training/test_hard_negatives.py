@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from vlam_ros.configuration import Settings
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 
-RIVALS = Rivals(
+NEGATIVES = HardNegatives(
     Settings.load().perception,
     ["ring", "red ring", "paper cup", "blue object", "salt mill", "coffee mug", "Mug"],
 )
 
 
 def test_new_names_bring_their_nouns_along() -> None:
-    assert RIVALS.nouns[7:] == ("ring", "mug", "salt mill")
-    assert "red salt mill" in RIVALS.of("red ring")
-    assert "blue ring" in RIVALS.of("blue cup")
+    assert NEGATIVES.nouns[7:] == ("ring", "mug", "salt mill")
+    assert "red salt mill" in NEGATIVES.of("red ring")
+    assert "blue ring" in NEGATIVES.of("blue cup")
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_new_names_bring_their_nouns_along() -> None:
 def test_a_phrase_is_false_of_a_thing_with_another_noun_or_colour(
     names: tuple[str, ...], phrase: str, false: bool
 ) -> None:
-    assert RIVALS.excludes(names, phrase) is false
+    assert NEGATIVES.excludes(names, phrase) is false
 
 
 def test_what_is_absent_is_true_of_nothing_that_is_there() -> None:
-    absent = RIVALS.absent([("cup", "blue cup"), ("ring",)], ["ball", "red ring", "glass cup"])
+    absent = NEGATIVES.absent([("cup", "blue cup"), ("ring",)], ["ball", "red ring", "glass cup"])
     assert {"ball", "red cup", "blue box", "salt mill"} <= set(absent)
     assert not {"red ring", "glass cup", "blue ring", "cup"} & set(absent)

@@ -1,4 +1,4 @@
-"""The front of a sweep against a search over all pairs, and its picture."""
+"""The front of a sweep against a search over all pairs, and its image."""
 
 import math
 import random
@@ -46,9 +46,9 @@ def test_the_front_equals_a_search_over_all_pairs(seed: int) -> None:
     assert [p.losses["a"] for p in front] == sorted(p.losses["a"] for p in front)
 
 
-def centres(picture: np.ndarray, colour: tuple[int, int, int]) -> list[tuple[int, int]]:
+def centres(image: np.ndarray, colour: tuple[int, int, int]) -> list[tuple[int, int]]:
     """Centres of the discs of a colour, from left to right."""
-    mask = cv2.erode(np.all(picture == colour, axis=2).astype(np.uint8), np.ones((5, 5)))
+    mask = cv2.erode(np.all(image == colour, axis=2).astype(np.uint8), np.ones((5, 5)))
     _, _, _, found = cv2.connectedComponentsWithStats(mask)
     return sorted((round(x), round(y)) for x, y in found[1:])
 
@@ -57,16 +57,16 @@ def test_the_plot_shows_the_front_and_what_it_beats_where_they_are(tmp_path: Pat
     path = tmp_path / "front.png"
     points = [run(1, 3, 0.9), run(2, 2.9, 0.5), run(3, 1, 0.1), run(3, 3), run(math.nan, 0)]
     plot_front(points, "a", "b", path)
-    picture = cv2.imread(str(path))
-    assert picture.shape == (540, 720, 3)
+    image = cv2.imread(str(path))
+    assert image.shape == (540, 720, 3)
     # Axes from 0.8 to 3.2 over columns 90..650 and rows 460..60.
     places = [
         (90 + (a - 0.8) / 2.4 * 560, 460 - (b - 0.8) / 2.4 * 400)
         for a, b in [(1, 3), (2, 2.9), (3, 1)]
     ]
-    for seen, expected in zip(centres(picture, FRONT), places, strict=True):
+    for seen, expected in zip(centres(image, FRONT), places, strict=True):
         assert seen == pytest.approx(expected, abs=1)
-    (beaten,) = centres(picture, OTHER)
+    (beaten,) = centres(image, OTHER)
     assert beaten == pytest.approx((90 + 2.2 / 2.4 * 560, 460 - 2.2 / 2.4 * 400), abs=1)
 
 

@@ -19,7 +19,7 @@ from vlam_ros.lab.training.paraphrases import (
     APPROACHES,
     OTHER_VERBS,
     PARTICLES,
-    Readings,
+    Paraphrases,
     new_patterns,
     skill_phrase,
 )
@@ -74,20 +74,20 @@ def test_a_few_steps_teach_a_skill_and_keep_the_others(tmp_path: Path) -> None:
     assert learned.carried == (shipped.crop_threshold == tuned.crop_threshold)
 
 
-def test_readings_depend_on_seed_and_number_alone() -> None:
-    first = Readings(SKILLS, seed=3).batch(5)
-    again = Readings(SKILLS, seed=3).batch(5)
+def test_paraphrases_depend_on_seed_and_number_alone() -> None:
+    first = Paraphrases(SKILLS, seed=3).batch(5)
+    again = Paraphrases(SKILLS, seed=3).batch(5)
     assert (first.sentences, first.phrases) == (again.sentences, again.phrases)
     assert torch.equal(first.labels, again.labels)
-    assert Readings(SKILLS, seed=4).batch(5).sentences != first.sentences
-    assert Readings(SKILLS, seed=3).batch(6).sentences != first.sentences
+    assert Paraphrases(SKILLS, seed=4).batch(5).sentences != first.sentences
+    assert Paraphrases(SKILLS, seed=3).batch(6).sentences != first.sentences
 
 
 def test_a_step_reads_new_sentences_old_ones_and_some_of_no_skill() -> None:
-    readings = Readings(SKILLS)
+    paraphrases = Paraphrases(SKILLS)
     known = vocabulary()
     verbs = {"polish", "wipe", "scrub", "clean", "rub", "dust", "mop", "off"}
-    read = [readings.batch(step) for step in range(4)]
+    read = [paraphrases.batch(step) for step in range(4)]
     assert {label for r in read for label in r.labels.tolist()} == {-1, *range(len(SKILLS))}
     for reading in read:
         assert len(reading.sentences) == len(reading.labels) == len(reading.old)
@@ -107,35 +107,37 @@ def test_a_step_reads_new_sentences_old_ones_and_some_of_no_skill() -> None:
 
 
 def test_names_that_the_model_has_learned_are_held_as_well() -> None:
-    readings = Readings(SKILLS, words=("red", "cup", "object", "mug"))
-    assert {"mug", "red mug", "white mug", "cup", "red cup"} <= set(readings.phrases)
-    assert not {"red red", "red object object", "mug mug"} & set(readings.phrases)
-    assert set(readings.phrases) - set(Readings(SKILLS).phrases) == {
+    paraphrases = Paraphrases(SKILLS, words=("red", "cup", "object", "mug"))
+    assert {"mug", "red mug", "white mug", "cup", "red cup"} <= set(paraphrases.phrases)
+    assert not {"red red", "red object object", "mug mug"} & set(paraphrases.phrases)
+    assert set(paraphrases.phrases) - set(Paraphrases(SKILLS).phrases) == {
         "mug", *(f"{colour} mug" for colour in COLOURS)
     }  # fmt: skip
-    assert any("mug" in readings.batch(step).phrases for step in range(50))
+    assert any("mug" in paraphrases.batch(step).phrases for step in range(50))
     rng = np.random.default_rng(0)
-    assert all("mug" not in readings.no_sentence(rng).split() for _ in range(300))
+    assert all("mug" not in paraphrases.no_sentence(rng).split() for _ in range(300))
 
 
 def test_what_is_no_word_is_never_one_that_is_learned() -> None:
-    readings, rng = Readings(SKILLS), np.random.default_rng(0)
+    paraphrases, rng = Paraphrases(SKILLS), np.random.default_rng(0)
     words = {word for prompt in POLISH.prompts for word in prompt.split()} - vocabulary()
     for _ in range(300):
-        assert words.isdisjoint(readings.no_sentence(rng).split())
+        assert words.isdisjoint(paraphrases.no_sentence(rng).split())
 
 
 def test_only_prompts_that_were_not_trained_are_new() -> None:
     assert new_patterns(OLD[3]) == ()
     wider = replace(OLD[3], prompts=(*OLD[3].prompts, "hoist the object onto the destination"))
     assert new_patterns(wider) == ("hoist {t} onto {d}",)
-    assert Readings((*OLD[:3], wider)).new == {"pick_up": ("hoist {t} onto {d}",)}
+    assert Paraphrases((*OLD[:3], wider)).new == {"pick_up": ("hoist {t} onto {d}",)}
 
 
 def test_other_verbs_are_read_as_no_skill_unless_a_prompt_has_them() -> None:
     def verbs(skill: Skill) -> set[str]:
-        readings, rng = Readings((*OLD, skill)), np.random.default_rng(0)
-        return {w for _ in range(1000) for w in readings.no_sentence(rng).split()} & {*OTHER_VERBS}
+        paraphrases, rng = Paraphrases((*OLD, skill)), np.random.default_rng(0)
+        return {w for _ in range(1000) for w in paraphrases.no_sentence(rng).split()} & {
+            *OTHER_VERBS
+        }
 
     assert len(verbs(POLISH)) > 50
     assert "bake" in verbs(POLISH)
@@ -146,9 +148,9 @@ def test_other_verbs_are_read_as_no_skill_unless_a_prompt_has_them() -> None:
 
 def test_verbs_of_a_skill_stand_in_for_each_other() -> None:
     drawn, rng = set(), np.random.default_rng(0)
-    readings = Readings(SKILLS)
+    paraphrases = Paraphrases(SKILLS)
     for _ in range(1000):
-        name, sentence = readings.new_sentence(rng)
+        name, sentence = paraphrases.new_sentence(rng)
         assert name == "polish"
         drawn.add(skill_phrase(sentence))
     # "wipe" for the verb of another prompt, two verbs, a particle, and an approach.
@@ -161,9 +163,9 @@ def test_verbs_of_a_skill_stand_in_for_each_other() -> None:
 
 def test_files_that_teach_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LearningError, match="no prompt that the embedded model was not trained on"):
-        Readings(OLD)
+        Paraphrases(OLD)
     with pytest.raises(LearningError, match=r"skill polish: a prompt has no braces, got 'a \{t\}'"):
-        Readings((*OLD, replace(POLISH, prompts=("a {t}",))))
+        Paraphrases((*OLD, replace(POLISH, prompts=("a {t}",))))
     with pytest.raises(LearningError, match="tuned in float32, got bfloat16"):
         learn_skills(load_checkpoint("embedded", "cpu", "bfloat16"), SKILLS, tmp_path, SETTINGS)
 
@@ -219,8 +221,8 @@ def test_drift_is_relative_to_the_size_of_what_was_known() -> None:
 
 
 def test_old_skills_are_those_that_have_training_sentences() -> None:
-    readings = Readings(SKILLS)
-    assert readings.old == tuple(SKILL_PATTERNS)
+    paraphrases = Paraphrases(SKILLS)
+    assert paraphrases.old == tuple(SKILL_PATTERNS)
     renamed = tuple(replace(s, name=f"my_{s.name}") if s.id else s for s in OLD)
-    assert Readings(renamed).old == ("stop",)
-    assert REFUSED not in readings.names
+    assert Paraphrases(renamed).old == ("stop",)
+    assert REFUSED not in paraphrases.names

@@ -46,25 +46,25 @@ def copy(exported: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tensors(checkpoint: Checkpoint, backend: Backend, size: int, pictures: int) -> list[Tensor]:
-    """All that a backend makes of random pictures and some texts."""
+def tensors(checkpoint: Checkpoint, backend: Backend, size: int, images: int) -> list[Tensor]:
+    """All that a backend makes of random images and some texts."""
     random = torch.Generator().manual_seed(size)
-    activations = backend.encode_pixels(torch.randn(pictures, 3, size, size, generator=random))
+    activations = backend.encode_pixels(torch.randn(images, 3, size, size, generator=random))
     tokens = checkpoint.tokenizer(TEXTS, padding=True, return_tensors="pt")
     texts = backend.encode_texts(tokens.input_ids, tokens.attention_mask)
-    which = torch.arange(len(texts)) % pictures
+    which = torch.arange(len(texts)) % images
     masks = backend.decode_masks(activations, texts, which)
     return [*activations, backend.embed(activations), texts, masks]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize(("size", "pictures"), [(160, 1), (64, 1), (64, 3)])
+@pytest.mark.parametrize(("size", "images"), [(160, 1), (64, 1), (64, 3)])
 def test_graphs_calculate_what_the_checkpoint_calculates(
-    tiny: Checkpoint, exported: Path, runtime: str, size: int, pictures: int
+    tiny: Checkpoint, exported: Path, runtime: str, size: int, images: int
 ) -> None:
     backend = load_checkpoint(exported, "cpu", "float32", runtime).backend
-    ours = tensors(tiny, tiny.backend, size, pictures)
-    theirs = tensors(tiny, backend, size, pictures)
+    ours = tensors(tiny, tiny.backend, size, images)
+    theirs = tensors(tiny, backend, size, images)
     assert len(ours) == 5
     for one, other in zip(ours, theirs, strict=True):
         assert one.shape == other.shape
@@ -92,20 +92,20 @@ def test_in_int8_the_vision_tower_is_nearly_the_same(tiny: Checkpoint, exported:
 
 
 def test_a_grounder_needs_nothing_but_the_folder(exported: Path, tiny: Checkpoint) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
     eyes = Grounder.from_pretrained(exported, backend="onnxruntime")
     own = Grounder(tiny)
     assert (eyes.backend, eyes.precision, eyes.calibration) == (
         "onnxruntime", "float32", CALIBRATION,
     )  # fmt: skip
     for one, other in zip(
-        own.look_twice([picture, picture[:80]], TEXTS, [TEXTS[:1], TEXTS]),
-        eyes.look_twice([picture, picture[:80]], TEXTS, [TEXTS[:1], TEXTS]),
+        own.second_look([image, image[:80]], TEXTS, [TEXTS[:1], TEXTS]),
+        eyes.second_look([image, image[:80]], TEXTS, [TEXTS[:1], TEXTS]),
         strict=True,
     ):
         for a, b in zip(one, other, strict=True):
             assert b == pytest.approx(a, abs=1e-3 * float(np.abs(a).max()))
-    ours, theirs = (e.similarity(e.encode_image(picture), TEXTS) for e in (own, eyes))
+    ours, theirs = (e.similarity(e.encode_image(image), TEXTS) for e in (own, eyes))
     assert theirs == pytest.approx(ours, abs=1e-3)
 
 
@@ -120,7 +120,7 @@ def test_graphs_state_their_opset_share_their_weights_and_tell_no_paths(exported
 
 
 def load_checkpoint_parameters(exported: Path) -> list[Tensor]:
-    """The weights in the graphs for one size of picture."""
+    """The weights in the graphs for one size of image."""
     folder = exported / "onnx" / "float32"
     names = ("vision_160", "embedding", "decoder_160", "texts")
     return [

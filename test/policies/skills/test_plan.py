@@ -142,7 +142,7 @@ def test_what_is_done_needs_not_be_seen_again() -> None:
 
 
 @pytest.mark.parametrize("said", [PUT, DOWN], ids=["picked up before", "held"])
-def test_a_destination_is_found_again_in_every_picture_without_odometry(said: Instruction) -> None:
+def test_a_destination_is_found_again_in_every_image_without_odometry(said: Instruction) -> None:
     state = grounded("place", said, [CUP, PLATE])
     going = len(planned(state).steps) - 2
     for _ in range(3):

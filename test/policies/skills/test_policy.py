@@ -64,7 +64,7 @@ def ready(skill: str, instruction: Instruction, *seen: SceneObject) -> PlanState
 
 
 def again(state: PlanState, seen: Sequence[SceneObject], looking: Observation) -> PlanState:
-    """The state grounded in another picture."""
+    """The state grounded in another image."""
     assert state.plan is not None
     return policy().ground(state.plan, PUT, looking, seen, state)
 
@@ -260,14 +260,14 @@ def test_a_step_takes_its_time_from_the_stamp_not_from_the_clock() -> None:
     assert policy().advance(state, late, []) is state
 
 
-def test_success_is_not_read_from_an_old_picture() -> None:
+def test_success_is_not_read_from_an_old_image() -> None:
     at_the_cup = [thing("red cup", 0.4)]
     state = grounded("go_to", APPROACH, at_the_cup)
     with pytest.raises(Refusal) as refusal:
         policy().advance(state, observation(age=1.1), at_the_cup)
     assert refusal.value.reason is Reason.STALE_SENSOR
     done = policy().advance(state, observation(age=0.9), at_the_cup)
-    # What is done keeps its plan, so that no later picture makes another skill of it.
+    # What is done keeps its plan, so that no later image makes another skill of it.
     assert done.current == 1
     assert done.plan is not None
     assert (done.plan.steps[0].skill, done.plan.current) == ("go_to", 1)

@@ -45,7 +45,7 @@ def test_the_base_stands_below_3_centimetres_and_6_hundredths_of_a_radian_per_se
     assert stands(Missing("no odometry"))
 
 
-def test_a_search_turns_on_until_what_it_found_is_well_in_the_picture() -> None:
+def test_a_search_turns_on_until_what_it_found_is_well_in_the_image() -> None:
     assert there("search", thing("cup", math.cos(0.29), math.sin(0.29)))
     assert not there("search", thing("cup", math.cos(0.31), -math.sin(0.31)))
 

@@ -28,8 +28,8 @@ from vlam_ros.lab.live.clock_times import ClockTimes
 from vlam_ros.lab.live.session import Session, Watch, ignore
 from vlam_ros.lab.replay.collected import ROLES as DECISIONS
 from vlam_ros.lab.replay.roles import FUSED
+from vlam_ros.ros.image_inputs import Numbers
 from vlam_ros.ros.message_types import message_class
-from vlam_ros.ros.pictures import Numbers
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import INPUTS, OUTPUTS
 

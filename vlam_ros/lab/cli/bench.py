@@ -1,4 +1,4 @@
-"""`vlam bench`: how fast a picture becomes masks and a chunk."""
+"""`vlam bench`: how fast an image becomes masks and a chunk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Row
     from vlam_ros.lab.evaluation.speed.race import Lap
 
-NODE_PICTURES = 200
+NODE_IMAGES = 200
 """Of each size, to each of the two nodes."""
 PARTS = ("embedded", "rd64", "tokenizer", "node", "load")
 
@@ -23,17 +23,17 @@ def add_parser(commands: Subparsers) -> None:
         commands,
         "bench",
         "measure how fast it is",
-        "vlam bench --only embedded tokenizer --pictures 10 --markdown figures.md",
+        "vlam bench --only embedded tokenizer --images 10 --markdown figures.md",
         "Race this package on every backend against Hugging Face, prompt by prompt and with all "
-        "prompts as one batch, on the same weights and pictures, on the CPU; measure the "
-        "tokenizer, what vlam_node adds to a bare hop from topic to topic, and the age of pictures "
+        "prompts as one batch, on the same weights and images, on the CPU; measure the "
+        "tokenizer, what vlam_node adds to a bare hop from topic to topic, and the age of images "
         "under load. The exit code is 1 if a target is missed.",
     )
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (all)"
     )
     parser.add_argument(
-        "--pictures", type=positive, default=7, metavar="N", help="of each race (%(default)s)"
+        "--images", type=positive, default=7, metavar="N", help="of each race (%(default)s)"
     )
     parser.add_argument(
         "--seconds",
@@ -56,14 +56,14 @@ def run(options: argparse.Namespace) -> int:
     from vlam_ros.lab.evaluation.speed.chart import chart
     from vlam_ros.lab.evaluation.speed.load import measure_load
     from vlam_ros.lab.evaluation.speed.node import measure_node
-    from vlam_ros.lab.evaluation.speed.subjects import NAMES, pictures, subject
+    from vlam_ros.lab.evaluation.speed.subjects import NAMES, images, subject
     from vlam_ros.resources import write_file
 
     laps: list[Lap] = []
     rows: list[Row] = []
     remarks: list[str] = []
     raced = [name for name in NAMES if name in options.only]
-    seen = pictures(options.pictures) if raced else []
+    seen = images(options.images) if raced else []
     for name in raced:
         with subject(name) as it:
             measured = perception.measure(it, seen)
@@ -73,10 +73,10 @@ def run(options: argparse.Namespace) -> int:
     if "tokenizer" in options.only:
         rows += tokens.rows()
     if "node" in options.only:
-        rows += measure_node(NODE_PICTURES)
+        rows += measure_node(NODE_IMAGES)
     if "load" in options.only:
         rows += measure_load(options.seconds)
-    made_with = {**perception.machine(), "pictures": options.pictures}
+    made_with = {**perception.machine(), "images": options.images}
     if options.plot and laps:
         write_file(options.plot, chart(laps))
     return tell(Report(tuple(rows), made_with, tuple(remarks)), options)

@@ -17,7 +17,7 @@ def add_parser(commands: Subparsers) -> None:
         "choose the thresholds of a checkpoint",
         "vlam calibrate ~/models/clipseg-rd64-refined --scenes 300",
         "Choose the thresholds of a checkpoint on simulated validation scenes, or on validation "
-        "pictures of data sets, and write them to its calibration.json.",
+        "images of data sets, and write them to its calibration.json.",
     )
     parser.add_argument(
         "model", metavar="MODEL_FOLDER", help="a checkpoint's folder, or 'embedded'"

@@ -1,4 +1,4 @@
-"""`vlam data`: data sets to learn from, of bags, of others' pictures and of simulation."""
+"""`vlam data`: data sets to learn from, of bags, of others' images and of simulation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from vlam_ros.perception.perceiver import Perceiver
 
 SPLITS = ("train", "validation", "test")
-SCENES = ("folder", "prefix", "picture")
+SCENES = ("folder", "prefix", "image")
 NOT_WHOLE = 1
-"""Exit code of `vlam data check` when pictures cannot be read."""
+"""Exit code of `vlam data check` when images cannot be read."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -55,7 +55,7 @@ def _add_bag(kinds: Subparsers) -> None:
     parser.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
     parser.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
     parser.add_argument(
-        "--no-proposals", action="store_true", help="pictures alone, for objects it does not know"
+        "--no-proposals", action="store_true", help="images alone, for objects it does not know"
     )
     _add_out(parser)
     parser.set_defaults(run=run_bag)
@@ -65,12 +65,12 @@ def _add_folder(kinds: Subparsers) -> None:
     parser = command_parser(
         kinds,
         "from-folder",
-        "pictures with masks and captions in COCO format",
-        "vlam data from-folder pictures --annotations instances.json captions.json --out kitchen",
-        "Add pictures that were annotated with another tool; what cannot be used is left out "
+        "images with masks and captions in COCO format",
+        "vlam data from-folder images --annotations instances.json captions.json --out kitchen",
+        "Add images that were annotated with another tool; what cannot be used is left out "
         "and said.",
     )
-    parser.add_argument("images", type=Path, metavar="IMAGES", help="the folder of the pictures")
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="the folder of the images")
     parser.add_argument(
         "--annotations", type=Path, nargs="+", required=True, metavar="FILE", help="COCO's JSON"
     )
@@ -78,7 +78,7 @@ def _add_folder(kinds: Subparsers) -> None:
         "--scenes",
         choices=SCENES,
         default="",
-        help="what pictures of a scene share: folder, prefix of their name, or nothing",
+        help="what images of a scene share: folder, prefix of their name, or nothing",
     )
     parser.add_argument("--split", choices=SPLITS, default="", help="for all; else by scene")
     _add_out(parser)
@@ -107,10 +107,10 @@ def _add_check(kinds: Subparsers) -> None:
     parser = command_parser(
         kinds,
         "check",
-        "read every picture of a data set and count",
+        "read every image of a data set and count",
         "vlam data check cups",
-        "Read every picture and mask, compare the hashes and say what is in the splits. The exit "
-        "code is 1 if a picture cannot be read.",
+        "Read every image and mask, compare the hashes and say what is in the splits. The exit "
+        "code is 1 if an image cannot be read.",
     )
     parser.add_argument("folder", type=Path, metavar="DATASET")
     parser.set_defaults(run=run_check)
@@ -122,7 +122,7 @@ def _add_accept(kinds: Subparsers) -> None:
         "accept",
         "take corrected proposals for true",
         "vlam data accept cups instances_corrected.json",
-        "Read back what was corrected. Pictures are known by their files' names. Without a file, "
+        "Read back what was corrected. Images are known by their files' names. Without a file, "
         "all proposals are taken as they are.",
     )
     parser.add_argument("folder", type=Path, metavar="DATASET")
@@ -150,11 +150,11 @@ def run_bag(options: argparse.Namespace) -> int:
 
 
 def run_folder(options: argparse.Namespace) -> int:
-    """Add others' pictures."""
+    """Add others' images."""
     from vlam_ros.lab.training.data import import_coco
 
     if not options.images.is_dir():
-        raise LearningError(f"{options.images} is no folder of pictures")
+        raise LearningError(f"{options.images} is no folder of images")
     with _writer(options) as writer:
         import_coco(writer, options.images, options.annotations, options.scenes, options.split)
     return _report(writer)
@@ -179,7 +179,7 @@ def run_check(options: argparse.Namespace) -> int:
     for part in summarise(options.folder, notes):
         broken += part.broken
         print(
-            f"{part.split:<11} {part.pictures} pictures of {part.scenes} scenes, "
+            f"{part.split:<11} {part.images} images of {part.scenes} scenes, "
             f"{part.proposals} to correct, {part.broken} broken"
         )
         for phrase, count in part.masks.items():
@@ -196,7 +196,7 @@ def run_accept(options: argparse.Namespace) -> int:
     notes = Notes()
     count = accept(options.folder, options.corrected, notes)
     _tell(notes)
-    print(f"{count} pictures of {options.folder} are corrected")
+    print(f"{count} images of {options.folder} are corrected")
     return 0
 
 
@@ -219,16 +219,16 @@ def _report(writer: DatasetWriter) -> int:
     """Say what is there now, and what was left out."""
     _tell(writer.notes)
     splits = writer.splits
-    counts = ", ".join(f"{len(pictures)} {split}" for split, pictures in splits.items())
-    print(f"added {writer.added} pictures to {writer.folder}: now {counts}")
-    waiting = sum(p.awaits_correction for pictures in splits.values() for p in pictures)
+    counts = ", ".join(f"{len(images)} {split}" for split, images in splits.items())
+    print(f"added {writer.added} images to {writer.folder}: now {counts}")
+    waiting = sum(p.awaits_correction for images in splits.values() for p in images)
     if waiting:
         print(
             f"{waiting} await correction: open {writer.folder}/*.json with images/ in a tool for "
             f"COCO annotations, then `vlam data accept {writer.folder} FILE`"
         )
-    for split, pictures in splits.items():
-        if not pictures:
+    for split, images in splits.items():
+        if not images:
             print(f"no scene is for {split} yet: scenes are shared out by their names")
     return 0
 

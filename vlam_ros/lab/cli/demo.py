@@ -41,7 +41,7 @@ def add_parser(commands: Subparsers) -> None:
         type=Path,
         default=Path("demo"),
         metavar="DIR",
-        help="of film, pictures, chunks and the nodes' logs (%(default)s)",
+        help="of film, images, chunks and the nodes' logs (%(default)s)",
     )
     add_model(parser)
     parser.add_argument(
@@ -62,15 +62,15 @@ def run(options: argparse.Namespace) -> int:
     os.environ.update(private_domain(os.environ))
     begin = time.monotonic()
     with console.status("starting the nodes") as status:
-        from vlam_ros.lab.demo.task import run_errand
+        from vlam_ros.lab.demo.task import run_pick_and_place
 
         summary, failures = ask_all(console, status, options)
-        wrong = run_errand(console, status, options.out, options.model, options.record)
+        wrong = run_pick_and_place(console, status, options.out, options.model, options.record)
     console.rule()
     console.print(summary)
     done = "did not do" if wrong else "did"
     console.print(
-        f"the robot {done} what it was told; film.gif, film_strip.jpg, pictures and chunks are in "
+        f"the robot {done} what it was told; film.gif, film_strip.jpg, images and chunks are in "
         f"{options.out}/, after {time.monotonic() - begin:.0f} s"
     )
     return 1 if failures or wrong else 0
@@ -103,21 +103,21 @@ def ask_all(console: Console, status: Status, options: argparse.Namespace) -> tu
             write_answer(options.out / task.name, robot.image, robot.camera, answer)
             console.rule(f"“{task.instruction}”", align="left")
             show_decision(console, answer.chunk, answer.plan)
-            for complaint in (complaints := judge(task, answer, standoff)):
-                console.print(f"wrong    {complaint}", style="bold red")
-            failures += bool(complaints)
+            for error in (errors := judge(task, answer, standoff)):
+                console.print(f"wrong    {error}", style="bold red")
+            failures += bool(errors)
     return f"{len(TASKS) - failures} of {len(TASKS)} answers are as they must be", failures
 
 
 def write_answer(folder: Path, image: Uint8Array, camera: Camera, answer: Answer) -> None:
-    """Write the overlay, the depth over the picture, the top view and the chunk."""
-    from vlam_ros.cli.files import write_chunk, write_picture
+    """Write the overlay, the depth over the image, the top view and the chunk."""
+    from vlam_ros.cli.files import write_chunk, write_image
     from vlam_ros.types import Decision, DepthImage
     from vlam_ros.visualization import draw_depth, draw_top_view
 
     decision = Decision(answer.scene, answer.plan, answer.chunk.verdict, answer.chunk)
-    write_picture(folder / "overlay.png", answer.overlay)
+    write_image(folder / "overlay.png", answer.overlay)
     if isinstance(answer.depth, DepthImage):
-        write_picture(folder / "depth.png", draw_depth(image, answer.depth.depth))
-    write_picture(folder / "top.png", draw_top_view(decision, answer.obstacles, camera=camera))
+        write_image(folder / "depth.png", draw_depth(image, answer.depth.depth))
+    write_image(folder / "top.png", draw_top_view(decision, answer.obstacles, camera=camera))
     write_chunk(folder / "chunk.json", answer.chunk)

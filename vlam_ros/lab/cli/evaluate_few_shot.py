@@ -1,4 +1,4 @@
-"""`vlam evaluate few-shot`: what a few pictures of objects never seen are worth."""
+"""`vlam evaluate few-shot`: what a few images of objects never seen are worth."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def add_parser(subjects: Subparsers) -> None:
     parser = command_parser(
         subjects,
         "few-shot",
-        "measure what a few pictures of new objects are worth",
-        "vlam evaluate few-shot --methods lora bitfit --pictures 10 --seeds 3 --folder shots",
-        "Teach the model five objects that it has never seen, from a few pictures each and by any "
+        "measure what a few images of new objects are worth",
+        "vlam evaluate few-shot --methods lora bitfit --images 10 --seeds 3 --folder shots",
+        "Teach the model five objects that it has never seen, from a few images each and by any "
         "method, and ask it for them on other scenes, and for what it knew. What is in the folder "
-        "already is not done again. The exit code is 1 if LoRA misses a gate at 10 pictures and "
+        "already is not done again. The exit code is 1 if LoRA misses a gate at 10 images and "
         "weight 1.",
     )
     add_model(parser)
@@ -34,15 +34,15 @@ def add_parser(subjects: Subparsers) -> None:
         help=f"of {', '.join(METHODS)} (all)",
     )  # fmt: skip
     parser.add_argument(
-        "--pictures", nargs="+", type=positive, default=[5, 10, 20], metavar="N",
+        "--images", nargs="+", type=positive, default=[5, 10, 20], metavar="N",
         help="of each object, at most 20 (5 10 20)",
     )  # fmt: skip
     parser.add_argument(
         "--crops", nargs="+", type=positive_number, default=[1.0], metavar="X",
-        help="weights of the closeups' contrast to try (1)",
+        help="weights of the crops' contrast to try (1)",
     )  # fmt: skip
     for name, default, text in (
-        ("seeds", 1, "repetitions with other pictures"),
+        ("seeds", 1, "repetitions with other images"),
         ("steps", 200, "of each training"),
         ("scenes", 60, "of the test, with new objects, and as many without"),
         ("threads", os.cpu_count() or 1, "processor cores to use"),
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
     trials = [
         Trial(method, count, seed, weight)
-        for count in options.pictures
+        for count in options.images
         for method in options.methods
         for weight in options.crops
         for seed in range(options.seeds)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vlam_ros.types import Uint8Array
 
 TYPICAL = 32
-"""Pictures of a bag by which ranges are fixed."""
+"""Images of a bag by which ranges are fixed."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -35,7 +35,7 @@ def add_parser(commands: Subparsers) -> None:
         "--typical",
         type=Path,
         metavar="BAG",
-        help="with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its pictures",
+        help="with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its images",
     )
     parser.set_defaults(run=run)
 
@@ -58,21 +58,21 @@ def run(options: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(options.model, "cpu", "float32", adapter=options.adapter)
     pixels = None
     if options.typical:
-        pictures = typical_pictures(options.typical.expanduser())
+        images = typical_images(options.typical.expanduser())
         how = checkpoint.preprocessing
-        pixels = lambda size: (preprocess(p, how, size) for p in pictures)  # noqa: E731
+        pixels = lambda size: (preprocess(p, how, size) for p in images)  # noqa: E731
     export(checkpoint, folder, options.int8, pixels)
     precisions = "float32 and int8" if options.int8 else "float32"
     print(f"wrote {folder}: ONNX opset {OPSET}, {precisions}")
     return 0
 
 
-def typical_pictures(bag: Path) -> list[Uint8Array]:
-    """Pictures uint8[H,W,3] RGB from all over a bag.
+def typical_images(bag: Path) -> list[Uint8Array]:
+    """Images uint8[H,W,3] RGB from all over a bag.
 
     Raises:
-        BagError: it cannot be read, or has no picture.
-        ReplayError: it is not clear which topic's pictures are meant.
+        BagError: it cannot be read, or has no image.
+        ReplayError: it is not clear which topic's images are meant.
     """
     from vlam_ros.errors import BagError
     from vlam_ros.lab.bags import BagReader
@@ -81,8 +81,8 @@ def typical_pictures(bag: Path) -> list[Uint8Array]:
     from vlam_ros.lab.replay.roles import assign
 
     with BagReader(bag) as reader:
-        topic = assign(reader.topics, {}).pictures
-        pictures = [image for _, _, image in frames(reader, topic, TYPICAL, Notes())]
-    if not pictures:
-        raise BagError(f"{bag} has no picture on {topic} that can be read")
-    return pictures
+        topic = assign(reader.topics, {}).images
+        images = [image for _, _, image in frames(reader, topic, TYPICAL, Notes())]
+    if not images:
+        raise BagError(f"{bag} has no image on {topic} that can be read")
+    return images

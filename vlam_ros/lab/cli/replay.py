@@ -30,7 +30,7 @@ def add_parser(commands: Subparsers) -> None:
         "replay",
         "decide again on recorded bags, and compare",
         "vlam replay drive.mcap --instruction 'go to the red cup' --map image:=/front/image_raw",
-        "Decide on what a bag holds: pictures, LiDAR, IMU, odometry, tf and instructions of any "
+        "Decide on what a bag holds: images, LiDAR, IMU, odometry, tf and instructions of any "
         "robot, in this process and the same every time. The report is a page. The exit code is 1 "
         "if a threshold is passed over, 2 if a bag cannot be replayed.",
     )
@@ -58,10 +58,10 @@ def add_parser(commands: Subparsers) -> None:
         "--period",
         type=float,
         metavar="S",
-        help="seconds from one decision to the next (0.4), 0: every picture",
+        help="seconds from one decision to the next (0.4), 0: every image",
     )
     decide.add_argument(
-        "--afresh",
+        "--anew",
         action="store_true",
         help="decide anew also where the bag says what its own decisions were made on",
     )

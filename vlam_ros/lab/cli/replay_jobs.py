@@ -26,7 +26,7 @@ def jobs_of(bags: Sequence[Path], options: argparse.Namespace) -> list[ReplayJob
     how = ReplayOptions(
         dict(map(parse_mapping, options.map)),
         parse_script(options.instruction),
-        afresh=options.afresh,
+        redecide=options.redecide,
     )
     if options.period is not None:
         how = replace(how, period=options.period)

@@ -68,7 +68,7 @@ def _add_finetune(subjects: Subparsers) -> None:
     parser = command_parser(
         subjects,
         "finetune",
-        "teach a checkpoint objects of one's own, from a few pictures",
+        "teach a checkpoint objects of one's own, from a few images",
         "vlam train finetune cups --replay old --out tuned",
         "Tune a checkpoint to a data set of `vlam data`, and write an adapter's folder for the "
         "parameter model.adapter. A run that was stopped goes on where it was; "
@@ -86,10 +86,10 @@ def _add_finetune(subjects: Subparsers) -> None:
         "--balance", action="store_true", help="learn the weights of the loss terms"
     )
     parser.add_argument(
-        "--closeups", type=positive, default=24, metavar="N",
+        "--crops", type=positive, default=24, metavar="N",
         help="of new things in a batch, and as many of old ones (%(default)s)",
     )  # fmt: skip
-    _add_training(parser, steps=200, rate=None, pictures=1)
+    _add_training(parser, steps=200, rate=None, images=1)
     parser.set_defaults(run=run_finetune)
 
 
@@ -99,7 +99,7 @@ def _add_distil(subjects: Subparsers) -> None:
         "distil",
         "train a small CLIPSeg to see as a large one does",
         "vlam train distil rooms --teacher CIDAS/clipseg-rd64-refined --out small",
-        "Train a student on a teacher's features, similarities and masks, over the pictures and "
+        "Train a student on a teacher's features, similarities and masks, over the images and "
         "phrases of a data set of `vlam data`, and write a Hugging Face folder. A run that was "
         "stopped goes on where it was; for several GPUs start it with torchrun.",
     )
@@ -113,18 +113,18 @@ def _add_distil(subjects: Subparsers) -> None:
         metavar="NAME",
         help="the same, or a recipe.yaml as config/embedded.yaml for a new one (%(default)s)",
     )
-    _add_training(parser, steps=2000, rate=5e-4, pictures=8)
+    _add_training(parser, steps=2000, rate=5e-4, images=8)
     parser.set_defaults(run=run_distil)
 
 
 def _add_training(
-    parser: argparse.ArgumentParser, steps: int, rate: float | None, pictures: int
+    parser: argparse.ArgumentParser, steps: int, rate: float | None, images: int
 ) -> None:
     """What all trainings of a data set can be told."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
     for name, default, text in (
         ("steps", steps, "of the optimizer"),
-        ("pictures", pictures, "of a batch"),
+        ("images", images, "of a batch"),
         ("accumulate", 1, "batches of a step"),
         ("validate-every", 25, "steps between two validations"),
     ):
@@ -193,8 +193,8 @@ def run_finetune(options: argparse.Namespace) -> int:
         _settings(options, options.rate or RATES[options.method], WARMUP),
         options.method,
         replay=options.replay,
-        pictures=options.pictures,
-        closeups=options.closeups,
+        images=options.images,
+        crops=options.crops,
         balanced=options.balance,
         threads=options.threads,
     )
@@ -212,7 +212,7 @@ def run_distil(options: argparse.Namespace) -> int:
         options.data,
         options.out,
         _settings(options, options.rate, warmup=10),
-        pictures=options.pictures,
+        images=options.images,
         threads=options.threads,
     )
     print(f"{told}\nchoose its thresholds with `vlam calibrate {options.out}`")

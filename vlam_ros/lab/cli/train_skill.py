@@ -17,7 +17,7 @@ def add_parser(subjects: Subparsers, methods: Sequence[str]) -> argparse.Argumen
         "teach a checkpoint what skills of one's own are called",
         "vlam train skill my_skills.yaml --out tuned",
         "Tune the text tower of a checkpoint to the prompts in a skills file, the old skills' and "
-        "the new ones', and write an adapter's folder for the parameter model.adapter. No picture "
+        "the new ones', and write an adapter's folder for the parameter model.adapter. No image "
         "is needed. A run that was stopped goes on where it was.",
     )
     parser.add_argument(

@@ -18,17 +18,17 @@ from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.film import Film, Progress
 from vlam_ros.resources import write_file
-from vlam_ros.lab.live.mission import Decided, Happening, MissionClient, Overview, Told
+from vlam_ros.lab.live.mission import Decided, MissionEvent, MissionClient, Overview, CommandEvent
 from vlam_ros.lab.simulation.rooms import named_room
 from vlam_ros.lab.simulation.tasks import Kind, Task
 from vlam_ros.lab.simulation.truth import truth_from_json
 from vlam_ros.types import Decision, Outcome
 
-ROOM = "errand"
+ROOM = "pick_and_place"
 INSTRUCTION = "pick up the orange ball and put it next to the yellow box"
 
 
-def errand() -> Episode:
+def pick_and_place() -> Episode:
     """What is asked for: to drive, pick up, drive and place."""
     room = named_room(ROOM)
     phrases = [thing.phrase for thing in room.scene.objects]
@@ -37,7 +37,7 @@ def errand() -> Episode:
     return Episode(0, task, ((0.0, INSTRUCTION),), paraphrased=False)
 
 
-def run_errand(
+def run_pick_and_place(
     console: Console, status: Status, out: Path, model: str, record: Path | None = None
 ) -> list[str]:
     """Let the robot carry it out, print how it goes, and write the film; what went wrong.
@@ -52,7 +52,7 @@ def run_errand(
         robot_nodes(out / ROOM, model) as check_nodes,
         simulated_room(ROOM, out / ROOM) as check_room,
         recorder_process(record, out / ROOM / "record.log") as wait_for_recorder,
-        MissionClient(pictures=True, overview=True) as client,
+        MissionClient(images=True, overview=True) as client,
     ):
 
         def watch(waiting_for: str) -> None:
@@ -60,21 +60,21 @@ def run_errand(
             check_room()
             status.update(f"waiting for {waiting_for}")
 
-        def on_happening(seconds: float, happening: Happening) -> None:
-            timeline.add(seconds, happening)
-            if isinstance(happening, Decided):
-                film.decided(happening.decision, happening.picture)
-            elif isinstance(happening, Overview):
-                film.saw(seconds, happening.picture)
+        def on_event(seconds: float, event: MissionEvent) -> None:
+            timeline.add(seconds, event)
+            if isinstance(event, Decided):
+                film.decided(event.decision, event.image)
+            elif isinstance(event, Overview):
+                film.saw(seconds, event.image)
 
         wait_for_recorder(watch)
         client.wait_until_ready(START_PATIENCE, watch)
         console.print(f"{time.monotonic() - begin:4.1f} s  all four nodes are ready")
-        episode = carry_out(client, errand(), watch, on_happening)
+        episode = carry_out(client, pick_and_place(), watch, on_event)
         rate = client.clock.rate()
     console.print(
         f"{episode.seconds:.0f} simulated seconds at {rate:.2f} of real time; decisions came "
-        f"{_median(episode.latencies):.2f} s after their picture, on the wall "
+        f"{_median(episode.latencies):.2f} s after their image, on the wall "
         f"{_median(episode.wall_latencies):.2f} s; the robot drove {episode.path:.2f} m"
     )
     if record:
@@ -82,13 +82,13 @@ def run_errand(
     if film.frames:
         write_file(out / "film.gif", film.gif())
         write_file(out / "film_strip.jpg", film.strip())
-    wrong = complaints(episode)
-    for complaint in wrong:
-        console.print(f"wrong    {complaint}", style="bold red")
+    wrong = errors(episode)
+    for error in wrong:
+        console.print(f"wrong    {error}", style="bold red")
     return wrong
 
 
-def complaints(record: EpisodeRecord) -> list[str]:
+def errors(record: EpisodeRecord) -> list[str]:
     """What is wrong with how it was carried out; nothing if all is as it must be."""
     wrong = []
     if record.outcome != Outcome.DONE.name:
@@ -108,12 +108,12 @@ class Timeline:
         self._last: tuple[str, str] | None = None
         self._held: int | None = None
 
-    def add(self, seconds: float, happening: Happening) -> None:
+    def add(self, seconds: float, event: MissionEvent) -> None:
         """Something happened."""
-        if isinstance(happening, Decided):
-            self._decided(seconds, happening.decision)
-        elif isinstance(happening, Told):
-            truth = truth_from_json(happening.truth)
+        if isinstance(event, Decided):
+            self._decided(seconds, event.decision)
+        elif isinstance(event, CommandEvent):
+            truth = truth_from_json(event.truth)
             if truth.held != self._held:
                 self._held = truth.held
                 taken = "nothing" if truth.held is None else f"the {truth.phrases[truth.held]}"

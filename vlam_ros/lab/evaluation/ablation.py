@@ -197,7 +197,7 @@ def examine(checkpoint: Checkpoint, data: SceneData) -> dict[str, float]:
     are there as are not. Of the sentences, the share whose nearest prompt is of the right skill.
     """
     grounding = Grounding.of(checkpoint)
-    found = measure(grounding, Look(pictures=list(_scenes_asked(data))))
+    found = measure(grounding, Look(images=list(_scenes_asked(data))))
     masks = {"iou": found.iou, "false_alarms": found.false_alarms}
     return _crops(grounding, data, checkpoint.crop_size) | masks | {"skills": _skills(checkpoint)}
 
@@ -208,9 +208,9 @@ def _crops(grounding: Grounding, data: SceneData, size: int) -> dict[str, float]
     words = grounding.read(PLAIN_PHRASES)
     hits: dict[str, list[float]] = {name: [] for name in batches.VOCABULARIES}
     for _ in range(0, CROPS, CROPS_AT_ONCE):
-        pictures, pairs = batches.draw_crops(data, rng, CROPS_AT_ONCE, size)
+        images, pairs = batches.draw_crops(data, rng, CROPS_AT_ONCE, size)
         positives, _ = batches.crop_targets(pairs)
-        cosine = cosines(grounding.see(pictures.images, size).embedding, words)
+        cosine = cosines(grounding.see(images.images, size).embedding, words)
         for name, rows in batches.VOCABULARIES.items():
             own = positives[:, rows]
             best = cosine[:, rows].argmax(-1, keepdim=True)

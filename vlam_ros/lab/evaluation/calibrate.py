@@ -1,5 +1,5 @@
 """`vlam calibrate`: the thresholds of a checkpoint, chosen on validation scenes or on validation
-pictures of one's own, and on sentences.
+images of one's own, and on sentences.
 
 Where the masks are best (mean IoU) is chosen first: what a mask takes in, and which of its pieces
 the second look leaves out. The margin is then the smallest that keeps false alarms of the masks
@@ -24,8 +24,8 @@ from vlam_ros.lab.evaluation.grounding import Answer, answers, answers_to
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
 from vlam_ros.lab.training.data import Dataset
-from vlam_ros.lab.training.hard_negatives import Rivals
-from vlam_ros.lab.training.paraphrases import Readings
+from vlam_ros.lab.training.hard_negatives import HardNegatives
+from vlam_ros.lab.training.paraphrases import Paraphrases
 from vlam_ros.lab.training.understanding import skill_threshold
 from vlam_ros.perception import Grounder
 from vlam_ros.perception.clipseg import Calibration, load_checkpoint
@@ -60,19 +60,19 @@ def calibrate(
         scenes: validation scenes to look at.
         progress: whether to show progress bars.
         adapter: what was tuned on it, if anything.
-        data: data sets whose validation pictures are looked at instead, in turn; their nouns
+        data: data sets whose validation images are looked at instead, in turn; their nouns
             compete, as they have to on the robot.
         skills: the robot's skills file, if it has others than the model was trained on.
 
     Raises:
         ModelError: the model cannot be loaded, or sees so little that no threshold helps.
-        LearningError: a data set cannot be read, or its first pictures for validation show nothing
+        LearningError: a data set cannot be read, or its first images for validation show nothing
             large enough; or no prompt in the skills file is new.
     """
     grounder, settings = Grounder.from_pretrained(model, adapter=adapter), Settings.load()
     perception, own = settings.perception, [Dataset(folder, "validation") for folder in data]
-    rivals = Rivals(perception, [phrase for each in own for phrase in each.phrases])
-    perception = dataclasses.replace(perception, nouns=rivals.nouns)
+    negatives = HardNegatives(perception, [phrase for each in own for phrase in each.phrases])
+    perception = dataclasses.replace(perception, nouns=negatives.nouns)
     start = grounder.calibration or _neutral(model)
 
     def ask(masks: tuple[float, float], count: int) -> list[Answer]:
@@ -81,12 +81,12 @@ def calibrate(
             start, mask_threshold=threshold, tolerance=tolerance, crop_rejection=0.0
         )
         if own:
-            asked = data_questions(own, rivals, count)
+            asked = data_questions(own, negatives, count)
             bar = tqdm(asked, total=count, desc="validation", disable=not progress)
             found = answers_to(grounder, perception, bar)
             if not any(answer.kind is Kind.PRESENT for answer in found):
                 raise LearningError(
-                    f"the first {count} validation pictures of {', '.join(map(str, data))} show "
+                    f"the first {count} validation images of {', '.join(map(str, data))} show "
                     "nothing that is large enough: choose thresholds on others"
                 )
             return found
@@ -133,9 +133,9 @@ def _skill_threshold(grounder: Grounder, source: str, taught: bool) -> float:
     known = [skill_sentence(rng, trained[i % len(trained)]) for i in range(SENTENCES)]
     unknown = [unknown_sentence(rng) for _ in range(SENTENCES)]
     if taught:
-        readings = Readings(skills)
-        known += [readings.new_sentence(rng)[1] for _ in range(SENTENCES)]
-        unknown += [readings.no_sentence(rng) for _ in range(SENTENCES)]
+        paraphrases = Paraphrases(skills)
+        known += [paraphrases.new_sentence(rng)[1] for _ in range(SENTENCES)]
+        unknown += [paraphrases.no_sentence(rng) for _ in range(SENTENCES)]
     return skill_threshold(grounder, skills, known, unknown)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
-from vlam_ros.lab.evaluation.episode_recorder import SETTLING, Diary, EpisodeRecord
+from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.judging import Moment, moment_of
 from vlam_ros.lab.evaluation.lockstep import Decided, Lockstep
@@ -39,23 +39,23 @@ def run_episode(
         def look(visible: bool = False) -> Moment:
             return moment_of(truth_of(simulator, visible))
 
-        diary = Diary(episode, look())
+        recorder = EpisodeRecorder(episode, look())
 
         def note(decided: Decided) -> None:
             seconds = simulator.now / 1e9
-            diary.decided(seconds, decided.decision.verdict)
-            diary.computed(decided.seconds)
+            recorder.decided(seconds, decided.decision.verdict)
+            recorder.computed(decided.seconds)
             on_decision(seconds, decided)
 
         script = list(episode.script)
         while simulator.now < SETTLING * 1e9:
             loop.tick(lambda decided: None)
-        while not diary.over:
+        while not recorder.over:
             if script and simulator.now / 1e9 >= script[0][0] + SETTLING:
                 loop.instruct(script.pop(0)[1])
             command = loop.tick(note)
             seconds = simulator.now / 1e9
-            diary.stood(seconds, command.halt)
-            if seconds - diary.looked_at >= WATCH:
-                diary.saw(look())
-        return diary.record(look(visible=True), simulator.contacts)
+            recorder.stood(seconds, command.halt)
+            if seconds - recorder.looked_at >= WATCH:
+                recorder.saw(look())
+        return recorder.record(look(visible=True), simulator.contacts)

@@ -80,25 +80,25 @@ WATCHED_NO_MORE = Expected(Outcome.HOLD, Reason.STALE_SENSOR)
 def expected(sensor: Sensor, failure: Failure) -> Expected:
     """The answer to "go to …" while the failure lasts."""
     if failure is Failure.HALF_RATE and sensor is Sensor.CAMERA_INFO:
-        return Expected(Outcome.EXECUTE)  # a picture without camera_info goes by the floor
+        return Expected(Outcome.EXECUTE)  # an image without camera_info goes by the floor
     if failure is Failure.HALF_RATE or sensor in (Sensor.IMU, Sensor.ODOMETRY):
         return HEALTHY
     if failure is Failure.ABSENT:
         if sensor is Sensor.LIDAR:
             return Expected(Outcome.EXECUTE, source=PositionSource.GROUND_PLANE)
         return Expected(Outcome.HOLD, Reason.NO_POSITION)
-    # Without camera_info nobody knows for which pictures depth and obstacles are wanted.
+    # Without camera_info nobody knows for which images depth and obstacles are wanted.
     return WATCHED_NO_MORE
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A recording of a healthy robot: what arrives, and pictures (stamps in ns) of one camera."""
+    """A recording of a healthy robot: what arrives, and images (stamps in ns) of one camera."""
 
     arrivals: Sequence[Arrival]
     image: Uint8Array
     camera: Camera
-    pictures: Sequence[int]
+    images: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def play(
     asked: Sequence[int],
     instruction: str,
 ) -> list[Moment]:
-    """Run fusion and pipeline over an episode, and decide at some of its pictures.
+    """Run fusion and pipeline over an episode, and decide at some of its images.
 
     Args:
         pipeline: is reset first.
@@ -164,7 +164,7 @@ def play(
         sensor: what fails.
         failure: how.
         span: from when to when, ns.
-        asked: stamps of the pictures to decide on, each `lidar_wait` after it was taken.
+        asked: stamps of the images to decide on, each `lidar_wait` after it was taken.
         instruction: what to do.
     """
     settings = FusionNodeSettings.load()
@@ -176,7 +176,7 @@ def play(
     moments, due = [], list(asked)
     for arrival in coming:
         if isinstance(arrival, tuple):
-            fusion.complain(*arrival)
+            fusion.report_error(*arrival)
             continue
         while due and arrival.now >= due[0] + wait:
             stamp = due.pop(0)
@@ -196,7 +196,7 @@ def _observation(
     stamp: int,
     now: int,
 ) -> Observation:
-    """What the nodes know of a picture: the calibration they had last, and depth for it only if a
+    """What the nodes know of an image: the calibration they had last, and depth for it only if a
     usable camera_info came with its stamp.
     """
     camera: Camera | Missing = episode.camera
@@ -204,7 +204,7 @@ def _observation(
         return Observation(stamp, now, episode.image, Missing("no camera_info yet"))
     failing = sensor is Sensor.CAMERA_INFO and span[0] <= stamp < span[1]
     if failing and failure is not Failure.HALF_RATE:
-        gone = Missing("no camera_info with the stamp of a picture", lost=True)
+        gone = Missing("no camera_info with the stamp of an image", lost=True)
         return Observation(stamp, now, episode.image, camera, obstacles=gone)
     return Observation(
         stamp,

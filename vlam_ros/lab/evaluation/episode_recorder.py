@@ -38,7 +38,7 @@ class EpisodeRecord:
     `verdicts` counts the decisions by outcome and reason, `halts` the seconds for which the
     controller stood by its reason, `stops` how often that began. `collisions` are contacts faster
     than HARMLESS with anything but the floor and the objects that are meant. `compute` are the
-    seconds that each decision took, where they are known; `latencies` those from a picture's stamp
+    seconds that each decision took, where they are known; `latencies` those from an image's stamp
     to its chunk in runs over topics, on the robot's clock, and `wall_latencies` the same on the
     wall, where more passes if the machine is too slow for the simulation.
     """
@@ -80,7 +80,7 @@ class EpisodeRecord:
         return cls(**{**values, **{name: tuple(values.get(name, ())) for name in lists}})
 
 
-class Diary:
+class EpisodeRecorder:
     """Follows one episode. All times are seconds since its start, in order."""
 
     def __init__(self, episode: Episode, first: Moment) -> None:
@@ -117,7 +117,7 @@ class Diary:
         self._compute.append(seconds)
 
     def waited(self, seconds: float, on_the_wall: float) -> None:
-        """A chunk came so long after its picture's stamp, on the robot's clock and on the wall."""
+        """A chunk came so long after its image's stamp, on the robot's clock and on the wall."""
         self._latencies.append(seconds)
         self._wall_latencies.append(on_the_wall)
 

@@ -1,6 +1,6 @@
-"""`vlam evaluate few-shot`: what a few pictures of objects never seen are worth, by method.
+"""`vlam evaluate few-shot`: what a few images of objects never seen are worth, by method.
 
-The extra objects of the simulation are learned from 5, 10 or 20 pictures each, beside replayed
+The extra objects of the simulation are learned from 5, 10 or 20 images each, beside replayed
 scenes of what the model knows, and asked for on test scenes through the pipeline's own perception,
 before and after; so is what it knew.
 """
@@ -35,11 +35,11 @@ from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 from vlam_ros.resources import write_file
 
 MOST = 20
-"""Pictures of each new object that there are."""
+"""Images of each new object that there are."""
 BASE = "none"
 """The method that learns nothing."""
 JUDGED = ("lora", 10)
-"""Method and pictures of each object that the gates are for."""
+"""Method and images of each object that the gates are for."""
 GAIN, LOSS, MINUTES = 0.35, 0.02, 5.0
 """Gates: IoU gained on the new, IoU lost on the old, minutes of training on two cores."""
 ALLOWED = 0.05
@@ -50,25 +50,25 @@ MISSED, FORGOTTEN = "new objects not confirmed", "IoU lost on old objects"
 
 @dataclass(frozen=True)
 class Trial:
-    """A method, pictures of each new object, the seed of the pictures and of what is drawn, and the
-    weight λ of the closeups' contrast.
+    """A method, images of each new object, the seed of the images and of what is drawn, and the
+    weight λ of the crops' contrast.
     """
 
     method: str
-    pictures: int
+    images: int
     seed: int
     crops: float = 1.0
 
     @property
     def kind(self) -> tuple[int, str, float]:
         """What it shares with the trials of other seeds."""
-        return self.pictures, self.method, self.crops
+        return self.images, self.method, self.crops
 
     @property
     def name(self) -> str:
         """Of its folder."""
         weight = "" if self.crops == 1 else f"-crops{self.crops:g}"
-        return f"{self.method}-{self.pictures}-{self.seed}{weight}"
+        return f"{self.method}-{self.images}-{self.seed}{weight}"
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Exam:
-    """Questions about pictures that nothing was learned from."""
+class EvaluationSet:
+    """Questions about images that nothing was learned from."""
 
     new: Sequence[Question]
     old: Sequence[Question]
 
     @classmethod
-    def drawn(cls, split: str, scenes: int) -> Exam:
+    def drawn(cls, split: str, scenes: int) -> EvaluationSet:
         """Of the first scenes of a split, with extra objects and without."""
         with World(extra=True) as world:
             new = list(extra_questions(world, split, scenes))
@@ -147,17 +147,17 @@ def few_shot(
         plot: PNG of the Pareto front that the trials' weights of the contrast leave to choose from.
 
     Raises:
-        LearningError: more pictures are asked for than there are, the folder has outcomes that were
+        LearningError: more images are asked for than there are, the folder has outcomes that were
             made with other settings, or a plot is asked for of several methods or numbers.
         ModelError, SimulationError: as for what is called.
     """
     torch.set_num_threads(threads)
-    if any(trial.pictures > MOST for trial in trials):
-        raise LearningError(f"there are {MOST} pictures of each object, got more in {trials}")
+    if any(trial.images > MOST for trial in trials):
+        raise LearningError(f"there are {MOST} images of each object, got more in {trials}")
     if plot is not None and len({trial.kind[:2] for trial in trials}) != 1:
-        raise LearningError("a plot compares weights of one method and one number of pictures")
+        raise LearningError("a plot compares weights of one method and one number of images")
     new, old = _data(folder, replayed, progress)
-    exam: Exam | None = None
+    evaluation_set: EvaluationSet | None = None
     outcomes = []
     made_with: dict[str, str | int] = {
         "model": model,
@@ -170,8 +170,8 @@ def few_shot(
     for trial in (Trial(BASE, 0, 0), *trials):
         path = folder / trial.name / "outcome.json"
         if not path.exists():
-            exam = exam or Exam.drawn(split, scenes)
-            outcome = _run(trial, path.parent, model, new, old, exam, steps)
+            evaluation_set = evaluation_set or EvaluationSet.drawn(split, scenes)
+            outcome = _run(trial, path.parent, model, new, old, evaluation_set, steps)
             record = {"made_with": made_with, "outcome": dataclasses.asdict(outcome)}
             write_file(path, (json.dumps(record, indent=2) + "\n").encode())
         outcomes.append(_read(path, made_with))
@@ -213,7 +213,7 @@ def _read(path: Path, made_with: Mapping[str, str | int]) -> Outcome:
 
 def _data(folder: Path, replayed: int, progress: bool) -> tuple[Dataset, Dataset]:
     # A fourth more than are needed: of some nothing can be seen. Always as many, for a seed takes
-    # its pictures out of all.
+    # its images out of all.
     counts = {"new": len(EXTRA_SHAPES) * MOST * 5 // 4, "old": replayed}
     for name, count in counts.items():
         have = (
@@ -226,29 +226,35 @@ def _data(folder: Path, replayed: int, progress: bool) -> tuple[Dataset, Dataset
 
 
 def _run(
-    trial: Trial, folder: Path, model: str, new: Dataset, old: Dataset, exam: Exam, steps: int
+    trial: Trial,
+    folder: Path,
+    model: str,
+    new: Dataset,
+    old: Dataset,
+    evaluation_set: EvaluationSet,
+    steps: int,
 ) -> Outcome:
     checkpoint = load_checkpoint(model, "cpu", "float32")
     learned = trial.method != BASE
-    few = new.few(trial.pictures, EXTRA_SHAPES, trial.seed) if learned else new
+    few = new.few(trial.images, EXTRA_SHAPES, trial.seed) if learned else new
     course = Course.of(checkpoint, few, old, Settings.load().perception, seed=trial.seed)
     parameters, minutes = 0, 0.0
     if learned:
         tuned = finetune(
             checkpoint,
-            course.lessons,
+            course.batches,
             folder,
             FitSettings(steps, rate=RATES[trial.method], warmup=WARMUP, validate_every=steps,
                         seed=trial.seed, device="cpu", dtype="float32"),
             trial.method,
             phrases=course.phrases,
-            rivals=course.rivals,
+            negatives=course.negatives,
             about=course.about,
             weights={**WEIGHTS, "crops": trial.crops},
         )  # fmt: skip
         parameters, minutes = tuned.adaptation.trainable, tuned.fit.seconds / 60
-    settings = dataclasses.replace(Settings.load().perception, nouns=course.rivals.nouns)
-    asked, kept = exam.answers(checkpoint, settings)
+    settings = dataclasses.replace(Settings.load().perception, nouns=course.negatives.nouns)
+    asked, kept = evaluation_set.answers(checkpoint, settings)
     # The base's threshold, whatever the tuned one's calibration is before `vlam calibrate`.
     calibration = checkpoint.calibration
     threshold = calibration.crop_threshold if calibration else 1.0
@@ -281,18 +287,18 @@ def _report(outcomes: Sequence[Outcome], made_with: Mapping[str, str | int]) -> 
     rows = [_row(base.trial.method, [base], base)]
     rows += [_row(method, some, base) for (_, method, _), some in kinds.items()]
     table = Table(
-        "New objects from a few pictures",
-        ("method", "pictures each", "λ crops", "parameters", "minutes", "new: IoU", "right",
+        "New objects from a few images",
+        ("method", "images each", "λ crops", "parameters", "minutes", "new: IoU", "right",
          "false alarms", "confirmed", "old: IoU", "change", "right", "false alarms", "confirmed"),
         tuple(rows),
         "Means over the seeds; behind ± half the distance between the lowest and the highest. "
         "False alarms are at the untuned model's threshold; confirmed is what is confirmed and "
         f"right at the lowest threshold with no more than {ALLOWED:.0%} of them.",
     )  # fmt: skip
-    method, pictures = JUDGED
-    judged = kinds.get((pictures, method, 1.0), [])
+    method, images = JUDGED
+    judged = kinds.get((images, method, 1.0), [])
     gates = [
-        Row(f"{name}, {method}, {pictures} pictures each", _mean(list(map(figure, judged))),
+        Row(f"{name}, {method}, {images} images each", _mean(list(map(figure, judged))),
             len(judged), gate, at_most)
         for name, figure, gate, at_most in _gates(base)
     ] if judged else []  # fmt: skip
@@ -315,7 +321,7 @@ def _row(method: str, some: Sequence[Outcome], base: Outcome) -> tuple[str, ...]
 
     return (
         method,
-        str(first.trial.pictures),
+        str(first.trial.images),
         f"{first.trial.crops:g}",
         f"{first.parameters:,}",
         f"{_mean([o.minutes for o in some]):.1f}",

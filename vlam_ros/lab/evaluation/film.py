@@ -40,7 +40,7 @@ STRIP, COLUMNS = 8, 4
 """Frames of the strip, and of them in a row."""
 
 _SEEN_WIDTH = 168  # pixels of what the robot sees, of its width
-_UNIT = 0.75  # size of text, against that of a picture of 640 pixels
+_UNIT = 0.75  # size of text, against that of an image of 640 pixels
 _STEP_TEXT, _STEP_LINE = 0.38, 17  # size and pixels of a line of the plan
 _QUALITY = 80
 _COLOURED, _SAMPLE = 60, 20_000  # difference of channels that makes a pixel coloured; of each kind
@@ -88,24 +88,24 @@ class Film:
         self._seen: Uint8Array | None = None
         self.frames: list[Uint8Array] = []
 
-    def decided(self, decision: Decision, picture: Uint8Array | None) -> None:
-        """A decision was made, on this picture uint8[H,W,3] RGB of the robot's camera."""
+    def decided(self, decision: Decision, image: Uint8Array | None) -> None:
+        """A decision was made, on this image uint8[H,W,3] RGB of the robot's camera."""
         self._decision = decision
         self._progress.follow(decision)
-        if picture is not None:
-            self._seen = _seen(decision, picture)
+        if image is not None:
+            self._seen = _seen(decision, image)
 
     def saw(self, seconds: float, overview: Uint8Array) -> None:
         """It looks so from aside, so many seconds after the start: uint8[H,W,3] RGB."""
-        picture = overview.copy()
-        width = picture.shape[1]
+        image = overview.copy()
+        width = image.shape[1]
         if self._seen is not None:
             height, across = self._seen.shape[:2]
-            picture[-height:, -across:] = self._seen
-        self._draw_plan(picture)
+            image[-height:, -across:] = self._seen
+        self._draw_plan(image)
         said = Paragraph(fitted(self._instruction, width / 0.62, BOLD, 0.62 * _UNIT), 0.62, BOLD)
         header = band([said], PAPER, PANEL, width, _UNIT)
-        self.frames.append(np.vstack([header, picture, self._verdict(seconds, width)]))
+        self.frames.append(np.vstack([header, image, self._verdict(seconds, width)]))
 
     def gif(self) -> bytes:
         """The film as a GIF that plays again and again; it needs a frame."""
@@ -113,18 +113,18 @@ class Film:
         frames = [*self.frames[:-1:stride], self.frames[-1]]
         # One palette for all, and no dithering: what stands still costs no space then.
         palette = _palette(frames[:: max(1, len(frames) // 6)])
-        pictures = [
+        images = [
             Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
             for frame in frames
         ]
-        durations = [round(stride * PERIOD * 1000)] * len(pictures)
+        durations = [round(stride * PERIOD * 1000)] * len(images)
         durations[-1] = round(REST * 1000)
         file = io.BytesIO()
-        pictures[0].save(
+        images[0].save(
             file,
             "GIF",
             save_all=True,
-            append_images=pictures[1:],
+            append_images=images[1:],
             duration=durations,
             loop=0,
             optimize=False,
@@ -140,23 +140,23 @@ class Film:
         rows = [np.hstack(frames[i : i + COLUMNS]) for i in range(0, len(frames), COLUMNS)]
         return jpeg(np.vstack(rows), _QUALITY)
 
-    def _draw_plan(self, picture: Uint8Array) -> None:
+    def _draw_plan(self, image: Uint8Array) -> None:
         """The steps in the upper left corner: what is done, what is being done, what will be."""
         steps = [plain(step) for step in self._progress.steps]
         if not steps:
             return
         wide = max(text_width(step, BOLD, _STEP_TEXT) for step in steps) + 30
         high = _STEP_LINE * len(steps) + 8
-        picture[:high, :wide] = PANEL
+        image[:high, :wide] = PANEL
         for index, step in enumerate(steps):
             y = 4 + _STEP_LINE * index
             outcome = Outcome.DONE if index < self._progress.current else Outcome.EXECUTE
             begun = index <= self._progress.current
             colour = VERDICT_COLOURS[outcome] if begun else QUIET
             box = (8, y + 4), (16, y + 12)
-            cv2.rectangle(picture, *box, colour, cv2.FILLED if begun else 1)
+            cv2.rectangle(image, *box, colour, cv2.FILLED if begun else 1)
             font = BOLD if index == self._progress.current else REGULAR
-            write(picture, step, (22, y + 13), font, _STEP_TEXT, PAPER if begun else QUIET)
+            write(image, step, (22, y + 13), font, _STEP_TEXT, PAPER if begun else QUIET)
 
     def _verdict(self, seconds: float, width: int) -> Uint8Array:
         """The time and the verdict, in one line whatever it says: frames are of one size."""
@@ -183,11 +183,11 @@ def _palette(frames: list[Uint8Array]) -> Image.Image:
     return Image.fromarray(np.concatenate(drawn).reshape(len(kinds), _SAMPLE, 3)).quantize(COLOURS)
 
 
-def _seen(decision: Decision, picture: Uint8Array) -> Uint8Array:
+def _seen(decision: Decision, image: Uint8Array) -> Uint8Array:
     """What the robot sees, small, in a frame, with the boxes of target and destination."""
-    scale = _SEEN_WIDTH / picture.shape[1]
-    size = (_SEEN_WIDTH, round(picture.shape[0] * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    scale = _SEEN_WIDTH / image.shape[1]
+    size = (_SEEN_WIDTH, round(image.shape[0] * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     for thing, role in with_roles(decision.scene.objects, decision.plan):
         if role is not Role.NONE:
             x0, y0, x1, y1 = (round(c * scale) for c in thing.box)

@@ -1,4 +1,4 @@
-"""A few small pictures of an episode, side by side in one JPEG: what the robot saw and decided."""
+"""A few small images of an episode, side by side in one JPEG: what the robot saw and decided."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from vlam_ros.visualization.jpeg import jpeg
 from vlam_ros.visualization.roles import Role, with_roles
 
 FRAMES = 8
-"""Pictures in a strip at most."""
+"""Images in a strip at most."""
 COLUMNS = 4
 """Of them in a row."""
 WIDTH = 256
 """Pixels of one, of its width."""
 
 _GAP = 4
-_UNIT = 0.6  # size of text, against that of a picture of 640 pixels
+_UNIT = 0.6  # size of text, against that of an image of 640 pixels
 _MESSAGE = 110
 _QUALITY = 75
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A small picture uint8[h,WIDTH,3] with its caption, and the seconds since the start."""
+    """A small image uint8[h,WIDTH,3] with its caption, and the seconds since the start."""
 
     seconds: float
-    picture: Uint8Array
+    image: Uint8Array
 
 
 class FilmStrip:
@@ -65,30 +65,30 @@ class FilmStrip:
         chosen = np.rint(np.linspace(0, len(frames) - 1, FRAMES)).astype(int)
         return tuple(frames[i] for i in chosen)
 
-    def picture(self) -> Uint8Array:
+    def image(self) -> Uint8Array:
         """All frames in rows of COLUMNS: uint8[H,W,3] RGB; one dark row of none."""
-        pictures = [frame.picture for frame in self.frames] or [_paper(WIDTH * 3 // 4, WIDTH)]
-        rows = [pictures[i : i + COLUMNS] for i in range(0, len(pictures), COLUMNS)]
+        images = [frame.image for frame in self.frames] or [_paper(WIDTH * 3 // 4, WIDTH)]
+        rows = [images[i : i + COLUMNS] for i in range(0, len(images), COLUMNS)]
         columns = len(rows[0])
         return np.vstack([_row(row, columns, below=row is not rows[-1]) for row in rows])
 
     def jpeg(self) -> bytes:
         """The same as a JPEG."""
-        return jpeg(self.picture(), _QUALITY)
+        return jpeg(self.image(), _QUALITY)
 
 
 def _frame(seconds: float, decided: Decided) -> Frame:
-    """The picture of a decision with the boxes of target and destination, over its caption."""
-    image = decided.picture
+    """The image of a decision with the boxes of target and destination, over its caption."""
+    image = decided.image
     scale = WIDTH / image.shape[1]
     size = (WIDTH, round(image.shape[0] * scale))
-    picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    frame = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     for thing, role in with_roles(decided.decision.scene.objects, decided.decision.plan):
         if role is not Role.NONE:
             x0, y0, x1, y1 = (round(c * scale) for c in thing.box)
-            cv2.rectangle(picture, (x0, y0), (x1, y1), INK, 4)
-            cv2.rectangle(picture, (x0, y0), (x1, y1), role.colour, 2)
-    return Frame(seconds, np.vstack([picture, _caption(seconds, decided.decision)]))
+            cv2.rectangle(frame, (x0, y0), (x1, y1), INK, 4)
+            cv2.rectangle(frame, (x0, y0), (x1, y1), role.colour, 2)
+    return Frame(seconds, np.vstack([frame, _caption(seconds, decided.decision)]))
 
 
 def _caption(seconds: float, decision: Decision) -> Uint8Array:
@@ -102,13 +102,13 @@ def _caption(seconds: float, decision: Decision) -> Uint8Array:
     return band(paragraphs, INK, VERDICT_COLOURS[verdict.outcome], WIDTH, _UNIT)
 
 
-def _row(pictures: list[Uint8Array], columns: int, below: bool) -> Uint8Array:
-    """Pictures beside each other with gaps between them, and below where more rows follow."""
-    height = max(p.shape[0] for p in pictures)
+def _row(images: list[Uint8Array], columns: int, below: bool) -> Uint8Array:
+    """Images beside each other with gaps between them, and below where more rows follow."""
+    height = max(p.shape[0] for p in images)
     row = _paper(height + _GAP * below, columns * (WIDTH + _GAP) - _GAP)
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         left = index * (WIDTH + _GAP)
-        row[: picture.shape[0], left : left + WIDTH] = picture
+        row[: image.shape[0], left : left + WIDTH] = image
     return row
 
 

@@ -88,7 +88,7 @@ def answers_to(
 
 
 class _Remembering:
-    """A Grounder that keeps the last picture's features and masks, for its many queries."""
+    """A Grounder that keeps the last image's features and masks, for its many queries."""
 
     def __init__(self, grounder: Grounder) -> None:
         self._grounder = grounder

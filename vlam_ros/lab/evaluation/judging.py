@@ -47,7 +47,7 @@ SEEN_PIXELS = 100
 class Moment:
     """The truth at one time: where the base is and how fast, where the objects are, what is held.
 
-    `objects` are centres in the room, `visible` the pixels of each in the picture.
+    `objects` are centres in the room, `visible` the pixels of each in the image.
     """
 
     seconds: float

@@ -1,6 +1,6 @@
 """The whole robot in one process and in step with its simulator: fast, and the same every time.
 
-Pictures, sweeps and readings go through fusion, pipeline and controller as over topics. A decision
+Images, sweeps and readings go through fusion, pipeline and controller as over topics. A decision
 takes a fixed time of the simulation, however long it took to compute, so that a slow machine gets
 the same answers as a fast one.
 """
@@ -42,12 +42,12 @@ from vlam_ros.types import (
 )
 from vlam_ros.types.decision_maker import DecisionMaker
 
-PICTURE_PERIOD = 400_000_000
-"""ns from one picture that is decided on to the next."""
+IMAGE_PERIOD = 400_000_000
+"""ns from one image that is decided on to the next."""
 DEPTH_WAIT = 120_000_000
-"""ns from a picture to its decision: the sweep around it has come in by then."""
+"""ns from an image to its decision: the sweep around it has come in by then."""
 LATENCY = 250_000_000
-"""ns from a picture to its chunk, as measured on two cores of a PC."""
+"""ns from an image to its chunk, as measured on two cores of a PC."""
 ODOMETRIES_KEPT = 50
 
 
@@ -62,7 +62,7 @@ class Robot(Protocol):
     def camera(self) -> Camera:
         """Its camera."""
 
-    def picture(self) -> Uint8Array:
+    def image(self) -> Uint8Array:
         """What that sees now: uint8[H,W,3] RGB."""
 
     def advance(self, until: int) -> Iterable[Arrival]:
@@ -80,16 +80,16 @@ class Robot(Protocol):
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision, the picture it was made on, and the seconds that it took to compute."""
+    """A decision, the image it was made on, and the seconds that it took to compute."""
 
-    picture: Uint8Array
+    image: Uint8Array
     decision: Decision
     seconds: float
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """A picture that waits for its depth."""
+    """An image that waits for its depth."""
 
     stamp: int
     image: npt.NDArray[np.uint8]
@@ -113,7 +113,7 @@ class Lockstep:
         self._waiting: deque[_Taken] = deque()
         self._due: deque[tuple[int, Decision]] = deque()
         self._last: ActionChunk | None = None
-        self._next_picture = robot.now
+        self._next_image = robot.now
         self._odometries: deque[Odometry] = deque(maxlen=ODOMETRIES_KEPT)
         self._gripper: GripperState | Missing = Missing("no gripper state yet")
         self._joints: JointState | Missing = Missing("no joint states yet")
@@ -136,7 +136,7 @@ class Lockstep:
                 verdict=verdict,
             )
             self._controller.chunk(hold, now)
-            self._next_picture = now
+            self._next_image = now
 
     def tick(self, on_decision: Callable[[Decided], None]) -> Command:
         """Let one period of the controller pass.
@@ -151,9 +151,9 @@ class Lockstep:
         for arrival in robot.advance(robot.now + self._tick):
             self._take(arrival)
         now = robot.now
-        if now >= self._next_picture:
-            self._waiting.append(_Taken(now, robot.picture()))
-            self._next_picture += PICTURE_PERIOD
+        if now >= self._next_image:
+            self._waiting.append(_Taken(now, robot.image()))
+            self._next_image += IMAGE_PERIOD
         while self._waiting and now >= self._waiting[0].stamp + DEPTH_WAIT:
             decided = self._decide(self._waiting.popleft(), now)
             self._due.append((decided.decision.chunk.stamp + LATENCY, decided.decision))

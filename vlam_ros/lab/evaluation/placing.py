@@ -37,14 +37,14 @@ NEAR, FAR = 0.5, 3.0
 """Metres from the robot within which objects count."""
 SLOPE = math.radians(5)
 DRIVEN = 3.0
-"""Seconds from the start of a drive to the picture: it turns and leans by then."""
+"""Seconds from the start of a drive to the image: it turns and leans by then."""
 UNDER_WAY = 0.04
-"""Seconds from the start of the picture's sweep to the picture."""
+"""Seconds from the start of the image's sweep to the image."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """An object in a picture: its mask, and where its centre really is in `base_link`."""
+    """An object in an image: its mask, and where its centre really is in `base_link`."""
 
     mask: BoolArray
     truth: npt.NDArray[np.float64]
@@ -57,7 +57,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class View:
-    """A picture's camera, what fusion knows of it, and the objects in it."""
+    """An image's camera, what fusion knows of it, and the objects in it."""
 
     camera: Camera
     depth: DepthImage | Missing

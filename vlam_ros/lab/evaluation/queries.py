@@ -34,7 +34,7 @@ ABSENT = (Kind.SAME_COLOUR, Kind.SAME_SHAPE, Kind.OTHER)
 
 @dataclass(frozen=True)
 class Query:
-    """A phrase, and bool[H,W] where what it names is in the rendered picture."""
+    """A phrase, and bool[H,W] where what it names is in the rendered image."""
 
     phrase: str
     kind: Kind
@@ -43,7 +43,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Question:
-    """A picture as the pipeline gets it, and what is asked about it."""
+    """An image as the pipeline gets it, and what is asked about it."""
 
     observation: Observation
     queries: tuple[Query, ...]

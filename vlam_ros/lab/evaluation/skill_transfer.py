@@ -230,7 +230,7 @@ def teach(
         checkpoint = load_checkpoint(model, settings.device, "float32")
         learned = learn_skills(checkpoint, skills, folder, settings, method)
         grounder = Grounder.from_pretrained(model, adapter=folder)
-    batches = map(learned.readings.batch, range(steps))
+    batches = map(learned.paraphrases.batch, range(steps))
     read = frozenset(skill_phrase(text) for batch in batches for text in batch.sentences)
     return Taught(
         method=method,

@@ -39,7 +39,7 @@ class SkillReport:
 
 
 def evaluate_skills(grounder: Grounder, skills: Sequence[Skill]) -> SkillReport:
-    """Parse and choose for every test sentence; the picture has no say here."""
+    """Parse and choose for every test sentence; the image has no say here."""
     wrong, right, refused = [], 0, 0
     trained = {p.format(t="the object", d="the destination") for p in _trained_patterns()}
     meant = [

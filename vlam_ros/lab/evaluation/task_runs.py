@@ -55,7 +55,7 @@ class Job:
 
     @property
     def strip(self) -> Path:
-        """The picture of what happened, where the episode failed."""
+        """The image of what happened, where the episode failed."""
         return self.folder / self.variant.value / f"{self._name}.jpg"
 
     @property

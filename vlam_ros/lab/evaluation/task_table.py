@@ -159,7 +159,7 @@ def _stops(variants: Mapping[str, Counts]) -> Table:
 def _times(variants: Mapping[str, Counts]) -> Table:
     rows: dict[str, _Cell] = {"computing": lambda c: _percentiles(c.compute)}
     if any(c.latency.cases for c in variants.values()):
-        rows["from a picture's stamp to its chunk"] = lambda c: _percentiles(c.latency)
+        rows["from an image's stamp to its chunk"] = lambda c: _percentiles(c.latency)
         rows["the same on the wall"] = lambda c: _percentiles(c.wall_latency)
     note = "p50 / p95 / p99 in ms, of all decisions."
     return _table("Time per decision", variants, rows, note)

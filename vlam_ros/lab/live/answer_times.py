@@ -1,4 +1,4 @@
-"""How long a node takes to answer a picture, by the steady clock of the one who shows it."""
+"""How long a node takes to answer an image, by the steady clock of the one who shows it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import Camera, Uint8Array
 
 NODES = ("hop", "vlam_node")
-"""Who answers pictures: the node of `hop.py`, and vlam_node."""
+"""Who answers images: the node of `hop.py`, and vlam_node."""
 PATIENCE = 1.0
-"""Seconds after which a picture is taken to be lost: they are sent best effort."""
+"""Seconds after which an image is taken to be lost: they are sent best effort."""
 
 
 @dataclass(frozen=True)
 class _Way:
-    """To one of the nodes; a camera publishes its calibration with each picture."""
+    """To one of the nodes; a camera publishes its calibration with each image."""
 
-    pictures: Publisher
+    images: Publisher
     cameras: Publisher | None = None
 
 
 class AnswerTimes(Session):
-    """Shows one picture after the other to the nodes in this process's ROS domain. Use as a context
+    """Shows one image after the other to the nodes in this process's ROS domain. Use as a context
     manager.
     """
 
@@ -46,10 +46,10 @@ class AnswerTimes(Session):
         super().__init__("answer_times")
         advertise, subscribe = self._node.create_publisher, self._node.create_subscription
         self._ways = {
-            "hop": _Way(advertise(Image, hop.PICTURES, qos.PICTURE)),
+            "hop": _Way(advertise(Image, hop.IMAGES, qos.IMAGE)),
             "vlam_node": _Way(
-                advertise(Image, "image", qos.PICTURE),
-                advertise(CameraInfo, "camera_info", qos.PICTURE),
+                advertise(Image, "image", qos.IMAGE),
+                advertise(CameraInfo, "camera_info", qos.IMAGE),
             ),
         }
         self._answered: dict[str, tuple[int, int]] = {}  # the newest stamp, and when it came
@@ -60,7 +60,7 @@ class AnswerTimes(Session):
             subscribe(kind, topic, partial(self._on_answer, node), profile)
 
     def wait_until_answered(self, shown: Shown, seconds: float, watch: Watch = ignore) -> None:
-        """Wait until both nodes have answered a picture.
+        """Wait until both nodes have answered an image.
 
         Raises:
             NoAnswerError: one of them does not in time.
@@ -68,12 +68,12 @@ class AnswerTimes(Session):
         end = time.monotonic() + seconds
         for node in NODES:
             while self.measure(node, shown) is None:
-                watch(f"{node} to answer a picture")
+                watch(f"{node} to answer an image")
                 if time.monotonic() > end:
                     raise NoAnswerError(f"waited {seconds:g} s in vain for {node} to answer")
 
     def measure(self, node: str, shown: Shown) -> float | None:
-        """Milliseconds from publishing a picture to a node until its answer is here; None if there
+        """Milliseconds from publishing an image to a node until its answer is here; None if there
         is none in PATIENCE seconds.
         """
         way = self._ways[node]
@@ -82,7 +82,7 @@ class AnswerTimes(Session):
         if way.cameras is not None:
             way.cameras.publish(shown.info)
         begin = time.perf_counter_ns()
-        way.pictures.publish(shown.image)
+        way.images.publish(shown.image)
         while (left := begin / 1e9 + PATIENCE - time.perf_counter()) > 0:
             self._executor.spin_once(timeout_sec=left)
             answered, when = self._answered.get(node, (0, 0))
@@ -101,12 +101,12 @@ class AnswerTimes(Session):
 
 
 class Shown:
-    """A picture uint8[H,W,3] RGB and a calibration as messages, made once: what it takes to make
+    """An image uint8[H,W,3] RGB and a calibration as messages, made once: what it takes to make
     them is the camera driver's.
     """
 
-    def __init__(self, picture: Uint8Array) -> None:
-        height, width, _ = picture.shape
+    def __init__(self, image: Uint8Array) -> None:
+        height, width, _ = image.shape
         camera = Camera.ideal(width, height, width, np.eye(3), np.zeros(3))
-        self.image = image_to_message(picture, 0, camera.frame_id)
+        self.image = image_to_message(image, 0, camera.frame_id)
         self.info = camera_to_message(camera, 0)

@@ -1,6 +1,6 @@
-"""A client of running nodes: pictures, other sensors and an instruction out, the answer back.
+"""A client of running nodes: images, other sensors and an instruction out, the answer back.
 
-For programs that have a picture rather than a camera driver: the demo, tests, one's own scripts.
+For programs that have an image rather than a camera driver: the demo, tests, one's own scripts.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from vlam_ros.types import (
     Uint8Array,
 )
 
-PICTURE_PERIOD = 0.2
-"""Seconds from one picture to the next while an answer is awaited."""
+IMAGE_PERIOD = 0.2
+"""Seconds from one image to the next while an answer is awaited."""
 _LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
 _SENSING = 0.005  # s; the same while sensors are published in between
-_KEPT = 8  # pictures whose answers are kept; an overlay is a megabyte
+_KEPT = 8  # images whose answers are kept; an overlay is a megabyte
 
 _CHUNK, _SCENE, _DEPTH, _OBSTACLES = "action_chunk", "scene", "depth", "obstacles"
 
@@ -56,7 +56,7 @@ _NO_SENSORS = Missing("the client has no sensors")
 
 @dataclass(frozen=True)
 class Answer:
-    """What vlam_node decided on one picture. `overlay` is uint8[H,W,3] RGB, and the objects of
+    """What vlam_node decided on one image. `overlay` is uint8[H,W,3] RGB, and the objects of
     `scene` have NO_MASK. Depth and obstacles are fusion_node's, where the client has sensors.
     """
 
@@ -76,7 +76,7 @@ class VlamClient(Session):
         namespace: str = "",
         node_name: str = "vlam_node",
         lidar: LidarSettings | None = None,
-        spoil: Callable[[str, Any], Any] = as_it_is,
+        fault_injection: Callable[[str, Any], Any] = as_it_is,
     ) -> None:
         """Advertise and subscribe.
 
@@ -91,14 +91,14 @@ class VlamClient(Session):
         self._server, self._overlay = node_name, f"{node_name}/overlay"
         super().__init__("vlam_client", namespace)
         advertise, subscribe = self._node.create_publisher, self._node.create_subscription
-        self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
-        self._images = advertise(Image, "image", qos.PICTURE)
+        self._cameras = advertise(CameraInfo, "camera_info", qos.IMAGE)
+        self._images = advertise(Image, "image", qos.IMAGE)
         self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
-        # By the stamp of the picture, then by topic.
+        # By the stamp of the image, then by topic.
         self._received: dict[int, dict[str, Any]] = {}
         self._latest: Any = None  # chunk, if there is one
         self._failure = ""
-        self._spoil = spoil
+        self._fault_injection = fault_injection
         self.diagnostics: dict[str, DiagnosticStatus] = {}
         outputs = [
             (vlam_ros.msg.ActionChunk, _CHUNK, qos.ACTION_CHUNK),
@@ -108,7 +108,7 @@ class VlamClient(Session):
         self._inputs = [self._images, self._cameras, self._instructions]
         self._sensors: SensorPublishers | None = None
         if lidar is not None:
-            self._sensors = SensorPublishers(self._node, lidar, spoil)
+            self._sensors = SensorPublishers(self._node, lidar, fault_injection)
             self._inputs += self._sensors.publishers
             outputs += [(Image, _DEPTH, qos.FUSED), (PointCloud2, _OBSTACLES, qos.FUSED)]
         self._whole = {topic for _, topic, _ in outputs}
@@ -119,7 +119,7 @@ class VlamClient(Session):
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
 
     def now(self) -> int:
-        """The clock that pictures and measurements are stamped with, ns."""
+        """The clock that images and measurements are stamped with, ns."""
         return int(self._node.get_clock().now().nanoseconds)
 
     def measure(self, measured: Measurement) -> None:
@@ -148,9 +148,9 @@ class VlamClient(Session):
         seconds: float = 20.0,
         watch: Watch = ignore,
     ) -> Answer:
-        """Show a picture, say an instruction, and wait for the decision on the two together.
+        """Show an image, say an instruction, and wait for the decision on the two together.
 
-        The picture is published again and again, each time with a new stamp, until the node has
+        The image is published again and again, each time with a new stamp, until the node has
         answered one that was published when it had the instruction. That is published once: saying
         it again would cancel the plan.
 
@@ -190,7 +190,7 @@ class VlamClient(Session):
         before = _order(self._latest)
         self._received.clear()
         self._instructions.publish(String(data=instruction))
-        # Pictures may overtake it: one that was published too soon can have been decided on twice.
+        # Images may overtake it: one that was published too soon can have been decided on twice.
         spin(taken, lambda: self._lacking(instruction))
         stamps.clear()
         spin(answers, lambda: self._lacking(instruction))
@@ -218,24 +218,24 @@ class VlamClient(Session):
         seconds: float,
         watch: Watch = ignore,
     ) -> Iterator[Decision]:
-        """Say an instruction, show a picture again and again, and yield what is decided on it.
+        """Say an instruction, show an image again and again, and yield what is decided on it.
 
         Args:
             image: as in `ask`.
             camera: as in `ask`.
             instruction: what to do; it is said once.
-            seconds: for which the picture is shown.
+            seconds: for which the image is shown.
             watch: as in `wait_for_node`.
         """
         stamps: set[int] = set()
         self._instructions.publish(String(data=instruction))
-        end = next_picture = time.monotonic()
+        end = next_image = time.monotonic()
         end += seconds
         while (now := time.monotonic()) < end:
             watch("a decision")
-            if now >= next_picture:
+            if now >= next_image:
                 stamps.add(self._show(image, camera))
-                next_picture = now + PICTURE_PERIOD
+                next_image = now + IMAGE_PERIOD
             self._executor.spin_once(timeout_sec=_SENSING)
             for stamp in stamps & self._received.keys():
                 received = self._received[stamp]
@@ -247,9 +247,9 @@ class VlamClient(Session):
                         yield Decision(scene_from_message(scene), plan, chunk.verdict, chunk)
 
     def _show(self, image: Uint8Array, camera: Camera) -> int:
-        """Publish a picture with its camera_info; its stamp."""
+        """Publish an image with its camera_info; its stamp."""
         stamp = self.now()
-        info = self._spoil("camera_info", camera_to_message(camera, stamp))
+        info = self._fault_injection("camera_info", camera_to_message(camera, stamp))
         if info is not None:
             self._cameras.publish(info)
         self._images.publish(image_to_message(image, stamp, camera.frame_id))
@@ -263,9 +263,9 @@ class VlamClient(Session):
         watch: Watch = ignore,
         show: Callable[[], object] | None = None,
     ) -> None:
-        """Let ROS work until `done`, and `show` a picture every PICTURE_PERIOD."""
+        """Let ROS work until `done`, and `show` an image every IMAGE_PERIOD."""
         end = time.monotonic() + seconds
-        next_picture = time.monotonic()
+        next_image = time.monotonic()
         while not done():
             now = time.monotonic()
             if self._failure:
@@ -273,9 +273,9 @@ class VlamClient(Session):
             if now >= end:
                 raise NoAnswerError(f"waited {seconds:g} s in vain for {waiting_for()}")
             watch(waiting_for())
-            if show is not None and now >= next_picture:
+            if show is not None and now >= next_image:
                 show()
-                next_picture = now + PICTURE_PERIOD
+                next_image = now + IMAGE_PERIOD
             self._executor.spin_once(timeout_sec=_SENSING if self._sensors else _LATENCY)
 
     def _unmatched(self) -> str:
@@ -290,7 +290,7 @@ class VlamClient(Session):
         """What of an answer is not there, and what the node says instead."""
         came = {topic for received in self._received.values() for topic in received}
         lacking = sorted(self._whole - came)
-        what = f"{' and '.join(lacking) or 'all of one picture'} in answer to {instruction!r}"
+        what = f"{' and '.join(lacking) or 'all of one image'} in answer to {instruction!r}"
         if self._latest is None:
             return what
         verdict = chunk_from_message(self._latest).verdict

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
 from vlam_ros.lab.evaluation.report import Report, Row
-from vlam_ros.lab.live import fault_injection as spoil
+from vlam_ros.lab.live import fault_injection
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.simulated_robot import SimulatedRobot, simulated_robot
 from vlam_ros.types import Decision
@@ -36,7 +36,7 @@ PATIENCE = 10.0
 
 
 @dataclass
-class Spoiler:
+class FaultInjection:
     """Lets the messages of one sensor fail, while there is a failure."""
 
     sensor: Sensor = Sensor.LIDAR
@@ -56,10 +56,10 @@ class Spoiler:
 
 
 _SPOILT: dict[Failure, Callable[[Any], Any]] = {
-    Failure.NOT_FINITE: spoil.without_numbers,
-    Failure.WRONG_FRAME: spoil.of_another_frame,
-    Failure.OLD: lambda message: spoil.at_another_time(message, -SECOND),
-    Failure.AHEAD: lambda message: spoil.at_another_time(message, 10 * SECOND),
+    Failure.NOT_FINITE: fault_injection.without_numbers,
+    Failure.WRONG_FRAME: fault_injection.of_another_frame,
+    Failure.OLD: lambda message: fault_injection.at_another_time(message, -SECOND),
+    Failure.AHEAD: lambda message: fault_injection.at_another_time(message, 10 * SECOND),
 }
 
 
@@ -68,7 +68,7 @@ class Robot:
     """A robot under trial, and what spoils its sensors."""
 
     simulated: SimulatedRobot
-    spoiler: Spoiler
+    fault: FaultInjection
 
     def decisions(self, seconds: float) -> Iterator[Decision]:
         """What is decided for so long."""
@@ -102,10 +102,10 @@ def evaluate_degradation(progress: bool = True) -> Report:
     rows, remarks = [], []
     with TemporaryDirectory() as logs, tqdm(total=len(cells), disable=not progress) as bar:
 
-        def record(sensor: Sensor, failure: Failure, complaint: str) -> None:
+        def record(sensor: Sensor, failure: Failure, error: str) -> None:
             name = f"{sensor.value}: {failure.value}"
-            rows.append(Row(name, float(not complaint), 1, 1.0))
-            remarks.extend([f"- {name}: {complaint}"] if complaint else [])
+            rows.append(Row(name, float(not error), 1, 1.0))
+            remarks.extend([f"- {name}: {error}"] if error else [])
             bar.update()
 
         with running(Path(logs)) as robot:
@@ -113,7 +113,7 @@ def evaluate_degradation(progress: bool = True) -> Report:
                 if failure is not Failure.ABSENT:
                     record(sensor, failure, trial(robot, sensor, failure))
         for sensor in Sensor:
-            with running(Path(logs), Spoiler(sensor, Failure.ABSENT)) as robot:
+            with running(Path(logs), FaultInjection(sensor, Failure.ABSENT)) as robot:
                 lacking = robot.comes_to(expected(sensor, Failure.ABSENT))
                 record(sensor, Failure.ABSENT, lacking and f"decides {lacking}")
     return Report(tuple(rows), {"instruction": INSTRUCTION}, tuple(remarks))
@@ -123,12 +123,12 @@ def trial(robot: Robot, sensor: Sensor, failure: Failure) -> str:
     """One failure, from health to health; what was not as designed, empty if all was."""
     if lacking := robot.comes_to(HEALTHY):
         return f"not healthy before it: {lacking}"
-    robot.spoiler.sensor, robot.spoiler.failure = sensor, failure
+    robot.fault.sensor, robot.fault.failure = sensor, failure
     try:
         last: deque[Decision] = deque(robot.decisions(LASTS), maxlen=JUDGED)
         named = robot.names(sensor)
     finally:
-        robot.spoiler.failure = None
+        robot.fault.failure = None
     wanted = expected(sensor, failure)
     if len(last) < JUDGED:
         return "hardly anything is decided"
@@ -149,11 +149,11 @@ def said(decision: Decision) -> str:
 
 
 @contextmanager
-def running(logs: Path, spoiler: Spoiler | None = None) -> Iterator[Robot]:
+def running(logs: Path, fault: FaultInjection | None = None) -> Iterator[Robot]:
     """A robot whose nodes run in a ROS domain of their own."""
-    spoiler = spoiler or Spoiler()
+    fault = fault or FaultInjection()
     os.environ.update(private_domain(os.environ))
-    with simulated_robot(SCENE, logs, spoil=spoiler) as simulated:
-        robot = Robot(simulated, spoiler)
+    with simulated_robot(SCENE, logs, fault_injection=fault) as simulated:
+        robot = Robot(simulated, fault)
         simulated.client.wait_for_node(START_PATIENCE, robot.watch)
         yield robot

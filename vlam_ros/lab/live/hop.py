@@ -1,4 +1,4 @@
-"""The least that a node can do with a picture: take it and publish its stamp.
+"""The least that a node can do with an image: take it and publish its stamp.
 
 What vlam_node takes beyond this is its own overhead. Run as `python -m vlam_ros.lab.live.hop`.
 """
@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 
 from vlam_ros.ros import qos
 
-PICTURES, STAMPS = "hop/image", "hop/stamp"
+IMAGES, STAMPS = "hop/image", "hop/stamp"
 
 
 def main() -> int:
@@ -28,11 +28,11 @@ def main() -> int:
     # to the kernel every time, and taking one of 1920 × 1080 pixels would last twice as long.
     kept: list[Image] = []
 
-    def answer(picture: Image) -> None:
-        kept[:] = [picture]
-        stamps.publish(picture.header)
+    def answer(image: Image) -> None:
+        kept[:] = [image]
+        stamps.publish(image.header)
 
-    node.create_subscription(Image, PICTURES, answer, qos.PICTURE)
+    node.create_subscription(Image, IMAGES, answer, qos.IMAGE)
     with suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
     return 0

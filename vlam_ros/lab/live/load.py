@@ -25,13 +25,13 @@ from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import Camera, LidarSweep, Odometry, Outcome, Uint8Array
 
 CAMERA_PERIOD, WHEELS_PERIOD, SWEEP_PERIOD = 1 / 30, 1 / 50, 1 / 10
-"""Seconds from one picture, odometry and sweep to the next."""
+"""Seconds from one image, odometry and sweep to the next."""
 EVERY = QoSProfile(depth=100)
 """Reliable: whoever measures wants to hear of all."""
 ON_ITS_WAY = 5.0
-"""Seconds after which the last picture is taken to be lost."""
+"""Seconds after which the last image is taken to be lost."""
 TRIES = 3
-"""Pictures of which one is to arrive in the end."""
+"""Images of which one is to arrive in the end."""
 PATIENCE = 20.0
 """Seconds for both nodes to tell how they are."""
 _SPIN = 0.005  # s
@@ -41,7 +41,7 @@ _NODES = ("vlam_node: decisions", "controller_node: control")
 
 @dataclass(frozen=True)
 class Aged:
-    """A chunk: the stamp of its picture, when that was taken to be decided on, and when the chunk
+    """A chunk: the stamp of its image, when that was taken to be decided on, and when the chunk
     came, all ns of the system's clock.
     """
 
@@ -52,12 +52,12 @@ class Aged:
 
 @dataclass(frozen=True)
 class Heard:
-    """What happened while pictures were shown.
+    """What happened while images were shown.
 
-    `chunks` are those that came while the camera went on: when it stops, no newer picture takes the
+    `chunks` are those that came while the camera went on: when it stops, no newer image takes the
     place of the last one, which may wait longer. `commands` are when the controller gave each
-    command (ns). The counts are of the pictures that were shown and that were decided on, and what
-    diagnostics count: the pictures that made room for newer ones, those that vlam_node did not take
+    command (ns). The counts are of the images that were shown and that were decided on, and what
+    diagnostics count: the images that made room for newer ones, those that vlam_node did not take
     in time, and the deadlines of cmd_vel that the controller missed.
     """
 
@@ -76,23 +76,23 @@ class Load(Session):
     """
 
     def __init__(
-        self, picture: Uint8Array, camera: Camera, sweep: LidarSweep, lidar: LidarSettings
+        self, image: Uint8Array, camera: Camera, sweep: LidarSweep, lidar: LidarSettings
     ) -> None:
         """Advertise and subscribe.
 
         Args:
-            picture: uint8[H,W,3] RGB that the camera takes.
+            image: uint8[H,W,3] RGB that the camera takes.
             camera: which took it.
             sweep: in `base_link`, that the LiDAR takes.
             lidar: where that sits.
         """
         super().__init__("load")
         advertise, subscribe = self._node.create_publisher, self._node.create_subscription
-        self._image = image_to_message(picture, 0, camera.frame_id)
+        self._image = image_to_message(image, 0, camera.frame_id)
         self._info = camera_to_message(camera, 0)
         self._sweep = sweep
-        self._images = advertise(Image, "image", qos.PICTURE)
-        self._infos = advertise(CameraInfo, "camera_info", qos.PICTURE)
+        self._images = advertise(Image, "image", qos.IMAGE)
+        self._infos = advertise(CameraInfo, "camera_info", qos.IMAGE)
         self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
         self._sensors = SensorPublishers(self._node, lidar)
         subscribe(vlam_ros.msg.ActionChunk, "action_chunk", self._on_chunk, EVERY)
@@ -126,7 +126,7 @@ class Load(Session):
         )
 
     def run(self, seconds: float, watch: Watch = ignore) -> Heard:
-        """Publish for so long, and tell what came of it; no pictures are shown before and after.
+        """Publish for so long, and tell what came of it; no images are shown before and after.
 
         Raises:
             NoAnswerError: hardly anything came.
@@ -155,20 +155,20 @@ class Load(Session):
             commands,
             shown=len(self._shown),
             decided=len(decided),
-            passed_over=counted("pictures passed over"),
-            lost=counted("pictures lost"),
+            passed_over=counted("images passed over"),
+            lost=counted("images lost"),
             deadlines_missed=counted("cmd_vel deadlines missed"),
         )
 
     # --------------------------------------------------------------------------- while it waits
 
     def _settled(self, watch: Watch) -> dict[str, int]:
-        """What diagnostics count when no picture is under way any more."""
+        """What diagnostics count when no image is under way any more."""
         self._showing = False
         for _ in range(TRIES):
             end = time.monotonic() + ON_ITS_WAY
             while self._shown[-1] not in self._arrived and time.monotonic() < end:
-                self._spin_once("the last picture to be decided on", watch)
+                self._spin_once("the last image to be decided on", watch)
             if self._shown[-1] in self._arrived:
                 break
             # It is lost, which is counted when another one comes.
@@ -182,7 +182,7 @@ class Load(Session):
     def _spin_for(self, seconds: float, watch: Watch) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._spin_once("pictures to be decided on", watch)
+            self._spin_once("images to be decided on", watch)
 
     def _until(self, done: Callable[[], object], what: str, seconds: float, watch: Watch) -> None:
         end = time.monotonic() + seconds

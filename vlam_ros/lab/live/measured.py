@@ -99,14 +99,14 @@ class SensorPublishers:
         self,
         node: Node,
         lidar: LidarSettings,
-        spoil: Callable[[str, Any], Any] = as_it_is,
+        fault_injection: Callable[[str, Any], Any] = as_it_is,
         arm: bool = False,
     ) -> None:
         """Advertise; messages go through `spoil` by their topics, which may keep them (None).
 
         With an `arm` there are joints and a gripper to publish, too.
         """
-        self._spoil = spoil
+        self._fault_injection = fault_injection
         self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
         self._points = node.create_publisher(PointCloud2, "points", qos.SWEEP)
         self._imu = node.create_publisher(Imu, "imu", qos.IMU)
@@ -131,6 +131,6 @@ class SensorPublishers:
             publisher, message = self._gripper, Bool(data=measured.holding)
         else:
             publisher, message = self._odometry, odometry_to_message(measured)
-        spoiled = self._spoil(publisher.topic_name.rpartition("/")[2], message)
+        spoiled = self._fault_injection(publisher.topic_name.rpartition("/")[2], message)
         if spoiled is not None:
             publisher.publish(spoiled)

@@ -1,6 +1,6 @@
 """A client of a whole simulated robot: it says what to do, and tells what happens then.
 
-It listens to what everybody may hear (pictures, decisions) and to what only simulator_node knows
+It listens to what everybody may hear (images, decisions) and to what only simulator_node knows
 (the truth, the overview). It publishes instructions and nothing else.
 """
 
@@ -35,27 +35,27 @@ SILENCE = 30.0
 _CONTROL = "controller_node: control"  # the name of its diagnostics
 _LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
 _TICKS = 3000  # of /clock that are kept: half a minute
-_KEPT = 16  # pictures that are kept until their decision comes; each is a megabyte
+_KEPT = 16  # images that are kept until their decision comes; each is a megabyte
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision came, on the picture uint8[H,W,3] RGB, None if that was not heard or wanted.
+    """A decision came, on the image uint8[H,W,3] RGB, None if that was not heard or wanted.
 
-    `now` is the robot's clock then, ns. The latencies are seconds from the picture's stamp until
-    then, on that clock and on the wall; None where there was no picture, or it is older than the
+    `now` is the robot's clock then, ns. The latencies are seconds from the image's stamp until
+    then, on that clock and on the wall; None where there was no image, or it is older than the
     instruction. The scene's objects have NO_MASK.
     """
 
     now: int
     decision: Decision
-    picture: Uint8Array | None
+    image: Uint8Array | None
     latency: float | None
     wall_latency: float | None
 
 
 @dataclass(frozen=True)
-class Told:
+class CommandEvent:
     """The truth at `now` ns of the robot's clock, as the JSON that simulator_node publishes."""
 
     now: int
@@ -67,10 +67,10 @@ class Overview:
     """What it looks like from aside at `now` ns of the robot's clock: uint8[H,W,3] RGB."""
 
     now: int
-    picture: Uint8Array
+    image: Uint8Array
 
 
-Happening = Decided | Told | Overview
+MissionEvent = Decided | CommandEvent | Overview
 
 
 class ClockLog:
@@ -107,20 +107,20 @@ class ClockLog:
 class MissionClient(Session):
     """Talks to the simulated robot in this process's ROS domain. Use as a context manager."""
 
-    def __init__(self, pictures: bool = False, overview: bool = False) -> None:
+    def __init__(self, images: bool = False, overview: bool = False) -> None:
         """Advertise and subscribe.
 
         Args:
-            pictures: whether a decision comes with the picture that it was made on.
+            images: whether a decision comes with the image that it was made on.
             overview: whether what it looks like from aside is wanted; the simulator draws it then.
         """
         super().__init__("mission")
         self._instructions = self._node.create_publisher(String, "instruction", qos.INSTRUCTION)
         self._text, self._after, self._said = "", (0, 0), 0
-        self._happened: deque[Happening] = deque()
+        self._happened: deque[MissionEvent] = deque()
         self._chunks: dict[int, tuple[Any, int, float]] = {}
         self._scenes: dict[int, Any] = {}
-        self._pictures: dict[int, Image] = {}
+        self._images: dict[int, Image] = {}
         self._flowing: set[str] = set()
         self._diagnostics: dict[str, DiagnosticStatus] = {}
         self._last_order = (0, 0)
@@ -139,8 +139,8 @@ class MissionClient(Session):
             subscribe(kind, topic, partial(self._on_sign, topic), profile)
         self._needed = ["/clock", "simulator_node/truth", "action_chunk", "floor", "cmd_vel"]
         self._needed.append(_CONTROL)
-        if pictures:
-            subscribe(Image, "image", self._on_picture, qos.PICTURE)
+        if images:
+            subscribe(Image, "image", self._on_image, qos.IMAGE)
             self._needed.append("image")
         if overview:
             subscribe(Image, "simulator_node/overview", self._on_overview, qos.OUTPUT)
@@ -175,7 +175,7 @@ class MissionClient(Session):
         self._happened = deque(h for h in self._happened if not isinstance(h, Decided))
         self._instructions.publish(String(data=instruction))
 
-    def happenings(self, watch: Watch = ignore, silence: float = SILENCE) -> Iterator[Happening]:
+    def events(self, watch: Watch = ignore, silence: float = SILENCE) -> Iterator[MissionEvent]:
         """What happens, in the order in which it is heard of, until the caller stops.
 
         Args:
@@ -210,12 +210,12 @@ class MissionClient(Session):
         """What has not come yet; empty if that is nothing."""
         for topic in self._needed:
             if topic not in self._flowing:
-                return f"{topic}{self._complaint()}"
+                return f"{topic}{self._error()}"
         if self._instructions.get_subscription_count() == 0:
             return "vlam_node to listen to instruction"
         return ""
 
-    def _complaint(self) -> str:
+    def _error(self) -> str:
         """What a node says that cannot become active."""
         for name, status in self._diagnostics.items():
             errors = [pair.value for pair in status.values if pair.key == "last error"]
@@ -235,7 +235,7 @@ class MissionClient(Session):
         self._last_order = max(self._last_order, order)
         if message.instruction != self._text or order <= self._after:
             return
-        # One that was not decided on a picture has no scene.
+        # One that was not decided on an image has no scene.
         for stamp in list(self._chunks):
             self._tell(stamp, None)
         stamp = nanoseconds(message.header.stamp)
@@ -262,8 +262,8 @@ class MissionClient(Session):
             return
         plan = plan_from_message(scene, chunk)
         decision = Decision(scene_from_message(scene), plan, chunk.verdict, chunk)
-        picture = self._pictures.get(stamp)
-        image = None if picture is None else image_from_message(picture)
+        frame = self._images.get(stamp)
+        image = None if frame is None else image_from_message(frame)
         taken = self.clock.wall(stamp)
         if taken is None or stamp < self._said:
             self._happened.append(Decided(now, decision, image, None, None))
@@ -274,14 +274,14 @@ class MissionClient(Session):
     def _on_sign(self, topic: str, message: PoseStamped | Twist) -> None:
         self._flowing.add(topic)
 
-    def _on_picture(self, message: Image) -> None:
+    def _on_image(self, message: Image) -> None:
         self._flowing.add("image")
-        self._pictures[nanoseconds(message.header.stamp)] = message
-        _forget_old(self._pictures)
+        self._images[nanoseconds(message.header.stamp)] = message
+        _forget_old(self._images)
 
     def _on_truth(self, message: String) -> None:
         self._flowing.add("simulator_node/truth")
-        self._happened.append(Told(self.clock.now, message.data))
+        self._happened.append(CommandEvent(self.clock.now, message.data))
 
     def _on_overview(self, message: Image) -> None:
         self._flowing.add("simulator_node/overview")

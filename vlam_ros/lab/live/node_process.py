@@ -23,7 +23,7 @@ END_PATIENCE = 10.0
 def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a ROS domain on this machine only, other than the one in use.
 
-    With it goes the profile of Fast DDS for pictures. ConfigurationError if no domain is left.
+    With it goes the profile of Fast DDS for images. ConfigurationError if no domain is left.
     """
     from vlam_ros.ros.dds import with_profile
 

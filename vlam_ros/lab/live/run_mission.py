@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vlam_ros.lab.evaluation.episode_recorder import SETTLING, Diary, EpisodeRecord
+from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.judging import moment_of
-from vlam_ros.lab.live.mission import Decided, Happening, MissionClient, Told
+from vlam_ros.lab.live.mission import CommandEvent, Decided, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import node_process, node_processes
 from vlam_ros.lab.simulation.truth import truth_from_json
 
-PICTURE_RATE = 5.0
-"""Pictures per simulated second: more than can be decided on costs the machine for nothing."""
+IMAGE_RATE = 5.0
+"""Images per simulated second: more than can be decided on costs the machine for nothing."""
 
 CLOCK_PATIENCE = 1.0
-"""Seconds that /clock may stand still: on a busy machine a picture takes the simulator so long."""
+"""Seconds that /clock may stand still: on a busy machine an image takes the simulator so long."""
 
 Check = Callable[[], None]
 """Raises once a process has ended."""
@@ -54,7 +54,7 @@ def simulated_room(room: str, logs: Path, seed: int = 0) -> Iterator[Check]:
     parameters = {
         "simulation.scene": room,
         "simulation.seed": seed,
-        "simulation.picture_rate": PICTURE_RATE,
+        "simulation.image_rate": IMAGE_RATE,
     }
     with node_process("simulator_node", parameters, logs / "simulator_node.log") as check:
         yield check
@@ -64,7 +64,7 @@ def carry_out(
     client: MissionClient,
     episode: Episode,
     watch: Callable[[str], None],
-    on_happening: Callable[[float, Happening], None] = lambda seconds, happening: None,
+    on_event: Callable[[float, MissionEvent], None] = lambda seconds, event: None,
 ) -> EpisodeRecord:
     """Run an episode on a robot that is ready, and judge it.
 
@@ -79,11 +79,11 @@ def carry_out(
     Raises:
         NoAnswerError: the robot fell silent.
     """
-    happenings = client.happenings(watch)
+    events = client.events(watch)
     before = client.stops()
-    first = next(truth_from_json(h.truth) for h in happenings if isinstance(h, Told))
+    first = next(truth_from_json(h.truth) for h in events if isinstance(h, CommandEvent))
     start = first.stamp - round(SETTLING * 1e9)
-    diary = Diary(episode, moment_of(first, start))
+    recorder = EpisodeRecorder(episode, moment_of(first, start))
     script = list(episode.script)
 
     def say_what_is_due(seconds: float) -> None:
@@ -91,22 +91,22 @@ def carry_out(
             client.say(script.pop(0)[1])
 
     say_what_is_due(SETTLING)
-    for happening in happenings:
-        seconds = (happening.now - start) / 1e9
-        on_happening(seconds, happening)
-        if isinstance(happening, Decided):
-            diary.decided(seconds, happening.decision.verdict)
-            if happening.latency is not None and happening.wall_latency is not None:
-                diary.waited(happening.latency, happening.wall_latency)
-        elif isinstance(happening, Told):
-            truth = truth_from_json(happening.truth)
+    for event in events:
+        seconds = (event.now - start) / 1e9
+        on_event(seconds, event)
+        if isinstance(event, Decided):
+            recorder.decided(seconds, event.decision.verdict)
+            if event.latency is not None and event.wall_latency is not None:
+                recorder.waited(event.latency, event.wall_latency)
+        elif isinstance(event, CommandEvent):
+            truth = truth_from_json(event.truth)
             moment = moment_of(truth, start)
             say_what_is_due(moment.seconds)
             # The last look counts what is visible, which not every truth does.
-            if diary.over and truth.visible is not None:
-                diary.stopped(_since(before, client.stops()))
-                return diary.record(moment, truth.contacts)
-            diary.saw(moment)
+            if recorder.over and truth.visible is not None:
+                recorder.stopped(_since(before, client.stops()))
+                return recorder.record(moment, truth.contacts)
+            recorder.saw(moment)
     raise AssertionError("happenings never end")
 
 

@@ -45,7 +45,7 @@ def simulated_robot(
     scene: SceneSpec,
     logs: Path,
     model: str = "embedded",
-    spoil: Callable[[str, Any], Any] = as_it_is,
+    fault_injection: Callable[[str, Any], Any] = as_it_is,
 ) -> Iterator[SimulatedRobot]:
     """Start fusion_node and vlam_node for a robot in a scene; they end with the context.
 
@@ -63,7 +63,9 @@ def simulated_robot(
         with (
             node_process("fusion_node", mount, logs / "fusion_node.log") as check_fusion,
             node_process("vlam_node", deciding, logs / "vlam_node.log") as check_vlam,
-            VlamClient(lidar=FusionNodeSettings.load().lidar, spoil=spoil) as client,
+            VlamClient(
+                lidar=FusionNodeSettings.load().lidar, fault_injection=fault_injection
+            ) as client,
         ):
             sensors = LiveSensors(world, client)
 

@@ -18,7 +18,7 @@ from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.evaluation.film_strip import FilmStrip
 from vlam_ros.lab.evaluation.lockstep import Decided as Picked
 from vlam_ros.lab.evaluation.task_runs import Job, keep, not_run_yet
-from vlam_ros.lab.live.mission import Decided, Happening, MissionClient
+from vlam_ros.lab.live.mission import Decided, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.run_mission import Check, carry_out, robot_nodes, simulated_room
 
@@ -63,22 +63,22 @@ def run_job_over_ros(job: Job, check_nodes: Check, logs: Path, bag: Path | None)
     with (
         simulated_room(room, logs, job.seed) as check_room,
         recorder_process(bag, logs / "record.log") as wait_for_recorder,
-        MissionClient(pictures=True) as client,
+        MissionClient(images=True) as client,
     ):
 
         def watch(waiting_for: str) -> None:
             check_nodes()
             check_room()
 
-        def on_happening(seconds: float, happening: Happening) -> None:
-            if isinstance(happening, Decided) and happening.picture is not None:
-                strip.add(seconds, Picked(happening.picture, happening.decision, 0.0))
+        def on_event(seconds: float, event: MissionEvent) -> None:
+            if isinstance(event, Decided) and event.image is not None:
+                strip.add(seconds, Picked(event.image, event.decision, 0.0))
 
         wait_for_recorder(watch)
         client.wait_until_ready(START_PATIENCE, watch)
-        record = carry_out(client, episode, watch, on_happening)
+        record = carry_out(client, episode, watch, on_event)
         keep(job, record, strip)
         client.say(NOTHING_TO_DO)
-        for happening in client.happenings(watch):
-            if isinstance(happening, Decided):
+        for event in client.events(watch):
+            if isinstance(event, Decided):
                 break

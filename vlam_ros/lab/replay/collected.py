@@ -21,14 +21,14 @@ ROLES = ("action_chunk", "scene", "decision_inputs")
 """What a decision is published as."""
 STOP_ONLY = ("stop",)
 """The commands of a chunk with which vlam_node stops the robot itself. It is of no decision, though
-its stamp may be that of a picture.
+its stamp may be that of an image.
 """
 KEPT = 32
 """Of each, how many wait for what belongs to them."""
 
 
 class Collected(NamedTuple):
-    """A decision, and the seconds from its picture's stamp to when its chunk came."""
+    """A decision, and the seconds from its image's stamp to when its chunk came."""
 
     record: DecisionRecord
     seconds: float
@@ -37,7 +37,7 @@ class Collected(NamedTuple):
 class DecisionCollector:
     """Puts together what was published of each decision, in whichever order it comes.
 
-    Chunks that were made on no picture, as when a new instruction stops the robot, have no
+    Chunks that were made on no image, as when a new instruction stops the robot, have no
     `decision_inputs` and are passed by; so are answers that came too late to be published.
     `space` is that of the decisions' chunks, None before the first.
     """
@@ -84,7 +84,7 @@ class DecisionCollector:
         chunks = [chunk for chunk in self._chunks if chunk[0].stamp == stamp]
         scenes = [scene for scene in self._scenes if nanoseconds(scene.header.stamp) == stamp]
         places = [i for i, (chunk, _) in enumerate(chunks) if _same(chunk.request, asked)]
-        # A picture may be decided on several times, each time with a chunk and a scene, which does
+        # An image may be decided on several times, each time with a chunk and a scene, which does
         # not say of which. They are counted from the last: the first may not have been heard.
         place = places[-1] - len(chunks) if places else 0
         if not places or len(scenes) < -place:
@@ -103,7 +103,7 @@ def recorded_run(bag: BagReader, roles: Assignment) -> ReplayRun | None:
     """The decisions that a bag holds; None if it holds none, or not all that tells of them.
 
     Where the recorder's clock was not that of the stamps, a decision's seconds are those from the
-    picture's stamp to when it was begun.
+    image's stamp to when it was begun.
     """
     topics = {roles.topics[role]: role for role in ROLES if role in roles.topics}
     if len(topics) < len(ROLES):

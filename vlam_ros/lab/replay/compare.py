@@ -40,7 +40,7 @@ class Difference:
 
     `before_index` and `index` are their places in the runs. `changed` holds those of CHANGES that
     differ, in that order; `equal` says whether the records are the same to the byte. `distance` is
-    the largest (m) between waypoints due equally long after their pictures, `angle` (rad) likewise;
+    the largest (m) between waypoints due equally long after their images, `angle` (rad) likewise;
     None where there are no two to compare, as with another verdict or skill. `seconds` are of both.
     """
 
@@ -68,7 +68,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All decisions of two runs: `pairs` of the same pictures in the order of the baseline, and the
+    """All decisions of two runs: `pairs` of the same images in the order of the baseline, and the
     places of those without a partner, `missing` from the run and `new` in it.
 
     `remarks` say what makes the two hard to compare, a line each.
@@ -162,7 +162,7 @@ class Comparison:
 
 
 def compare(baseline: ReplayRun, run: ReplayRun, same_place: float = SAME_PLACE) -> Comparison:
-    """Compare what was decided on the same pictures; `match` says which those are.
+    """Compare what was decided on the same images; `match` says which those are.
 
     Args:
         baseline: decisions as they are to be.
@@ -244,7 +244,7 @@ def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -
     if near := [g for g in gaps if g]:
         furthest = max(near) / 1e6
         remarks.append(
-            f"on another picture, up to {furthest:.0f} ms away: {len(near)} of {len(gaps)}"
+            f"on another image, up to {furthest:.0f} ms away: {len(near)} of {len(gaps)}"
         )
     return tuple(remarks)
 

@@ -1,4 +1,4 @@
-"""One decision of a replay: a picture's message to a Decided."""
+"""One decision of a replay: an image's message to a Decided."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Decided:
 
 
 class Decider:
-    """Decides on one picture after the other; remembers nothing from one era to the next."""
+    """Decides on one image after the other; remembers nothing from one era to the next."""
 
     def __init__(self, maker: DecisionMaker, notes: Notes) -> None:
         """Start from a maker that remembers nothing."""
@@ -36,22 +36,22 @@ class Decider:
         self._notes = notes
         self._era: int | None = None
 
-    def on_picture(
+    def on_image(
         self,
         message: Any,
         observe: Callable[[Uint8Array], Observation],
         request: InstructionRequest | None,
         era: int,
     ) -> Decided | None:
-        """Decide; None for a picture that cannot be used, which is noted."""
+        """Decide; None for an image that cannot be used, which is noted."""
         if era != self._era:
             self._maker.reset()
             self._era = era
         try:
-            # A picture of a bag may be a view that cannot be written to, of which PyTorch warns.
+            # An image of a bag may be a view that cannot be written to, of which PyTorch warns.
             observation = observe(np.require(image_from_message(message), requirements="W"))
         except ImageError as error:
-            self._notes.add(f"a picture was passed over: {error}", once="picture")
+            self._notes.add(f"an image was passed over: {error}", once="image")
             return None
         begin = time.perf_counter()
         decision = self._maker.step(observation, request)

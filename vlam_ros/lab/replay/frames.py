@@ -14,7 +14,7 @@ from vlam_ros.types import Uint8Array
 def frames(
     bag: BagReader, topic: str, count: int, notes: Notes
 ) -> Iterator[tuple[int, int, Uint8Array]]:
-    """About `count` frames of a topic, evenly spread: number, receive time (ns) and the picture
+    """About `count` frames of a topic, evenly spread: number, receive time (ns) and the image
     uint8[H,W,3] RGB. Of damaged ones `notes` tell.
     """
     step = max(1.0, bag.counts.get(topic, 0) / count)
@@ -25,7 +25,7 @@ def frames(
         try:
             image = image_from_message(message.read())
         except (BagError, ImageError) as error:
-            notes.add(f"a picture is passed over: {error}", once="picture")
+            notes.add(f"an image is passed over: {error}", once="image")
             continue
         due = max(due + step, number)
         yield number, message.received, image

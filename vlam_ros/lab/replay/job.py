@@ -21,8 +21,8 @@ from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import describe_bag, recorded_run
 from vlam_ros.lab.replay.compare import Comparison, compare
 from vlam_ros.lab.replay.decide import Decided
+from vlam_ros.lab.replay.images import DecisionImages, ImageAlbum
 from vlam_ros.lab.replay.offline import ReplayOptions, follows_recording, replay_offline
-from vlam_ros.lab.replay.pictures import DecisionPictures, PictureAlbum
 from vlam_ros.lab.replay.records import DecisionRecord, ReplayRun
 from vlam_ros.lab.replay.roles import Assignment, assign
 from vlam_ros.lab.replay.table import BagRow
@@ -34,7 +34,7 @@ from vlam_ros.visualization import draw_overlay, draw_top_view
 from vlam_ros.visualization.jpeg import jpeg
 
 OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
-"""Pixels and JPEG quality of a report's pictures."""
+"""Pixels and JPEG quality of a report's images."""
 
 Progress = Callable[[float], None]
 """Hears which part of the bag was read, in 0..1."""
@@ -46,7 +46,7 @@ class ReplayJob:
 
     `baseline` is a file that `ReplayRun.save` wrote; without one the bag's own decisions are, if it
     holds any. Without `thresholds` anything may differ. `threads` are the CPU's for the models, 0:
-    as many as there are. At most about `pictures` decisions have pictures in the report.
+    as many as there are. At most about `images` decisions have images in the report.
     """
 
     bag: Path
@@ -56,7 +56,7 @@ class ReplayJob:
     fusion: FusionNodeSettings
     baseline: Path | None = None
     thresholds: Thresholds | None = None
-    pictures: int = 200
+    images: int = 200
     threads: int = 0
 
 
@@ -75,13 +75,13 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A run, the baseline that it is to be compared with, pictures of some of its decisions by
+    """A run, the baseline that it is to be compared with, images of some of its decisions by
     their places, and the seconds that all of it took.
     """
 
     run: ReplayRun
     baseline: ReplayRun | None
-    pictures: Mapping[int, DecisionPictures]
+    images: Mapping[int, DecisionImages]
     seconds: float
 
 
@@ -119,7 +119,7 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
             lambda received: progress((received - bag.start) / length),
         ):
             draft.add(decided)
-        how = f"afresh, every {job.options.period:g} s"
+        how = f"anew, every {job.options.period:g} s"
         if follows_recording(roles, job.options):
             how = "with the inputs of the recorded decisions, one by one"
         about = about_run(job, bag, roles, how)
@@ -127,7 +127,7 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
         remarks = (*roles.notes, *bag.notes, *notes.lines)
     progress(1.0)
     run = draft.run(pipeline.policy.space, about, remarks)
-    return Replayed(run, baseline, draft.pictures, perf_counter() - begin)
+    return Replayed(run, baseline, draft.images, perf_counter() - begin)
 
 
 def baseline_of(job: ReplayJob, bag: BagReader, roles: Assignment) -> ReplayRun | None:
@@ -161,27 +161,27 @@ def finish(job: ReplayJob, replayed: Replayed) -> ReplayResult:
         run,
         comparison,
         exceeded,
-        replay_page(run, replayed.pictures, comparison, exceeded, job.name),
+        replay_page(run, replayed.images, comparison, exceeded, job.name),
     )
 
 
 class _Draft:
-    """The decisions of a run so far, and pictures of some."""
+    """The decisions of a run so far, and images of some."""
 
     def __init__(self, job: ReplayJob) -> None:
         self._job = job
         self._records: list[DecisionRecord] = []
         self._seconds: list[float] = []
-        self._album = PictureAlbum(job.pictures)
+        self._album = ImageAlbum(job.images)
         self._expected: dict[tuple[int, int], str] | None = None
 
     @property
-    def pictures(self) -> dict[int, DecisionPictures]:
+    def images(self) -> dict[int, DecisionImages]:
         """Those that were kept, by the places of their decisions."""
-        return dict(self._album.pictures)
+        return dict(self._album.images)
 
     def expect(self, baseline: ReplayRun | None) -> None:
-        """What differs from this is worth a picture."""
+        """What differs from this is worth an image."""
         if baseline:
             self._expected = {(d.era, d.stamp): d.to_json() for d in baseline.decisions}
 
@@ -209,12 +209,12 @@ class _Draft:
             for name in ("outcome", "reason", "skill", "instruction", "era")
         )
 
-    def _draw(self, decided: Decided) -> DecisionPictures:
+    def _draw(self, decided: Decided) -> DecisionImages:
         decision, seen, request = decided.decision, decided.observation, decided.inputs.request
         box = self._job.fusion.fusion.robot_box
         overlay = draw_overlay(seen.image, decision, request.text if request else "")
         top_view = draw_top_view(decision, seen.obstacles, camera=seen.camera, robot_box=box)
-        return DecisionPictures(
+        return DecisionImages(
             jpeg(overlay, QUALITY, OVERLAY_WIDTH), jpeg(top_view, QUALITY, TOP_VIEW_WIDTH)
         )
 
@@ -233,7 +233,7 @@ def about_run(job: ReplayJob, bag: BagReader, roles: Assignment, how: str) -> di
     told = topics.get("instruction", "none")
     return {
         "bag": describe_bag(bag),
-        "pictures": roles.pictures,
+        "images": roles.images,
         "instructions": "given for this replay" if job.options.script else told,
         "decided": how,
         "model": job.settings.model.name_or_path,

@@ -17,7 +17,7 @@ from vlam_ros.lab.live.session import Session, Watch, ignore
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, DecisionCollector
 from vlam_ros.lab.replay.player import BagPlayer
-from vlam_ros.lab.replay.roles import PICTURES, Assignment
+from vlam_ros.lab.replay.roles import IMAGES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import ActionSpace
@@ -27,7 +27,7 @@ ALL = rclpy.qos.QoSProfile(depth=200)
 PATIENCE = 10.0
 """Seconds that a decision may take at most; it is not waited for longer."""
 GRACE = 0.3
-"""Seconds that all that is told of a decision may come after its chunk; of a picture that cannot be
+"""Seconds that all that is told of a decision may come after its chunk; of an image that cannot be
 used nothing does.
 """
 _SPIN = 0.01  # s
@@ -36,7 +36,7 @@ _SPIN = 0.01  # s
 class LiveReplay(Session):
     """Plays a bag to the vlam_node in this process's ROS domain. Use as a context manager.
 
-    `decisions` are those that came so far; the seconds of each are those from when its picture was
+    `decisions` are those that came so far; the seconds of each are those from when its image was
     published to when its chunk came, on the wall.
     """
 
@@ -49,8 +49,8 @@ class LiveReplay(Session):
         plays_fused: bool = False,
         slack: float = 0.5,
     ) -> None:
-        """Advertise and subscribe; see `BagPlayer`. When `slack` s of the bag have gone by, a
-        picture need not wait for anything any more.
+        """Advertise and subscribe; see `BagPlayer`. When `slack` s of the bag have gone by, an
+        image need not wait for anything any more.
         """
         super().__init__("vlam_replay")
         self.player = BagPlayer(self._node, bag, roles, notes, script, plays_fused)
@@ -100,10 +100,10 @@ class LiveReplay(Session):
         """Play the bag once, from its start.
 
         Args:
-            rate: times as fast as recorded; None: each picture when the one before is decided on.
+            rate: times as fast as recorded; None: each image when the one before is decided on.
             watch: called all the while; may raise to give up.
             progress: hears when the message that is played was received, ns.
-            period: seconds from one picture to the next, at least, where there is no rate.
+            period: seconds from one image to the next, at least, where there is no rate.
         """
 
         def spin(seconds: float) -> None:
@@ -117,11 +117,11 @@ class LiveReplay(Session):
                 self._forget()
             elif step.message is not None:
                 progress(step.message.received)
-                if step.message.role in PICTURES:
+                if step.message.role in IMAGES:
                     self._expect(nanoseconds(step.message.message.header.stamp))
 
     def _expect(self, stamp: int) -> None:
-        """A picture is published now; one that is not newer than another is not decided on."""
+        """An image is published now; one that is not newer than another is not decided on."""
         if stamp > self._newest:
             self._newest = stamp
             self._sent[stamp] = time.monotonic()
@@ -135,7 +135,7 @@ class LiveReplay(Session):
             if self._pending[0] <= answered:
                 gives_up = time.monotonic() > when + GRACE
             elif gives_up := time.monotonic() > begin + PATIENCE:
-                self._notes.add(f"no decision on a picture within {PATIENCE:g} s")
+                self._notes.add(f"no decision on an image within {PATIENCE:g} s")
             if gives_up:
                 self._pending.popleft()
                 begin = time.monotonic()
@@ -143,7 +143,7 @@ class LiveReplay(Session):
             self._spin(_SPIN)
 
     def _forget(self) -> None:
-        """Time is about to jump back: no picture and no decision is of the time to come."""
+        """Time is about to jump back: no image and no decision is of the time to come."""
         end = time.monotonic() + GRACE
         while time.monotonic() < end:
             self._spin(_SPIN)

@@ -1,4 +1,4 @@
-"""Which decisions of two runs over a bag are on the same picture, or on neighbouring ones."""
+"""Which decisions of two runs over a bag are on the same image, or on neighbouring ones."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Matching:
 
 
 def match(baseline: ReplayRun, run: ReplayRun) -> Matching:
-    """Match decisions by the stamps of their pictures, era by era, in the order of the stamps.
+    """Match decisions by the stamps of their images, era by era, in the order of the stamps.
 
     Equal stamps come first, then the nearest ones that are half a period apart at most: half the
-    shorter of the two runs' median times between decisions. Of several decisions on one picture,
+    shorter of the two runs' median times between decisions. Of several decisions on one image,
     those on the same instruction are matched first. Eras are matched in their order if both runs
     have equally many of them, by their numbers otherwise.
     """

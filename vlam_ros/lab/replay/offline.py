@@ -10,7 +10,7 @@ from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.decide import Decided, Decider
 from vlam_ros.lab.replay.recorded import Recorded
-from vlam_ros.lab.replay.redecide import Afresh
+from vlam_ros.lab.replay.redecide import Redecider
 from vlam_ros.lab.replay.roles import FUSED, RAW, ROLES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.sensing import BagSensors
@@ -24,25 +24,25 @@ class ReplayOptions:
     """How a bag is decided on.
 
     `mapping` names the topics of roles. `script` takes the place of the bag's instructions.
-    `period` are the seconds from one decision to the next, 0 for every picture. `afresh` decides
+    `period` are the seconds from one decision to the next, 0 for every image. `anew` decides
     anew on a bag that says what its own decisions were made on, and fuses its raw sensors again.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
     script: tuple[Cue, ...] = ()
     period: float = 0.4
-    afresh: bool = False
+    redecide: bool = False
 
 
 def follows_recording(roles: Assignment, options: ReplayOptions) -> bool:
     """Whether the decisions of the recorded run are made again, rather than others."""
-    return "decision_inputs" in roles.topics and not (options.afresh or options.script)
+    return "decision_inputs" in roles.topics and not (options.redecide or options.script)
 
 
 def fuses_anew(roles: Assignment, options: ReplayOptions) -> bool:
     """Whether LiDAR and IMU are fused again, rather than what fusion_node made of them taken."""
     raw = any(role in roles.topics for role in RAW)
-    return (raw and options.afresh) or not any(role in roles.topics for role in FUSED)
+    return (raw and options.redecide) or not any(role in roles.topics for role in FUSED)
 
 
 def replay_offline(
@@ -78,7 +78,7 @@ def replay_offline(
     sensors = BagSensors(own, fusion, fuses=fuses, notes=notes)
     wait = own.sensors.lidar_wait + (0.0 if fuses else DEPTH_MARGIN)
     age = own.policy.max_image_age
-    yield from Afresh(sensors, decider, options.script, wait, options.period, age).run(messages)
+    yield from Redecider(sensors, decider, options.script, wait, options.period, age).run(messages)
 
 
 def _told(messages: Iterable[Timed], progress: Callable[[int], None]) -> Iterator[Timed]:

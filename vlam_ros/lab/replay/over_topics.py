@@ -33,7 +33,7 @@ from vlam_ros.lab.replay.records import ReplayRun
 from vlam_ros.lab.replay.roles import FUSED, Assignment, assign
 
 ON_ITS_WAY = 0.2
-"""Seconds of the bag in which a picture is decided on after it has waited for its depth."""
+"""Seconds of the bag in which an image is decided on after it has waited for its depth."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def replay_bag_over_ros(
     agreement = _agreement(live, again.run)
     run = replace(live, about={**live.about, "decided again in one process": agreement})
     places = {(d.era, d.stamp, d.instruction): i for i, d in enumerate(run.decisions)}
-    pictures = {
-        places[key]: picture
-        for i, picture in again.pictures.items()
+    images = {
+        places[key]: image
+        for i, image in again.images.items()
         if (key := _key(again.run, i)) in places
     }
-    return finish(job, Replayed(run, baseline, pictures, perf_counter() - begin))
+    return finish(job, Replayed(run, baseline, images, perf_counter() - begin))
 
 
 def _agreement(live: ReplayRun, again: ReplayRun) -> str:
@@ -143,7 +143,7 @@ def _play(
 
             live.play(pace.rate, lambda state: check(), on_time, options.period)
     if live.space is None:
-        raise ReplayError(f"the nodes decided on no picture of the bag; what they say is in {logs}")
+        raise ReplayError(f"the nodes decided on no image of the bag; what they say is in {logs}")
     about = about_run(job, bag, roles, str(pace))
     remarks = (*roles.notes, *bag.notes, *notes.lines)
     records, seconds = zip(*live.decisions, strict=True) if live.decisions else ((), ())

@@ -16,7 +16,7 @@ from std_msgs.msg import String
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.roles import FUSED, PICTURES, RAW, ROLES, Assignment
+from vlam_ros.lab.replay.roles import FUSED, IMAGES, RAW, ROLES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.timed import Timed, timed_messages
 from vlam_ros.ros.message_types import message_class
@@ -146,7 +146,7 @@ class BagPlayer:
         is published, and whoever gets one may let time pass before going on.
 
         Args:
-            rate: times as fast as recorded; None: FASTEST, and pictures that are nearer to the last
+            rate: times as fast as recorded; None: FASTEST, and images that are nearer to the last
                 one than `period` (ns) are left out.
             spin: called while there is nothing to do.
             run_out: ns that time goes on after the last message, and before it jumps back.
@@ -170,7 +170,7 @@ class BagPlayer:
             now = timed.now
             while cues and timed.received - first >= cues[0].seconds * 1e9:
                 self._publishers["instruction"].publish(String(data=cues.popleft().text))
-            if timed.role in PICTURES:
+            if timed.role in IMAGES:
                 stamp = nanoseconds(timed.message.header.stamp)
                 if rate is None and shown is not None and 0 <= stamp - shown < period:
                     continue

@@ -1,4 +1,4 @@
-"""Decides on a bag exactly as the run that it was recorded of: the same pictures, at the same time,
+"""Decides on a bag exactly as the run that it was recorded of: the same images, at the same time,
 with the same data of every sensor, as its `decision_inputs` say.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.decide import Decided, Decider
-from vlam_ros.lab.replay.roles import PICTURES
+from vlam_ros.lab.replay.roles import IMAGES
 from vlam_ros.lab.replay.sensing import BagSensors
 from vlam_ros.lab.replay.timed import Timed
 from vlam_ros.ros.decision_inputs import inputs_from_message
@@ -60,7 +60,7 @@ class Recorded:
         self._sensors = sensors
         self._decider = decider
         self._notes = notes
-        self._pictures = _Recent()
+        self._images = _Recent()
         self._last: tuple[int, Any] | None = None  # decided on once more if asked anew
         self._recent: defaultdict[str, _Recent] = defaultdict(_Recent)
 
@@ -69,9 +69,9 @@ class Recorded:
         for timed in messages:
             if timed.jumped:
                 self._sensors.forget()
-            if timed.role in PICTURES:
+            if timed.role in IMAGES:
                 message = timed.message
-                self._pictures.add(nanoseconds(message.header.stamp), message, len(message.data))
+                self._images.add(nanoseconds(message.header.stamp), message, len(message.data))
             elif timed.role == "decision_inputs":
                 decided = self._decide(inputs_from_message(timed.message))
                 if decided is not None:
@@ -83,15 +83,15 @@ class Recorded:
                     self._recent[name].add(data.stamp, data, size)
 
     def _decide(self, inputs: DecisionInputs) -> Decided | None:
-        picture = self._pictures.at(inputs.stamp)
-        if picture is None and self._last is not None and self._last[0] == inputs.stamp:
-            picture = self._last[1]
-        if picture is None:
-            self._notes.add("a decision cannot be made again: its picture is not in the bag")
+        frame = self._images.at(inputs.stamp)
+        if frame is None and self._last is not None and self._last[0] == inputs.stamp:
+            frame = self._last[1]
+        if frame is None:
+            self._notes.add("a decision cannot be made again: its image is not in the bag")
             return None
-        self._last = inputs.stamp, picture
-        decided = self._decider.on_picture(
-            picture, lambda image: self._observation(image, inputs), inputs.request, inputs.era
+        self._last = inputs.stamp, frame
+        decided = self._decider.on_image(
+            frame, lambda image: self._observation(image, inputs), inputs.request, inputs.era
         )
         return replace(decided, inputs=inputs) if decided and inputs.published else None
 

@@ -91,7 +91,7 @@ class DecisionRecord:
         )
 
     def first(self, role: str) -> FoundObject | None:
-        """The surest object in a role that is in the picture."""
+        """The surest object in a role that is in the image."""
         return next((o for o in self.objects if o.role == role), None)
 
     def to_json(self) -> str:
@@ -106,7 +106,7 @@ class ReplayRun:
     """The decisions of one run over one bag, in the order in which they were made.
 
     `seconds` are what each decision took: to compute where it ran in this process, from the
-    picture's stamp to the chunk over topics. `about` tells people how it ran (bag, model, version
+    image's stamp to the chunk over topics. `about` tells people how it ran (bag, model, version
     …), `notes` what was wrong with the bag.
     """
 

@@ -1,6 +1,6 @@
 """Decides on a bag as the nodes would if its robot stood here now.
 
-A picture waits for its LiDAR sweep as it does in the nodes; what is decided on is the newest that
+An image waits for its LiDAR sweep as it does in the nodes; what is decided on is the newest that
 need not wait any longer, every `period`. Computing takes no time, so that two runs are the same.
 """
 
@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vlam_ros.lab.replay.decide import Decided, Decider
-from vlam_ros.lab.replay.roles import PICTURES
+from vlam_ros.lab.replay.roles import IMAGES
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.sensing import BagSensors
 from vlam_ros.lab.replay.timed import Timed
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.ros.synchroniser import PICTURES_KEPT, WaitingRoom
+from vlam_ros.ros.synchroniser import IMAGES_KEPT, Synchroniser
 from vlam_ros.types import InstructionRequest
 
 
-class Afresh:
+class Redecider:
     """Goes through the messages of one bag."""
 
     def __init__(
@@ -32,14 +32,14 @@ class Afresh:
         period: float,
         max_image_age: float,
     ) -> None:
-        """A picture waits for its depth for `wait` s. Without a script the bag's own instructions
-        count. A picture older than the newest by more than `max_image_age` s is of another time.
+        """An image waits for its depth for `wait` s. Without a script the bag's own instructions
+        count. An image older than the newest by more than `max_image_age` s is of another time.
         """
         self._sensors = sensors
         self._decider = decider
         self._script = script
         self._cues = deque(script)
-        self._room: WaitingRoom[Any] = WaitingRoom(round(wait * 1e9), PICTURES_KEPT)
+        self._room: Synchroniser[Any] = Synchroniser(round(wait * 1e9), IMAGES_KEPT)
         self._period = round(period * 1e9)
         self._max_image_age = round(max_image_age * 1e9)
         self._request: InstructionRequest | None = None
@@ -60,16 +60,16 @@ class Afresh:
             else:
                 yield from self._pass_time(now)
             self._say(timed.received)
-            if timed.role in PICTURES:
-                self._picture(timed.message, now)
+            if timed.role in IMAGES:
+                self._image(timed.message, now)
             elif timed.role == "instruction":
                 if not self._script:
                     self._ask(timed.message.data)
             else:
                 self._sensors.feed(timed.role, timed.message, now)
             yield from self._look(now)
-        for stamp, picture in self._room.due(now, lambda stamp: True):
-            self._pending = stamp, picture
+        for stamp, image in self._room.due(now, lambda stamp: True):
+            self._pending = stamp, image
         yield from self._look(now)
 
     def _pass_time(self, until: int) -> Iterator[Decided]:
@@ -93,7 +93,7 @@ class Afresh:
         self._asked += 1
         self._request = InstructionRequest(text, 1, self._asked) if text.strip() else None
 
-    def _picture(self, message: Any, now: int) -> None:
+    def _image(self, message: Any, now: int) -> None:
         stamp = nanoseconds(message.header.stamp)
         if self._newest is not None and stamp < self._newest - self._max_image_age:
             self._jump()
@@ -110,13 +110,13 @@ class Afresh:
         self._era += 1
 
     def _look(self, now: int) -> Iterator[Decided]:
-        for stamp, picture in self._room.due(now, self._sensors.ready):
-            self._pending = stamp, picture
+        for stamp, frame in self._room.due(now, self._sensors.ready):
+            self._pending = stamp, frame
         if self._pending is None or (self._last is not None and now - self._last < self._period):
             return
-        (stamp, picture), self._pending, self._last = self._pending, None, now
-        decided = self._decider.on_picture(
-            picture, lambda image: self._sensors.observation(image, stamp, now), self._request,
+        (stamp, frame), self._pending, self._last = self._pending, None, now
+        decided = self._decider.on_image(
+            frame, lambda image: self._sensors.observation(image, stamp, now), self._request,
             self._era,
         )  # fmt: skip
         if decided is not None:

@@ -1,4 +1,4 @@
-"""Which topic of a bag is the robot's picture, LiDAR, instruction …, whatever it is called.
+"""Which topic of a bag is the robot's image, LiDAR, instruction …, whatever it is called.
 
 A role is named as the topic that our nodes use for it. What is not mapped is found by that name, in
 any namespace, and else by its type where there is only one topic of it.
@@ -39,7 +39,7 @@ ROLES: dict[str, str] = {
 }
 """The type of each role's messages."""
 
-PICTURES = ("image", "image/compressed")
+IMAGES = ("image", "image/compressed")
 RAW = ("points", "scan", "camera_depth")
 """What fusion_node makes depth of."""
 FUSED = ("depth", "attitude", "floor", "obstacles")
@@ -56,9 +56,9 @@ class Assignment:
     notes: tuple[str, ...] = ()
 
     @property
-    def pictures(self) -> str:
-        """The topic of the pictures, raw ones before compressed ones."""
-        return next(self.topics[role] for role in PICTURES if role in self.topics)
+    def images(self) -> str:
+        """The topic of the images, raw ones before compressed ones."""
+        return next(self.topics[role] for role in IMAGES if role in self.topics)
 
     @property
     def role_of(self) -> dict[str, str]:
@@ -91,13 +91,13 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
 
     Raises:
         ReplayError: a mapped topic is not in the bag or of another type, or it is not clear which
-            pictures are meant, or there are none.
+            images are meant, or there are none.
     """
     found = dict(_mapped(role, topic, topics) for role, topic in mapping.items())
     notes: list[str] = []
     taken = set(found.values())
     for role, kind in ROLES.items():
-        if role in found or (role in PICTURES and any(p in found for p in PICTURES)):
+        if role in found or (role in IMAGES and any(p in found for p in IMAGES)):
             continue
         free = [t for t, k in topics.items() if k == kind and t not in taken]
         named = [t for t in free if _is_named(t, role)]
@@ -113,9 +113,9 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
             taken.add(candidates[0])
             if candidates[0] not in named:
                 notes.append(f"{candidates[0]} is taken for {role}")
-        elif candidates and role in PICTURES:
+        elif candidates and role in IMAGES:
             raise ReplayError(
-                f"the bag has several topics with pictures ({', '.join(sorted(candidates))}): say "
+                f"the bag has several topics with images ({', '.join(sorted(candidates))}): say "
                 f"which is meant, as --map {role}:={sorted(candidates)[0]}"
             )
         elif candidates:
@@ -123,9 +123,9 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
                 f"{role} is not used: it may be any of {', '.join(sorted(candidates))}; say which, "
                 f"as --map {role}:={sorted(candidates)[0]}"
             )
-    if not any(role in found for role in PICTURES):
+    if not any(role in found for role in IMAGES):
         listed = ", ".join(f"{t} ({k})" for t, k in sorted(topics.items())) or "none at all"
-        raise ReplayError(f"the bag has no pictures ({_IMAGE} or CompressedImage), only: {listed}")
+        raise ReplayError(f"the bag has no images ({_IMAGE} or CompressedImage), only: {listed}")
     return Assignment(found, tuple(notes))
 
 
@@ -135,10 +135,10 @@ def _mapped(role: str, topic: str, topics: Mapping[str, str]) -> tuple[str, str]
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(topics))}"
         raise ReplayError(f"{role}:={topic}: the bag has no such topic; {hint}")
     kind = topics[topic]
-    if role in PICTURES:
-        for picture in PICTURES:
-            if ROLES[picture] == kind:
-                return picture, topic
+    if role in IMAGES:
+        for image in IMAGES:
+            if ROLES[image] == kind:
+                return image, topic
     if ROLES[role] != kind:
         raise ReplayError(f"{role}:={topic}: the topic is of type {kind}, {ROLES[role]} is needed")
     return role, topic
@@ -150,9 +150,9 @@ def _is_named(topic: str, role: str) -> bool:
 
 
 def _beside(candidates: list[str], found: Mapping[str, str]) -> list[str]:
-    """Of several calibrations the one that is beside the pictures, as image_transport has it."""
-    picture = next((found[role] for role in PICTURES if role in found), "")
+    """Of several calibrations the one that is beside the images, as image_transport has it."""
+    image = next((found[role] for role in IMAGES if role in found), "")
     prefixes = {c: c.removesuffix("camera_info") for c in candidates}
-    near = [c for c in candidates if picture.startswith(prefixes[c])]
+    near = [c for c in candidates if image.startswith(prefixes[c])]
     longest = max((len(prefixes[c]) for c in near), default=0)
     return [c for c in near if len(prefixes[c]) == longest] or candidates

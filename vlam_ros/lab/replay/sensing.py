@@ -1,4 +1,4 @@
-"""What the sensors of a bag say: messages in, the observation of a picture out.
+"""What the sensors of a bag say: messages in, the observation of an image out.
 
 Does what `fusion_node` and the inputs of `vlam_node` do, with the same conversions, in one process.
 What cannot be used is noted once, and the run goes on.
@@ -99,16 +99,16 @@ class BagSensors:
         self._fusion.reset()
 
     def ready(self, stamp: int) -> bool:
-        """Whether the picture of this stamp need not wait for anything."""
+        """Whether the image of this stamp need not wait for anything."""
         if self.fuses:
             return self._fusion.ready(stamp)
         return any(depth.stamp == stamp for depth in self.latest.depths)
 
     def observation(self, image: Uint8Array, stamp: int, now: int) -> Observation:
-        """What is known at `now` of the picture taken at `stamp` (ns).
+        """What is known at `now` of the image taken at `stamp` (ns).
 
         Raises:
-            ImageError: the picture does not have the camera's size.
+            ImageError: the image does not have the camera's size.
         """
         known = self.latest.observation(image, stamp, now, self._limits)
         if not self.fuses:
@@ -132,7 +132,7 @@ class BagSensors:
         return {name: data for name, data in found.items() if not isinstance(data, Missing)}
 
     def _keep(self, name: str, data: Any, now: int) -> None:
-        # A calibration does not age, and depth is as old as the picture it belongs to.
+        # A calibration does not age, and depth is as old as the image it belongs to.
         if self._checks_ages and name not in ("camera", "depth"):
             check_age(name, data.stamp, now, self._limits)
         self.latest = self.latest.with_data(name, data)

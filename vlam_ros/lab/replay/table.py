@@ -82,8 +82,8 @@ def run_tables(run: ReplayRun) -> list[Table]:
     facts.append(("decisions", str(len(decisions))))
     if decisions:
         stamps = [d.stamp for d in decisions]
-        facts.append(("first picture", stamp_text(min(stamps))))
-        facts.append(("last picture", stamp_text(max(stamps))))
+        facts.append(("first image", stamp_text(min(stamps))))
+        facts.append(("last image", stamp_text(max(stamps))))
         facts.append(
             ("seconds per decision, p50 / p95 / p99", _latency(Percentiles.of(run.seconds)))
         )
@@ -101,7 +101,7 @@ def run_tables(run: ReplayRun) -> list[Table]:
         ),
         Table(
             "Instructions",
-            ("instruction", "first picture", "decisions", *OUTCOMES),
+            ("instruction", "first image", "decisions", *OUTCOMES),
             tuple(
                 (
                     text or NOTHING,
@@ -144,14 +144,14 @@ def comparison_tables(comparison: Comparison, exceeded: Sequence[Exceeded] = ())
     found = [
         Table("Thresholds passed over", ("threshold", "measured", "allowed", "first at"), passed),
         Table(
-            f"Differences among {len(c.pairs)} decisions on the same pictures",
+            f"Differences among {len(c.pairs)} decisions on the same images",
             ("what", "decisions", "share", "how far"),
             tuple(map(tuple, rows)),
             c.remarks,
         ),
         Table(
             "Decisions that differ",
-            ("picture", "what", "baseline", "now"),
+            ("image", "what", "baseline", "now"),
             listed,
             (f"{left_out} more are not listed",) if left_out else (),
         ),
@@ -219,7 +219,7 @@ def _size(comparison: Comparison, name: str) -> str:
 
 
 def _listed(pair: Difference) -> tuple[str, ...]:
-    """One decision that differs: the picture, what, and both decisions."""
+    """One decision that differs: the image, what, and both decisions."""
     size = [f"{pair.distance:.3g} m"] if pair.distance else []
     size += [f"{pair.angle:.3g} rad"] if pair.angle else []
     what = ", ".join(pair.changed) + _in_brackets(", ".join(size))

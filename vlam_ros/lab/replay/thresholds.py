@@ -80,7 +80,7 @@ class Thresholds:
 @dataclass(frozen=True)
 class Exceeded:
     """A threshold that was passed over: its name, what it allows, what was measured (NaN: nothing
-    could be), and the stamps (ns) of the first pictures where.
+    could be), and the stamps (ns) of the first images where.
     """
 
     name: str

@@ -17,7 +17,7 @@ DIGITS = 9
 @dataclass(frozen=True)
 class Gap:
     """The largest distance (m) and angle (rad, 0..π) between rows that are due equally long after
-    their pictures, None where no two rows use them; `reshaped` where rows are due at other times,
+    their images, None where no two rows use them; `reshaped` where rows are due at other times,
     are of other commands, or use other dimensions.
     """
 

@@ -1,6 +1,6 @@
 """Where the decisions of a run lie on the time axis of its report.
 
-The axis is in seconds and is cut where the pictures' time jumps: where an era begins, where a stamp
+The axis is in seconds and is cut where the images' time jumps: where an era begins, where a stamp
 is before the one that came before it, and where a long time passes without a decision. The parts
 follow each other, each as long as it lasted. In a run that is in too many parts to be told apart,
 the axis counts decisions instead.
@@ -27,7 +27,7 @@ LONE = 1.0
 @dataclass(frozen=True)
 class Part:
     """Decisions between two cuts: the places of the first and the last one; where the part starts
-    on the axis and how long it is there; and the seconds from the run's first picture to its first.
+    on the axis and how long it is there; and the seconds from the run's first image to its first.
     """
 
     first: int

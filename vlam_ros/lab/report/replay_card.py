@@ -20,7 +20,7 @@ function showCard(index) {
   byId("last-difference").disabled = !(jumps[0] < index);
   byId("next-difference").disabled = !(jumps[jumps.length - 1] > index);
   showAgainst(d, difference);
-  const own = showPictures(index);
+  const own = showImages(index);
   showSketch(d, difference?.before, own);
   showPlan(d);
   showMeasures(d);
@@ -38,7 +38,7 @@ function showAgainst(d, difference) {
   if (!difference) return;
   const before = difference.before;
   const title = before ? "Differs from the baseline: " + difference.changed.join(", ")
-    : "The baseline has no decision on this picture";
+    : "The baseline has no decision on this image";
   box.replaceChildren(make("h3", {}, title));
   if (!before) return;
   const object = role => of => {
@@ -65,30 +65,30 @@ function showAgainst(d, difference) {
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body))));
 }
 
-// Pictures are kept of some decisions only; the newest before an index, of the same era.
-function pictureFor(index) {
-  let low = 0, high = data.pictures.length;
+// Images are kept of some decisions only; the newest before an index, of the same era.
+function imageFor(index) {
+  let low = 0, high = data.images.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (data.pictures[middle][0] <= index) low = middle + 1; else high = middle;
+    if (data.images[middle][0] <= index) low = middle + 1; else high = middle;
   }
-  const found = data.pictures[low - 1];
+  const found = data.images[low - 1];
   return found && decisions[found[0]].era === decisions[index].era ? found : null;
 }
-function setPicture(id, block) {
+function setImage(id, block) {
   const image = byId(id), element = block && byId(block);
   image.hidden = !element;
   if (element) image.src = "data:image/jpeg;base64," + element.textContent;
   else image.removeAttribute("src");
 }
-function showPictures(index) {
-  const found = pictureFor(index), own = Boolean(found) && found[0] === index;
-  setPicture("overlay", found && "overlay-" + found[0]);
-  setPicture("top-view", found && found[1] && "top-view-" + found[0]);
+function showImages(index) {
+  const found = imageFor(index), own = Boolean(found) && found[0] === index;
+  setImage("overlay", found && "overlay-" + found[0]);
+  setImage("top-view", found && found[1] && "top-view-" + found[0]);
   const none = byId("no-overlay");
   none.hidden = Boolean(found);
-  none.textContent = data.pictures.length
-    ? "No picture was kept of this decision, nor of one before it." : "No pictures were kept.";
+  none.textContent = data.images.length
+    ? "No image was kept of this decision, nor of one before it." : "No images were kept.";
   byId("top-figure").hidden = !(found && found[1]);
   let text = "";
   if (found && !own) {
@@ -102,7 +102,7 @@ function showPictures(index) {
     byId(id + "-caption").className = text ? "borrowed" : "";
   }
   byId("overlay-caption").hidden = !found;
-  byId("overlay").alt = found ? `Camera picture of decision ${found[0] + 1}` : "";
+  byId("overlay").alt = found ? `Camera image of decision ${found[0] + 1}` : "";
   byId("top-view").alt = found ? `View from above of decision ${found[0] + 1}` : "";
   return own && found[1];
 }
@@ -171,7 +171,7 @@ function showPlan(d) {
 function showMeasures(d) {
   const measures = [["confidence", fixed(d.confidence, 2)],
     ["to decide", fixed(d.seconds, 3, " s")],
-    ["after the picture", fixed(d.waited, 2, " s")], ["skill", d.skill]];
+    ["after the image", fixed(d.waited, 2, " s")], ["skill", d.skill]];
   byId("measures").replaceChildren(...measures.map(
     ([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }

@@ -1,7 +1,7 @@
-"""What the script of a report knows: a run, its pictures and its baseline, as JSON.
+"""What the script of a report knows: a run, its images and its baseline, as JSON.
 
 Texts and rows of tokens that recur are in it once; stamps, too large for a number of JavaScript,
-are texts and seconds since the first picture, of the baseline where the run has none.
+are texts and seconds since the first image, of the baseline where the run has none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.lab.replay.compare import CHANGES, Comparison, Difference
-from vlam_ros.lab.replay.pictures import DecisionPictures
+from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import DecisionRecord, FoundObject, ReplayRun
 from vlam_ros.lab.report.replay_axis import Axis
 
@@ -27,7 +27,7 @@ MISSING, NEW = "missing", "new"
 def page_data(
     run: ReplayRun,
     axis: Axis,
-    pictures: Mapping[int, DecisionPictures],
+    images: Mapping[int, DecisionImages],
     comparison: Comparison | None,
 ) -> dict[str, Any]:
     """All of it, as `json_block` takes it.
@@ -35,7 +35,7 @@ def page_data(
     Args:
         run: the run.
         axis: of its decisions.
-        pictures: by the places of their decisions, in that order.
+        images: by the places of their decisions, in that order.
         comparison: with the baseline, None if there is none.
     """
     first = run.decisions or (comparison.baseline.decisions if comparison else ())
@@ -68,7 +68,7 @@ def page_data(
         "chunks": [_chunk(rows) for rows in chunks.values],
         "parts": [[_number(p.start), _number(p.length), _number(p.after)] for p in axis.parts],
         "byIndex": axis.by_index,
-        "pictures": [[i, p.top_view is not None] for i, p in pictures.items()],
+        "images": [[i, p.top_view is not None] for i, p in images.items()],
     }
 
 
@@ -93,7 +93,7 @@ class Nearest:
         self._eras = np.array([d.era for d in decisions], np.int64)
 
     def to(self, stamp: int, era: int | None = None) -> int | None:
-        """The place of the one on the picture nearest to a stamp (ns), the first of equally near
+        """The place of the one on the image nearest to a stamp (ns), the first of equally near
         ones, in that era if it has any; None among no decisions.
         """
         among = np.flatnonzero(self._eras == era)
@@ -154,7 +154,7 @@ class _Teller:
         }
 
     def _rows(self, decision: DecisionRecord) -> tuple[Any, ...]:
-        """Seconds after the picture, tokens, command and values of each row."""
+        """Seconds after the image, tokens, command and values of each row."""
         d = decision
         values = self._tokenizer.decode(np.array(d.tokens, np.int64).reshape(-1, 5))
         commands = self._tokenizer.space.commands

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from vlam_ros.lab.replay.compare import Comparison
-from vlam_ros.lab.replay.pictures import DecisionPictures
+from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import ReplayRun, stamp_text
 from vlam_ros.lab.replay.table import NOTHING, OUTCOMES, comparison_tables, run_tables, verdict_line
 from vlam_ros.lab.replay.thresholds import Exceeded
@@ -41,7 +41,7 @@ _NOTHING = '<p class="panel nothing">No decision was made.</p>'
 
 def replay_page(
     run: ReplayRun,
-    pictures: Mapping[int, DecisionPictures],
+    images: Mapping[int, DecisionImages],
     comparison: Comparison | None = None,
     exceeded: Sequence[Exceeded] = (),
     title: str = "Replay",
@@ -50,13 +50,13 @@ def replay_page(
 
     Args:
         run: what was decided.
-        pictures: of some decisions, by their places; the others show that of an earlier one.
+        images: of some decisions, by their places; the others show that of an earlier one.
         comparison: of the run with its baseline, if there is one.
         exceeded: the thresholds that were passed over.
         title: of the page.
     """
     axis = axis_of(run.decisions)
-    pictures = {i: p for i, p in sorted(pictures.items()) if 0 <= i < len(run.decisions)}
+    images = {i: p for i, p in sorted(images.items()) if 0 <= i < len(run.decisions)}
     tables = [*run_tables(run), *(comparison_tables(comparison) if comparison else [])]
     figures = "".join(folded(table) for table in tables if table.title not in _SHOWN)
     tone, said, verdict = _verdict(run, comparison, exceeded)
@@ -73,9 +73,9 @@ def replay_page(
         viewer=_viewer(axis) if run.decisions else _NOTHING,
         figures=f"<h2>Figures</h2>{figures}" if figures else "",
     )
-    data = json_block(page_data(run, axis, pictures, comparison))
+    data = json_block(page_data(run, axis, images, comparison))
     blocks = f'<script type="application/json" id="data">{data}</script>' + "".join(
-        _picture_blocks(pictures)
+        _image_blocks(images)
     )
     return document(title, body, BASE + STYLE, blocks, SCRIPT)
 
@@ -120,7 +120,7 @@ def _tiles(run: ReplayRun, comparison: Comparison | None) -> Iterable[str]:
         stamps = [d.stamp for d in run.decisions]
         first, last = min(stamps), max(stamps)
         text = f"{stamp_text(first)} to {stamp_text(last)}"
-        yield _tile("Pictures over", f"{(last - first) / 1e9:.1f} <small>s</small>", text)
+        yield _tile("Images over", f"{(last - first) / 1e9:.1f} <small>s</small>", text)
 
 
 def _tile(title: str, value: str, text: str, extra: str = "") -> str:
@@ -180,11 +180,11 @@ def _viewer(axis: Axis) -> str:
     return VIEWER.replace("<!-- note of the axis -->", note)
 
 
-def _picture_blocks(pictures: Mapping[int, DecisionPictures]) -> Iterable[str]:
-    """Scripts that are none, from which a picture is taken when it is to be shown: unlike the data,
+def _image_blocks(images: Mapping[int, DecisionImages]) -> Iterable[str]:
+    """Scripts that are none, from which an image is taken when it is to be shown: unlike the data,
     they need not be read before.
     """
-    for index, shown in pictures.items():
+    for index, shown in images.items():
         for name, data in (("overlay", shown.overlay), ("top-view", shown.top_view)):
             if data is not None:
                 text = base64.b64encode(data).decode()

@@ -1,4 +1,4 @@
-"""How the pages of a replay look; the colours of verdicts and roles are those of the pictures."""
+"""How the pages of a replay look; the colours of verdicts and roles are those of the images."""
 
 from __future__ import annotations
 
@@ -200,14 +200,14 @@ td button { padding: 0 .4rem; margin-right: .3rem; font-variant-numeric: tabular
 #said { font-size: 1.2rem; line-height: 1.35; max-height: 9rem; overflow-y: auto; }
 #message { max-height: 9rem; overflow-y: auto; }
 .nothing { margin-top: 2rem; }
-.pictures {
+.images {
   display: grid; grid-template-columns: 10fr 11fr; gap: .75rem; margin: .9rem 0; align-items: start;
 }
 figure { position: relative; border-radius: 8px; overflow: hidden; background: var(--chip); }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { padding: .35rem .7rem; font-size: .8rem; color: var(--quiet); }
 figure .borrowed { color: var(--bad); background: var(--bad-paper); font-weight: 600; }
-.no-picture { padding: 3rem 1rem; text-align: center; color: var(--quiet); font-size: .9rem; }
+.no-image { padding: 3rem 1rem; text-align: center; color: var(--quiet); font-size: .9rem; }
 #sketch { display: block; width: 100%; height: auto; max-height: 19rem; background: var(--card); }
 #sketch text { font-size: 11px; fill: var(--quiet); }
 #sketch .grid { stroke: var(--line); }
@@ -261,7 +261,7 @@ figure .borrowed { color: var(--bad); background: var(--bad-paper); font-weight:
 .numbers th:nth-last-child(n + 2), .numbers td:nth-last-child(n + 2) { padding-right: 1.5rem; }
 .full { grid-column: 1 / -1; }
 @media (max-width: 800px) {
-  .pictures, .columns { grid-template-columns: minmax(0, 1fr); }
+  .images, .columns { grid-template-columns: minmax(0, 1fr); }
 }
 @media (max-width: 640px) {
   .tiles { grid-template-columns: 1fr 1fr; gap: .5rem; }

@@ -166,8 +166,8 @@ VIEWER = """<section aria-labelledby="timelines-title">
 <p id="said" dir="auto"></p>
 <p id="message" dir="auto"></p>
 <section id="against" aria-label="Against the baseline"></section>
-<div class="pictures">
-<figure><p class="no-picture" id="no-overlay"></p><img id="overlay" alt="">
+<div class="images">
+<figure><p class="no-image" id="no-overlay"></p><img id="overlay" alt="">
 <figcaption id="overlay-caption"></figcaption></figure>
 <div id="from-above">
 <figure id="top-figure"><img id="top-view" alt="">

@@ -1,6 +1,6 @@
 """The closed-loop evaluation as one HTML page: gates, figures, and a card for each failed episode.
 
-The page needs no network and nothing beside it: pictures and script are in it.
+The page needs no network and nothing beside it: images and script are in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The report of a training as one HTML page: figures before and after, curves, pictures, confusion.
+"""The report of a training as one HTML page: figures before and after, curves, images, confusion.
 
 The page needs no network and nothing beside it.
 """
@@ -28,7 +28,7 @@ from vlam_ros.resources import write_file
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 EXAMPLES = 12
-"""Pairs of a picture and a phrase that are shown."""
+"""Pairs of an image and a phrase that are shown."""
 TRUE, FOUND = (70, 205, 125), (255, 86, 160)
 """Colours of the true outline and of what was found, RGB."""
 _SIDE = 224
@@ -38,7 +38,7 @@ _GROUPS = {"loss": "loss terms", "validation": "validation", "cosine": "gradient
 
 @dataclass(frozen=True)
 class Example:
-    """A picture uint8[S,S,3], a phrase, and where it is and was found, bool[S,S] each."""
+    """An image uint8[S,S,3], a phrase, and where it is and was found, bool[S,S] each."""
 
     phrase: str
     image: Uint8Array
@@ -69,11 +69,11 @@ def examples(
     absent: list[Example] = []
     for each in batches:
         batch = each.to(grounding.model.device)
-        pairs = zip(batch.pictures.tolist(), batch.asked.tolist(), strict=True)
+        pairs = zip(batch.images.tolist(), batch.asked.tolist(), strict=True)
         for logits, masks in decoded(grounding, batch, grounding.read(batch.phrases)):
             for logit, mask in zip(logits, masks, strict=True):
-                picture, phrase = next(pairs)
-                image = batch.pixels[picture]
+                frame, phrase = next(pairs)
+                image = batch.pixels[frame]
                 example = Example(
                     batch.phrases[phrase],
                     (image * 255).round().byte().permute(1, 2, 0).cpu().numpy(),
@@ -106,7 +106,7 @@ def write_report(report: Report, run: Path, path: Path) -> None:
         title=escape(report.title),
         figures=_figures(report.before, report.after),
         curves=f'<img alt="Curves of the training by step" src="{curves}">',
-        examples="".join(map(_example, report.examples)) or "<p>No picture was looked at.</p>",
+        examples="".join(map(_example, report.examples)) or "<p>No image was looked at.</p>",
         confusion="".join(
             _confusion(name, after) for name, after in report.after.items() if after.phrases
         )
@@ -164,7 +164,7 @@ def _data(kind: str, content: bytes) -> str:
 
 
 def _example(example: Example) -> str:
-    """The picture with the true outline, and what was found shaded."""
+    """The image with the true outline, and what was found shaded."""
     image = cv2.resize(example.image, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     truth, found = (
         cv2.resize(mask.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)

@@ -29,7 +29,7 @@ tbody th { font-weight: 400; white-space: nowrap; }
   text-align: center; padding: .3rem .6rem; min-width: 2.5rem;
   background: color-mix(in srgb, var(--accent) calc(.6 * var(--share)), transparent);
 }
-.pictures {
+.images {
   display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
 }
 figure { margin: 0; }
@@ -61,9 +61,9 @@ any pixel is found of; crops: share of objects whose crop is most alike to a phr
 it.</p></section>
 <h2>Curves</h2>
 <section>$curves</section>
-<h2>Pictures</h2>
+<h2>Images</h2>
 <p class="note">Green outline: where it is. Pink: what was found after the training.</p>
-<section class="pictures">$examples</section>
+<section class="images">$examples</section>
 <h2>Confusion of crops</h2>
 $confusion
 </main>

@@ -1,6 +1,6 @@
 """How a scene looks: its camera, floor, walls and light, set in a compiled model.
 
-Every model that shows a scene is dressed here, so that all pictures of it are the same.
+Every model that shows a scene is dressed here, so that all images of it are the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def dress(model: Any, spec: SceneSpec) -> None:
 
 
 def calibrated(spec: CameraSpec, width: int, height: int) -> Camera:
-    """Intrinsics of pictures of this size (pixels), and pose of the camera in `base_link`."""
+    """Intrinsics of images of this size (pixels), and pose of the camera in `base_link`."""
     focal = height / 2 / math.tan(spec.fovy / 2)
     rotation = optical_rotation(spec.tilt, 0.0, spec.roll)
     return Camera.ideal(width, height, focal, rotation, np.array([spec.x, 0.0, spec.height]))

@@ -18,7 +18,7 @@ Place = tuple[float, float]
 NEAR, FAR = 0.85, 2.2
 """Metres from the robot at which the objects of a task stand."""
 VIEW = 0.50
-"""Largest bearing in rad of an object that is wholly in the picture."""
+"""Largest bearing in rad of an object that is wholly in the image."""
 GAP = 0.16
 """Metres between two objects, for the tool and for the eye."""
 LANE = 0.30

@@ -18,7 +18,7 @@ RING = 32
 """Vertices around a mesh of revolution."""
 
 # The frame of the body is base_link. Cameras do not draw group 3, but rays hit it: the robot is
-# seen by its LiDAR, and not by its camera, as pictures were taken before it had a body.
+# seen by its LiDAR, and not by its camera, as images were taken before it had a body.
 _BASE = """<body name="base">
       <freejoint name="base"/>
       <camera name="camera" pos="0 0 1"/>
@@ -104,7 +104,7 @@ def assets_xml() -> str:
 
 
 def visual_xml(width: int, height: int) -> str:
-    """How pictures of up to this size in pixels are drawn."""
+    """How images of up to this size in pixels are drawn."""
     return f"""<visual>
     <global offwidth="{width}" offheight="{height}"/>
     <quality shadowsize="1024" offsamples="4"/>
@@ -126,7 +126,7 @@ def wall_xml(i: int, distance: float = 0.0, attributes: str = "") -> str:
 
 
 def model_xml(width: int, height: int, assets: str = "") -> str:
-    """The world's model, for pictures of this size in pixels, with further assets."""
+    """The world's model, for images of this size in pixels, with further assets."""
     walls = [wall_xml(i) for i in range(3)]
     # A slot of each kind cannot be compiled without data, so all start as spheres.
     slots = [f'<geom name="object{i}" type="sphere" size=".05"/>' for i in range(MAX_OBJECTS)]

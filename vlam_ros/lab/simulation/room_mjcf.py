@@ -32,7 +32,7 @@ _LOOSE = (
 
 
 def room_xml(room: RoomSpec, width: int, height: int, timestep: float) -> str:
-    """The model of a room, for pictures of up to this size in pixels and steps in s."""
+    """The model of a room, for images of up to this size in pixels and steps in s."""
     fixed = [
         f'<geom name="{name}" {_pose(thing)} {_shape(thing)} {_FIXED}/>'
         for name, thing in room.fixed.items()

@@ -46,7 +46,7 @@ that the nodes' default parameters describe.
 """
 
 
-ERRAND_START = BasePose(0.0, -1.0, yaw=0.45)
+PICK_AND_PLACE_START = BasePose(0.0, -1.0, yaw=0.45)
 """Where the robot of the demo's errand starts: from there it has a free way to the orange ball, and
 from that to the yellow box.
 """
@@ -65,8 +65,8 @@ def named_room(name: str) -> RoomSpec:
     """
     if name == "demo":
         return RoomSpec(DEMO_SCENE)
-    if name == "errand":
-        return RoomSpec(DEMO_SCENE, start=ERRAND_START)
+    if name == "pick_and_place":
+        return RoomSpec(DEMO_SCENE, start=PICK_AND_PLACE_START)
     if match := re.fullmatch(r"random:(\d+)", name):
         return random_task(np.random.default_rng(int(match[1]))).room
     if match := re.fullmatch(r"(task|control):(\d+)", name):

@@ -235,7 +235,7 @@ def place_in_view(
     half_x = math.atan(math.tan(camera.fovy / 2) * 4 / 3)
     nearest = camera.height / math.tan(min(camera.tilt + camera.fovy / 2, 1.4)) + radius
     for _ in range(20):
-        # Uniform in the inverse distance: the picture is filled evenly from bottom to top.
+        # Uniform in the inverse distance: the image is filled evenly from bottom to top.
         distance = 1 / rng.uniform(1 / 2.4, 1 / max(nearest, 0.3))
         bearing = rng.uniform(-0.9, 0.9) * half_x
         x, y = camera.x + distance, distance * math.tan(bearing)

@@ -39,7 +39,7 @@ Quaternion = tuple[float, float, float, float]
 
 
 class Simulator:
-    """A robot in a room. Use as a context manager: pictures hold GL contexts."""
+    """A robot in a room. Use as a context manager: images hold GL contexts."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class Simulator:
 
         Args:
             room: what is in it; SimulationError if it cannot be.
-            width: of the robot's pictures, pixels.
-            height: of the robot's pictures, pixels.
+            width: of the robot's images, pixels.
+            height: of the robot's images, pixels.
             seed: of all errors of the sensors.
             lidar: the robot's LiDAR.
             timestep: of the mechanics, s.
@@ -180,12 +180,12 @@ class Simulator:
 
     @property
     def camera(self) -> Camera:
-        """Intrinsics of the pictures and pose of the camera in `base_link`."""
+        """Intrinsics of the images and pose of the camera in `base_link`."""
         return calibrated(self.room.scene.camera, *self._size)
 
-    def picture(self) -> npt.NDArray[np.uint8]:
+    def image(self) -> npt.NDArray[np.uint8]:
         """What the robot's camera sees now: uint8[H,W,3] RGB."""
-        return self._views.picture()
+        return self._views.image()
 
     def overview(self, width: int = 640, height: int = 480) -> npt.NDArray[np.uint8]:
         """The room from above and aside, with the robot: uint8[H,W,3] RGB."""
@@ -238,7 +238,7 @@ class Simulator:
         return list(self._log.contacts)
 
     def visible(self) -> tuple[int, ...]:
-        """How many pixels of the robot's picture show each of the scene's objects."""
+        """How many pixels of the robot's image show each of the scene's objects."""
         labels = self._views.labels()
         geoms = [self._model.geom(f"object{i}").id for i in range(len(self.room.scene.objects))]
         counts = np.bincount(labels[labels >= 0], minlength=self._model.ngeom)

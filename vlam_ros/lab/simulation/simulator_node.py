@@ -62,8 +62,8 @@ class SimulatorNode(ManagedNode):
         self.reporter: SimulatorReporter = SimulatorReporter(self, self._time, self._details)
         advertise = self.create_publisher
         self._clocks = advertise(Clock, "/clock", qos.CLOCK)
-        self._cameras = advertise(CameraInfo, "camera_info", qos.PICTURE)
-        self._images = advertise(Image, "image", qos.PICTURE)
+        self._cameras = advertise(CameraInfo, "camera_info", qos.IMAGE)
+        self._images = advertise(Image, "image", qos.IMAGE)
         self._truths = advertise(String, "~/truth", qos.OUTPUT)
         self._overviews = advertise(Image, "~/overview", qos.OUTPUT)
         self._sensors: SensorPublishers | None = None
@@ -94,11 +94,11 @@ class SimulatorNode(ManagedNode):
         lidar = _lidar(self._settings.lidar)
         try:
             self._simulator = Simulator(self._room, seed=settings.seed, lidar=lidar, origin=ORIGIN)
-            self._picture_every = max(1, round(1e9 / settings.picture_rate / TICK))
+            self._image_every = max(1, round(1e9 / settings.image_rate / TICK))
             self._ticks = 0
             # The clock first: nothing may come from the future.
             self._publish_clock(self._simulator)
-            self._publish_picture(self._simulator)
+            self._publish_image(self._simulator)
         except SimulationError as error:
             self.reporter.fail(f"cannot simulate: {error}")
             return TransitionCallbackReturn.FAILURE
@@ -157,7 +157,7 @@ class SimulatorNode(ManagedNode):
         told = dict(zip(message.joint_names, positions, strict=False))
         if set(told) != {joint.name for joint in ARM}:
             names = ", ".join(joint.name for joint in ARM)
-            self.reporter.complain(f"arm needs a position for each of {names}", "arm")
+            self.reporter.report_error(f"arm needs a position for each of {names}", "arm")
             return
         self._tell("arm", "reach", [told[joint.name] for joint in ARM])
 
@@ -168,7 +168,7 @@ class SimulatorNode(ManagedNode):
         try:
             getattr(self._simulator, command)(value)
         except SimulationError as error:
-            self.reporter.complain(f"{topic}: {error}", topic)
+            self.reporter.report_error(f"{topic}: {error}", topic)
 
     # --------------------------------------------------------------------------- out
 
@@ -184,8 +184,8 @@ class SimulatorNode(ManagedNode):
         self._publish_clock(simulator)
         for arrival in arrivals:
             sensors.publish(arrival.measured)
-        if self._ticks % self._picture_every == 0:
-            self._publish_picture(simulator)
+        if self._ticks % self._image_every == 0:
+            self._publish_image(simulator)
         self._tell_watchers(simulator)
 
     def _tell_watchers(self, simulator: Simulator) -> None:
@@ -202,11 +202,11 @@ class SimulatorNode(ManagedNode):
     def _publish_clock(self, simulator: Simulator) -> None:
         self._clocks.publish(Clock(clock=time_message(simulator.now)))
 
-    def _publish_picture(self, simulator: Simulator) -> None:
+    def _publish_image(self, simulator: Simulator) -> None:
         camera = simulator.camera
         self._cameras.publish(camera_to_message(camera, simulator.now))
-        picture = simulator.picture()
-        self._images.publish(image_to_message(picture, simulator.now, camera.frame_id))
+        image = simulator.image()
+        self._images.publish(image_to_message(image, simulator.now, camera.frame_id))
 
     def _time(self) -> tuple[int, float] | None:
         """For diagnostics; None while not active."""

@@ -17,7 +17,7 @@ class Truth:
     """A simulation at `stamp` (ns): m, m/s, rad, quaternions (w, x, y, z).
 
     `phrases`, `positions` and `quaternions` are those of the scene's objects, `held` is the index
-    of one of them, and `visible` are the pixels of each in the robot's picture, None where nobody
+    of one of them, and `visible` are the pixels of each in the robot's image, None where nobody
     counted them. `contacts` are all since the start.
     """
 

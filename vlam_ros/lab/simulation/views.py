@@ -1,4 +1,4 @@
-"""Pictures of a simulation: the robot's own camera, its labels, and the overview for films."""
+"""Images of a simulation: the robot's own camera, its labels, and the overview for films."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Views:
             renderer.close()
         self._renderers.clear()
 
-    def picture(self) -> npt.NDArray[np.uint8]:
+    def image(self) -> npt.NDArray[np.uint8]:
         """What the robot's camera sees: uint8[H,W,3] RGB."""
         renderer = self._renderer(*self._size)
         renderer.update_scene(self._data, camera="camera", scene_option=self._own())
         return np.array(renderer.render())
 
     def labels(self) -> npt.NDArray[np.int32]:
-        """The ids int32[H,W] of the geoms in the picture, -1 for none."""
+        """The ids int32[H,W] of the geoms in the image, -1 for none."""
         renderer = self._renderer(*self._size)
         renderer.enable_segmentation_rendering()
         renderer.update_scene(self._data, camera="camera", scene_option=self._own())
@@ -53,7 +53,7 @@ class Views:
         return np.array(renderer.render())
 
     def _own(self) -> Any:
-        """The robot's body is not in its pictures, but for the tool when it is lowered."""
+        """The robot's body is not in its images, but for the tool when it is lowered."""
         option = mujoco.MjvOption()
         option.geomgroup[[UPPER_GROUP, ROBOT_GROUP]] = 0
         option.geomgroup[ROD_GROUP] = self._data.qpos[self._lift] > _ROD_SEEN

@@ -28,7 +28,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Rendering:
-    """A picture and its truth: uint8[H,W,3] RGB, and uint8[H,W] with i + 1 on object i, else 0."""
+    """An image and its truth: uint8[H,W,3] RGB, and uint8[H,W] with i + 1 on object i, else 0."""
 
     image: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
@@ -38,7 +38,7 @@ class World:
     """A world to sense. Use as a context manager: the renderer holds a GL context."""
 
     def __init__(self, width: int = 640, height: int = 480, extra: bool = False) -> None:
-        """Compile it, for pictures of this size in pixels; `extra` objects are seen in it too."""
+        """Compile it, for images of this size in pixels; `extra` objects are seen in it too."""
         self._size, self._extra = (width, height), extra
         assets = extra_assets() if extra else ""
         self._model = mujoco.MjModel.from_xml_string(model_xml(width, height, assets))
@@ -147,7 +147,7 @@ class World:
         return rate, force
 
     def render(self) -> Rendering:
-        """The picture that the scene's camera takes, with the label of every pixel."""
+        """The image that the scene's camera takes, with the label of every pixel."""
         renderer = self._renderer
         renderer.update_scene(self._data, camera="camera")
         image = renderer.render().copy()
@@ -161,7 +161,7 @@ class World:
 
     @property
     def camera(self) -> Camera:
-        """Intrinsics of the pictures and pose of the camera in `base_link`."""
+        """Intrinsics of the images and pose of the camera in `base_link`."""
         return calibrated(self._spec.camera, *self._size)
 
     def _set_object(self, slot: int, object_: ObjectSpec) -> None:

@@ -50,8 +50,8 @@ VOCABULARIES = {
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """B augmented pictures float[B,3,S,S] in 0..1 and their labels int64[B,S,S]."""
+class Images:
+    """B augmented images float[B,3,S,S] in 0..1 and their labels int64[B,S,S]."""
 
     images: Tensor
     labels: Tensor
@@ -89,7 +89,7 @@ def all_phrases() -> list[str]:
 
 def draw_crops(
     data: SceneData, rng: Generator, count: int, size: int
-) -> tuple[Pictures, npt.NDArray[np.int64]]:
+) -> tuple[Images, npt.NDArray[np.int64]]:
     """`count` augmented crops with the (colour, shape) of the object in the middle.
 
     They are cut as loosely as the second look cuts around masks that cover half an object, or half
@@ -98,13 +98,13 @@ def draw_crops(
     rows = rng.integers(0, len(data.crops), count)
     zoom = rng.uniform(0.55, 1.0, count)
     shift = rng.uniform(-1, 1, (2, count)) * np.minimum(1 - zoom, 0.25)
-    pictures = _augment(data.crops[rows], data.crop_labels[rows], rng, zoom, shift, size)
-    return pictures, data.crop_pairs[rows]
+    images = _augment(data.crops[rows], data.crop_labels[rows], rng, zoom, shift, size)
+    return images, data.crop_pairs[rows]
 
 
 def draw_scenes(
     data: SceneData, rng: Generator, count: int, window: int
-) -> tuple[Pictures, npt.NDArray[np.int64]]:
+) -> tuple[Images, npt.NDArray[np.int64]]:
     """`count` augmented squares of `window` pixels out of scenes, each with an object in it.
 
     Returns:
@@ -138,11 +138,11 @@ def _augment(
     zoom: npt.NDArray[np.float64],
     shift: npt.NDArray[np.float64],
     size: int,
-) -> Pictures:
+) -> Images:
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     marks = torch.from_numpy(labels).float()[:, None]
     pixels, marks = augmented(pixels, marks, rng, zoom, shift, size)
-    return Pictures(pixels, marks[:, 0].long())
+    return Images(pixels, marks[:, 0].long())
 
 
 def augmented(
@@ -159,7 +159,7 @@ def augmented(
         pixels: float[B,3,H,W] in 0..1.
         marks: float[B,K,H,W], cut and mirrored alike; each keeps its values.
         rng: draws what varies.
-        zoom: float64[B], sides of the windows, relative to the pictures'.
+        zoom: float64[B], sides of the windows, relative to the images'.
         shift: float64[2,B], x and y of their middles, in -1..1.
         size: what windows are made to have, in pixels.
 
@@ -176,7 +176,7 @@ def augmented(
 
 
 def windows(pixels: Tensor, marks: Tensor, theta: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Windows float[B,2,3], the affine maps from theirs to a picture's -1..1, of pictures and of
+    """Windows float[B,2,3], the affine maps from theirs to an image's -1..1, of images and of
     their marks; else as `augmented`.
     """
     grid = functional.affine_grid(theta, [len(pixels), 1, size, size], align_corners=False)
@@ -187,7 +187,7 @@ def windows(pixels: Tensor, marks: Tensor, theta: Tensor, size: int) -> tuple[Te
 
 
 def relit(pixels: Tensor, rng: Generator) -> Tensor:
-    """Vary brightness, contrast and noise of pictures float[B,3,H,W] in 0..1."""
+    """Vary brightness, contrast and noise of images float[B,3,H,W] in 0..1."""
     shape = (len(pixels), 1, 1, 1)
     brightness = torch.from_numpy(rng.uniform(0.8, 1.2, shape)).float()
     contrast = torch.from_numpy(rng.uniform(0.85, 1.15, shape)).float()
@@ -268,9 +268,9 @@ def draw_prompts(
     """`count` prompts a scene: half are there, of the rest most differ in shape or colour only.
 
     Returns:
-        (picture index, text row), int64[P] each.
+        (image index, text row), int64[P] each.
     """
-    pictures, rows = [], []
+    images, rows = [], []
     for i, present in enumerate(positives.numpy()):
         there = np.flatnonzero(present[:PAIRS])
         general = np.flatnonzero(present[NOUNS:NONSENSE]) + NOUNS
@@ -280,9 +280,9 @@ def draw_prompts(
                 row = int(rng.choice(pool))
             else:
                 row = _absent(present, there, rng)
-            pictures.append(i)
+            images.append(i)
             rows.append(row)
-    return np.array(pictures), np.array(rows)
+    return np.array(images), np.array(rows)
 
 
 def _absent(present: npt.NDArray[np.bool_], there: npt.NDArray[np.int64], rng: Generator) -> int:
@@ -305,11 +305,11 @@ def _absent(present: npt.NDArray[np.bool_], there: npt.NDArray[np.int64], rng: G
 def prompt_masks(
     labels: Tensor,
     pairs: npt.NDArray[np.int64],
-    pictures: npt.NDArray[np.int64],
+    images: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
 ) -> Tensor:
     """bool[P,S,S]: the pixels of the objects that each prompt names."""
-    colours, shapes = pairs[pictures, :, 0], pairs[pictures, :, 1]
+    colours, shapes = pairs[images, :, 0], pairs[images, :, 1]
     named = np.zeros((len(rows), pairs.shape[1] + 1), bool)
     for p, row in enumerate(rows):
         if row < PAIRS:
@@ -322,4 +322,4 @@ def prompt_masks(
         elif COLOURS <= row < NONSENSE:
             named[p, 1:] = colours[p] == row - COLOURS
     wanted = torch.from_numpy(named)[:, :, None].expand(-1, -1, labels.shape[2])
-    return torch.gather(wanted, 1, labels[torch.from_numpy(pictures)])
+    return torch.gather(wanted, 1, labels[torch.from_numpy(images)])

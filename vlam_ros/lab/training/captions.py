@@ -30,7 +30,7 @@ FRAMES = (
     "the {}",
     "one {}",
     "this is a {}",
-    "a picture of a {}",
+    "an image of a {}",
     "there is a {}",
 )
 """Sentence frames around an object phrase; the bare phrase is what the pipeline asks for."""

@@ -1,7 +1,7 @@
 """Distillation: a student is trained to see, read and mask as a larger CLIPSeg does.
 
 The teacher can be any checkpoint, the student a smaller embedded model (`new_student`) or any
-CLIPSeg. What is learned from is pictures and phrases; the teacher says the rest.
+CLIPSeg. What is learned from is images and phrases; the teacher says the rest.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from vlam_ros.perception.clipseg.adapters.base import fingerprint
 from vlam_ros.perception.clipseg.checkpoint import Preprocessing
 
 WEIGHTS: Mapping[str, float] = {
-    "pictures": 1.0, "patches": 1.0, "texts": 1.0, "logits": 0.5, "masks": 1.0, "truth": 0.0,
+    "images": 1.0, "patches": 1.0, "texts": 1.0, "logits": 0.5, "masks": 1.0, "truth": 0.0,
 }  # fmt: skip
-"""λ of the terms: the features of pictures, patches and texts, the similarities of pictures with
+"""λ of the terms: the features of images, patches and texts, the similarities of images with
 texts, the masks, and the masks of the data itself (region-word matching).
 """
 TEMPERATURE = 2.0
@@ -71,14 +71,14 @@ class DistillationLosses(nn.Module):
             teacher.model.to(batch.pixels.device)
             their_texts = teacher.read(batch.phrases)
             theirs = teacher.see(batch.pixels, patches=True)
-            their_masks = teacher.masks(theirs, their_texts[batch.asked], batch.pictures)
+            their_masks = teacher.masks(theirs, their_texts[batch.asked], batch.images)
         texts = student.read(batch.phrases)
         states = student.see(batch.pixels, patches=True)
-        masks = student.masks(states, texts[batch.asked], batch.pictures)
+        masks = student.masks(states, texts[batch.asked], batch.images)
         patches = _on_grid(theirs.tokens[:, 1:], states.tokens.shape[1] - 1)
         own = self.projection(states.tokens)
         return {
-            "pictures": feature_distillation(own[:, 0], theirs.embedding),
+            "images": feature_distillation(own[:, 0], theirs.embedding),
             "patches": feature_distillation(own[:, 1:].flatten(0, 1), patches.flatten(0, 1)),
             "texts": feature_distillation(self.projection(texts), their_texts),
             "logits": logit_distillation(
@@ -111,7 +111,7 @@ def distil(
     Args:
         teacher: any CLIPSeg; it stays as it is.
         student: a CLIPSeg in float32, trained or new, which is changed.
-        batches: of pictures and phrases; their masks count with the weight "truth" only.
+        batches: of images and phrases; their masks count with the weight "truth" only.
         folder: gets the student, and the run's state in `run`.
         settings: of the training.
         phrases: all that the batches ask for, the student's vocabulary.
@@ -204,9 +204,9 @@ def provisional(model: Any, crop_size: int, words: tuple[str, ...]) -> Calibrati
     )
 
 
-def _similarities(grounding: Grounding, pictures: Tensor, texts: Tensor) -> Tensor:
+def _similarities(grounding: Grounding, images: Tensor, texts: Tensor) -> Tensor:
     """float[B,T], cosines times the model's logit scale."""
-    return logit_scale(grounding.model.clip.logit_scale) * cosines(pictures, texts)
+    return logit_scale(grounding.model.clip.logit_scale) * cosines(images, texts)
 
 
 def _on_grid(patches: Tensor, count: int) -> Tensor:

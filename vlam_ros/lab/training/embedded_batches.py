@@ -14,7 +14,7 @@ from vlam_ros.lab.training.recipe import Recipe, Stage
 from vlam_ros.lab.training.scenes import SceneData
 
 SENTENCES, SENTENCES_ALONE = 48, 160
-"""Instructions in a step, beside pictures and without."""
+"""Instructions in a step, beside images and without."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Shown:
 
     Attributes:
         images: float[B,3,S,S] in 0..1.
-        labels: int64[B,S,S], which object of its picture each pixel is of; 0 is floor.
-        positives: bool[B,NONSENSE], the text rows that are true of something in a picture.
+        labels: int64[B,S,S], which object of its image each pixel is of; 0 is floor.
+        positives: bool[B,NONSENSE], the text rows that are true of something in an image.
         named: int64[B,K], the text row of each label.
-        which: int64[P], the picture that a prompt is asked of.
+        which: int64[P], the image that a prompt is asked of.
         asked: int64[P], the text row of the prompt.
         masks: bool[P,S,S], the answers.
         judged: bool[P,S,S], the pixels where an answer is known.
@@ -88,30 +88,30 @@ class EmbeddedBatches:
 
     def _crops(self, stage: Stage, rng: Generator) -> Shown:
         size = self.recipe.model.crop_size
-        pictures, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
+        images, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
         positives, rows = batches.crop_targets(pairs)
         which, asked = map(torch.from_numpy, batches.draw_prompts(positives, rng, 2))
         floor, unnamed = (torch.full_like(rows, v) for v in (batches.FLOOR, batches.IGNORE))
         return Shown(
-            pictures.images,
-            pictures.labels,
+            images.images,
+            images.labels,
             positives,
             torch.stack([floor, rows, unnamed], dim=1),
             which,
             asked,
-            batches.crop_masks(pictures.labels, positives, which, asked),
+            batches.crop_masks(images.labels, positives, which, asked),
             # The object in the middle decides; a neighbour may or may not be another of its kind.
-            (pictures.labels < 2)[which],
+            (images.labels < 2)[which],
         )
 
     def _scenes(self, stage: Stage, rng: Generator) -> Shown:
-        pictures, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
-        positives = batches.scene_targets(pictures.labels, pairs)
+        images, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
+        positives = batches.scene_targets(images.labels, pairs)
         which, asked = batches.draw_prompts(positives, rng, stage.prompts)
-        masks = batches.prompt_masks(pictures.labels, pairs, which, asked)
+        masks = batches.prompt_masks(images.labels, pairs, which, asked)
         return Shown(
-            pictures.images,
-            pictures.labels,
+            images.images,
+            images.labels,
             positives,
             batches.object_rows(pairs),
             torch.from_numpy(which),

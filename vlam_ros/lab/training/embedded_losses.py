@@ -1,6 +1,6 @@
 """The loss terms of the embedded model: one CLIPSeg that serves CLIP and CLIPSeg.
 
-Contrast (pictures against phrases, instructions against each other), alignment (masks, patches,
+Contrast (images against phrases, instructions against each other), alignment (masks, patches,
 matching) and generation (hidden patches, hidden words, captions), by the names of `recipe.TERMS`.
 """
 
@@ -54,7 +54,7 @@ SEEN_IN: Mapping[str, Collection[str]] = {
     "image_modelling": (CROPS,),
     "captions": (CROPS,),
 }
-"""Where a term of pictures is computed, each of which is a loss of its own; others have one."""
+"""Where a term of images is computed, each of which is a loss of its own; others have one."""
 
 
 def term_weights(loss_weights: Mapping[str, float]) -> dict[str, float]:
@@ -75,7 +75,7 @@ class EmbeddedLosses(nn.Module):
         model: the CLIPSeg.
         tokenizer: its tokenizer.
         known: weights by name (as of this module's parameters) that say where phrases were, for
-            steps without pictures, where nothing else would hold them.
+            steps without images, where nothing else would hold them.
     """
 
     def __init__(self, model: Any, tokenizer: Any, terms: Collection[str]) -> None:
@@ -138,7 +138,7 @@ class EmbeddedLosses(nn.Module):
         return losses
 
     def _contrast(self, shown: Shown, logits: Tensor, scale: Tensor) -> Tensor:
-        """Each picture against pairs, nouns and colours: three vocabularies, three softmaxes."""
+        """Each image against pairs, nouns and colours: three vocabularies, three softmaxes."""
         parts = [
             unicl_loss(logits[:, rows], shown.positives[:, rows])
             for rows in batches.VOCABULARIES.values()
@@ -156,15 +156,15 @@ class EmbeddedLosses(nn.Module):
     def _matching(
         self, shown: Shown, states: VisionStates, words: Tensor, logits: Tensor
     ) -> Tensor:
-        """Whether a pair is in a picture, by the largest logit of its mask: one that is, and one
-        that is not but looks alike, for the decoder is what sees picture and text together.
+        """Whether a pair is in an image, by the largest logit of its mask: one that is, and one
+        that is not but looks alike, for the decoder is what sees image and text together.
         """
         pairs = slice(0, batches.PAIRS)
         positives = shown.positives[:, pairs]
         true = positives.any(-1).nonzero()[:, 0]
         own = torch.multinomial(positives[true].float(), 1)[:, 0]
-        pictures, other = draw_hard_negatives(logits[:, pairs], positives, torch.default_generator)
-        which = torch.cat([true, pictures])
+        images, other = draw_hard_negatives(logits[:, pairs], positives, torch.default_generator)
+        which = torch.cat([true, images])
         drawn = decode_masks(self.model, states.activations, words[torch.cat([own, other])], which)
         matched = torch.arange(len(which), device=which.device) < len(true)
         return itm_loss(drawn.float().flatten(1).amax(-1), matched)

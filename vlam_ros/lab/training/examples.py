@@ -1,4 +1,4 @@
-"""What tuning and distillation are given: pictures, phrases, and where each phrase is seen."""
+"""What tuning and distillation are given: images, phrases, and where each phrase is seen."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 @dataclass(frozen=True)
 class Batch:
-    """B pictures, T phrases, and the masks of P pairs of a picture and a phrase.
+    """B images, T phrases, and the masks of P pairs of an image and a phrase.
 
     Attributes:
         pixels: float[B,3,S,S] RGB in 0..1, not normalised: teacher and student may differ in that.
         phrases: T different ones.
-        positives: bool[B,T], whether a phrase is true of something in a picture.
-        pictures: int64[P], the picture that a pair asks about.
+        positives: bool[B,T], whether a phrase is true of something in an image.
+        images: int64[P], the image that a pair asks about.
         asked: int64[P], the phrase that it asks for.
         masks: float[P,h,w] in 0..1, empty where the phrase is absent; of any size.
 
@@ -36,7 +36,7 @@ class Batch:
     pixels: Tensor
     phrases: tuple[str, ...]
     positives: Tensor
-    pictures: Tensor
+    images: Tensor
     asked: Tensor
     masks: Tensor
 
@@ -44,7 +44,7 @@ class Batch:
         check_shapes(
             pixels=(self.pixels, "B 3 S S"),
             positives=(self.positives, "B T"),
-            pictures=(self.pictures, "P"),
+            images=(self.images, "P"),
             asked=(self.asked, "P"),
             masks=(self.masks, "P h w"),
         )
@@ -56,7 +56,7 @@ class Batch:
                 f"got {len(self.phrases)}, {len(set(self.phrases))} of them different"
             )
         for name, rows, limit in (
-            ("pictures", self.pictures, len(self.pixels)),
+            ("images", self.images, len(self.pixels)),
             ("asked", self.asked, count),
         ):
             if len(rows) and not ((rows >= 0) & (rows < limit)).all():
@@ -66,7 +66,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        names = ("pixels", "positives", "pictures", "asked", "masks")
+        names = ("pixels", "positives", "images", "asked", "masks")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return replace(self, **moved)
 
@@ -76,12 +76,12 @@ Batches: TypeAlias = Source[Batch]
 
 
 def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) -> Batch:
-    """A batch of pictures float[B,3,S,S] in 0..1, by P prompts that are asked of them.
+    """A batch of images float[B,3,S,S] in 0..1, by P prompts that are asked of them.
 
     Args:
-        images: the pictures.
-        prompts: P phrases; one may come for several pictures.
-        which: int64[P], the picture that each is asked of.
+        images: the images.
+        prompts: P phrases; one may come for several images.
+        which: int64[P], the image that each is asked of.
         masks: bool[P,h,w], the answers, empty where there is no such thing.
     """
     phrases = tuple(dict.fromkeys(prompts))
@@ -93,7 +93,7 @@ def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) 
 
 
 def joined(first: Batch, second: Batch) -> Batch:
-    """Both in one, the first one's pictures before the second's; sizes must be the same."""
+    """Both in one, the first one's images before the second's; sizes must be the same."""
     phrases = tuple(dict.fromkeys((*first.phrases, *second.phrases)))
     device = first.pixels.device
     positives = torch.zeros(
@@ -109,25 +109,25 @@ def joined(first: Batch, second: Batch) -> Batch:
         torch.cat([first.pixels, second.pixels]),
         phrases,
         positives,
-        torch.cat([first.pictures, len(first.pixels) + second.pictures]),
+        torch.cat([first.images, len(first.pixels) + second.images]),
         torch.cat(asked),
         torch.cat([first.masks, second.masks]),
     )
 
 
 def whole(
-    pictures: Iterable[tuple[Uint8Array, Mapping[str, BoolArray]]],
+    images: Iterable[tuple[Uint8Array, Mapping[str, BoolArray]]],
     phrases: Sequence[str],
     size: int,
 ) -> Iterator[Batch]:
-    """Batches of one whole picture each, squeezed into a square, that ask for all phrases.
+    """Batches of one whole image each, squeezed into a square, that ask for all phrases.
 
     Args:
-        pictures: uint8[H,W,3] RGB with masks bool[H,W] by phrase.
+        images: uint8[H,W,3] RGB with masks bool[H,W] by phrase.
         phrases: T of them.
         size: side of the square in pixels.
     """
-    for image, known in pictures:
+    for image, known in images:
         nothing = np.zeros(image.shape[:2], bool)
         masks = np.stack([known.get(phrase, nothing) for phrase in phrases])
         pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255

@@ -1,6 +1,6 @@
 """Tuning a checkpoint to objects of one's own, by any method of `learning.adapters`.
 
-What is new is learned from whole pictures, where the robot finds it, and from closeups, where its
+What is new is learned from whole images, where the robot finds it, and from crops, where its
 second look decides what it is; both of what the model knows already, replayed beside it, keep that
 from being forgotten (Rolnick et al. 2019, experience replay).
 """
@@ -31,16 +31,16 @@ from vlam_ros.lab.training.grounding import (
     measure,
     require_float32,
 )
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.objectives import Schedule, logit_scale, rwm_loss, unicl_loss
-from vlam_ros.lab.training.training_batches import UNCHECKED, Check, Lesson, Lessons
+from vlam_ros.lab.training.training_batches import UNCHECKED, Check, TrainingBatch, TrainingBatches
 from vlam_ros.perception.clipseg import Calibration, Checkpoint
 from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, Method
 from vlam_ros.perception.clipseg.adapters.methods import PARTS
 from vlam_ros.perception.clipseg.model import VisionStates
 
 WEIGHTS: Mapping[str, float] = {"masks": 1.0, "crops": 1.0, "crop_masks": 1.0}
-"""λ of the loss terms: masks in whole pictures, closeups against phrases, masks in closeups."""
+"""λ of the loss terms: masks in whole images, crops against phrases, masks in crops."""
 RATES: Mapping[str, float] = {
     "full": 3e-4, "lora": 2e-3, "adapter": 3e-3, "prefix": 1e-2, "bitfit": 5e-3, "prompt": 2e-2,
 }  # fmt: skip
@@ -50,24 +50,24 @@ WARMUP = 20
 
 
 class GroundingLosses(nn.Module):
-    """The loss terms of a lesson.
+    """The loss terms of a batch.
 
-    With `rivals` a phrase counts against a thing only if it cannot be true of it; else whatever is
-    not said to be true does.
+    With `negatives` a phrase counts against a thing only if it cannot be true of it; else
+    whatever is not said to be true does.
     """
 
-    def __init__(self, grounding: Grounding, rivals: Rivals | None = None) -> None:
+    def __init__(self, grounding: Grounding, negatives: HardNegatives | None = None) -> None:
         super().__init__()
-        self.grounding, self._rivals = grounding, rivals
+        self.grounding, self._negatives = grounding, negatives
 
-    def forward(self, lesson: Lesson) -> dict[str, Tensor]:
+    def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
         """float[] of each term."""
-        pictures, close = lesson.pictures, lesson.closeups
+        images, close = batch.images, batch.crops
         # A text is read once for both.
-        phrases = tuple(dict.fromkeys((*pictures.phrases, *(close.phrases if close else ()))))
+        phrases = tuple(dict.fromkeys((*images.phrases, *(close.phrases if close else ()))))
         texts = self.grounding.read(phrases)
-        states = self.grounding.see(pictures.pixels)
-        losses = {"masks": self._mask_loss(states, pictures, texts, phrases)}
+        states = self.grounding.see(images.pixels)
+        losses = {"masks": self._mask_loss(states, images, texts, phrases)}
         if close is not None:
             states = self.grounding.see(close.pixels, close.pixels.shape[-1])
             own = texts[[phrases.index(phrase) for phrase in close.phrases]]
@@ -79,29 +79,29 @@ class GroundingLosses(nn.Module):
         self, states: VisionStates, batch: Batch, texts: Tensor, phrases: Sequence[str]
     ) -> Tensor:
         rows = torch.tensor([phrases.index(p) for p in batch.phrases], device=texts.device)
-        logits = self.grounding.masks(states, texts[rows[batch.asked]], batch.pictures)
+        logits = self.grounding.masks(states, texts[rows[batch.asked]], batch.images)
         return rwm_loss(logits, fitted(batch.masks, logits))
 
-    def _contrast(self, pictures: Tensor, texts: Tensor, batch: Batch) -> Tensor:
+    def _contrast(self, images: Tensor, texts: Tensor, batch: Batch) -> Tensor:
         """The names that are asked for against what the things are not, other names left out: "cup"
         and "red cup" are both true and need not be as alike.
         """
-        logits = logit_scale(self.grounding.model.clip.logit_scale) * cosines(pictures, texts)
-        true = batch.positives[batch.pictures, batch.asked]
-        row, column = batch.pictures[true], batch.asked[true]
+        logits = logit_scale(self.grounding.model.clip.logit_scale) * cosines(images, texts)
+        true = batch.positives[batch.images, batch.asked]
+        row, column = batch.images[true], batch.asked[true]
         own = functional.one_hot(column, len(batch.phrases)).bool()
         against = self._against(batch)[row]
         return unicl_loss(logits[row].masked_fill(~(own | against), -torch.inf), own)
 
     def _against(self, batch: Batch) -> Tensor:
         """bool[N,T], which phrases are told from a thing."""
-        if self._rivals is None:
+        if self._negatives is None:
             return ~batch.positives
         things = [
             tuple(p for p, is_true in zip(batch.phrases, row, strict=True) if is_true)
             for row in batch.positives.tolist()
         ]
-        excludes = self._rivals.excludes
+        excludes = self._negatives.excludes
         table = [[excludes(names, phrase) for phrase in batch.phrases] for names in things]
         return torch.tensor(table, device=batch.positives.device) & ~batch.positives
 
@@ -122,13 +122,13 @@ class Tuned:
 
 def finetune(
     checkpoint: Checkpoint,
-    lessons: Lessons,
+    batches: TrainingBatches,
     folder: Path,
     settings: FitSettings,
     method: Method | str = "lora",
     *,
     phrases: Sequence[str],
-    rivals: Rivals | None = None,
+    negatives: HardNegatives | None = None,
     check: Check = UNCHECKED,
     about: str = "",
     weights: Mapping[str, float | Schedule] = WEIGHTS,
@@ -141,14 +141,14 @@ def finetune(
 
     Args:
         checkpoint: in float32, as `load_checkpoint` gives it.
-        lessons: what is to be learned, and what is to be kept.
+        batches: what is to be learned, and what is to be kept.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
         settings: of the training.
         method: of `learning.adapters.apply`, with its settings in `options`.
         phrases: all that is new; their words join the vocabulary.
-        rivals: which phrases cannot be true of a thing.
+        negatives: which phrases cannot be true of a thing.
         check: what to validate with; without a thing that is new in it, nothing decides.
-        about: what the lessons are made of; a stopped run goes on with the same alone.
+        about: what the batches are made of; a stopped run goes on with the same alone.
         weights: λ of the terms; one that is left out is 0.
         balanced: whether the balance of all terms is learned instead (`UncertaintyWeighting`).
         options: of a method that is named.
@@ -178,8 +178,8 @@ def finetune(
     before = figures()
     tuned = apply(model, method, settings.seed, **options)
     fit = Fit(
-        GroundingLosses(grounding, rivals),
-        lessons,
+        GroundingLosses(grounding, negatives),
+        batches,
         UncertaintyWeighting(tuple(WEIGHTS))
         if balanced
         else {name: weights.get(name, 0.0) for name in WEIGHTS},

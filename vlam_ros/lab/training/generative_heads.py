@@ -25,7 +25,7 @@ from vlam_ros.perception.clipseg.model import encode_pixels
 HIDDEN = 0.6
 """Share of the patches that are hidden (SimMIM: 0.6)."""
 HEADS = 4
-"""Of the attention by which words look at a picture."""
+"""Of the attention by which words look at an image."""
 NO_BYTE = "ÿ"
 """Token of the byte 0xFF, which no text in UTF-8 has: it stands where a word is hidden."""
 
@@ -43,7 +43,7 @@ class ImageModelling(nn.Module):
         self.pixels = nn.Linear(model.config.projection_dim, 3 * self._patch**2)
 
     def forward(self, model: Any, values: Tensor) -> Tensor:
-        """`mim_loss` of normalised pictures float[B,3,S,S]."""
+        """`mim_loss` of normalised images float[B,3,S,S]."""
         patches = patch_pixels(values, self._patch)
         # The number of the step has seeded torch: what is hidden is drawn anew in each.
         masked = mask_patches(len(values), patches.shape[1], HIDDEN, torch.default_generator)
@@ -91,7 +91,7 @@ class WordModelling(nn.Module):
 
 
 class Captioning(nn.Module):
-    """The causal text tower's words look at the picture once, and name the next (CoCa, Yu et al.
+    """The causal text tower's words look at the image once, and name the next (CoCa, Yu et al.
     2022).
     """
 
@@ -105,11 +105,11 @@ class Captioning(nn.Module):
         self.words = nn.Linear(text.hidden_size, text.vocab_size)
 
     def forward(self, model: Any, tokens: Tensor, input_ids: Tensor, kept: Tensor) -> Tensor:
-        """`itg_loss` of a caption for each picture.
+        """`itg_loss` of a caption for each image.
 
         Args:
             model: the CLIPSeg.
-            tokens: float[B,1+N,projection], the pictures in the joint space.
+            tokens: float[B,1+N,projection], the images in the joint space.
             input_ids: int64[B,L].
             kept: int64[B,L], the tokenizer's attention mask.
         """

@@ -43,11 +43,11 @@ class Grounding(nn.Module):
 
     @property
     def size(self) -> int:
-        """Side of the pictures in pixels."""
+        """Side of the images in pixels."""
         return self._preprocessing.size
 
     def see(self, pixels: Tensor, size: int | None = None, patches: bool = False) -> VisionStates:
-        """One vision pass over pictures float[B,3,S,S] in 0..1, resized to `size`."""
+        """One vision pass over images float[B,3,S,S] in 0..1, resized to `size`."""
         size = size or self.size
         if pixels.shape[-1] != size:
             pixels = functional.interpolate(
@@ -64,9 +64,9 @@ class Grounding(nn.Module):
             self.model, tokens.input_ids.to(device), tokens.attention_mask.to(device)
         )
 
-    def masks(self, states: VisionStates, texts: Tensor, pictures: Tensor) -> Tensor:
-        """Mask logits float[P,h,w] of texts float[P,projection], each in the picture of its row."""
-        return decode_masks(self.model, states.activations, texts, pictures)
+    def masks(self, states: VisionStates, texts: Tensor, images: Tensor) -> Tensor:
+        """Mask logits float[P,h,w] of texts float[P,projection], each in the image of its row."""
+        return decode_masks(self.model, states.activations, texts, images)
 
 
 def require_float32(model: Any) -> None:
@@ -92,18 +92,18 @@ def fitted(masks: Tensor, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Look:
-    """Batches that are looked at and not trained on: whole pictures, and closeups of things."""
+    """Batches that are looked at and not trained on: whole images, and crops of things."""
 
-    pictures: Sequence[Batch] = ()
-    closeups: Sequence[Batch] = ()
+    images: Sequence[Batch] = ()
+    crops: Sequence[Batch] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.pictures or self.closeups)
+        return bool(self.images or self.crops)
 
     @property
     def shows_any(self) -> bool:
         """Whether anything that is asked for is there at all."""
-        return any(batch.positives.any() for batch in (*self.pictures, *self.closeups))
+        return any(batch.positives.any() for batch in (*self.images, *self.crops))
 
 
 NOTHING = Look()
@@ -114,10 +114,10 @@ class Figures:
     """What a model makes of them.
 
     `iou` is the mean over phrases that are there, `false_alarms` the share of absent ones that a
-    pixel is found of, in pictures and closeups alike; `crops` is the share of closeups that are
+    pixel is found of, in images and crops alike; `crops` is the share of crops that are
     most alike to a phrase that is true of them. NaN where there is no case.
 
-    `confusion` int64[T,T] counts closeups by a true phrase (row) and the most alike one (column).
+    `confusion` int64[T,T] counts crops by a true phrase (row) and the most alike one (column).
     `phrases` names both.
     """
 
@@ -144,9 +144,9 @@ def measure(grounding: Grounding, look: Look, threshold: float = 0.5) -> Figures
     ious, alarms, right = [], [], []
     pairs: list[tuple[str, str]] = []
     device = grounding.model.device
-    for number, each in enumerate((*look.pictures, *look.closeups)):
+    for number, each in enumerate((*look.images, *look.crops)):
         batch = each.to(device)
-        close = number >= len(look.pictures)
+        close = number >= len(look.images)
         states = grounding.see(batch.pixels, batch.pixels.shape[-1] if close else None)
         texts = grounding.read(batch.phrases)
         for logits, masks in _decoded(grounding, states, batch, texts):
@@ -181,14 +181,14 @@ def _decoded(
     grounding: Grounding, states: VisionStates, batch: Batch, texts: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     for rows in torch.arange(len(batch.masks), device=texts.device).split(DECODED):
-        logits = grounding.masks(states, texts[batch.asked[rows]], batch.pictures[rows])
+        logits = grounding.masks(states, texts[batch.asked[rows]], batch.images[rows])
         yield logits.float(), batch.masks[rows]
 
 
-def cosines(pictures: Tensor, texts: Tensor) -> Tensor:
+def cosines(images: Tensor, texts: Tensor) -> Tensor:
     """float[N,T] of embeddings float[N,D] and float[T,D], in float32."""
     return dot_products(
-        functional.normalize(pictures.float(), dim=-1), functional.normalize(texts.float(), dim=-1)
+        functional.normalize(images.float(), dim=-1), functional.normalize(texts.float(), dim=-1)
     )
 
 

@@ -12,7 +12,7 @@ from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.perception.competitors import PLACEHOLDERS, competitors, entry_in
 
 
-class Rivals:
+class HardNegatives:
     """Which phrases cannot be true of a thing, by its names.
 
     `nouns` are the settings' own and what phrases bring along: "ring" of "red ring".
@@ -37,7 +37,7 @@ class Rivals:
         return next(filter(None, colours), "")
 
     def absent(self, things: Iterable[tuple[str, ...]], others: Sequence[str]) -> list[str]:
-        """The rivals of what is there, and other phrases, that cannot be true of any of it.
+        """The hard negatives of what is there, and other phrases, that cannot be true of any of it.
 
         Args:
             things: the names of each.

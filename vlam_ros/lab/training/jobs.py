@@ -36,8 +36,8 @@ def finetune_folder(
     method: str,
     *,
     replay: Path | None = None,
-    pictures: int = 1,
-    closeups: int = 24,
+    images: int = 1,
+    crops: int = 24,
     balanced: bool = False,
     threads: int = 1,
     **options: Any,
@@ -51,8 +51,8 @@ def finetune_folder(
         settings: of the training.
         method: of `learning.adapters.apply`, with settings in `options`.
         replay: a data set of what is to be kept.
-        pictures: whole ones of a batch, and as many of `replay`.
-        closeups: of things in a batch, and as many of `replay`.
+        images: whole ones of a batch, and as many of `replay`.
+        crops: of things in a batch, and as many of `replay`.
         balanced: whether the balance of the loss terms is learned.
         threads: processor cores to use.
         options: of the method.
@@ -68,8 +68,8 @@ def finetune_folder(
         new,
         old,
         Settings.load().perception,
-        pictures=pictures,
-        closeups=closeups,
+        images=images,
+        crops=crops,
         seed=settings.seed,
     )
     check = Check(
@@ -80,12 +80,12 @@ def finetune_folder(
     )
     tuned = finetune(
         checkpoint,
-        course.lessons,
+        course.batches,
         out,
         settings,
         method,
         phrases=course.phrases,
-        rivals=course.rivals,
+        negatives=course.negatives,
         about=course.about,
         check=check,
         balanced=balanced,
@@ -99,7 +99,7 @@ def finetune_folder(
     }
     told = _tell(f"Tuning by {method}", facts, checkpoint, check.new, tuned.before, tuned.after,
                  tuned.fit, out)  # fmt: skip
-    nouns = ", ".join(course.rivals.nouns)
+    nouns = ", ".join(course.negatives.nouns)
     notes = [line for each in (new, old) if each is not None for line in each.notes.lines]
     return "\n".join([*notes, told, f"let all nouns compete: perception.nouns: [{nouns}]"])
 
@@ -111,10 +111,10 @@ def distil_folder(
     out: Path,
     settings: FitSettings,
     *,
-    pictures: int = 8,
+    images: int = 8,
     threads: int = 1,
 ) -> str:
-    """Distil a teacher into a student on a data set's pictures and phrases.
+    """Distil a teacher into a student on a data set's images and phrases.
 
     Args:
         teacher: "embedded", a folder or a hub id.
@@ -122,7 +122,7 @@ def distil_folder(
         data: the data set.
         out: gets the student's checkpoint, the report and the run.
         settings: of the training.
-        pictures: of a batch.
+        images: of a batch.
         threads: processor cores to use.
 
     Raises:
@@ -137,7 +137,7 @@ def distil_folder(
     size = max(known.preprocessing.size, pupil.preprocessing.size)
     train = Dataset(data, "train")
     if not train.phrases:
-        raise LearningError(f"{data} names nothing in its pictures for train")
+        raise LearningError(f"{data} names nothing in its images for train")
     seen = islice(Dataset(data, "validation"), CHECKED)
     look = Look(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
 
@@ -148,12 +148,12 @@ def distil_folder(
     result = distil(
         known,
         pupil,
-        BatchStream(train, size, pictures, seed=settings.seed),
+        BatchStream(train, size, images, seed=settings.seed),
         out,
         settings,
         phrases=train.phrases,
         check=Check(look),
-        about=f"{pictures} pictures of {train.digest}",
+        about=f"{images} images of {train.digest}",
     )
     counts = [sum(p.numel() for p in c.model.parameters()) for c in (known, pupil)]
     facts = {
@@ -180,7 +180,7 @@ def _tell(
         "kept"
     )
     if fit.writes:
-        seen = examples(Grounding.of(checkpoint), look.pictures, checkpoint.mask_threshold)
+        seen = examples(Grounding.of(checkpoint), look.images, checkpoint.mask_threshold)
         report = Report(title, {**facts, "trained": trained}, before, after, seen)
         write_report(report, out / "run", out / REPORT)
     lines = [

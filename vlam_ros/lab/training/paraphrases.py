@@ -80,7 +80,7 @@ class Reading:
         return dataclasses.replace(self, labels=self.labels.to(device), old=self.old.to(device))
 
 
-class Readings:
+class Paraphrases:
     """What is read in a step: drawn by (seed, step) alone."""
 
     def __init__(

@@ -43,8 +43,8 @@ def pareto_front(points: Sequence[SweepPoint]) -> list[SweepPoint]:
         return []
     losses = _losses(points, list(points[0].losses))
     finite = np.isfinite(losses).all(1)
-    rivals = losses[finite]
-    beaten = [((rivals <= row).all(1) & (rivals < row).any(1)).any() for row in losses]
+    negatives = losses[finite]
+    beaten = [((negatives <= row).all(1) & (negatives < row).any(1)).any() for row in losses]
     front = [int(i) for i in np.flatnonzero(finite & ~np.array(beaten))]
     return [points[i] for i in sorted(front, key=lambda i: tuple(losses[i]))]
 

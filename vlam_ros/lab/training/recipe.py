@@ -26,7 +26,7 @@ from vlam_ros.lab.training.objectives import Stepwise
 from vlam_ros.lab.training.tokenizer import train_tokenizer
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-"""Normalisation of the embedded model's pictures."""
+"""Normalisation of the embedded model's images."""
 
 CONTRASTIVE = ("contrast", "skills")
 ALIGNMENT = ("masks", "regions", "matching")
@@ -76,7 +76,7 @@ class Stage:
 
     @property
     def shows(self) -> bool:
-        """Whether a step sees pictures."""
+        """Whether a step sees images."""
         return bool(self.crops or self.scenes)
 
 

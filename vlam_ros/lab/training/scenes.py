@@ -24,7 +24,7 @@ CROP_SIZE = 88
 CROP_CONTEXT = 1.7
 """Side of a stored crop relative to its object."""
 MIN_VISIBLE = 60
-"""Objects with fewer visible pixels in the rendered picture get no crop."""
+"""Objects with fewer visible pixels in the rendered image get no crop."""
 SHARD = 250
 
 COLOUR_NAMES = tuple(COLOURS)
@@ -51,7 +51,7 @@ class SceneData:
 def render_split(folder: Path, split: str, count: int, size: int) -> None:
     """Render the first `count` scenes of a split into shards of `folder`; finished ones stay.
 
-    Scenes are `size` pixels square, as the model's pictures.
+    Scenes are `size` pixels square, as the model's images.
     """
     folder.mkdir(parents=True, exist_ok=True)
     due = [scenes for scenes in _shards(count) if not _path(folder, split, size, scenes).exists()]
@@ -140,13 +140,13 @@ def _windows(
 
 
 def _cut(
-    picture: npt.NDArray[np.uint8], window: tuple[int, int, int], smooth: bool
+    image: npt.NDArray[np.uint8], window: tuple[int, int, int], smooth: bool
 ) -> npt.NDArray[np.uint8]:
-    """A square window, edges replicated beyond the picture, at CROP_SIZE."""
+    """A square window, edges replicated beyond the image, at CROP_SIZE."""
     x0, y0, side = window
-    rows = np.clip(np.arange(y0, y0 + side), 0, picture.shape[0] - 1)
-    columns = np.clip(np.arange(x0, x0 + side), 0, picture.shape[1] - 1)
-    piece = picture[rows][:, columns]
+    rows = np.clip(np.arange(y0, y0 + side), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(x0, x0 + side), 0, image.shape[1] - 1)
+    piece = image[rows][:, columns]
     if smooth:
         return resize(piece, CROP_SIZE)
     nearest = ((np.arange(CROP_SIZE) + 0.5) * side / CROP_SIZE).astype(int)

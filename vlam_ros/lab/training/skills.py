@@ -1,6 +1,6 @@
 """Teaching a checkpoint skills of one's own, from the prompts in a skills file.
 
-Only the text tower learns, from sentences alone, so no picture is needed. Sentences of the skills
+Only the text tower learns, from sentences alone, so no image is needed. Sentences of the skills
 that the model knows are replayed beside the new ones (Rolnick et al. 2019), and they and the names
 of objects are held where the untuned model has them, for masks and crops are found by those.
 """
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vlam_ros.lab.training.adapters import PromptTuning, apply, save_adapter
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, cosines, require_float32
-from vlam_ros.lab.training.paraphrases import Reading, Readings
+from vlam_ros.lab.training.paraphrases import Paraphrases, Reading
 from vlam_ros.lab.training.skill_loss import drift, skill_contrast
 from vlam_ros.lab.training.understanding import REFUSED, skill_threshold, understood
 from vlam_ros.perception import Grounder
@@ -95,7 +95,7 @@ class LearnedSkills:
     after: SkillFigures | None
     moved: float
     carried: bool
-    readings: Readings
+    paraphrases: Paraphrases
 
 
 def learn_skills(
@@ -128,9 +128,9 @@ def learn_skills(
     grounding, known = Grounding.of(checkpoint), checkpoint.calibration
     require_float32(grounding.model)
     words = known.vocabulary if known and known.vocabulary else ()
-    readings = Readings(skills, settings.seed, words=words)
+    paraphrases = Paraphrases(skills, settings.seed, words=words)
     base = deepcopy(grounding)
-    checked = _Checked.drawn(skills, readings)
+    checked = _Checked.drawn(skills, paraphrases)
     before = checked.figures(Grounder(checkpoint)) if known else None
     # Prompts are of the text tower alone; the other methods have to be told.
     if METHODS.get(method) is not PromptTuning:
@@ -139,14 +139,14 @@ def learn_skills(
     told = sorted(f"{skill.name}: {', '.join(skill.prompts)}" for skill in skills)
     fit = Fit(
         SkillLosses(grounding, base),
-        readings,
+        paraphrases,
         weights,
         settings,
         folder / "run",
         about=f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {told} beside {words}",
     )
     result = fit.run()
-    moved = _moved(grounding, base, readings.phrases)
+    moved = _moved(grounding, base, paraphrases.phrases)
     carried, after = moved <= CARRIED, None
     if fit.writes:
         save_adapter(tuned, folder / FILE_NAME)
@@ -156,7 +156,7 @@ def learn_skills(
         after = checked.figures(grounder)
         if fit.writes:
             grounder.calibration.save(folder)
-    return LearnedSkills(tuned, result, before, after, moved, carried, readings)
+    return LearnedSkills(tuned, result, before, after, moved, carried, paraphrases)
 
 
 def learn_skills_file(
@@ -214,12 +214,14 @@ class _Checked:
     none: Sequence[tuple[str, str]]
 
     @classmethod
-    def drawn(cls, skills: Sequence[Skill], readings: Readings) -> _Checked:
+    def drawn(cls, skills: Sequence[Skill], paraphrases: Paraphrases) -> _Checked:
         """CHECKED of each kind, the same for all seeds of a training."""
         rng = np.random.default_rng(0)
-        new = [readings.new_sentence(rng) for _ in range(CHECKED)]
-        old = [readings.old_sentence(rng) for _ in range(CHECKED if readings.old else 0)]
-        return cls(skills, new, old, [(REFUSED, readings.no_sentence(rng)) for _ in range(CHECKED)])
+        new = [paraphrases.new_sentence(rng) for _ in range(CHECKED)]
+        old = [paraphrases.old_sentence(rng) for _ in range(CHECKED if paraphrases.old else 0)]
+        return cls(
+            skills, new, old, [(REFUSED, paraphrases.no_sentence(rng)) for _ in range(CHECKED)]
+        )
 
     def figures(self, grounder: Grounder) -> SkillFigures:
         """What a calibrated model makes of them."""

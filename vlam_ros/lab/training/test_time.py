@@ -1,6 +1,6 @@
-"""Test-time prompt adaptation: texts tuned to one picture, without labels (TPT, Shu et al. 2022).
+"""Test-time prompt adaptation: texts tuned to one image, without labels (TPT, Shu et al. 2022).
 
-Views of the picture are compared with the texts; what the texts have in common is moved until the
+Views of the image are compared with the texts; what the texts have in common is moved until the
 confident views agree and are sure. It is off unless steps are asked for.
 """
 
@@ -18,7 +18,7 @@ from vlam_ros.errors import ConfigurationError
 from vlam_ros.perception.clipseg.model import encode_pixels, encode_texts
 
 AREA, ASPECT = (0.3, 1.0), (3 / 4, 4 / 3)
-"""Share of the picture that a view shows, and its width over its height before it is resized."""
+"""Share of the image that a view shows, and its width over its height before it is resized."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TestTimeSettings:
     Attributes:
         steps: of AdamW, in 0..16; 0 is off, the paper takes 1.
         rate: its learning rate.
-        views: how many views of the picture are made, the first being itself.
+        views: how many views of the image are made, the first being itself.
         confident: the share of the views that count, those of least entropy.
     """
 
@@ -51,7 +51,7 @@ class TestTimeSettings:
 
 @dataclass(frozen=True)
 class AdaptedTexts:
-    """`embeddings` float[T,projection], not normalised, for the one picture.
+    """`embeddings` float[T,projection], not normalised, for the one image.
 
     `entropy` holds the objective in nats before each step and after the last; empty if it is off.
     """
@@ -68,7 +68,7 @@ def adapt_texts(
     settings: TestTimeSettings,
     generator: torch.Generator,
 ) -> AdaptedTexts:
-    """Embeddings of texts that compete for one picture, adapted to it; the model stays as it is.
+    """Embeddings of texts that compete for one image, adapted to it; the model stays as it is.
 
     The objective is the entropy of p̄, the mean over the confident views of
     softmax(scale · cosine(view, texts)). What is learned is added to the vectors that all texts
@@ -77,7 +77,7 @@ def adapt_texts(
 
     Args:
         model: a CLIPSegForImageSegmentation, with or without an adapter.
-        pixels: float[3,H,W], the normalised picture, H and W multiples of the patch.
+        pixels: float[3,H,W], the normalised image, H and W multiples of the patch.
         input_ids: int64[T,L].
         attention_mask: int64[T,L].
         settings: how far.
@@ -88,10 +88,10 @@ def adapt_texts(
         if settings.steps == 0:
             return AdaptedTexts(plain, ())
         views = augmented_views(pixels, settings.views, generator)
-        pictures = functional.normalize(encode_pixels(model, views).embedding.float(), dim=-1)
-        pictures *= model.clip.logit_scale.float().exp().clamp(max=100)
-        sure = _entropy(_probabilities(pictures, plain)).argsort()
-        pictures = pictures[sure[: math.ceil(settings.confident * len(views))]]
+        images = functional.normalize(encode_pixels(model, views).embedding.float(), dim=-1)
+        images *= model.clip.logit_scale.float().exp().clamp(max=100)
+        sure = _entropy(_probabilities(images, plain)).argsort()
+        images = images[sure[: math.ceil(settings.confident * len(views))]]
 
     embeddings: Any = model.clip.text_model.embeddings
     context = getattr(embeddings, "context", None)
@@ -110,7 +110,7 @@ def adapt_texts(
         for step in range(settings.steps + 1):
             with torch.enable_grad():
                 texts = encode_texts(model, input_ids, attention_mask)
-                loss = _entropy(_probabilities(pictures, texts).mean(dim=0))
+                loss = _entropy(_probabilities(images, texts).mean(dim=0))
             entropy.append(loss.item())
             if step < settings.steps:
                 # Not backward(): the model's own gradients are nobody's business here.
@@ -123,9 +123,9 @@ def adapt_texts(
 
 
 def augmented_views(pixels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` views float[count,3,H,W] of a picture float[3,H,W]: itself, then random parts.
+    """`count` views float[count,3,H,W] of an image float[3,H,W]: itself, then random parts.
 
-    A part covers `AREA` of the picture, is resized to all of it, and mirrored every other time.
+    A part covers `AREA` of the image, is resized to all of it, and mirrored every other time.
     """
     height, width = pixels.shape[1:]
     views = [pixels]
@@ -142,9 +142,9 @@ def augmented_views(pixels: Tensor, count: int, generator: torch.Generator) -> T
     return torch.stack(views)
 
 
-def _probabilities(pictures: Tensor, texts: Tensor) -> Tensor:
-    """float[V,T] of pictures float[V,D], normalised and scaled, and texts float[T,D]."""
-    return (pictures @ functional.normalize(texts.float(), dim=-1).t()).softmax(-1)
+def _probabilities(images: Tensor, texts: Tensor) -> Tensor:
+    """float[V,T] of images float[V,D], normalised and scaled, and texts float[T,D]."""
+    return (images @ functional.normalize(texts.float(), dim=-1).t()).softmax(-1)
 
 
 def _entropy(probabilities: Tensor) -> Tensor:

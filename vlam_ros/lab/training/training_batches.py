@@ -1,4 +1,4 @@
-"""What tuning sees: lessons out of data sets, new and replayed, and what is looked at besides."""
+"""What tuning sees: batches out of data sets, new and replayed, and what is looked at besides."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ import torch
 
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.data import BatchStream, CloseupStream, Dataset, plain_closeups
+from vlam_ros.lab.training.data import BatchStream, CropStream, Dataset, plain_crops
 from vlam_ros.lab.training.examples import Batch, Batches, joined, whole
 from vlam_ros.lab.training.grounding import NOTHING, Look
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.clipseg import Checkpoint
 
 CHECKED = 40
-"""Pictures of a data set that are looked at, and batches of closeups."""
+"""Images of a data set that are looked at, and batches of crops."""
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a step of tuning sees: whole pictures, and closeups of things."""
+class TrainingBatch:
+    """What a step of tuning sees: whole images, and crops of things."""
 
-    pictures: Batch
-    closeups: Batch | None = None
+    images: Batch
+    crops: Batch | None = None
 
-    def to(self, device: torch.device) -> Lesson:
+    def to(self, device: torch.device) -> TrainingBatch:
         """The same on a device."""
-        close = None if self.closeups is None else self.closeups.to(device)
-        return Lesson(self.pictures.to(device), close)
+        close = None if self.crops is None else self.crops.to(device)
+        return TrainingBatch(self.images.to(device), close)
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingBatches:
     """Lessons out of several sources, such as new and replayed ones: a batch of each, in one."""
 
-    pictures: Sequence[Batches]
-    closeups: Sequence[Batches] = ()
+    images: Sequence[Batches]
+    crops: Sequence[Batches] = ()
 
-    def batch(self, step: int) -> Lesson:
-        """The lesson of a number."""
-        pictures, close = (
-            [source.batch(step) for source in sources] for sources in (self.pictures, self.closeups)
+    def batch(self, step: int) -> TrainingBatch:
+        """The batch of a number."""
+        images, close = (
+            [source.batch(step) for source in sources] for sources in (self.images, self.crops)
         )
-        return Lesson(reduce(joined, pictures), reduce(joined, close) if close else None)
+        return TrainingBatch(reduce(joined, images), reduce(joined, close) if close else None)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Course:
     course from any other.
     """
 
-    lessons: Lessons
+    batches: TrainingBatches
     phrases: tuple[str, ...]
-    rivals: Rivals
+    negatives: HardNegatives
     about: str
 
     @classmethod
@@ -83,19 +83,19 @@ class Course:
         old: Dataset | None,
         settings: PerceptionSettings,
         *,
-        pictures: int = 1,
-        closeups: int = 24,
+        images: int = 1,
+        crops: int = 24,
         seed: int = 0,
     ) -> Course:
-        """Draw lessons.
+        """Draw batches.
 
         Args:
-            checkpoint: whose sizes pictures and closeups get.
+            checkpoint: whose sizes images and crops get.
             new: what is to be learned.
             old: what is to be kept.
             settings: the nouns and colours that compete with new ones.
-            pictures: new ones of a batch, and as many old ones.
-            closeups: of new things in a batch, and as many of old ones.
+            images: new ones of a batch, and as many old ones.
+            crops: of new things in a batch, and as many of old ones.
             seed: of what is drawn.
 
         Raises:
@@ -104,36 +104,38 @@ class Course:
         known = old.phrases if old is not None else ()
         phrases = tuple(p for p in new.phrases if p not in known)
         if not phrases:
-            what = "that the replayed one does not name" if known else "in its pictures for train"
+            what = "that the replayed one does not name" if known else "in its images for train"
             raise LearningError(f"{new.folder} names nothing {what}")
-        rivals = Rivals(settings, [*new.phrases, *known])
+        negatives = HardNegatives(settings, [*new.phrases, *known])
         size, crop_size = checkpoint.preprocessing.size, checkpoint.crop_size
-        whole_pictures = [
-            BatchStream(each, size, pictures, absent=3, seed=seed, wanted=phrases, rivals=rivals)
+        whole_images = [
+            BatchStream(
+                each, size, images, absent=3, seed=seed, wanted=phrases, negatives=negatives
+            )
             for each in (new, old)
             if each is not None
         ]
         replayed = None
         if old is not None:
-            replayed = CloseupStream(old, crop_size, closeups, rivals, seed=seed)
-        own = CloseupStream(
-            new, crop_size, closeups, rivals, phrases=phrases, few=True, before=replayed, seed=seed
+            replayed = CropStream(old, crop_size, crops, negatives, seed=seed)
+        own = CropStream(
+            new, crop_size, crops, negatives, phrases=phrases, few=True, before=replayed, seed=seed
         )
         close = [own] if replayed is None else [own, replayed]
         made_of = [d.digest if d is not None else "" for d in (new, old)]
-        about = f"{pictures} pictures and {closeups} closeups of {made_of}, {rivals.nouns}"
-        return cls(Lessons(whole_pictures, close), phrases, rivals, about)
+        about = f"{images} images and {crops} crops of {made_of}, {negatives.nouns}"
+        return cls(TrainingBatches(whole_images, close), phrases, negatives, about)
 
     def look(self, checkpoint: Checkpoint, dataset: Dataset, phrases: Sequence[str] = ()) -> Look:
-        """What can be seen in a few pictures of a data set.
+        """What can be seen in a few images of a data set.
 
         Args:
-            checkpoint: whose sizes pictures and closeups get.
+            checkpoint: whose sizes images and crops get.
             dataset: one that is not trained on.
             phrases: what is asked, by default all that is new.
         """
         phrases = tuple(phrases) or self.phrases
         size, crop_size = checkpoint.preprocessing.size, checkpoint.crop_size
         some = ((each.image, each.masks) for each in islice(dataset, CHECKED))
-        close = plain_closeups(dataset, crop_size, self.rivals, phrases)
+        close = plain_crops(dataset, crop_size, self.negatives, phrases)
         return Look(tuple(whole(some, phrases, size)), tuple(islice(close, CHECKED)))

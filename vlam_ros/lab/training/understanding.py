@@ -16,7 +16,7 @@ REFUSED = "refused"
 
 
 def understood(grounder: Grounder, skills: Sequence[Skill], sentence: str) -> str:
-    """The name of the skill that a robot takes a sentence for, or REFUSED; a picture has no say."""
+    """The name of the skill that a robot takes a sentence for, or REFUSED; an image has no say."""
     try:
         instruction = parse_instruction(sentence)
         skill, _ = choose_skill(

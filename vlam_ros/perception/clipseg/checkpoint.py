@@ -17,9 +17,9 @@ RESAMPLING = {2: "bilinear", 3: "bicubic"}
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes pixel values: resized to `size` x `size`, scaled to 0..1, normalised.
+    """How an image becomes pixel values: resized to `size` x `size`, scaled to 0..1, normalised.
 
-    With `centre_crop` the picture's middle square is taken, otherwise it is squeezed.
+    With `centre_crop` the image's middle square is taken, otherwise it is squeezed.
     """
 
     size: int
@@ -63,7 +63,7 @@ class Preprocessing:
 class Checkpoint:
     """A CLIPSeg from `load_checkpoint`, or a CLIP from `load_clip`.
 
-    `backend` runs it; `processor` is Hugging Face's, and `preprocessing` what it does to pictures;
+    `backend` runs it; `processor` is Hugging Face's, and `preprocessing` what it does to images;
     `notes` says what was decided automatically or is missing.
     """
 
@@ -82,7 +82,7 @@ class Checkpoint:
 
     @property
     def crop_size(self) -> int:
-        """Side in pixels of what the second look cuts out; without calibration the pictures'."""
+        """Side in pixels of what the second look cuts out; without calibration the images'."""
         return self.calibration.crop_size if self.calibration else self.preprocessing.size
 
     @property

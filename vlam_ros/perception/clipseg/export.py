@@ -50,7 +50,7 @@ ALIGNMENT = 4096
 
 
 Pixels: TypeAlias = Callable[[int], Iterable[Tensor]]
-"""Typical pictures as pixel values float[1,3,S,S], for a size S."""
+"""Typical images as pixel values float[1,3,S,S], for a size S."""
 
 
 def export(
@@ -63,8 +63,8 @@ def export(
             crops too.
         folder: to be made; it appears when it is complete.
         int8: whether to write the vision tower in int8 too: its weights quantized once and for all,
-            per channel, its activations by the range that they have in each picture.
-        typical: pictures by which those ranges are fixed instead, which is what TensorRT and
+            per channel, its activations by the range that they have in each image.
+        typical: images by which those ranges are fixed instead, which is what TensorRT and
             OpenVINO calculate with. Only the layers that the decoder reads are quantized then.
 
     Raises:
@@ -90,11 +90,11 @@ def export(
 def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
     """The graphs of a checkpoint by their file names."""
     config, part = checkpoint.config, _Part(checkpoint.model)
-    pictures, patches, prompts, texts = map(Dim, ("pictures", "patches", "prompts", "texts"))
+    images, patches, prompts, texts = map(Dim, ("images", "patches", "prompts", "texts"))
     length = Dim("length", min=2, max=config.text_config.max_position_embeddings)
     tokens = (torch.ones(3, 7, dtype=torch.long), {0: texts, 1: length})
     width = config.vision_config.hidden_size
-    states = (torch.zeros(2, 5, width), {0: pictures, 1: patches})
+    states = (torch.zeros(2, 5, width), {0: images, 1: patches})
     found = {
         graph_name(TEXTS): part.of(
             clipseg.encode_texts, {"input_ids": tokens, "attention_mask": tokens}, ["embeddings"]
@@ -103,13 +103,13 @@ def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
     }
     names = [f"activation_{i}" for i in range(len(config.extract_layers))]
     for size in sorted({checkpoint.preprocessing.size, checkpoint.crop_size}):
-        pixels = (torch.zeros(2, 3, size, size), {0: pictures})
+        pixels = (torch.zeros(2, 3, size, size), {0: images})
         found[graph_name(VISION, size)] = part.of(clipseg.activations, {"pixels": pixels}, names)
         count = 1 + (size // config.vision_config.patch_size) ** 2
-        activations = (torch.zeros(2, count, width), {0: pictures})
+        activations = (torch.zeros(2, count, width), {0: images})
         asked = {
             "conditions": (torch.zeros(3, config.projection_dim), {0: prompts}),
-            "pictures": (torch.zeros(3, dtype=torch.long), {0: prompts}),
+            "images": (torch.zeros(3, dtype=torch.long), {0: prompts}),
         }
         found[graph_name(DECODER, size)] = part.of(
             _decode, {**dict.fromkeys(names, activations), **asked}, ["logits"]
@@ -203,13 +203,13 @@ def _quantized(name: str, graph: onnx.ModelProto, typical: Pixels | None) -> onn
 
 
 class _Reader(CalibrationDataReader):
-    """Gives typical pictures to a quantizer, one after another."""
+    """Gives typical images to a quantizer, one after another."""
 
-    def __init__(self, pictures: Iterable[Tensor]) -> None:
-        self._pictures = iter(pictures)
+    def __init__(self, images: Iterable[Tensor]) -> None:
+        self._images = iter(images)
 
     def get_next(self) -> dict[str, Any] | None:
-        pixels = next(self._pictures, None)
+        pixels = next(self._images, None)
         return None if pixels is None else {"pixels": pixels.numpy()}
 
 

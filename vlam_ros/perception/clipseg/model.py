@@ -1,7 +1,7 @@
 """CLIPSeg in pieces: one pass of the vision tower, and one decoder batch for all prompts.
 
 `CLIPSegForImageSegmentation.forward` repeats the vision tower for every prompt and keeps it out of
-the gradient. These functions call the same layers, so that a picture is encoded once and the towers
+the gradient. These functions call the same layers, so that an image is encoded once and the towers
 can be trained. The results are the same numbers.
 """
 
@@ -17,11 +17,11 @@ from transformers import CLIPSegForImageSegmentation
 
 @dataclass(frozen=True)
 class VisionStates:
-    """What one pass of the vision tower leaves for B pictures of N patches.
+    """What one pass of the vision tower leaves for B images of N patches.
 
     `activations` are the decoder's inputs, float[B,1+N,width], shallowest first; `tokens`
     float[B,1+N,projection] are all last tokens in CLIP's joint space, `tokens[:, 0]` being the
-    picture's embedding (not normalised).
+    image's embedding (not normalised).
     """
 
     activations: tuple[Tensor, ...]
@@ -29,14 +29,14 @@ class VisionStates:
 
     @property
     def embedding(self) -> Tensor:
-        """float[B,projection], the picture in CLIP's joint space, not normalised."""
+        """float[B,projection], the image in CLIP's joint space, not normalised."""
         return self.tokens[:, 0]
 
 
 def encode_pixels(
     model: CLIPSegForImageSegmentation, pixels: Tensor, patches: bool = False
 ) -> VisionStates:
-    """Run the vision tower once over normalised pictures float[B,3,H,W] of any patch multiple.
+    """Run the vision tower once over normalised images float[B,3,H,W] of any patch multiple.
 
     Only the class token is projected unless the `patches` are asked for.
     """
@@ -95,22 +95,22 @@ def decode_masks(
     model: CLIPSegForImageSegmentation,
     activations: Sequence[Tensor],
     conditions: Tensor,
-    pictures: Tensor,
+    images: Tensor,
 ) -> Tensor:
-    """Mask logits float[P,h,w] of P (picture, prompt) pairs.
+    """Mask logits float[P,h,w] of P (image, prompt) pairs.
 
     Args:
-        activations: as in VisionStates, of B square pictures.
+        activations: as in VisionStates, of B square images.
         conditions: float[P,projection], text embeddings, not normalised.
-        pictures: int64[P], which of the B pictures each condition asks about.
+        images: int64[P], which of the B images each condition asks about.
     """
     decoder = model.decoder
     output: Tensor | None = None
     for i, (activation, layer, reduce) in enumerate(
         zip(reversed(activations), decoder.layers, decoder.reduces, strict=True)
     ):
-        # Reducing before repeating: the reduction is the same for all prompts of a picture.
-        reduced = reduce(activation)[pictures]
+        # Reducing before repeating: the reduction is the same for all prompts of an image.
+        reduced = reduce(activation)[images]
         output = reduced if output is None else reduced + output
         if i == decoder.conditional_layer:
             scale, shift = decoder.film_mul(conditions), decoder.film_add(conditions)

@@ -1,6 +1,6 @@
-"""The waypoints of a skill step, in `base_link` at the stamp of the picture.
+"""The waypoints of a skill step, in `base_link` at the stamp of the image.
 
-Motions of the BASE are closed loops: each picture gives a new way to where the object now is.
+Motions of the BASE are closed loops: each image gives a new way to where the object now is.
 Motions of the TOOL are timed paths from the start of the step, because the arm hides the object:
 the base stands still meanwhile, and each chunk holds the part of the path that is due next.
 """

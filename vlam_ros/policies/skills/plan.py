@@ -85,15 +85,15 @@ def ground(
 ) -> PlanState:
     """The state with the objects of the steps to come, and where those were seen last.
 
-    What was chosen for an earlier picture is followed by its place; see `policy.track`.
+    What was chosen for an earlier image is followed by its place; see `policy.track`.
 
     Args:
         outline: the steps, if the state has no plan yet.
         instruction: what was asked for.
-        observation: the picture's.
-        seen: the objects of the picture.
+        observation: the image's.
+        seen: the objects of the image.
         state: how far the plan is done; the steps before stay as they are.
-        ambiguity: the score from which an object that is not confirmed rivals one that is.
+        ambiguity: the score from which an object that is not confirmed competes with one that is.
 
     Raises:
         Refusal: TARGET_NOT_FOUND, DESTINATION_NOT_FOUND, TARGET_AMBIGUOUS or NO_POSITION.
@@ -176,7 +176,7 @@ def _sighting(
     observation: Observation,
     seen: Sequence[SceneObject],
 ) -> Sighting | None:
-    """Where it is seen in this picture; as before if it is not, or nothing was looked for."""
+    """Where it is seen in this image; as before if it is not, or nothing was looked for."""
     base = observation.odometry
     if thing is None or not any(thing is o for o in seen) or isinstance(base, Missing):
         return before

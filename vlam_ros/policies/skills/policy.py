@@ -87,7 +87,7 @@ class SkillPolicy:
         """
         steps = _planned(state).steps
         limit = self._settings.max_image_age
-        verify.check_age("picture", observation.stamp, observation.now, limit)
+        verify.check_age("image", observation.stamp, observation.now, limit)
         while state.current < len(steps):
             step = steps[state.current]
             skill = self._skill[step.skill]

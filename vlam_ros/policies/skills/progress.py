@@ -30,7 +30,7 @@ REST_SPEED, REST_TURN = 0.03, 0.06
 def base_is_there(skill: Skill, target: SceneObject | None, settings: PolicySettings) -> bool:
     """Whether go_to, turn_to or search has reached what it is for; the target may be unseen.
 
-    A search goes on until what it has found is well in the picture: it turns on for a moment.
+    A search goes on until what it has found is well in the image: it turns on for a moment.
     """
     place = target.position if target else None
     if place is None:

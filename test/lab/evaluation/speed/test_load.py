@@ -25,7 +25,7 @@ MS = 1_000_000
 def heard(
     *chunks: tuple[float, float], gaps: tuple[float, ...] = (33.0,), decided: int = 7
 ) -> Heard:
-    """Of chunks with the ms that their pictures waited and were decided on; 100 pictures were
+    """Of chunks with the ms that their images waited and were decided on; 100 images were
     shown, 90 passed over and 3 lost.
     """
     aged = [Aged(0, round(w * MS), round((w + i) * MS)) for w, i in chunks]
@@ -44,15 +44,15 @@ def test_a_chunk_keeps_its_age_up_to_a_fifth_of_its_inference_and_a_frame() -> N
     assert (rows[share].value, rows[share].cases, rows[share].passed) == (0.5, 4, False)
     assert by_name(list(ages("a", heard((53, 100)))))[share].passed
     assert rows["inference, at most (ms)"].value == 200.0
-    assert rows["age of a chunk's picture, at most (ms)"].value == 274.0
-    assert rows["age of a chunk's picture, p50 (ms)"].value == pytest.approx((154 + 273) / 2)
+    assert rows["age of a chunk's image, at most (ms)"].value == 274.0
+    assert rows["age of a chunk's image, p50 (ms)"].value == pytest.approx((154 + 273) / 2)
 
 
-def test_every_picture_that_was_shown_is_accounted_for() -> None:
+def test_every_image_that_was_shown_is_accounted_for() -> None:
     names = ("decided on", "passed over", "lost before vlam_node took them", "not accounted for")
     for decided, rest in ((7, 0), (6, 1)):
         rows = by_name(list(ages("a", heard((10.0, 100.0), decided=decided))))
-        figures = [rows[f"pictures {name}"] for name in names]
+        figures = [rows[f"images {name}"] for name in names]
         assert [row.value for row in figures] == [decided, 90, 3, rest]
         assert {row.cases for row in figures} == {100}
         assert figures[-1].passed == (rest == 0)
@@ -96,7 +96,7 @@ def null_vlam_node(
     return null_node(log) if name == "vlam_node" else running_node(name, parameters, log)
 
 
-def test_figures_come_of_a_robot_that_drives_and_all_pictures_are_accounted_for(
+def test_figures_come_of_a_robot_that_drives_and_all_images_are_accounted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bench_load, "private_domain", with_profile)
@@ -105,8 +105,8 @@ def test_figures_come_of_a_robot_that_drives_and_all_pictures_are_accounted_for(
     assert len({row.name for row in rows}) == len(rows)
     for title in ("alone", "beside a hungry process"):
         mine = {r.name.partition(": ")[2]: r for r in rows if r.name.startswith(f"{title}: ")}
-        assert mine["pictures decided on"].value > 0
-        assert mine["pictures not accounted for"].value == 0
-        inference, age = mine["inference, p50 (ms)"], mine["age of a chunk's picture, p50 (ms)"]
+        assert mine["images decided on"].value > 0
+        assert mine["images not accounted for"].value == 0
+        inference, age = mine["inference, p50 (ms)"], mine["age of a chunk's image, p50 (ms)"]
         assert 0 < inference.value < age.value
         assert mine["from command to command, p99 (ms)"].cases > 5

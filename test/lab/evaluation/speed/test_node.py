@@ -1,4 +1,4 @@
-"""The node's own time: the figures from times, and a few pictures over real topics."""
+"""The node's own time: the figures from times, and a few images over real topics."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_the_nodes_own_time_is_the_difference_of_the_95th_percentiles() -> None:
     assert by_name(tuple(overhead(SIZES[0], hop, hop)))[own.name].passed
 
 
-def test_lost_pictures_are_counted_and_have_no_time() -> None:
+def test_lost_images_are_counted_and_have_no_time() -> None:
     rows = by_name(tuple(overhead((1920, 1080), [1.0, None, 3.0], [None, None, None])))
-    assert rows["1920 × 1080: bare hop, pictures lost"] == Row(
-        "1920 × 1080: bare hop, pictures lost", 1, 3
+    assert rows["1920 × 1080: bare hop, images lost"] == Row(
+        "1920 × 1080: bare hop, images lost", 1, 3
     )
     assert rows["1920 × 1080: bare hop, p50 (ms)"].value == 2.0
     assert math.isnan(rows["1920 × 1080: vlam_node, null model, p50 (ms)"].value)
@@ -42,7 +42,7 @@ def test_without_any_answer_at_the_size_of_the_gate_it_is_missed() -> None:
     assert own.passed is False
 
 
-def test_both_nodes_answer_every_picture_over_real_topics(
+def test_both_nodes_answer_every_image_over_real_topics(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("vlam_ros.lab.evaluation.speed.node.private_domain", with_profile)
@@ -50,7 +50,7 @@ def test_both_nodes_answer_every_picture_over_real_topics(
     assert len(rows) == 9
     figures = by_name(rows)
     for name in ("bare hop", "vlam_node, null model"):
-        lost = figures[f"64 × 48: {name}, pictures lost"]
+        lost = figures[f"64 × 48: {name}, images lost"]
         assert lost.cases == FEW
         p50, p99 = (figures[f"64 × 48: {name}, p{p} (ms)"] for p in (50, 99))
         assert p50.cases + lost.value == FEW

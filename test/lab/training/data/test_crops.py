@@ -1,4 +1,4 @@
-"""Closeups show the thing they are named after, and what varies leaves its names true."""
+"""Crops show the thing they are named after, and what varies leaves its names true."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.data import (
     Annotation,
-    CloseupStream,
+    CropStream,
     Dataset,
     DatasetWriter,
     Labelled,
-    plain_closeups,
+    plain_crops,
 )
-from vlam_ros.lab.training.data.crops import closeups
-from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.crops import crops
+from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.lab.training.examples import Batch
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.types.arrays import BoolArray
 
 SIZE = 32
@@ -34,7 +34,7 @@ RGB = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 40, 200)}
 def scene(
     *things: tuple[str, tuple[int, int], int], grey: int = 120
 ) -> tuple[Labelled, list[BoolArray]]:
-    """A grey picture 240 x 320 of discs: names, joined by "/", middle (x, y) and radius."""
+    """A grey image 240 x 320 of discs: names, joined by "/", middle (x, y) and radius."""
     image = np.full((240, 320, 3), grey, np.uint8)
     found, masks = [], []
     for names, middle, radius in things:
@@ -50,10 +50,10 @@ def scene(
 def dataset(folder: Path, *scenes: Labelled) -> Dataset:
     with DatasetWriter(folder, "a test") as writer:
         for i, (image, things) in enumerate(scenes):
-            # No two pictures may be the same.
+            # No two images may be the same.
             image[0, 0] = i
             seen = [Annotation(name, encode(mask)) for name, mask in things]
-            writer.add(encode_picture(image), f"s{i}", f"p{i}", seen, split="train")
+            writer.add(encode_image(image), f"s{i}", f"p{i}", seen, split="train")
     return Dataset(folder, "train")
 
 
@@ -76,13 +76,13 @@ def new(tmp_path: Path) -> Dataset:
     )
 
 
-def rivals(*some: Dataset) -> Rivals:
-    return Rivals(Settings.load().perception, [p for each in some for p in each.phrases])
+def negatives(*some: Dataset) -> HardNegatives:
+    return HardNegatives(Settings.load().perception, [p for each in some for p in each.phrases])
 
 
-def test_a_thing_fills_its_closeup_and_has_all_its_names() -> None:
+def test_a_thing_fills_its_crop_and_has_all_its_names() -> None:
     labelled, masks = scene(("cup/red cup", (100, 100), 20), ("cup", (130, 100), 8))
-    large, small = closeups(labelled, 68)
+    large, small = crops(labelled, 68)
     assert large.names == ("cup", "red cup")
     # 41 pixels and 0.7 of it around are a window of 70.
     assert large.cover.sum() == pytest.approx(masks[0].sum() * (68 / 70) ** 2, rel=0.01)
@@ -96,9 +96,9 @@ def test_a_thing_fills_its_closeup_and_has_all_its_names() -> None:
 
 def test_a_thing_at_the_edge_keeps_its_proportions_and_specks_are_left_out() -> None:
     labelled, _ = scene(("cup", (5, 100), 30), ("box", (300, 200), 3))
-    (edge,) = closeups(labelled, 60)
+    (edge,) = crops(labelled, 60)
     rows, columns = (np.flatnonzero(edge.cover.any(axis=axis)) for axis in (1, 0))
-    # 61 high and 36 wide in the picture, of which nothing is left of the edge.
+    # 61 high and 36 wide in the image, of which nothing is left of the edge.
     assert np.ptp(rows) / np.ptp(columns) == pytest.approx(61 / 36, rel=0.08)
 
 
@@ -107,12 +107,10 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 def test_a_step_is_drawn_the_same_whenever_it_is_asked_for(new: Dataset, old: Dataset) -> None:
-    def stream(seed: int = 0) -> CloseupStream:
-        known = rivals(new, old)
-        before = CloseupStream(old, SIZE, 4, known, seed=seed)
-        return CloseupStream(
-            new, SIZE, 6, known, phrases=["ring"], few=True, before=before, seed=seed
-        )
+    def stream(seed: int = 0) -> CropStream:
+        known = negatives(new, old)
+        before = CropStream(old, SIZE, 4, known, seed=seed)
+        return CropStream(new, SIZE, 6, known, phrases=["ring"], few=True, before=before, seed=seed)
 
     first = stream()
     steps = [first.batch(step) for step in range(3)]
@@ -122,7 +120,7 @@ def test_a_step_is_drawn_the_same_whenever_it_is_asked_for(new: Dataset, old: Da
 
 
 def test_every_phrase_comes_as_often_as_any_other(new: Dataset) -> None:
-    stream = CloseupStream(new, SIZE, 3, rivals(new))
+    stream = CropStream(new, SIZE, 3, negatives(new))
     assert stream.phrases == ("box", "red star", "ring")
     batches = [stream.batch(step) for step in range(6)]
     counts = Counter(
@@ -132,17 +130,17 @@ def test_every_phrase_comes_as_often_as_any_other(new: Dataset) -> None:
 
 
 def test_what_is_asked_is_true_and_then_false(new: Dataset, old: Dataset) -> None:
-    known = rivals(new, old)
-    stream = CloseupStream(old, SIZE, 6, known)
+    known = negatives(new, old)
+    stream = CropStream(old, SIZE, 6, known)
     absent = set()
     for step in range(20):
         batch = stream.batch(step)
         assert batch.pixels.shape == (6, 3, SIZE, SIZE)
-        assert batch.pictures.tolist() == [i for i in range(6) for _ in range(2)]
-        for pair, (picture, phrase) in enumerate(zip(batch.pictures, batch.asked, strict=True)):
-            true = batch.positives[picture, phrase].item()
+        assert batch.images.tolist() == [i for i in range(6) for _ in range(2)]
+        for pair, (image, phrase) in enumerate(zip(batch.images, batch.asked, strict=True)):
+            true = batch.positives[image, phrase].item()
             assert true == (pair % 2 == 0) == batch.masks[pair].any().item()
-            names = tuple(batch.phrases[i] for i in batch.positives[picture].nonzero()[:, 0])
+            names = tuple(batch.phrases[i] for i in batch.positives[image].nonzero()[:, 0])
             if not true:
                 absent.add(batch.phrases[phrase])
                 assert known.excludes(names, batch.phrases[phrase])
@@ -153,17 +151,15 @@ def test_what_is_asked_is_true_and_then_false(new: Dataset, old: Dataset) -> Non
 def test_few_things_get_other_surroundings_and_colours_but_a_red_one_stays_red(
     new: Dataset, old: Dataset
 ) -> None:
-    known = rivals(new, old)
-    before = CloseupStream(old, SIZE, 4, known)
-    stream = CloseupStream(
-        new, SIZE, 6, known, phrases=["ring", "red star"], few=True, before=before
-    )
+    known = negatives(new, old)
+    before = CropStream(old, SIZE, 4, known)
+    stream = CropStream(new, SIZE, 6, known, phrases=["ring", "red star"], few=True, before=before)
     colours: dict[str, list[torch.Tensor]] = {"ring": [], "red star": []}
     around = []
     for step in range(8):
         batch = stream.batch(step)
         for pair in range(0, len(batch.asked), 2):
-            pixels, mask = batch.pixels[batch.pictures[pair]], batch.masks[pair] > 0.5
+            pixels, mask = batch.pixels[batch.images[pair]], batch.masks[pair] > 0.5
             colours[batch.phrases[batch.asked[pair]]].append(pixels[:, mask].mean(1))
             around.append(pixels[:, ~mask].median())
     red = torch.stack(colours["red star"])
@@ -177,10 +173,8 @@ def test_what_the_background_has_of_the_same_name_is_not_said_to_be_absent(tmp_p
     """A blue ring before a blue ball: both are blue objects."""
     few = dataset(tmp_path / "few", scene(("ring/blue object", (160, 120), 20))[0])
     around = dataset(tmp_path / "around", scene(("ball/blue object", (190, 120), 40))[0])
-    known = rivals(few, around)
-    stream = CloseupStream(
-        few, SIZE, 4, known, few=True, before=CloseupStream(around, SIZE, 4, known)
-    )
+    known = negatives(few, around)
+    stream = CropStream(few, SIZE, 4, known, few=True, before=CropStream(around, SIZE, 4, known))
     areas: dict[str, list[float]] = {"ring": [], "blue object": []}
     for batch in map(stream.batch, range(10)):
         for mask, phrase in zip(batch.masks, batch.asked, strict=True):
@@ -192,18 +186,18 @@ def test_what_the_background_has_of_the_same_name_is_not_said_to_be_absent(tmp_p
 
 
 def test_things_that_are_not_few_stay_as_they_are_but_for_light_and_place(new: Dataset) -> None:
-    stream = CloseupStream(new, SIZE, 6, rivals(new), phrases=["ring"])
+    stream = CropStream(new, SIZE, 6, negatives(new), phrases=["ring"])
     for batch in map(stream.batch, range(4)):
         for pair in range(0, len(batch.asked), 2):
-            inside = batch.pixels[batch.pictures[pair]][:, batch.masks[pair] > 0.5].mean(1)
+            inside = batch.pixels[batch.images[pair]][:, batch.masks[pair] > 0.5].mean(1)
             assert inside.max() - inside.min() < 0.06
 
 
-def test_plain_closeups_show_everything_once(new: Dataset) -> None:
-    (batch,) = plain_closeups(new, SIZE, rivals(new), ["ring", "red star"])
+def test_plain_crops_show_everything_once(new: Dataset) -> None:
+    (batch,) = plain_crops(new, SIZE, negatives(new), ["ring", "red star"])
     assert len(batch.pixels) == 4
     asked = [batch.phrases[i] for i in batch.asked]
-    there = [batch.positives[p, a].item() for p, a in zip(batch.pictures, batch.asked, strict=True)]
+    there = [batch.positives[p, a].item() for p, a in zip(batch.images, batch.asked, strict=True)]
     assert sorted(p for p, t in zip(asked, there, strict=True) if t) == ["red star", *["ring"] * 3]
     assert sorted(p for p, t in zip(asked, there, strict=True) if not t) == [
         *["red star"] * 3, "ring"
@@ -212,10 +206,10 @@ def test_plain_closeups_show_everything_once(new: Dataset) -> None:
 
 
 def test_what_cannot_be_drawn_is_refused(new: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(LearningError, match="names no cup in its pictures of train"):
-        CloseupStream(new, SIZE, 2, rivals(new), phrases=["cup", "ring"])
+    with pytest.raises(LearningError, match="names no cup in its images of train"):
+        CropStream(new, SIZE, 2, negatives(new), phrases=["cup", "ring"])
     specks = dataset(tmp_path / "specks", scene(("ring", (50, 50), 3))[0])
     with pytest.raises(LearningError, match="step 0 shows nothing of ring"):
-        CloseupStream(specks, SIZE, 2, rivals(specks)).batch(0)
+        CropStream(specks, SIZE, 2, negatives(specks)).batch(0)
     (note,) = specks.notes.lines
-    assert note.startswith("no closeup can be cut of 'ring'")
+    assert note.startswith("no crop can be cut of 'ring'")

@@ -5,28 +5,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coco_pictures import HEIGHT, SPLIT_SCENES, WIDTH, box, labelled, picture, small_dataset
+from coco_images import HEIGHT, SPLIT_SCENES, WIDTH, box, coco_image, labelled, small_dataset
 from pycocotools.coco import COCO
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data import Annotation, Dataset, DatasetWriter, split_of
-from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.files import encode_image
 
 
 def edit(path: Path, **changes: object) -> None:
-    """Change the first picture of an annotation file."""
+    """Change the first image of an annotation file."""
     document = json.loads(path.read_text())
     document["images"][0] |= changes
     path.write_text(json.dumps(document))
 
 
-def test_pictures_and_masks_come_back_as_they_were(tmp_path: Path) -> None:
+def test_images_and_masks_come_back_as_they_were(tmp_path: Path) -> None:
     dataset = Dataset(small_dataset(tmp_path), "train")
     assert len(dataset) == 6
     assert dataset.phrases == ("box", "cup")
     for i, (image, masks) in enumerate(dataset):
-        np.testing.assert_array_equal(image, picture(i))
+        np.testing.assert_array_equal(image, coco_image(i))
         assert [phrase for phrase, _ in masks] == ["cup", "box"][: 1 + i % 2]
         np.testing.assert_array_equal(masks[0][1], box(2, 3 + i, 6, 8))
     assert dataset.notes.lines == ()
@@ -41,22 +41,22 @@ def test_a_scene_is_in_one_split_and_its_name_decides(tmp_path: Path) -> None:
     assert shares == pytest.approx([0.7, 0.15, 0.15], abs=0.02)
     with DatasetWriter(tmp_path, "a test") as writer:
         for i in range(30):
-            writer.add(encode_picture(picture(i)), f"scene-{i % 5}", f"p{i}", [])
+            writer.add(encode_image(coco_image(i)), f"scene-{i % 5}", f"p{i}", [])
     with DatasetWriter(tmp_path, "a test") as writer:
-        writer.add(encode_picture(picture(50)), "scene-3", "later", [])
-        for split, pictures in writer.splits.items():
-            assert {p.scene for p in pictures} == {
+        writer.add(encode_image(coco_image(50)), "scene-3", "later", [])
+        for split, images in writer.splits.items():
+            assert {p.scene for p in images} == {
                 f"scene-{i}" for i in range(5) if split_of(f"scene-{i}") == split
             }
         with pytest.raises(LearningError, match="'scene-3' is in test already"):
-            writer.add(encode_picture(picture(51)), "scene-3", "stray", [], split="train")
+            writer.add(encode_image(coco_image(51)), "scene-3", "stray", [], split="train")
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")
 def test_a_file_is_a_coco_file(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path, "a test") as writer:
         seen = [Annotation("red cup", [[4, 6, 12, 6, 12, 16, 4, 16]], proposal=True, score=0.5)]
-        writer.add(encode_picture(picture(0)), "s", "a b/c", seen, ["a cup"], "train", True)
+        writer.add(encode_image(coco_image(0)), "s", "a b/c", seen, ["a cup"], "train", True)
     document = json.loads((tmp_path / "train.json").read_text())
     image, annotation = document["images"][0], document["annotations"][0]
     assert (tmp_path / "images" / image["file_name"]).exists()
@@ -71,28 +71,28 @@ def test_a_file_is_a_coco_file(tmp_path: Path) -> None:
     assert empty["categories"] == document["categories"]
 
 
-def test_a_picture_is_added_once(tmp_path: Path) -> None:
-    data = encode_picture(picture(0))
+def test_a_image_is_added_once(tmp_path: Path) -> None:
+    data = encode_image(coco_image(0))
     with DatasetWriter(tmp_path, "a test") as writer:
         assert writer.add(data, "one", "first", [])
         assert not writer.add(data, "two", "second", [])
-        assert writer.add(encode_picture(picture(1)), "two", "first", [])
+        assert writer.add(encode_image(coco_image(1)), "two", "first", [])
     again = DatasetWriter(tmp_path, "a test")
     assert not again.add(data, "three", "third", [])
-    assert writer.notes.lines == ("second is the same picture as first.png: left out",)
+    assert writer.notes.lines == ("second is the same image as first.png: left out",)
     assert len(list((tmp_path / "images").iterdir())) == 2
 
 
 def test_what_was_added_before_an_error_is_kept(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), DatasetWriter(tmp_path, "a test") as writer:  # noqa: PT012
-        writer.add(encode_picture(picture(0)), "one", "first", [], split="train")
+        writer.add(encode_image(coco_image(0)), "one", "first", [], split="train")
         raise KeyboardInterrupt
     assert len(Dataset(tmp_path, "train")) == 1
 
 
 def test_an_error_before_anything_was_added_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(LearningError), DatasetWriter(tmp_path / "set", "a test") as writer:
-        writer.add(b"no picture", "scene", "first", [])
+        writer.add(b"no image", "scene", "first", [])
     assert not (tmp_path / "set").exists()
 
 
@@ -105,8 +105,8 @@ def test_phrases_that_nothing_is_called_yet_can_be_chosen_and_stay(tmp_path: Pat
     assert Dataset(tmp_path, "train").phrases == ("box", "cup")
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut off", "changed", "resized", "no picture"])
-def test_a_broken_picture_is_said_once_and_left_out(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["missing", "cut off", "changed", "resized", "no image"])
+def test_a_broken_image_is_said_once_and_left_out(tmp_path: Path, damage: str) -> None:
     small_dataset(tmp_path)
     path, index = tmp_path / "images" / "p2.png", tmp_path / "train.json"
     first = json.loads(index.read_text())["images"][0]
@@ -115,7 +115,7 @@ def test_a_broken_picture_is_said_once_and_left_out(tmp_path: Path, damage: str)
     elif damage == "cut off":
         path.write_bytes(path.read_bytes()[:-40])
     elif damage == "changed":
-        path.write_bytes(encode_picture(picture(77)))
+        path.write_bytes(encode_image(coco_image(77)))
     elif damage == "resized":
         edit(index, width=WIDTH + 1)
     else:
@@ -123,18 +123,18 @@ def test_a_broken_picture_is_said_once_and_left_out(tmp_path: Path, damage: str)
     dataset = Dataset(tmp_path, "train")
     assert len(list(dataset)) == 5
     assert len(list(dataset)) == 5
-    lines = [line for line in dataset.notes.lines if line.startswith("a picture is left out")]
+    lines = [line for line in dataset.notes.lines if line.startswith("an image is left out")]
     assert len(lines) == 1
     assert lines[0].endswith("(2 times)")
 
 
-def test_pictures_are_read_only_when_their_turn_comes(tmp_path: Path) -> None:
+def test_images_are_read_only_when_their_turn_comes(tmp_path: Path) -> None:
     dataset = Dataset(small_dataset(tmp_path), "train")
-    pictures = iter(dataset)
-    next(pictures)
+    images = iter(dataset)
+    next(images)
     for path in (tmp_path / "images").iterdir():
         path.unlink()
-    assert list(pictures) == []
+    assert list(images) == []
     assert len(dataset.notes.lines) == 5
 
 
@@ -145,7 +145,7 @@ def test_empty_and_senseless_masks_are_said_and_left_out(tmp_path: Path) -> None
             labelled("cup", box(1, 1, 3, 3)),
             labelled("cup", box(9, 9, 3, 3)),
         ]
-        writer.add(encode_picture(picture(0)), "s", "p", seen, split="train")
+        writer.add(encode_image(coco_image(0)), "s", "p", seen, split="train")
     index = tmp_path / "train.json"
     document = json.loads(index.read_text())
     torn = {"id": 9, "image_id": 1, "category_id": 1, "segmentation": {"size": [1, 1]}}
@@ -153,18 +153,18 @@ def test_empty_and_senseless_masks_are_said_and_left_out(tmp_path: Path) -> None
     document["annotations"] += [torn, stray]
     index.write_text(json.dumps(document))
     dataset = Dataset(tmp_path, "train")
-    [labelled_picture] = dataset
-    masks = labelled_picture.masks
+    [labelled_image] = dataset
+    masks = labelled_image.masks
     assert list(masks) == ["cup"]
     assert (masks["cup"] == box(1, 1, 3, 3) | box(9, 9, 3, 3)).all()
     assert [line[:46] for line in dataset.notes.lines] == [
-        "an annotation is of no picture of its file and",
+        "an annotation is of no image of its file and",
         "'nothing' in p.png is left out: its mask is em",
         "'cup' in p.png is left out: the mask is for [1",
     ]
 
 
-def test_splits_that_share_a_scene_or_a_picture_are_refused(tmp_path: Path) -> None:
+def test_splits_that_share_a_scene_or_a_image_are_refused(tmp_path: Path) -> None:
     small_dataset(tmp_path)
     whole = (tmp_path / "test.json").read_text()
     edit(tmp_path / "test.json", scene="train 0")
@@ -204,20 +204,20 @@ def test_proposals_wait_for_a_person(tmp_path: Path) -> None:
     small_dataset(tmp_path, proposal=True)
     notes = Notes()
     assert len(Dataset(tmp_path, "train", notes=notes)) == 0
-    assert "6 of 6 pictures for train await correction" in notes.lines[0]
+    assert "6 of 6 images for train await correction" in notes.lines[0]
     assert len(Dataset(tmp_path, "train", proposals=True)) == 6
     index = tmp_path / "train.json"
     document = json.loads(index.read_text())
     del document["annotations"][0]["proposal"]
     index.write_text(json.dumps(document))
-    assert [p.file for p in Dataset(tmp_path, "train").pictures] == ["p0.png"]
+    assert [p.file for p in Dataset(tmp_path, "train").images] == ["p0.png"]
 
 
 def test_a_few_of_each_are_the_first_that_show_it(tmp_path: Path) -> None:
     dataset = Dataset(small_dataset(tmp_path), "train")
-    assert [p.file for p in dataset.few(1).pictures] == ["p0.png", "p1.png"]
-    assert [p.file for p in dataset.few(2, ["box"]).pictures] == ["p1.png", "p3.png"]
+    assert [p.file for p in dataset.few(1).images] == ["p0.png", "p1.png"]
+    assert [p.file for p in dataset.few(2, ["box"]).images] == ["p1.png", "p3.png"]
     assert dataset.few(2, ["cup"]).phrases == ("box", "cup")
-    assert len(dataset.pictures) == 6
+    assert len(dataset.images) == 6
     with pytest.raises(LearningError, match="4 times, got 3 of 'box'"):
         dataset.few(4)

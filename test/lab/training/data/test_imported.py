@@ -1,4 +1,4 @@
-"""Others' pictures become ours, without what cannot be used."""
+"""Others' images become ours, without what cannot be used."""
 
 import io
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from coco_pictures import HEIGHT, SQUARE, WIDTH, box, coco, picture
+from coco_images import HEIGHT, SQUARE, WIDTH, box, coco, coco_image
 from PIL import Image
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, import_coco, split_of
-from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.files import encode_image
 
 
 def imported(folder: Path, *files: Path, **options: str) -> DatasetWriter:
@@ -21,7 +21,7 @@ def imported(folder: Path, *files: Path, **options: str) -> DatasetWriter:
 
 
 def test_masks_of_every_form_and_captions_of_another_file_come_together(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(encode_picture(picture(0)))
+    (tmp_path / "a.png").write_bytes(encode_image(coco_image(0)))
     images = [{"id": 7, "file_name": "a.png"}]
     column = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 2, HEIGHT, HEIGHT * (WIDTH - 3)]}
     masks = [
@@ -34,20 +34,20 @@ def test_masks_of_every_form_and_captions_of_another_file_come_together(tmp_path
     captions.write_text(captions.read_text().replace('"image_id": 7', '"image_id": 1'))
     imported(tmp_path, instances, captions, split="train")
     dataset = Dataset(tmp_path / "ours", "train")
-    assert dataset.pictures[0].captions == ("a cup and a box",)
+    assert dataset.images[0].captions == ("a cup and a box",)
     [(image, read)] = dataset
-    assert (image == picture(0)).all()
+    assert (image == coco_image(0)).all()
     masks_read = dict(read)
     assert (masks_read["red cup"] == box(6, 4, 10, 8)).all()
     assert (masks_read["box"] == box(0, 2, HEIGHT, 1)).all()
 
 
 def test_what_cannot_be_used_is_said_and_the_rest_is_added(tmp_path: Path) -> None:
-    whole = encode_picture(picture(0))
+    whole = encode_image(coco_image(0))
     (tmp_path / "whole.png").write_bytes(whole)
     (tmp_path / "double.png").write_bytes(whole)
     (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff" + bytes(50))
-    (tmp_path / "large.png").write_bytes(encode_picture(np.zeros((50, 50, 3), np.uint8)))
+    (tmp_path / "large.png").write_bytes(encode_image(np.zeros((50, 50, 3), np.uint8)))
     names = ["whole.png", "double.png", "torn.jpg", "large.png", "away.png"]
     images = [{"id": i, "file_name": name} for i, name in enumerate(names)] + [{"id": 9}]
     annotations = [
@@ -61,15 +61,15 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_added(tmp_path: Path) -> No
     assert writer.added == 1
     notes = "\n".join(writer.notes.lines)
     for said in (
-        "double is the same picture as whole.png",
-        "torn.jpg is left out: the picture of 53 bytes is cut off",
+        "double is the same image as whole.png",
+        "torn.jpg is left out: the image of 53 bytes is cut off",
         "large.png is left out: it has 50 x 50 pixels, its annotations are for 32 x 24",
         "away.png is left out: cannot read it: No such file",
         "lacks id, file_name, width or height",
         "'cup' in whole.png is left out: its mask is empty",
         "'cup' in whole.png is left out: a polygon needs three",
         "an annotation is of no category",
-        "an annotation is of no picture",
+        "an annotation is of no image",
     ):
         assert said in notes
     [(_, masks)] = Dataset(tmp_path / "ours", "train")
@@ -77,22 +77,22 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_added(tmp_path: Path) -> No
 
 
 def test_a_photograph_is_stored_as_it_was_annotated(tmp_path: Path) -> None:
-    held = Image.fromarray(np.ascontiguousarray(np.rot90(picture(0))))
+    held = Image.fromarray(np.ascontiguousarray(np.rot90(coco_image(0))))
     turn = Image.Exif()
     turn[0x0112] = 6  # to be turned clockwise
     stored = io.BytesIO()
     held.save(stored, "PNG", exif=turn)
     (tmp_path / "held.png").write_bytes(stored.getvalue())
-    webp = cv2.imencode(".webp", picture(1), [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
+    webp = cv2.imencode(".webp", coco_image(1), [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
     (tmp_path / "b.webp").write_bytes(webp)
     images = [{"id": 0, "file_name": "held.png"}, {"id": 1, "file_name": "b.webp"}]
     imported(tmp_path, coco(tmp_path / "a.json", images, []), split="train")
     dataset = Dataset(tmp_path / "ours", "train")
     (first, _), (second, _) = dataset
-    assert (first == picture(0)).all()
-    assert (second == picture(1)[..., ::-1]).all()
-    assert [p.file for p in dataset.pictures] == ["held.png", "b.png"]
-    # Also for those who do not turn pictures as their cameras were held.
+    assert (first == coco_image(0)).all()
+    assert (second == coco_image(1)[..., ::-1]).all()
+    assert [p.file for p in dataset.images] == ["held.png", "b.png"]
+    # Also for those who do not turn images as their cameras were held.
     assert Image.open(tmp_path / "ours" / "images" / "held.png").size == (WIDTH, HEIGHT)
 
 
@@ -111,7 +111,7 @@ def test_scenes_are_told_by_folder_or_name(
 ) -> None:
     for i, name in enumerate(names):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(encode_picture(picture(i)))
+        (tmp_path / name).write_bytes(encode_image(coco_image(i)))
     images = [{"id": i, "file_name": name} for i, name in enumerate(names)]
     writer = imported(tmp_path, coco(tmp_path / "a.json", images, []), scenes=option)
     found = {p.scene: split for split, some in writer.splits.items() for p in some}
@@ -120,7 +120,7 @@ def test_scenes_are_told_by_folder_or_name(
     assert any("scenes are not named" in line for line in writer.notes.lines) == (not option)
 
 
-def test_two_pictures_with_one_id_are_refused(tmp_path: Path) -> None:
+def test_two_images_with_one_id_are_refused(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}]
-    with pytest.raises(LearningError, match="two pictures have the id 1"):
+    with pytest.raises(LearningError, match="two images have the id 1"):
         imported(tmp_path, coco(tmp_path / "a.json", images, []))

@@ -4,20 +4,20 @@ import json
 from pathlib import Path
 
 import pytest
-from coco_pictures import SQUARE, coco, small_dataset
+from coco_images import SQUARE, coco, small_dataset
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data import Dataset, accept, summarise
 
 
-def test_a_summary_counts_pictures_scenes_phrases_and_what_is_broken(tmp_path: Path) -> None:
+def test_a_summary_counts_images_scenes_phrases_and_what_is_broken(tmp_path: Path) -> None:
     small_dataset(tmp_path)
     (tmp_path / "images" / "p1.png").write_bytes(b"x")
     train, validation, test = summarise(tmp_path, Notes())
-    assert (train.pictures, train.scenes, train.proposals, train.broken) == (6, 6, 0, 1)
+    assert (train.images, train.scenes, train.proposals, train.broken) == (6, 6, 0, 1)
     assert train.masks == {"box": 2, "cup": 5}
-    assert (validation.pictures, validation.masks) == (0, {})
+    assert (validation.images, validation.masks) == (0, {})
     assert test.masks == {"ball": 1}
 
 
@@ -31,9 +31,9 @@ def test_corrections_of_a_tool_that_keeps_nothing_of_ours_are_read_back(tmp_path
     drawn = [{"image_id": 3, "category_id": 1, "segmentation": SQUARE, "proposal": True}]
     notes = Notes()
     assert accept(tmp_path, [coco(tmp_path / "tool.json", images, drawn, ["mug"])], notes) == 2
-    assert notes.lines == (f"stranger.png is no picture of {tmp_path} and left out",)
+    assert notes.lines == (f"stranger.png is no image of {tmp_path} and left out",)
     dataset = Dataset(tmp_path, "train")
-    assert [(p.file, p.scene) for p in dataset.pictures] == [
+    assert [(p.file, p.scene) for p in dataset.images] == [
         ("p1.png", "train 1"),
         ("p2.png", "train 2"),
     ]
@@ -53,7 +53,7 @@ def test_all_proposals_can_be_taken_as_they_are(tmp_path: Path) -> None:
     assert accept(tmp_path, [], Notes()) == 0
 
 
-def test_corrections_of_pictures_of_another_size_are_refused_and_change_nothing(
+def test_corrections_of_images_of_another_size_are_refused_and_change_nothing(
     tmp_path: Path,
 ) -> None:
     small_dataset(tmp_path, proposal=True)

@@ -41,7 +41,7 @@ def test_masks_are_those_of_the_renderer(folder: Path) -> None:
 def test_a_few_of_each_new_object_are_the_first_scenes(folder: Path) -> None:
     dataset = Dataset(folder, "train")
     assert len(dataset.few(1, EXTRA_SHAPES)) == 5
-    scenes = [p.scene for p in Dataset(folder, "test").pictures]
+    scenes = [p.scene for p in Dataset(folder, "test").images]
     assert scenes == ["extra-test-000000", "extra-test-000001", "simulated-test-000000"]
 
 

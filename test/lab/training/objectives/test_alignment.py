@@ -1,4 +1,4 @@
-"""Matching of pictures, texts, regions and words against closed forms and loops."""
+"""Matching of images, texts, regions and words against closed forms and loops."""
 
 import math
 
@@ -42,18 +42,18 @@ def test_hard_negatives_are_drawn_by_their_likeness() -> None:
     count = 20_000
     logits = torch.tensor([[500.0, 0.0, 1.0, 2.0]]).expand(count, -1)
     positives = torch.tensor([[True, False, False, False]]).expand(count, -1)
-    pictures, texts = draw_hard_negatives(logits, positives, seeded())
-    assert pictures.equal(torch.arange(count))
+    images, texts = draw_hard_negatives(logits, positives, seeded())
+    assert images.equal(torch.arange(count))
     shares = torch.bincount(texts, minlength=4) / count
     total = 1 + math.e + math.e**2
     expected = [0.0, 1 / total, math.e / total, math.e**2 / total]
     assert shares.tolist() == pytest.approx(expected, abs=5 * math.sqrt(0.25 / count))
 
 
-def test_pictures_without_negatives_are_left_out() -> None:
+def test_images_without_negatives_are_left_out() -> None:
     positives = torch.tensor([[True, True], [True, False], [False, True]])
-    pictures, texts = draw_hard_negatives(torch.zeros(3, 2), positives, seeded())
-    assert (pictures.tolist(), texts.tolist()) == ([1, 2], [1, 0])
+    images, texts = draw_hard_negatives(torch.zeros(3, 2), positives, seeded())
+    assert (images.tolist(), texts.tolist()) == ([1, 2], [1, 0])
     alone = draw_hard_negatives(torch.zeros(1, 1), torch.ones(1, 1).bool(), seeded())
     assert [len(indices) for indices in alone] == [0, 0]
 
@@ -68,9 +68,9 @@ def test_a_seed_draws_the_same_negatives() -> None:
 
 def test_negatives_are_drawn_whatever_a_bad_step_left() -> None:
     logits = torch.tensor([[math.nan] * 3, [-math.inf] * 3, [math.inf, -math.inf, math.inf]])
-    pictures, texts = draw_hard_negatives(logits, torch.eye(3).bool(), seeded())
-    assert pictures.tolist() == [0, 1, 2]
-    assert not (texts == pictures).any()
+    images, texts = draw_hard_negatives(logits, torch.eye(3).bool(), seeded())
+    assert images.tolist() == [0, 1, 2]
+    assert not (texts == images).any()
     assert texts[2].item() == 0
 
 

@@ -87,7 +87,7 @@ def test_mlm_of_equal_logits_is_the_logarithm_of_the_vocabulary() -> None:
     assert loss.item() == pytest.approx(math.log(50), abs=1e-6)
 
 
-def test_mcm_adds_pictures_and_texts() -> None:
+def test_mcm_adds_images_and_texts() -> None:
     predictions, patches, logits = torch.ones(1, 2, 3), torch.zeros(1, 2, 3), torch.zeros(1, 1, 8)
     loss = mcm_loss(
         predictions, patches, torch.tensor([[True, False]]), logits, torch.tensor([[5]])
@@ -106,11 +106,11 @@ def test_itg_predicts_the_next_token_and_no_padding() -> None:
 
 
 def test_patches_are_rows_of_normalised_pixels() -> None:
-    picture = torch.arange(2 * 4 * 6, dtype=torch.float64).reshape(1, 2, 4, 6).square()
-    patches = patch_pixels(picture, 2)
+    image = torch.arange(2 * 4 * 6, dtype=torch.float64).reshape(1, 2, 4, 6).square()
+    patches = patch_pixels(image, 2)
     assert patches.shape == (1, 6, 8)
     # The fifth patch is the middle one of the second row: rows 2, 3 and columns 2, 3.
-    values = [picture[0, c, y, x].item() for c in (0, 1) for y in (2, 3) for x in (2, 3)]
+    values = [image[0, c, y, x].item() for c in (0, 1) for y in (2, 3) for x in (2, 3)]
     mean = sum(values) / 8
     deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 8)
     expected = [(v - mean) / deviation for v in values]
@@ -122,13 +122,13 @@ def test_a_patch_of_one_colour_is_zero() -> None:
 
 
 @pytest.mark.parametrize("patch", [0, 3, 8])
-def test_patches_must_fill_the_picture(patch: int) -> None:
+def test_patches_must_fill_the_image(patch: int) -> None:
     with pytest.raises(LearningError, match=f"multiples of the patch, got 4 x 6 and {patch}"):
         patch_pixels(torch.zeros(1, 3, 4, 6), patch)
 
 
 @pytest.mark.parametrize(("ratio", "count"), [(0.0, 0), (0.75, 15), (0.33, 7), (1.0, 20)])
-def test_of_every_picture_the_same_number_of_patches_is_hidden(ratio: float, count: int) -> None:
+def test_of_every_image_the_same_number_of_patches_is_hidden(ratio: float, count: int) -> None:
     assert mask_patches(8, 20, ratio, seeded()).sum(-1).tolist() == [count] * 8
 
 

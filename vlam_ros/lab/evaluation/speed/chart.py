@@ -1,4 +1,4 @@
-"""The races as a picture."""
+"""The races as an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vlam_ros.lab.evaluation.speed.race import COUNTS, Lap
 
 
 def chart(laps: Sequence[Lap]) -> bytes:
-    """A PNG: seconds of a picture against the number of prompts, a panel for each subject."""
+    """A PNG: seconds of an image against the number of prompts, a panel for each subject."""
     subjects = list(dict.fromkeys(lap.subject for lap in laps))
     figure = Figure(figsize=(5.2 * len(subjects), 4.2), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(subjects), squeeze=False)[0]
@@ -32,7 +32,7 @@ def chart(laps: Sequence[Lap]) -> bytes:
         panel.set_xticks(COUNTS, [str(count) for count in COUNTS], minor=False)
         panel.minorticks_off()
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel("seconds for one picture")
+    panels[0].set_ylabel("seconds for one image")
     panels[0].legend(fontsize="small", frameon=False)
     file = BytesIO()
     figure.savefig(file, format="png")

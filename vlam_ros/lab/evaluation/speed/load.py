@@ -1,10 +1,10 @@
-"""How old a decision's picture is when the camera is faster than the model, and what else suffers.
+"""How old a decision's image is when the camera is faster than the model, and what else suffers.
 
 vlam_node with the embedded model and controller_node run as processes of their own. A robot that
 stands tells them what its camera (30 Hz), wheels and LiDAR measure: first with nothing beside them,
 then beside a process that wants all cores.
 
-fusion_node is left out: with it a picture waits for the sweep that belongs to it, by design.
+fusion_node is left out: with it an image waits for the sweep that belongs to it, by design.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from vlam_ros.ros import qos
 
 INSTRUCTION = "go to the orange ball"
 AT_MOST = 1.2
-"""Times its inference that a chunk's picture may be old, and one frame."""
+"""Times its inference that a chunk's image may be old, and one frame."""
 DEADLINE = qos.VELOCITY.deadline.nanoseconds / 1e6
 """ms that cmd_vel may be silent."""
 SETTLES = 10.0
@@ -64,7 +64,7 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Row, ...]:
     ):
         phases: dict[str, AbstractContextManager[object]] = {
             "alone": nullcontext(),
-            "beside a hungry process": hungry(Path(logs)),
+            "beside a hungry process": load_generator(Path(logs)),
         }
         for title, beside in phases.items():
             with beside:
@@ -76,16 +76,16 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Row, ...]:
 
 
 def ages(title: str, heard: Heard) -> Iterator[Row]:
-    """How old the pictures behind the chunks were, against the time that each took, and what became
-    of all pictures.
+    """How old the images behind the chunks were, against the time that each took, and what became
+    of all images.
 
-    A chunk's inference is from when its picture was taken to be decided on until the chunk came;
-    its age is from the picture's stamp until then.
+    A chunk's inference is from when its image was taken to be decided on until the chunk came;
+    its age is from the image's stamp until then.
     """
     age = np.array([c.arrived - c.stamp for c in heard.chunks]) / 1e6
     inference = np.array([c.arrived - c.began for c in heard.chunks]) / 1e6
     cases = len(heard.chunks)
-    for name, values in (("inference", inference), ("age of a chunk's picture", age)):
+    for name, values in (("inference", inference), ("age of a chunk's image", age)):
         for percentile in PERCENTILES:
             value = float(np.percentile(values, percentile))
             yield Row(f"{title}: {name}, p{percentile} (ms)", value, cases)
@@ -98,9 +98,9 @@ def ages(title: str, heard: Heard) -> Iterator[Row]:
         "lost before vlam_node took them": heard.lost,
     }
     for name, count in counts.items():
-        yield Row(f"{title}: pictures {name}", count, heard.shown)
+        yield Row(f"{title}: images {name}", count, heard.shown)
     rest = heard.shown - sum(counts.values())
-    yield Row(f"{title}: pictures not accounted for", rest, heard.shown, 0.0, True)
+    yield Row(f"{title}: images not accounted for", rest, heard.shown, 0.0, True)
 
 
 def commands(title: str, heard: Heard) -> Iterator[Row]:
@@ -147,7 +147,7 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def hungry(logs: Path) -> AbstractContextManager[Running]:
+def load_generator(logs: Path) -> AbstractContextManager[Running]:
     """The process that wants all cores."""
     command = [sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator"]
     return running("the hungry process", command, logs / "hungry.log")
@@ -159,13 +159,13 @@ def driving(logs: Path) -> Iterator[tuple[Load, Running]]:
     os.environ.update(private_domain(os.environ))
     with World() as world:
         world.load(SCENE)
-        picture, camera = world.render().image, world.camera
+        image, camera = world.render().image, world.camera
         sweep = Lidar(world, LidarSpec(), np.random.default_rng(0)).sweep(Standing(), 0.0)
     mount, stamped = camera_parameters(SCENE.camera), {"control.stamped_cmd_vel": True}
     with (
         running_node("vlam_node", mount, logs / "vlam_node.log") as vlam,
         running_node("controller_node", stamped, logs / "controller_node.log") as controller,
-        Load(picture, camera, sweep, FusionNodeSettings.load().lidar) as load,
+        Load(image, camera, sweep, FusionNodeSettings.load().lidar) as load,
     ):
 
         def watch(waiting_for: str) -> None:

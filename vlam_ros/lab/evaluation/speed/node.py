@@ -1,6 +1,6 @@
-"""What vlam_node itself takes from picture to chunk, beside a bare hop from topic to topic.
+"""What vlam_node itself takes from image to chunk, beside a bare hop from topic to topic.
 
-Both run as processes of their own, as on a robot. They get the pictures of one camera in turn, so
+Both run as processes of their own, as on a robot. They get the images of one camera in turn, so
 that a busy machine hits both.
 """
 
@@ -25,39 +25,39 @@ from vlam_ros.lab.live.node_process import START_PATIENCE, Running, private_doma
 from vlam_ros.resources import resource_path
 
 SIZES = ((640, 480), (1920, 1080))
-"""Width and height of the pictures, pixels."""
+"""Width and height of the images, pixels."""
 AT_MOST = 8.0
 """Milliseconds that vlam_node may take at 640 × 480 beyond the bare hop, at the 95th percentile."""
 WARM_UP = 15
-"""Pictures to each node that do not count."""
+"""Images to each node that do not count."""
 PERCENTILES = (50, 95, 99)
 
 
 def measure_node(
-    pictures: int, progress: bool = True, sizes: Sequence[tuple[int, int]] = SIZES
+    images: int, progress: bool = True, sizes: Sequence[tuple[int, int]] = SIZES
 ) -> tuple[Row, ...]:
     """Measure vlam_node with a model that decides at once, over real topics.
 
     Args:
-        pictures: to each of the two nodes, of each size.
+        images: to each of the two nodes, of each size.
         progress: whether to show it.
-        sizes: width and height of the pictures.
+        sizes: width and height of the images.
     """
     rows: list[Row] = []
     with TemporaryDirectory() as logs, answering(Path(logs)) as client:
         for size in sizes:
-            rows += overhead(size, *_times(client, size, pictures, progress))
+            rows += overhead(size, *_times(client, size, images, progress))
     return tuple(rows)
 
 
 def overhead(
     size: tuple[int, int], hop: Sequence[float | None], node: Sequence[float | None]
 ) -> Iterator[Row]:
-    """The figures of pictures of one size.
+    """The figures of images of one size.
 
     Args:
         size: their width and height.
-        hop: milliseconds from picture to answer through the bare hop; None for a lost one.
+        hop: milliseconds from image to answer through the bare hop; None for a lost one.
         node: the same through vlam_node.
     """
     title, p95 = _title(size), []
@@ -67,7 +67,7 @@ def overhead(
             value = float(np.percentile(came, percentile)) if came else math.nan
             yield Row(f"{title}: {name}, p{percentile} (ms)", value, len(came))
             p95 += [value] if percentile == 95 else []
-        yield Row(f"{title}: {name}, pictures lost", len(times) - len(came), len(times))
+        yield Row(f"{title}: {name}, images lost", len(times) - len(came), len(times))
     gate = AT_MOST if size == SIZES[0] else None
     yield Row(f"{title}: the node's own, p95 - p95 (ms)", p95[1] - p95[0], len(node), gate, True)
 
@@ -81,7 +81,7 @@ def null_node(log: Path) -> AbstractContextManager[Running]:
 
 @contextmanager
 def answering(logs: Path) -> Iterator[AnswerTimes]:
-    """Both nodes in a ROS domain of their own, and the one who shows pictures to them."""
+    """Both nodes in a ROS domain of their own, and the one who shows images to them."""
     os.environ.update(private_domain(os.environ))
     with (
         null_node(logs / "vlam_node.log") as node,
@@ -101,13 +101,13 @@ def answering(logs: Path) -> Iterator[AnswerTimes]:
 
 
 def _times(
-    client: AnswerTimes, size: tuple[int, int], pictures: int, progress: bool
+    client: AnswerTimes, size: tuple[int, int], images: int, progress: bool
 ) -> tuple[list[float | None], list[float | None]]:
-    """Milliseconds of each picture to the bare hop and to vlam_node."""
-    picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    shown = Shown(picture)
+    """Milliseconds of each image to the bare hop and to vlam_node."""
+    image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    shown = Shown(image)
     times: dict[str, list[float | None]] = {name: [] for name in NODES}
-    for _ in tqdm(range(WARM_UP + pictures), desc=_title(size), disable=not progress):
+    for _ in tqdm(range(WARM_UP + images), desc=_title(size), disable=not progress):
         for name in NODES:
             due = time.perf_counter() + CAMERA_PERIOD
             times[name].append(client.measure(name, shown))

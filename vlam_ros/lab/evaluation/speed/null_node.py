@@ -29,7 +29,7 @@ from vlam_ros.types import (
 
 
 class NullPipeline:
-    """Answers every picture with a whole chunk that stays where it is, without a look at it."""
+    """Answers every image with a whole chunk that stays where it is, without a look at it."""
 
     grounder = SimpleNamespace(
         name="none", backend="none", device="none", precision="none", notes=()
@@ -49,7 +49,7 @@ class NullPipeline:
         """There is nothing to forget."""
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
-        """The same on every picture."""
+        """The same on every image."""
         verdict = Verdict(Outcome.EXECUTE, confidence=1.0)
         chunk = ActionChunk(
             stamp=observation.stamp,

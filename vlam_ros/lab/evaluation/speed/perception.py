@@ -33,7 +33,7 @@ class Measured:
 
 def measure(
     subject: Subject,
-    pictures: Sequence[Uint8Array],
+    images: Sequence[Uint8Array],
     prompts: Sequence[str] = PROMPTS,
     progress: bool = True,
 ) -> Measured:
@@ -41,7 +41,7 @@ def measure(
 
     Args:
         subject: the checkpoint.
-        pictures: uint8[H,W,3] RGB each; medians are over them.
+        images: uint8[H,W,3] RGB each; medians are over them.
         prompts: at least as many as the most of race.COUNTS.
         progress: whether to show it.
     """
@@ -51,15 +51,15 @@ def measure(
             loaded.append(ways.load(name, subject))
         except ModelError as error:
             remarks.append(f"- {subject.name}, {name}: not measured: {error}")
-    laps = race.race(subject.name, subject.trained, loaded, pictures, prompts, progress)
+    laps = race.race(subject.name, subject.trained, loaded, images, prompts, progress)
     rows = list(race.rows(laps))
     for way in loaded:
         if way.grounder is not None:
             title = f"{subject.name}, {way.name}"
-            rows += stages.rows(title, way.grounder, pictures, prompts[:STAGED])
+            rows += stages.rows(title, way.grounder, images, prompts[:STAGED])
     names = [way.name for way in loaded]
     del loaded
-    rows += start.rows(subject, names, pictures[0], prompts[:STAGED])
+    rows += start.rows(subject, names, images[0], prompts[:STAGED])
     return Measured(tuple(laps), tuple(rows), tuple(remarks))
 
 

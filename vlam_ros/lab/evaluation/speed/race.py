@@ -1,4 +1,4 @@
-"""Ways take turns on the same pictures: how long each takes, and whether the masks agree."""
+"""Ways take turns on the same images: how long each takes, and whether the masks agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MIN_PIXELS = 20
 
 @dataclass(frozen=True)
 class Lap:
-    """What one way did with a number of prompts: seconds of each picture, the IoU of each mask with
+    """What one way did with a number of prompts: seconds of each image, the IoU of each mask with
     the first way's, and the largest difference of logits as a share of their range.
     """
 
@@ -38,24 +38,24 @@ def race(
     subject: str,
     trained: bool,
     ways: Sequence[Way],
-    pictures: Sequence[Uint8Array],
+    images: Sequence[Uint8Array],
     prompts: Sequence[str],
     progress: bool = True,
 ) -> list[Lap]:
-    """Let the ways find the first 1, 4, 8 and 16 prompts in each picture; the first is ONE_BY_ONE.
+    """Let the ways find the first 1, 4, 8 and 16 prompts in each image; the first is ONE_BY_ONE.
 
     Args:
         subject: name of the checkpoint.
         trained: whether its masks mean anything.
         ways: that take turns.
-        pictures: uint8[H,W,3] RGB each.
+        images: uint8[H,W,3] RGB each.
         prompts: at least as many as the most of COUNTS.
         progress: whether to show it.
     """
     return [
         lap
         for count in tqdm(COUNTS, desc=subject, disable=not progress)
-        for lap in _laps(subject, trained, ways, pictures, prompts[:count])
+        for lap in _laps(subject, trained, ways, images, prompts[:count])
     ]
 
 
@@ -63,19 +63,19 @@ def _laps(
     subject: str,
     trained: bool,
     ways: Sequence[Way],
-    pictures: Sequence[Uint8Array],
+    images: Sequence[Uint8Array],
     prompts: Sequence[str],
 ) -> Iterator[Lap]:
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
     overlaps: dict[str, list[float]] = {way.name: [] for way in ways}
     errors: dict[str, list[float]] = {way.name: [] for way in ways}
     for way in ways:
-        way.masks(pictures[0], prompts)
-    for picture in pictures:
+        way.masks(images[0], prompts)
+    for image in images:
         expected: Float32Array | None = None
         for way in ways:
             begin = time.perf_counter()
-            masks = way.masks(picture, prompts)
+            masks = way.masks(image, prompts)
             seconds[way.name].append(time.perf_counter() - begin)
             expected = masks if expected is None else expected
             overlaps[way.name] += ious(masks, expected, trained)

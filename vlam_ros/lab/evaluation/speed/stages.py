@@ -14,15 +14,15 @@ from vlam_ros.types import Missing, Observation, Uint8Array
 
 
 def rows(
-    title: str, grounder: Grounder, pictures: Sequence[Uint8Array], prompts: Sequence[str]
+    title: str, grounder: Grounder, images: Sequence[Uint8Array], prompts: Sequence[str]
 ) -> Iterator[Row]:
-    """Medians (s) of each stage from picture to objects and of the whole, of texts never seen, and
+    """Medians (s) of each stage from image to objects and of the whole, of texts never seen, and
     where the checkpoint is calibrated of the second look at two of the prompts.
     """
     settings = Settings.load().perception
     alone = replace(settings, colours=(), nouns=(), distractors=(), crops=0)
     title = f"{title}, {len(prompts)} prompts"
-    stages = _stages(Perceiver(grounder, alone), pictures, prompts)
+    stages = _stages(Perceiver(grounder, alone), images, prompts)
     for name, seconds in stages.items():
         yield Row(f"{title}: {name} (s)", median(seconds), len(seconds))
     whole = [sum(parts) for parts in zip(*stages.values(), strict=True)]
@@ -32,17 +32,17 @@ def rows(
     grounder.text_similarity(unseen[0], unseen)
     yield Row(f"{title}: texts never seen (s)", time.perf_counter() - begin, 1)
     if grounder.calibration is not None:
-        second = _stages(Perceiver(grounder, settings), pictures, prompts[:2])["second look"]
+        second = _stages(Perceiver(grounder, settings), images, prompts[:2])["second look"]
         yield Row(f"{title}: second look at two of them (s)", median(second), len(second))
 
 
 def _stages(
-    perceiver: Perceiver, pictures: Sequence[Uint8Array], prompts: Sequence[str]
+    perceiver: Perceiver, images: Sequence[Uint8Array], prompts: Sequence[str]
 ) -> dict[str, list[float]]:
-    """Seconds of each stage of each picture."""
+    """Seconds of each stage of each image."""
     seconds: dict[str, list[float]] = {}
-    for picture in (pictures[0], *pictures):
-        observation = Observation(0, 0, picture, Missing("there is no camera in a race"))
+    for image in (images[0], *images):
+        observation = Observation(0, 0, image, Missing("there is no camera in a race"))
         scene, _ = perceiver.perceive(observation, prompts, prompts)
         for name, value in scene.seconds:
             seconds.setdefault(name, []).append(value)

@@ -1,4 +1,4 @@
-"""What each way costs before its first picture, and in memory: in a process of its own."""
+"""What each way costs before its first image, and in memory: in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from vlam_ros.types import Uint8Array
 
 
 def rows(
-    subject: Subject, names: Sequence[str], picture: Uint8Array, prompts: Sequence[str]
+    subject: Subject, names: Sequence[str], image: Uint8Array, prompts: Sequence[str]
 ) -> Iterator[Row]:
-    """Seconds to load and of the first picture, and the peak of memory (MB) after three, each way
+    """Seconds to load and of the first image, and the peak of memory (MB) after three, each way
     alone.
     """
     for name in names:
         # A pool of its own: a process's peak of memory never falls.
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            figures = pool.submit(_start, name, subject, picture, tuple(prompts)).result()
+            figures = pool.submit(_start, name, subject, image, tuple(prompts)).result()
         title = f"{subject.name}, {len(prompts)} prompts, {name}"
         for what, value in zip(
-            ("load (s)", "first picture (s)", "peak memory (MB)"), figures, strict=True
+            ("load (s)", "first image (s)", "peak memory (MB)"), figures, strict=True
         ):
             yield Row(f"{title}: {what}", value, 1)
 
 
 def _start(
-    name: str, subject: Subject, picture: Uint8Array, prompts: tuple[str, ...]
+    name: str, subject: Subject, image: Uint8Array, prompts: tuple[str, ...]
 ) -> tuple[float, float, float]:
     times = [time.perf_counter()]
     way = load(name, subject)
     times.append(time.perf_counter())
-    way.masks(picture, prompts)
+    way.masks(image, prompts)
     times.append(time.perf_counter())
     for _ in range(2):
-        way.masks(picture, prompts)
+        way.masks(image, prompts)
     return times[1] - times[0], times[2] - times[1], _peak_memory()
 
 

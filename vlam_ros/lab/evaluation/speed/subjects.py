@@ -1,4 +1,4 @@
-"""What is raced: checkpoints, pictures and prompts."""
+"""What is raced: checkpoints, images and prompts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def subject(name: str) -> Iterator[Subject]:
 
 
 def full_size() -> Checkpoint:
-    """CLIPSeg rd64 with its ViT-B/16 and pictures of 352 × 352, with random weights."""
+    """CLIPSeg rd64 with its ViT-B/16 and images of 352 × 352, with random weights."""
     torch.manual_seed(0)
     tokenizer = load_checkpoint("embedded", "cpu", "float32").tokenizer
     config = CLIPSegConfig(
@@ -90,8 +90,8 @@ def full_size() -> Checkpoint:
     )
 
 
-def pictures(count: int) -> list[Uint8Array]:
-    """The first pictures of test scenes, uint8[H,W,3] RGB, 640 × 480."""
+def images(count: int) -> list[Uint8Array]:
+    """The first images of test scenes, uint8[H,W,3] RGB, 640 × 480."""
     found = []
     with World() as world:
         for index in range(count):

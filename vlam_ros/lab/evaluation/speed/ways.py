@@ -1,4 +1,4 @@
-"""The ways from a picture and prompts to masks that are raced."""
+"""The ways from an image and prompts to masks that are raced."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vlam_ros.types import Uint8Array
 
 Float32Array = np.ndarray[Any, np.dtype[np.float32]]
 Masks: TypeAlias = Callable[[Uint8Array, Sequence[str]], Float32Array]
-"""Mask logits float32[P,h,w] of a picture uint8[H,W,3] RGB."""
+"""Mask logits float32[P,h,w] of an image uint8[H,W,3] RGB."""
 
 ONE_BY_ONE, BATCH = "Hugging Face, one by one", "Hugging Face, one batch"
 OURS = {
@@ -75,7 +75,7 @@ def load(name: str, subject: Subject) -> Way:
     grounder = Grounder.from_pretrained(folder, "cpu", dtype, backend=backend)
     return Way(
         name,
-        lambda picture, prompts: grounder.segment(grounder.encode_image(picture), prompts),
+        lambda image, prompts: grounder.segment(grounder.encode_image(image), prompts),
         {} if subject.trained else RATIOS[dtype],
         OVERLAPS[dtype] if subject.trained else None,
         grounder,
@@ -85,23 +85,23 @@ def load(name: str, subject: Subject) -> Way:
 def one_by_one(
     model: CLIPSegForImageSegmentation,
     processor: CLIPSegProcessor,
-    picture: Uint8Array,
+    image: Uint8Array,
     prompts: Sequence[str],
 ) -> Float32Array:
     """The masks as the model card of CLIPSeg gets one of them."""
-    return np.stack([batch(model, processor, picture, [prompt])[0] for prompt in prompts])
+    return np.stack([batch(model, processor, image, [prompt])[0] for prompt in prompts])
 
 
 @torch.inference_mode()
 def batch(
     model: CLIPSegForImageSegmentation,
     processor: CLIPSegProcessor,
-    picture: Uint8Array,
+    image: Uint8Array,
     prompts: Sequence[str],
 ) -> Float32Array:
-    """The masks of all prompts at once, each with the picture."""
+    """The masks of all prompts at once, each with the image."""
     inputs = processor(
-        text=list(prompts), images=[picture] * len(prompts), padding=True, return_tensors="pt"
+        text=list(prompts), images=[image] * len(prompts), padding=True, return_tensors="pt"
     )
     logits = model(**inputs).logits
     return np.asarray(logits.reshape(len(prompts), *logits.shape[-2:]).numpy(), np.float32)

@@ -1,9 +1,9 @@
-"""Labelled pictures to learn from, in COCO's format: of bags, of others and of simulation."""
+"""Labelled images to learn from, in COCO's format: of bags, of others and of simulation."""
 
-from vlam_ros.lab.training.data.crops import CloseupStream, plain_closeups
+from vlam_ros.lab.training.data.crops import CropStream, plain_crops
 from vlam_ros.lab.training.data.dataset import Dataset, Labelled
 from vlam_ros.lab.training.data.imported import SCENES, import_coco
-from vlam_ros.lab.training.data.index import Annotation, Picture
+from vlam_ros.lab.training.data.index import Annotation, Image
 from vlam_ros.lab.training.data.review import SplitSummary, accept, summarise
 from vlam_ros.lab.training.data.simulated import add_simulated
 from vlam_ros.lab.training.data.splits import SPLITS, split_of
@@ -15,16 +15,16 @@ __all__ = [
     "SPLITS",
     "Annotation",
     "BatchStream",
-    "CloseupStream",
+    "CropStream",
     "Dataset",
     "DatasetWriter",
+    "Image",
     "Labelled",
-    "Picture",
     "SplitSummary",
     "accept",
     "add_simulated",
     "import_coco",
-    "plain_closeups",
+    "plain_crops",
     "split_of",
     "summarise",
 ]

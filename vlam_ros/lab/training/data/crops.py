@@ -1,6 +1,6 @@
-"""Closeups of a data set's things, as the robot's second look cuts them: out of the whole picture.
+"""Crops of a data set's things, as the robot's second look cuts them: out of the whole image.
 
-There a thing has several times the pixels that it has in the picture at the model's size.
+There a thing has several times the pixels that it has in the image at the model's size.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from numpy.random import Generator
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.batches import windows
 from vlam_ros.lab.training.data.dataset import Dataset, Labelled
-from vlam_ros.lab.training.data.index import Picture
+from vlam_ros.lab.training.data.index import Image
 from vlam_ros.lab.training.data.stream import KEPT, place_in_turn
 from vlam_ros.lab.training.data.variations import LOOSE, Pixels, pasted, recoloured, varied
 from vlam_ros.lab.training.examples import Batch
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.scenes import resize
 from vlam_ros.perception.second_look import Window
 from vlam_ros.types.arrays import BoolArray
 
 CONTEXT = 0.7
-"""Margin around a thing in a stored closeup, share of its longer side."""
+"""Margin around a thing in a stored crop, share of its longer side."""
 SMALLEST = 60
-"""Pixels in the whole picture that a thing must have."""
+"""Pixels in the whole image that a thing must have."""
 PASTED, RECOLOURED = 0.7, 0.6
-"""Shares of the closeups that are pasted before others' surroundings, and recoloured."""
+"""Shares of the crops that are pasted before others' surroundings, and recoloured."""
 CHECKED = 32
-"""Closeups in a batch that is looked at."""
+"""Crops in a batch that is looked at."""
 
 
 @dataclass(frozen=True)
-class Closeup:
+class Crop:
     """A thing and what is around it.
 
     Attributes:
@@ -54,8 +54,8 @@ class Closeup:
     around: tuple[tuple[str, ...], ...]
 
 
-def closeups(labelled: Labelled, size: int) -> list[Closeup]:
-    """Those of all things in a picture that are large enough, `size` pixels square."""
+def crops(labelled: Labelled, size: int) -> list[Crop]:
+    """Those of all things in an image that are large enough, `size` pixels square."""
     found = []
     things = labelled.named()
     for names, mask in things:
@@ -73,12 +73,12 @@ def closeups(labelled: Labelled, size: int) -> list[Closeup]:
         named = [(name, part) for own, part in ((names, cover), *around) for name in own]
         masks = Labelled(image, named).masks
         pixels = image.astype(np.float32) / np.float32(255)
-        found.append(Closeup(pixels, names, masks, cover, tuple(own for own, _ in around)))
+        found.append(Crop(pixels, names, masks, cover, tuple(own for own, _ in around)))
     return found
 
 
 def _cut_mask(window: Window, mask: BoolArray, size: int) -> BoolArray:
-    """bool[H,W] → bool[size,size]: what of the window it covers, nothing beyond the picture."""
+    """bool[H,W] → bool[size,size]: what of the window it covers, nothing beyond the image."""
     x, y = ((np.arange(size) + 0.5) * window.side / size + c for c in (window.left, window.top))
     rows, columns = np.floor(y).astype(int), np.floor(x).astype(int)
     inside = np.ix_((rows >= 0) & (rows < len(mask)), (columns >= 0) & (columns < mask.shape[1]))
@@ -87,10 +87,10 @@ def _cut_mask(window: Window, mask: BoolArray, size: int) -> BoolArray:
     return part
 
 
-class CloseupStream:
-    """Batches of varied closeups, each phrase as often as any other: a function of seed and step.
+class CropStream:
+    """Batches of varied crops, each phrase as often as any other: a function of seed and step.
 
-    Of each closeup one phrase is asked that is true of its thing, and one that cannot be.
+    Of each crop one phrase is asked that is true of its thing, and one that cannot be.
     """
 
     def __init__(
@@ -98,23 +98,23 @@ class CloseupStream:
         dataset: Dataset,
         size: int,
         count: int,
-        rivals: Rivals,
+        negatives: HardNegatives,
         *,
         phrases: Sequence[str] = (),
         few: bool = False,
-        before: CloseupStream | None = None,
+        before: CropStream | None = None,
         seed: int = 0,
     ) -> None:
         """Draw from a data set.
 
         Args:
-            dataset: the pictures.
-            size: side of the closeups in pixels, the checkpoint's crop size.
-            count: closeups of a batch.
-            rivals: what is asked that is not there.
-            phrases: what closeups are made of, by default all that the data set names.
+            dataset: the images.
+            size: side of the crops in pixels, the checkpoint's crop size.
+            count: crops of a batch.
+            negatives: what is asked that is not there.
+            phrases: what crops are made of, by default all that the data set names.
             few: whether things are so few that their shapes and colours have to vary too.
-            before: closeups of other things, whose surroundings some of these are pasted before.
+            before: crops of other things, whose surroundings some of these are pasted before.
             seed: of all that is drawn.
 
         Raises:
@@ -123,14 +123,14 @@ class CloseupStream:
         self.phrases = tuple(phrases) or dataset.phrases
         if not self.phrases or (missing := sorted(set(self.phrases) - set(dataset.phrases))):
             what = f"no {', '.join(missing)}" if self.phrases else "nothing"
-            raise LearningError(f"{dataset.folder} names {what} in its pictures of {dataset.split}")
-        self._dataset, self._size, self._count, self._rivals = dataset, size, count, rivals
+            raise LearningError(f"{dataset.folder} names {what} in its images of {dataset.split}")
+        self._dataset, self._size, self._count, self._negatives = dataset, size, count, negatives
         self._few, self._before, self._seed = few, before, seed
         self._showing = {
-            phrase: [p for p in dataset.pictures if any(a.phrase == phrase for a in p.annotations)]
+            phrase: [p for p in dataset.images if any(a.phrase == phrase for a in p.annotations)]
             for phrase in self.phrases
         }
-        self._known: dict[str, list[Closeup]] = {}
+        self._known: dict[str, list[Crop]] = {}
 
     def batch(self, step: int) -> Batch:
         """The batch of a step.
@@ -146,75 +146,74 @@ class CloseupStream:
                 f"step {step} shows nothing of {', '.join(self.phrases)}: see `vlam data check` of "
                 f"{self._dataset.folder}"
             )
-        changed = [self._changed(closeup, rng) for closeup in drawn]
+        changed = [self._changed(crop, rng) for crop in drawn]
         questions = self._questions(changed, rng)
         return _batch(changed, questions, lambda p, m: varied(p, m, rng, self._size, self._few))
 
-    def _draw(self, number: int, rng: Generator) -> Closeup | None:
-        """The closeup with this number, of all passes through phrases and pictures."""
+    def _draw(self, number: int, rng: Generator) -> Crop | None:
+        """The crop with this number, of all passes through phrases and images."""
         kind = place_in_turn(self._seed, number, len(self.phrases))
         phrase, turn = self.phrases[kind], number // len(self.phrases)
-        pictures = self._showing[phrase]
-        # A picture may show it too small, or be broken.
-        for i in range(len(pictures)):
-            picture = pictures[place_in_turn(self._seed, turn + i, len(pictures), kind)]
-            if some := [c for c in self._closeups(picture) if phrase in c.names]:
+        images = self._showing[phrase]
+        # An image may show it too small, or be broken.
+        for i in range(len(images)):
+            image = images[place_in_turn(self._seed, turn + i, len(images), kind)]
+            if some := [c for c in self._crops(image) if phrase in c.names]:
                 return some[int(rng.integers(len(some)))]
         self._dataset.notes.add(
-            f"no closeup can be cut of {phrase!r}: it is too small or its pictures are broken",
-            once=f"closeup {phrase}",
+            f"no crop can be cut of {phrase!r}: it is too small or its images are broken",
+            once=f"crop {phrase}",
         )
         return None
 
-    def _closeups(self, picture: Picture) -> list[Closeup]:
-        if picture.file in self._known:
-            return self._known[picture.file]
-        labelled = self._dataset.read_or_note(picture)
-        found = closeups(labelled, stored(self._size)) if labelled else []
+    def _crops(self, image: Image) -> list[Crop]:
+        if image.file in self._known:
+            return self._known[image.file]
+        labelled = self._dataset.read_or_note(image)
+        found = crops(labelled, stored(self._size)) if labelled else []
         if len(self._known) < KEPT or not found:
-            self._known[picture.file] = found
+            self._known[image.file] = found
         return found
 
-    def _changed(self, closeup: Closeup, rng: Generator) -> Closeup:
-        cover = closeup.cover.astype(np.float32)
-        if self._few and rng.random() < RECOLOURED and not self._rivals.colour_of(closeup.names):
-            closeup = replace(closeup, pixels=recoloured(closeup.pixels, cover, rng))
+    def _changed(self, crop: Crop, rng: Generator) -> Crop:
+        cover = crop.cover.astype(np.float32)
+        if self._few and rng.random() < RECOLOURED and not self._negatives.colour_of(crop.names):
+            crop = replace(crop, pixels=recoloured(crop.pixels, cover, rng))
         if self._before is not None and rng.random() < PASTED:
             other = self._before._draw(int(rng.integers(2**31)), rng)
             if other is not None:
-                closeup = replace(
-                    closeup,
-                    pixels=pasted(closeup.pixels, cover, other.pixels),
-                    # What the other closeup shows of the same name is still seen around it.
+                crop = replace(
+                    crop,
+                    pixels=pasted(crop.pixels, cover, other.pixels),
+                    # What the other crop shows of the same name is still seen around it.
                     masks={
-                        name: closeup.cover | other.masks.get(name, closeup.cover)
-                        for name in closeup.names
+                        name: crop.cover | other.masks.get(name, crop.cover) for name in crop.names
                     },
                     around=(other.names, *other.around),
                 )
-        return closeup
+        return crop
 
-    def _questions(self, drawn: Sequence[Closeup], rng: Generator) -> list[tuple[int, str]]:
+    def _questions(self, drawn: Sequence[Crop], rng: Generator) -> list[tuple[int, str]]:
         asked = []
-        for number, closeup in enumerate(drawn):
-            asked.append((number, closeup.names[int(rng.integers(len(closeup.names)))]))
-            away = self._rivals.absent((closeup.names, *closeup.around), self.phrases)
-            if away := [p for p in away if p not in closeup.masks]:
+        for number, crop in enumerate(drawn):
+            asked.append((number, crop.names[int(rng.integers(len(crop.names)))]))
+            away = self._negatives.absent((crop.names, *crop.around), self.phrases)
+            if away := [p for p in away if p not in crop.masks]:
                 asked.append((number, away[int(rng.integers(len(away)))]))
         return asked
 
 
-def plain_closeups(
-    dataset: Dataset, size: int, rivals: Rivals, phrases: Sequence[str]
+def plain_crops(
+    dataset: Dataset, size: int, negatives: HardNegatives, phrases: Sequence[str]
 ) -> Iterator[Batch]:
-    """Batches of the closeups of all things that have one of these names, as they are.
+    """Batches of the crops of all things that have one of these names, as they are.
 
     Each is asked for the phrases that are true of it and for one of the others in turn.
 
     Args:
-        dataset: the pictures.
+        dataset: the images.
         size: side in pixels.
-        rivals: which phrases cannot be true of a thing.
+        negatives: which phrases cannot be true of a thing.
         phrases: what things are looked for and asked for.
     """
 
@@ -222,41 +221,41 @@ def plain_closeups(
         theta = torch.eye(2, 3).expand(len(pixels), 2, 3) * (1 + LOOSE) / 2
         return windows(pixels, marks, theta, size)
 
-    some: list[Closeup] = []
+    some: list[Crop] = []
     turn = 0
     for labelled in dataset:
-        some += [c for c in closeups(labelled, stored(size)) if set(c.names) & set(phrases)]
+        some += [c for c in crops(labelled, stored(size)) if set(c.names) & set(phrases)]
         while len(some) >= CHECKED:
-            yield _batch(some[:CHECKED], _plainly(some[:CHECKED], phrases, rivals, turn), middle)
+            yield _batch(some[:CHECKED], _plainly(some[:CHECKED], phrases, negatives, turn), middle)
             some, turn = some[CHECKED:], turn + CHECKED
     if some:
-        yield _batch(some, _plainly(some, phrases, rivals, turn), middle)
+        yield _batch(some, _plainly(some, phrases, negatives, turn), middle)
 
 
 def stored(size: int) -> int:
-    """Side of a stored closeup that is cut to `size` pixels: most are cut closer."""
+    """Side of a stored crop that is cut to `size` pixels: most are cut closer."""
     return round(1.375 * size)
 
 
 def _plainly(
-    drawn: Sequence[Closeup], phrases: Sequence[str], rivals: Rivals, turn: int
+    drawn: Sequence[Crop], phrases: Sequence[str], negatives: HardNegatives, turn: int
 ) -> list[tuple[int, str]]:
     asked = []
-    for number, closeup in enumerate(drawn):
-        asked += [(number, name) for name in closeup.names if name in phrases]
-        things = (closeup.names, *closeup.around)
-        away = rivals.false_of(things, phrases)
+    for number, crop in enumerate(drawn):
+        asked += [(number, name) for name in crop.names if name in phrases]
+        things = (crop.names, *crop.around)
+        away = negatives.false_of(things, phrases)
         if away:
             asked.append((number, away[(turn + number) % len(away)]))
     return asked
 
 
 def _batch(
-    drawn: Sequence[Closeup],
+    drawn: Sequence[Crop],
     questions: Sequence[tuple[int, str]],
     cut: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
 ) -> Batch:
-    """A batch of closeups and the phrases asked of them, after cutting windows of both."""
+    """A batch of crops and the phrases asked of them, after cutting windows of both."""
     per = [[p for n, p in questions if n == number] for number in range(len(drawn))]
     side = len(drawn[0].cover)
     layers = np.zeros((len(drawn), max(1, *map(len, per)), side, side), np.float32)

@@ -1,7 +1,7 @@
-"""Reads a data set: labelled pictures one after the other, only their index in memory.
+"""Reads a data set: labelled images one after the other, only their index in memory.
 
 A data set is a folder with `train.json`, `validation.json` and `test.json` in COCO's format, and
-the pictures in `images/`.
+the images in `images/`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import numpy as np
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.training.data.files import decode_picture, sha256
-from vlam_ros.lab.training.data.index import Picture, phrases_of, read_pictures
+from vlam_ros.lab.training.data.files import decode_image, sha256
+from vlam_ros.lab.training.data.index import Image, phrases_of, read_images
 from vlam_ros.lab.training.data.segmentation import decode
 from vlam_ros.lab.training.data.splits import SPLITS
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 IMAGES = "images"
 SAME = 0.5
-"""IoU above which two masks of a picture are of one thing."""
+"""IoU above which two masks of an image are of one thing."""
 
 
 class Labelled(NamedTuple):
-    """A picture uint8[H,W,3] RGB and the things in it: what each is called, and its mask bool[H,W].
+    """An image uint8[H,W,3] RGB and the things in it: what each is called, and its mask bool[H,W].
 
     One thing may come several times, once for each of its names.
     """
@@ -61,7 +61,7 @@ class Labelled(NamedTuple):
 class Dataset:
     """A split of a data set. Iterating gives what can be read, and notes what cannot.
 
-    `pictures` is the index, `phrases` what the annotations of the whole split are called. Pictures
+    `images` is the index, `phrases` what the annotations of the whole split are called. Images
     that await correction are left out, unless `proposals` are asked for.
     """
 
@@ -71,43 +71,43 @@ class Dataset:
         """Read the index.
 
         Raises:
-            LearningError: there is no such data set or split, or its splits share a scene or a
-                picture.
+            LearningError: there is no such data set or split, or its splits share a scene or an
+                image.
         """
         self.folder, self.split = folder, split
         self.notes = notes or Notes()
         if split not in SPLITS:
             raise LearningError(f"a split is one of {', '.join(SPLITS)}, got {split!r}")
         every = read_splits(folder, self.notes)[split]
-        self.pictures = tuple(p for p in every if proposals or not p.awaits_correction)
-        if left_out := len(every) - len(self.pictures):
+        self.images = tuple(p for p in every if proposals or not p.awaits_correction)
+        if left_out := len(every) - len(self.images):
             self.notes.add(
-                f"{left_out} of {len(every)} pictures for {split} await correction and are left "
+                f"{left_out} of {len(every)} images for {split} await correction and are left "
                 "out: correct them and read them back with `vlam data accept`"
             )
-        self.phrases = phrases_of(self.pictures)
+        self.phrases = phrases_of(self.images)
 
     def few(self, count: int, phrases: Sequence[str] = (), seed: int | None = None) -> Dataset:
-        """The same with the first pictures that show each phrase `count` times, to learn from a
-        few; a picture that shows several counts for each, and is taken if any of them lacks it.
+        """The same with the first images that show each phrase `count` times, to learn from a
+        few; an image that shows several counts for each, and is taken if any of them lacks it.
 
         Args:
             count: at least 1.
             phrases: by default all.
-            seed: takes the pictures in an order of its own.
+            seed: takes the images in an order of its own.
 
         Raises:
             LearningError: there are too few.
         """
         lacking = dict.fromkeys(phrases or self.phrases, count)
         kept = []
-        order = list(range(len(self.pictures)))
+        order = list(range(len(self.images)))
         if seed is not None:
             order = np.random.default_rng(seed).permutation(order).tolist()
-        for picture in (self.pictures[i] for i in order):
-            shown = {a.phrase for a in picture.annotations} & set(lacking)
+        for image in (self.images[i] for i in order):
+            shown = {a.phrase for a in image.annotations} & set(lacking)
             if any(lacking[phrase] > 0 for phrase in shown):
-                kept.append(picture)
+                kept.append(image)
                 for phrase in shown:
                     lacking[phrase] -= 1
         if short := [f"{count - n} of {p!r}" for p, n in lacking.items() if n > 0]:
@@ -115,49 +115,49 @@ class Dataset:
                 f"{self.split} must show each phrase {count} times, got {', '.join(short)}"
             )
         smaller = copy(self)
-        smaller.pictures, smaller.phrases = tuple(kept), phrases_of(kept)
+        smaller.images, smaller.phrases = tuple(kept), phrases_of(kept)
         return smaller
 
     @property
     def digest(self) -> str:
-        """A name for the pictures and all that is said of them."""
-        return sha256(repr(self.pictures).encode())[:12]
+        """A name for the images and all that is said of them."""
+        return sha256(repr(self.images).encode())[:12]
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __iter__(self) -> Iterator[Labelled]:
-        """The pictures in the order of the index, without those that cannot be read."""
-        for picture in self.pictures:
-            labelled = self.read_or_note(picture)
+        """The images in the order of the index, without those that cannot be read."""
+        for image in self.images:
+            labelled = self.read_or_note(image)
             if labelled is not None:
                 yield labelled
 
-    def read_or_note(self, picture: Picture) -> Labelled | None:
-        """A picture with its masks, or None and a note of what is wrong with it."""
+    def read_or_note(self, image: Image) -> Labelled | None:
+        """An image with its masks, or None and a note of what is wrong with it."""
         try:
-            return self.read(picture)
+            return self.read(image)
         except LearningError as error:
-            self.notes.add(f"a picture is left out: {error}", once=f"broken {picture.file}")
+            self.notes.add(f"an image is left out: {error}", once=f"broken {image.file}")
             return None
 
-    def read(self, picture: Picture) -> Labelled:
-        """A picture with its masks; an annotation that is empty or makes no sense is noted.
+    def read(self, frame: Image) -> Labelled:
+        """An image with its masks; an annotation that is empty or makes no sense is noted.
 
         Raises:
-            LearningError: the picture is missing, changed, broken or of another size.
+            LearningError: the image is missing, changed, broken or of another size.
         """
-        image = decode_picture(read_unchanged(self.folder, picture))
-        if image.shape[:2] != (picture.height, picture.width):
+        image = decode_image(read_unchanged(self.folder, frame))
+        if image.shape[:2] != (frame.height, frame.width):
             raise LearningError(
-                f"{picture.file} must have {picture.width} x {picture.height} pixels, "
+                f"{frame.file} must have {frame.width} x {frame.height} pixels, "
                 f"got {image.shape[1]} x {image.shape[0]}"
             )
         things = []
-        for number, annotation in enumerate(picture.annotations):
-            what, key = f"{annotation.phrase!r} in {picture.file}", f"{picture.file} {number}"
+        for number, annotation in enumerate(frame.annotations):
+            what, key = f"{annotation.phrase!r} in {frame.file}", f"{frame.file} {number}"
             try:
-                mask = decode(annotation.segmentation, picture.height, picture.width)
+                mask = decode(annotation.segmentation, frame.height, frame.width)
             except LearningError as error:
                 self.notes.add(f"{what} is left out: {error}", once=key)
                 continue
@@ -168,11 +168,11 @@ class Dataset:
         return Labelled(image, things)
 
 
-def read_splits(folder: Path, notes: Notes) -> dict[str, list[Picture]]:
-    """The pictures of all splits, checked.
+def read_splits(folder: Path, notes: Notes) -> dict[str, list[Image]]:
+    """The images of all splits, checked.
 
     Raises:
-        LearningError: there is none, or two splits share a scene or a picture, or a picture has no
+        LearningError: there is none, or two splits share a scene or an image, or an image has no
             scene or hash.
     """
     paths = {split: folder / f"{split}.json" for split in SPLITS}
@@ -181,41 +181,41 @@ def read_splits(folder: Path, notes: Notes) -> dict[str, list[Picture]]:
             f"{folder} is no data set: expected {', '.join(p.name for p in paths.values())}; "
             "make one with `vlam data`"
         )
-    splits = {s: read_pictures(p, notes) if p.exists() else [] for s, p in paths.items()}
+    splits = {s: read_images(p, notes) if p.exists() else [] for s, p in paths.items()}
     owner: dict[str, str] = {}
     contents: dict[str, str] = {}
-    for split, pictures in splits.items():
-        for picture in pictures:
-            if not picture.scene or not picture.sha256:
+    for split, images in splits.items():
+        for image in images:
+            if not image.scene or not image.sha256:
                 raise LearningError(
-                    f"{picture.file} in {split}.json has no scene or hash: was the file written "
+                    f"{image.file} in {split}.json has no scene or hash: was the file written "
                     "by another tool? Read that with `vlam data accept`"
                 )
-            if owner.setdefault(picture.scene, split) != split:
+            if owner.setdefault(image.scene, split) != split:
                 raise LearningError(
-                    f"scene {picture.scene!r} is in {owner[picture.scene]} and in {split}: all "
-                    "pictures of a scene belong into one split"
+                    f"scene {image.scene!r} is in {owner[image.scene]} and in {split}: all "
+                    "images of a scene belong into one split"
                 )
-            if picture.sha256 in contents:
+            if image.sha256 in contents:
                 raise LearningError(
-                    f"{contents[picture.sha256]} and {split}/{picture.file} are the same picture: "
+                    f"{contents[image.sha256]} and {split}/{image.file} are the same image: "
                     "delete one from its file"
                 )
-            contents[picture.sha256] = f"{split}/{picture.file}"
+            contents[image.sha256] = f"{split}/{image.file}"
     return splits
 
 
-def read_unchanged(folder: Path, picture: Picture) -> bytes:
-    """The bytes of a picture's file.
+def read_unchanged(folder: Path, image: Image) -> bytes:
+    """The bytes of an image's file.
 
     Raises:
         LearningError: it is missing, or not what it was when it was added.
     """
-    path = folder / IMAGES / picture.file
+    path = folder / IMAGES / image.file
     try:
         data = path.read_bytes()
     except OSError as error:
         raise LearningError(f"cannot read {path}: {error.strerror}") from error
-    if sha256(data) != picture.sha256:
-        raise LearningError(f"{picture.file} has changed since it was added: put it back")
+    if sha256(data) != image.sha256:
+        raise LearningError(f"{image.file} has changed since it was added: put it back")
     return data

@@ -1,4 +1,4 @@
-"""Pictures as the bytes of files: decoded as they were annotated, and encoded without loss."""
+"""Images as the bytes of files: decoded as they were annotated, and encoded without loss."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode_picture(data: bytes, turned: bool = False) -> Uint8Array:
-    """The picture uint8[H,W,3] RGB of a JPEG or PNG, its pixels as they are stored or `turned` as
+def decode_image(data: bytes, turned: bool = False) -> Uint8Array:
+    """The image uint8[H,W,3] RGB of a JPEG or PNG, its pixels as they are stored or `turned` as
     the camera was held.
 
     Raises:
@@ -34,11 +34,11 @@ def decode_picture(data: bytes, turned: bool = False) -> Uint8Array:
         image = None
     if image is None:
         why = "is cut off" if cut_off else "is no whole JPEG or PNG"
-        raise LearningError(f"the picture of {len(data)} bytes {why}")
+        raise LearningError(f"the image of {len(data)} bytes {why}")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def encode_picture(image: Uint8Array) -> bytes:
+def encode_image(image: Uint8Array) -> bytes:
     """uint8[H,W,3] RGB as a PNG."""
     _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     return bytes(data.tobytes())
@@ -53,4 +53,4 @@ def suffix_of(data: bytes) -> str:
     for start, suffix in ((_JPEG, ".jpg"), (_PNG, ".png")):
         if data.startswith(start):
             return suffix
-    raise LearningError("the pictures of a data set must be JPEG or PNG")
+    raise LearningError("the images of a data set must be JPEG or PNG")

@@ -14,9 +14,9 @@ from vlam_ros.errors import BagError, InstructionError, LearningError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.frames import frames
-from vlam_ros.lab.replay.roles import PICTURES, assign
+from vlam_ros.lab.replay.roles import IMAGES, assign
 from vlam_ros.lab.training.data import Annotation, DatasetWriter
-from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.segmentation import outline
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception.perceiver import Perceiver, is_confirmed
@@ -25,9 +25,9 @@ from vlam_ros.types import Missing, Observation, Uint8Array
 SECTION = 10.0
 """Seconds of a bag that count as one scene: what follows at once is much the same."""
 CELLS = (32, 24)
-"""Pictures are compared as so many cells across and down."""
+"""Images are compared as so many cells across and down."""
 CHANGE, CHANGED = 12.0, 4
-"""Grey levels from which a cell has changed, and cells that make another picture. A robot that
+"""Grey levels from which a cell has changed, and cells that make another image. A robot that
 stands changes none (at most 1 level); one that turned by a degree changes 40, and so does an object
 that was moved.
 """
@@ -47,21 +47,21 @@ def add_bag(
     Args:
         writer: of the data set.
         path: of the bag.
-        perceiver: sees what is proposed; None for pictures alone.
+        perceiver: sees what is proposed; None for images alone.
         phrases: what is looked for; by default what the bag's instructions talk about.
         mapping: topics of roles, as image:=/front/image_raw.
         count: of frames, spread evenly over the bag; near-duplicates are left out.
 
     Raises:
         BagError: it is no bag, or nothing of it can be read.
-        ReplayError: it is not clear which of its topics has the pictures.
+        ReplayError: it is not clear which of its topics has the images.
         LearningError: nothing is looked for.
     """
     notes = writer.notes
     with BagReader(path) as bag:
         roles = assign(bag.topics, mapping or {})
         for remark in roles.notes:
-            if any(f"for {role}" in remark for role in PICTURES):
+            if any(f"for {role}" in remark for role in IMAGES):
                 notes.add(remark)
         told = roles.topics.get("instruction")
         phrases = phrases or (_talked_about(bag, told, notes) if told else ())
@@ -71,14 +71,14 @@ def add_bag(
             )
         writer.name(phrases)
         novelty = _Novelty()
-        for number, received, image in frames(bag, roles.pictures, count, notes):
+        for number, received, image in frames(bag, roles.images, count, notes):
             if not novelty.is_new(image):
                 notes.add("a frame is much like another one and left out", once="like")
                 continue
             seen = _proposals(perceiver, image, phrases) if perceiver else []
             section = int((received - bag.start) / 1e9 / SECTION)
             writer.add(
-                encode_picture(image),
+                encode_image(image),
                 f"{bag.name}-{section:03d}",
                 f"{bag.name}-{number:06d}",
                 seen,
@@ -121,7 +121,7 @@ def _proposals(perceiver: Perceiver, image: Uint8Array, phrases: Sequence[str]) 
 
 
 class _Novelty:
-    """Tells pictures that show something else from near-duplicates of any before."""
+    """Tells images that show something else from near-duplicates of any before."""
 
     def __init__(self) -> None:
         self._known: list[npt.NDArray[np.float32]] = []

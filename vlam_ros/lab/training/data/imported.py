@@ -1,4 +1,4 @@
-"""Pictures, masks and captions of others, in COCO's format, as one of our data sets."""
+"""Images, masks and captions of others, in COCO's format, as one of our data sets."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path, PurePosixPath
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.training.data.files import decode_picture, encode_picture, suffix_of
-from vlam_ros.lab.training.data.index import Annotation, Picture, read_pictures
+from vlam_ros.lab.training.data.files import decode_image, encode_image, suffix_of
+from vlam_ros.lab.training.data.index import Annotation, Image, read_images
 from vlam_ros.lab.training.data.segmentation import decode, encode
 from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
-def _prefix(picture: Picture) -> str:
+def _prefix(image: Image) -> str:
     """As "kitchen" of "kitchen_0012.jpg"."""
-    name = PurePosixPath(picture.file).with_suffix("")
+    name = PurePosixPath(image.file).with_suffix("")
     return str(name).rstrip("0123456789").rstrip("_-. ") or str(name)
 
 
-SCENES: dict[str, Callable[[Picture], str]] = {
-    "folder": lambda picture: str(PurePosixPath(picture.file).parent),
+SCENES: dict[str, Callable[[Image], str]] = {
+    "folder": lambda image: str(PurePosixPath(image.file).parent),
     "prefix": _prefix,
-    "picture": lambda picture: picture.file,
+    "image": lambda image: image.file,
 }
-"""What pictures without a "scene" have in common that show one: their folder, the name in front of
+"""What images without a "scene" have in common that show one: their folder, the name in front of
 a number, or nothing, where each is one of its own.
 """
 
@@ -37,91 +37,91 @@ def import_coco(
     scenes: str = "",
     split: str = "",
 ) -> None:
-    """Add the pictures of annotation files to a data set.
+    """Add the images of annotation files to a data set.
 
-    What cannot be used is left out with a note: pictures that are missing, broken or of another
+    What cannot be used is left out with a note: images that are missing, broken or of another
     size than their annotations, and masks that are empty or make no sense.
 
     Args:
         writer: of the data set.
-        images: the folder that the files' names of pictures are in.
-        files: annotation files; what they say of the same picture is put together.
-        scenes: one of SCENES, for pictures that have no "scene"; by default the folder where there
-            are several, otherwise each picture is a scene.
+        images: the folder that the files' names of images are in.
+        files: annotation files; what they say of the same image is put together.
+        scenes: one of SCENES, for images that have no "scene"; by default the folder where there
+            are several, otherwise each image is a scene.
         split: where all go; by default scenes decide.
 
     Raises:
         LearningError: a file is not in COCO's format.
-        ConfigurationError: a picture cannot be written.
+        ConfigurationError: an image cannot be written.
     """
     notes = writer.notes
-    pictures = _together(files, notes)
+    frames = _together(files, notes)
     if not scenes:
-        nested = len({PurePosixPath(p.file).parent for p in pictures}) > 1
-        scenes = "folder" if nested else "picture"
-        if any(not p.scene for p in pictures):
+        nested = len({PurePosixPath(p.file).parent for p in frames}) > 1
+        scenes = "folder" if nested else "image"
+        if any(not p.scene for p in frames):
             notes.add(
                 f"scenes are not named: every {scenes} is taken for one; frames of one film "
                 "must share theirs, or what is tested was learned from"
             )
-    for picture in pictures:
-        scene = picture.scene or SCENES[scenes](picture)
-        name = PurePosixPath(picture.file).name.rpartition(".")[0] or picture.file
+    for frame in frames:
+        scene = frame.scene or SCENES[scenes](frame)
+        name = PurePosixPath(frame.file).name.rpartition(".")[0] or frame.file
         try:
-            data = _upright(images / picture.file, picture)
-            annotations = usable(picture, notes)
-            writer.add(data, scene, name, annotations, picture.captions, split)
+            data = _upright(images / frame.file, frame)
+            annotations = usable(frame, notes)
+            writer.add(data, scene, name, annotations, frame.captions, split)
         except LearningError as error:
-            notes.add(f"{picture.file} is left out: {error}")
+            notes.add(f"{frame.file} is left out: {error}")
 
 
-def _together(files: Sequence[Path], notes: Notes) -> list[Picture]:
-    """The pictures of all files, each once."""
-    known: dict[str, Picture] = {}
+def _together(files: Sequence[Path], notes: Notes) -> list[Image]:
+    """The images of all files, each once."""
+    known: dict[str, Image] = {}
     for path in files:
-        for picture in read_pictures(path, notes):
-            before = known.setdefault(picture.file, picture)
-            if before is not picture:
-                known[picture.file] = replace(
+        for image in read_images(path, notes):
+            before = known.setdefault(image.file, image)
+            if before is not image:
+                known[image.file] = replace(
                     before,
-                    annotations=(*before.annotations, *picture.annotations),
-                    captions=(*before.captions, *picture.captions),
+                    annotations=(*before.annotations, *image.annotations),
+                    captions=(*before.captions, *image.captions),
                 )
     return list(known.values())
 
 
-def _upright(path: Path, picture: Picture) -> bytes:
-    """The picture's file, made a PNG where it is something else or was annotated as the camera was
+def _upright(path: Path, frame: Image) -> bytes:
+    """The image's file, made a PNG where it is something else or was annotated as the camera was
     held, which not every reader knows.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise LearningError(f"cannot read it: {error.strerror}") from error
-    size = (picture.height, picture.width)
-    image = decode_picture(data)
+    size = (frame.height, frame.width)
+    image = decode_image(data)
     if image.shape[:2] == size:
         try:
             suffix_of(data)
         except LearningError:
-            return encode_picture(image)
+            return encode_image(image)
         return data
-    turned = decode_picture(data, turned=True)
+    turned = decode_image(data, turned=True)
     if turned.shape[:2] != size:
         raise LearningError(
             f"it has {image.shape[1]} x {image.shape[0]} pixels, its annotations are for "
-            f"{picture.width} x {picture.height}"
+            f"{frame.width} x {frame.height}"
         )
-    return encode_picture(turned)
+    return encode_image(turned)
 
 
-def usable(picture: Picture, notes: Notes) -> list[Annotation]:
+def usable(image: Image, notes: Notes) -> list[Annotation]:
     """The annotations with a mask, as run lengths."""
     kept = []
-    for annotation in picture.annotations:
-        what = f"{annotation.phrase!r} in {picture.file} is left out"
+    for annotation in image.annotations:
+        what = f"{annotation.phrase!r} in {image.file} is left out"
         try:
-            mask = decode(annotation.segmentation, picture.height, picture.width)
+            mask = decode(annotation.segmentation, image.height, image.width)
         except LearningError as error:
             notes.add(f"{what}: {error}", once="senseless mask")
             continue

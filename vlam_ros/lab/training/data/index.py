@@ -1,7 +1,7 @@
-"""The annotation file of pictures, in COCO's format: what is in memory of a data set.
+"""The annotation file of images, in COCO's format: what is in memory of a data set.
 
-Beside COCO's own fields a picture has "scene", "sha256" and "captions", and what nobody has looked
-at yet is marked "proposal": true, the annotation or, where there is none, the picture.
+Beside COCO's own fields an image has "scene", "sha256" and "captions", and what nobody has looked
+at yet is marked "proposal": true, the annotation or, where there is none, the image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vlam_ros.resources import write_file
 
 @dataclass(frozen=True)
 class Annotation:
-    """One thing in a picture: what it is called, and its mask as COCO writes it.
+    """One thing in an image: what it is called, and its mask as COCO writes it.
 
     A `proposal` is a model's opinion, with its `score`, that a person has still to correct.
     """
@@ -34,8 +34,8 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture: its file's name, size in pixels and content, the scene that it shows, what is said
+class Image:
+    """An image: its file's name, size in pixels and content, the scene that it shows, what is said
     of it and what is in it. `sha256` and `scene` are empty in files of others.
     """
 
@@ -55,14 +55,14 @@ class Picture:
             return any(a.proposal for a in self.annotations)
         return self.proposal
 
-    def corrected(self) -> Picture:
+    def corrected(self) -> Image:
         """The same, with all proposals taken for true."""
         kept = tuple(replace(a, proposal=False, score=None) for a in self.annotations)
         return replace(self, annotations=kept, proposal=False)
 
 
-def read_pictures(path: Path, notes: Notes) -> list[Picture]:
-    """The pictures of an annotation file, in its order; entries that make no sense are noted.
+def read_images(path: Path, notes: Notes) -> list[Image]:
+    """The images of an annotation file, in its order; entries that make no sense are noted.
 
     Raises:
         LearningError: the file cannot be read or is not in COCO's format.
@@ -74,21 +74,21 @@ def read_pictures(path: Path, notes: Notes) -> list[Picture]:
             phrases[str(entry.get("id"))] = " ".join(entry["name"].split())
         else:
             notes.add("a category without a name is left out", once="category")
-    pictures: dict[str, Picture] = {}
+    images: dict[str, Image] = {}
     for entry in _entries(document, "images", path):
-        made = _picture(entry)
+        made = _image(entry)
         if made is None:
-            notes.add(f"a picture of {path.name} lacks id, file_name, width or height: left out")
-        elif str(entry["id"]) in pictures:
-            raise LearningError(f"{path}: two pictures have the id {entry['id']}")
+            notes.add(f"an image of {path.name} lacks id, file_name, width or height: left out")
+        elif str(entry["id"]) in images:
+            raise LearningError(f"{path}: two images have the id {entry['id']}")
         else:
-            pictures[str(entry["id"])] = made
-    annotations: dict[str, list[Annotation]] = {key: [] for key in pictures}
-    captions: dict[str, list[str]] = {key: [] for key in pictures}
+            images[str(entry["id"])] = made
+    annotations: dict[str, list[Annotation]] = {key: [] for key in images}
+    captions: dict[str, list[str]] = {key: [] for key in images}
     for entry in _entries(document, "annotations", path):
         key, category = str(entry.get("image_id")), str(entry.get("category_id"))
-        if key not in pictures:
-            notes.add("an annotation is of no picture of its file and left out", once="stray")
+        if key not in images:
+            notes.add("an annotation is of no image of its file and left out", once="stray")
         elif isinstance(entry.get("caption"), str):
             captions[key].append(" ".join(entry["caption"].split()))
         elif category not in phrases:
@@ -97,11 +97,11 @@ def read_pictures(path: Path, notes: Notes) -> list[Picture]:
             annotations[key].append(_annotation(entry, phrases[category]))
     return [
         replace(
-            picture,
+            image,
             annotations=tuple(annotations[key]),
-            captions=(*picture.captions, *captions[key]),
+            captions=(*image.captions, *captions[key]),
         )
-        for key, picture in pictures.items()
+        for key, image in images.items()
     ]
 
 
@@ -111,8 +111,8 @@ def read_categories(path: Path) -> tuple[str, ...]:
     return tuple(e["name"] for e in entries if isinstance(e.get("name"), str))
 
 
-def write_pictures(
-    path: Path, pictures: Sequence[Picture], phrases: Sequence[str], made_with: str
+def write_images(
+    path: Path, images: Sequence[Image], phrases: Sequence[str], made_with: str
 ) -> None:
     """Write an annotation file whose categories are these phrases, whole or not at all.
 
@@ -121,28 +121,28 @@ def write_pictures(
     """
     category = {phrase: i for i, phrase in enumerate(phrases, start=1)}
     annotations: list[dict[str, Any]] = []
-    for number, picture in enumerate(pictures, start=1):
-        for annotation in picture.annotations:
+    for number, image in enumerate(images, start=1):
+        for annotation in image.annotations:
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
                     "category_id": category[annotation.phrase],
-                    **_written(annotation, picture),
+                    **_written(annotation, image),
                 }
             )
     document = {
         "info": {"description": "vlam_ros data set", "made_with": made_with},
-        "images": [_described(number, p) for number, p in enumerate(pictures, start=1)],
+        "images": [_described(number, p) for number, p in enumerate(images, start=1)],
         "annotations": annotations,
         "categories": [{"id": i, "name": phrase} for phrase, i in category.items()],
     }
     write_file(path, (json.dumps(document, ensure_ascii=False) + "\n").encode())
 
 
-def phrases_of(pictures: Iterable[Picture]) -> tuple[str, ...]:
-    """What the pictures' annotations are called, sorted."""
-    return tuple(sorted({a.phrase for p in pictures for a in p.annotations}))
+def phrases_of(images: Iterable[Image]) -> tuple[str, ...]:
+    """What the images' annotations are called, sorted."""
+    return tuple(sorted({a.phrase for p in images for a in p.annotations}))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -168,13 +168,13 @@ def _entries(
     return entries
 
 
-def _picture(entry: Mapping[str, Any]) -> Picture | None:
+def _image(entry: Mapping[str, Any]) -> Image | None:
     name, width, height = (entry.get(key) for key in ("file_name", "width", "height"))
     whole = all(isinstance(n, int) and n > 0 for n in (width, height))
     if "id" not in entry or not isinstance(name, str) or not name or not whole:
         return None
     captions = entry.get("captions") or []
-    return Picture(
+    return Image(
         name,
         entry["width"],
         entry["height"],
@@ -195,23 +195,23 @@ def _annotation(entry: Mapping[str, Any], phrase: str) -> Annotation:
     )
 
 
-def _described(number: int, picture: Picture) -> dict[str, Any]:
+def _described(number: int, image: Image) -> dict[str, Any]:
     return {
         "id": number,
-        "file_name": picture.file,
-        "width": picture.width,
-        "height": picture.height,
-        "scene": picture.scene,
-        "sha256": picture.sha256,
-        **({"captions": picture.captions} if picture.captions else {}),
-        **({"proposal": True} if picture.proposal else {}),
+        "file_name": image.file,
+        "width": image.width,
+        "height": image.height,
+        "scene": image.scene,
+        "sha256": image.sha256,
+        **({"captions": image.captions} if image.captions else {}),
+        **({"proposal": True} if image.proposal else {}),
     }
 
 
-def _written(annotation: Annotation, picture: Picture) -> dict[str, Any]:
+def _written(annotation: Annotation, image: Image) -> dict[str, Any]:
     """What COCO's tools want to know of an annotation: box (x, y, w, h) and area in pixels."""
     try:
-        mask = decode(annotation.segmentation, picture.height, picture.width)
+        mask = decode(annotation.segmentation, image.height, image.width)
     except LearningError:  # kept as it came, for whoever reads it says so
         mask = np.zeros((1, 1), np.bool_)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))

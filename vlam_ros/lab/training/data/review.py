@@ -11,19 +11,19 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.imported import usable
-from vlam_ros.lab.training.data.index import Annotation, Picture, read_pictures
+from vlam_ros.lab.training.data.index import Annotation, Image, read_images
 from vlam_ros.lab.training.data.splits import SPLITS
 from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split holds: `masks` counts the pictures that show each phrase, `broken` those that
+    """What a split holds: `masks` counts the images that show each phrase, `broken` those that
     cannot be read, `proposals` those that await correction.
     """
 
     split: str
-    pictures: int
+    images: int
     scenes: int
     proposals: int
     broken: int
@@ -31,10 +31,10 @@ class SplitSummary:
 
 
 def summarise(folder: Path, notes: Notes) -> Iterator[SplitSummary]:
-    """Read every picture of a data set, split by split.
+    """Read every image of a data set, split by split.
 
     Raises:
-        LearningError: it is no data set, or its splits share a scene or a picture.
+        LearningError: it is no data set, or its splits share a scene or an image.
     """
     for split in SPLITS:
         dataset = Dataset(folder, split, proposals=True, notes=notes)
@@ -46,8 +46,8 @@ def summarise(folder: Path, notes: Notes) -> Iterator[SplitSummary]:
         yield SplitSummary(
             split,
             len(dataset),
-            len({p.scene for p in dataset.pictures}),
-            sum(p.awaits_correction for p in dataset.pictures),
+            len({p.scene for p in dataset.images}),
+            sum(p.awaits_correction for p in dataset.images),
             len(dataset) - read,
             dict(sorted(shown.items())),
         )
@@ -58,45 +58,45 @@ def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
 
     Args:
         folder: the data set.
-        corrected: annotation files of a tool in which people corrected pictures of it; each
-            picture is known by its file's name and gets the annotations of these files, in which
+        corrected: annotation files of a tool in which people corrected images of it; each
+            image is known by its file's name and gets the annotations of these files, in which
             every mark is taken for true. Without any, all proposals are taken as they are.
         notes: takes what is left out.
 
     Returns:
-        How many pictures there were to correct, or were corrected again.
+        How many images there were to correct, or were corrected again.
 
     Raises:
-        LearningError: it is no data set, or a file is not in COCO's format or is of pictures of
+        LearningError: it is no data set, or a file is not in COCO's format or is of images of
             another size.
     """
-    found: dict[str, Picture] = {}
+    found: dict[str, Image] = {}
     for path in corrected:
-        found |= {Path(picture.file).name: picture for picture in read_pictures(path, notes)}
+        found |= {Path(image.file).name: image for image in read_images(path, notes)}
     count = 0
     with DatasetWriter(folder, "vlam data accept", notes) as writer:
-        kept: dict[str, list[Picture]] = {}
-        for split, pictures in writer.splits.items():
+        kept: dict[str, list[Image]] = {}
+        for split, images in writer.splits.items():
             kept[split] = []
-            for old in pictures:
+            for old in images:
                 new = found.pop(old.file, None)
                 taken = new is not None or (not corrected and old.awaits_correction)
                 seen = old.annotations if new is None else _of(new, old, notes)
-                picture = replace(old, annotations=seen)
-                kept[split].append(picture.corrected() if taken else picture)
+                image = replace(old, annotations=seen)
+                kept[split].append(image.corrected() if taken else image)
                 count += taken
         for split, now in kept.items():
             writer.replace(split, now)
     for name in found:
-        notes.add(f"{name} is no picture of {folder} and left out", once="unknown picture")
+        notes.add(f"{name} is no image of {folder} and left out", once="unknown image")
     return count
 
 
-def _of(corrected: Picture, picture: Picture, notes: Notes) -> tuple[Annotation, ...]:
-    """The corrected annotations of a picture."""
-    if (corrected.width, corrected.height) != (picture.width, picture.height):
+def _of(corrected: Image, image: Image, notes: Notes) -> tuple[Annotation, ...]:
+    """The corrected annotations of an image."""
+    if (corrected.width, corrected.height) != (image.width, image.height):
         raise LearningError(
-            f"{picture.file} was corrected with {corrected.width} x {corrected.height} pixels, "
-            f"it has {picture.width} x {picture.height}: correct the pictures of images/"
+            f"{image.file} was corrected with {corrected.width} x {corrected.height} pixels, "
+            f"it has {image.width} x {image.height}: correct the images of images/"
         )
     return tuple(usable(corrected, notes))

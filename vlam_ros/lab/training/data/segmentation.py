@@ -1,7 +1,7 @@
 """Masks as COCO writes them: run lengths, compressed or not, and polygons.
 
 https://cocodataset.org/#format-data; runs go down the columns, the first one is of zeros. They are
-read here and not by pycocotools, which writes past its memory where they do not fit the picture.
+read here and not by pycocotools, which writes past its memory where they do not fit the image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.types.arrays import BoolArray
 
 FARTHEST = 10
-"""Pictures' sizes that a polygon may reach beyond its picture; what is farther out is an error."""
+"""Images' sizes that a polygon may reach beyond its image; what is farther out is an error."""
 SMOOTHING = 1.0
 """Pixels by which an outline may leave the mask's edge: fewer corners for a person to move."""
 
@@ -28,16 +28,16 @@ def encode(mask: BoolArray) -> dict[str, Any]:
 
 
 def decode(segmentation: Any, height: int, width: int) -> BoolArray:
-    """The mask bool[H,W] of an annotation of a picture of this size.
+    """The mask bool[H,W] of an annotation of an image of this size.
 
     Args:
         segmentation: run lengths {"size": [H, W], "counts": numbers or text}, or polygons
             [[x, y, x, y, …], …] in pixels, whose union is meant.
-        height: of the picture.
-        width: of the picture.
+        height: of the image.
+        width: of the image.
 
     Raises:
-        LearningError: it is neither, or does not fit the picture.
+        LearningError: it is neither, or does not fit the image.
     """
     try:
         if isinstance(segmentation, dict):
@@ -52,7 +52,7 @@ def decode(segmentation: Any, height: int, width: int) -> BoolArray:
 def outline(mask: BoolArray) -> list[list[float]]:
     """Polygons around the pieces of a mask bool[H,W], as people correct them; holes are filled."""
     # OpenCV's contours go through the middles of pixels and would lose half of one all around; of a
-    # picture twice as large that is a quarter, which COCO's rasteriser rounds up.
+    # image twice as large that is a quarter, which COCO's rasteriser rounds up.
     twice = np.repeat(np.repeat(mask.astype(np.uint8), 2, axis=0), 2, axis=1)
     found, _ = cv2.findContours(twice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     corners = [cv2.approxPolyDP(c, 2 * SMOOTHING, closed=True).reshape(-1, 2) for c in found]
@@ -76,7 +76,7 @@ def _from_polygons(segmentation: Any, height: int, width: int) -> BoolArray:
 def _from_runs(runs: dict[str, Any], height: int, width: int) -> BoolArray:
     if list(runs["size"]) != [height, width]:
         raise LearningError(
-            f"the mask is for {runs['size']} rows and columns, its picture has {[height, width]}"
+            f"the mask is for {runs['size']} rows and columns, its image has {[height, width]}"
         )
     told = runs["counts"]
     counts = np.asarray(_numbers(told) if isinstance(told, str) else told, np.int64)

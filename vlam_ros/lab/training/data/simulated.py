@@ -9,7 +9,7 @@ from tqdm import tqdm
 from vlam_ros.lab.simulation import ObjectSpec, World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.splits import scene_of_seed
-from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.index import Annotation
 from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.lab.training.data.writer import DatasetWriter
@@ -18,11 +18,11 @@ from vlam_ros.lab.training.data.writer import DatasetWriter
 def add_simulated(
     writer: DatasetWriter, counts: Mapping[str, int], extra: bool = False, progress: bool = True
 ) -> None:
-    """Add pictures of the first scenes of some splits, with all that can be seen in them.
+    """Add images of the first scenes of some splits, with all that can be seen in them.
 
     Args:
         writer: of the data set.
-        counts: how many scenes, a picture each, of "train", "validation" and "test". No two splits
+        counts: how many scenes, an image each, of "train", "validation" and "test". No two splits
             share a scene, and the embedded model was trained on none that is not for training.
         extra: whether each scene holds one extra object, the kinds taking turns. It is called by
             its noun alone ("ring") as what has a new name is; others by noun ("box"), by colour
@@ -47,7 +47,7 @@ def add_simulated(
                 for name in _names(thing)
             ]
             scene = f"{kind}-{split}-{index:06d}"
-            writer.add(encode_picture(rendering.image), scene, scene, annotations, split=split)
+            writer.add(encode_image(rendering.image), scene, scene, annotations, split=split)
 
 
 def _names(thing: ObjectSpec) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Batches of a data set for learning from few pictures, without end.
+"""Batches of a data set for learning from few images, without end.
 
 A step's batch is a function of the seed and the step: a run that goes on at step n sees what an
 unbroken one would have seen, with any number of workers.
@@ -16,18 +16,18 @@ from numpy.random import Generator
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.batches import augmented, object_point
 from vlam_ros.lab.training.data.dataset import Dataset
-from vlam_ros.lab.training.data.index import Picture
+from vlam_ros.lab.training.data.index import Image
 from vlam_ros.lab.training.examples import Batch, asked
-from vlam_ros.lab.training.hard_negatives import Rivals
+from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.scenes import resize
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 KEPT = 256
-"""Pictures that are kept in memory at the model's size; of the others each is read again."""
+"""Images that are kept in memory at the model's size; of the others each is read again."""
 
 
 class _Small(NamedTuple):
-    """A picture uint8[S,S,3], its masks bool[S,S] by phrase, and the names of each thing in it."""
+    """An image uint8[S,S,3], its masks bool[S,S] by phrase, and the names of each thing in it."""
 
     image: Uint8Array
     masks: dict[str, BoolArray]
@@ -35,47 +35,47 @@ class _Small(NamedTuple):
 
 
 class BatchStream:
-    """Augmented batches of a data set's pictures, every picture as often as any other."""
+    """Augmented batches of a data set's images, every image as often as any other."""
 
     def __init__(
         self,
         dataset: Dataset,
         size: int,
-        pictures: int = 8,
+        images: int = 8,
         absent: int = 2,
         seed: int = 0,
         present: int = 4,
         wanted: Sequence[str] = (),
-        rivals: Rivals | None = None,
+        negatives: HardNegatives | None = None,
     ) -> None:
         """Draw from a data set.
 
         Args:
-            dataset: the pictures.
-            size: side of the model's pictures, in pixels; those of the data set are squeezed
+            dataset: the images.
+            size: side of the model's images, in pixels; those of the data set are squeezed
                 into a square as the model's processor does.
-            pictures: of a batch.
-            absent: phrases asked of each picture that are not in it, drawn from the data set's
-                and from the rivals of what is in it.
+            images: of a batch.
+            absent: phrases asked of each image that are not in it, drawn from the data set's
+                and from the hard negatives of what is in it.
             seed: of all that is drawn.
-            present: phrases asked of each picture that are in it; no fewer than are `wanted`.
-            wanted: phrases that are always asked of pictures that they are in.
-            rivals: what else is asked, and what may be said to be absent; without them all that a
-                picture has no mask of.
+            present: phrases asked of each image that are in it; no fewer than are `wanted`.
+            wanted: phrases that are always asked of images that they are in.
+            negatives: what else is asked, and what may be said to be absent; without them all
+                that an image has no mask of.
 
         Raises:
-            LearningError: there are no pictures, or a number is out of range.
+            LearningError: there are no images, or a number is out of range.
         """
         if not len(dataset):
-            raise LearningError(f"{dataset.folder} has no pictures for {dataset.split}")
-        if min(size, pictures, present) < 1 or absent < 0:
+            raise LearningError(f"{dataset.folder} has no images for {dataset.split}")
+        if min(size, images, present) < 1 or absent < 0:
             raise LearningError(
-                "size, pictures and present must be at least 1, absent at least 0, "
-                f"got {size}, {pictures}, {present} and {absent}"
+                "size, images and present must be at least 1, absent at least 0, "
+                f"got {size}, {images}, {present} and {absent}"
             )
         self._dataset, self._size = dataset, size
-        self._count, self._present, self._absent = pictures, present, absent
-        self._wanted, self._rivals = frozenset(wanted), rivals
+        self._count, self._present, self._absent = images, present, absent
+        self._wanted, self._negatives = frozenset(wanted), negatives
         self._seed = seed
         self._known: dict[str, _Small | None] = {}
 
@@ -83,67 +83,67 @@ class BatchStream:
         """The batch of a step, see `learning.examples.Batches`.
 
         Raises:
-            LearningError: no picture can be read.
+            LearningError: no image can be read.
         """
         rng = np.random.default_rng([self._seed, 0, step])
-        return self._batch([self._picture(step * self._count + i) for i in range(self._count)], rng)
+        return self._batch([self._image(step * self._count + i) for i in range(self._count)], rng)
 
-    def _picture(self, number: int) -> _Small:
-        """The picture with this number, of all passes through the data set, or the next in its pass
+    def _image(self, number: int) -> _Small:
+        """The image with this number, of all passes through the data set, or the next in its pass
         that can be read.
         """
-        pictures = self._dataset.pictures
-        turn, place = divmod(number, len(pictures))
-        for i in range(len(pictures)):
-            own = turn * len(pictures) + (place + i) % len(pictures)
-            small = self._small(pictures[place_in_turn(self._seed, own, len(pictures))])
+        images = self._dataset.images
+        turn, place = divmod(number, len(images))
+        for i in range(len(images)):
+            own = turn * len(images) + (place + i) % len(images)
+            small = self._small(images[place_in_turn(self._seed, own, len(images))])
             if small is not None:
                 return small
         raise LearningError(
-            f"no picture for {self._dataset.split} can be read: see `vlam data check` of "
+            f"no image for {self._dataset.split} can be read: see `vlam data check` of "
             f"{self._dataset.folder}"
         )
 
-    def _small(self, picture: Picture) -> _Small | None:
-        """A picture at the model's size, or None if it cannot be read."""
-        if picture.file in self._known:
-            return self._known[picture.file]
-        labelled, small = self._dataset.read_or_note(picture), None
+    def _small(self, image: Image) -> _Small | None:
+        """An image at the model's size, or None if it cannot be read."""
+        if image.file in self._known:
+            return self._known[image.file]
+        labelled, small = self._dataset.read_or_note(image), None
         if labelled is not None:
             masks = {p: _squeezed(mask, self._size) for p, mask in labelled.masks.items()}
             things = [names for names, _ in labelled.named()]
             small = _Small(resize(labelled.image, self._size), masks, things)
         if len(self._known) < KEPT or small is None:
-            self._known[picture.file] = small
+            self._known[image.file] = small
         return small
 
-    def _asked(self, picture: _Small, rng: Generator) -> list[str]:
-        """What is asked of a picture: some of what is there, then some of what is not."""
-        there = list(picture.masks)
+    def _asked(self, image: _Small, rng: Generator) -> list[str]:
+        """What is asked of an image: some of what is there, then some of what is not."""
+        there = list(image.masks)
         first = [p for p in there if p in self._wanted]
         more = [p for p in there if p not in self._wanted]
         drawn = rng.permutation(len(more))[: max(0, self._present - len(first))]
         phrases = self._dataset.phrases
-        absent = self._rivals.absent(picture.things, phrases) if self._rivals else phrases
-        others = [p for p in absent if p not in picture.masks]
+        absent = self._negatives.absent(image.things, phrases) if self._negatives else phrases
+        others = [p for p in absent if p not in image.masks]
         away = rng.permutation(len(others))[: self._absent]
         return [*first, *(more[i] for i in drawn), *(others[i] for i in away)]
 
-    def _batch(self, pictures: list[_Small], rng: Generator) -> Batch:
-        prompts = [(n, p) for n, small in enumerate(pictures) for p in self._asked(small, rng)]
-        # As many layers as the fullest picture has masks, for all are cut alike.
-        depth = max(1, *(len(small.masks) for small in pictures))
-        layers = np.zeros((len(pictures), depth, self._size, self._size), np.float32)
-        for number, small in enumerate(pictures):
+    def _batch(self, frames: list[_Small], rng: Generator) -> Batch:
+        prompts = [(n, p) for n, small in enumerate(frames) for p in self._asked(small, rng)]
+        # As many layers as the fullest image has masks, for all are cut alike.
+        depth = max(1, *(len(small.masks) for small in frames))
+        layers = np.zeros((len(frames), depth, self._size, self._size), np.float32)
+        for number, small in enumerate(frames):
             for layer, mask in enumerate(small.masks.values()):
                 layers[number, layer] = mask
-        pixels = torch.from_numpy(np.stack([small.image for small in pictures]))
-        count = len(pictures)
+        pixels = torch.from_numpy(np.stack([small.image for small in frames]))
+        count = len(frames)
         zoom = np.where(rng.random(count) < 0.5, 1.0, rng.uniform(0.4, 1.0, count))
         # Each window shows something of what is asked for, a small thing as often as a large one.
         points = [
             object_point(layers[number, int(rng.integers(max(1, len(small.masks))))], rng)
-            for number, small in enumerate(pictures)
+            for number, small in enumerate(frames)
         ]
         centre = np.array(points).T + rng.uniform(-0.8, 0.8, (2, count)) * zoom
         shift = np.clip(centre, zoom - 1, 1 - zoom)
@@ -157,8 +157,8 @@ class BatchStream:
         )
         nothing = torch.zeros(self._size, self._size, dtype=torch.bool)
         answers = [
-            cut[number, list(pictures[number].masks).index(phrase)] > 0.5
-            if phrase in pictures[number].masks
+            cut[number, list(frames[number].masks).index(phrase)] > 0.5
+            if phrase in frames[number].masks
             else nothing
             for number, phrase in prompts
         ]

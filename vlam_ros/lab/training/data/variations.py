@@ -1,4 +1,4 @@
-"""What makes few closeups worth more: other surroundings, colours, turns and shapes.
+"""What makes few crops worth more: other surroundings, colours, turns and shapes.
 
 What a thing is called must stay true of it, so colours are changed only where no name tells one.
 """
@@ -17,13 +17,13 @@ from torch import Tensor
 from vlam_ros.lab.training.batches import relit, windows
 
 TURN = math.radians(35)
-"""Largest turn in the picture's plane."""
+"""Largest turn in the image's plane."""
 STRETCH = 0.4
 """Largest logarithm of how much wider than high a thing becomes."""
 SHIFT = 0.25
 """Farthest that a thing is moved out of the middle, share of the window's half side."""
 LOOSE = 0.55
-"""Smallest part of a stored closeup that is shown."""
+"""Smallest part of a stored crop that is shown."""
 
 Pixels = npt.NDArray[np.float32]
 
@@ -32,9 +32,9 @@ def pasted(thing: Pixels, cover: Pixels, before: Pixels) -> Pixels:
     """A thing float32[c,c,3] before other surroundings, with soft edges.
 
     Args:
-        thing: a closeup of it.
+        thing: a crop of it.
         cover: float32[c,c], 1 on the thing.
-        before: another closeup.
+        before: another crop.
     """
     alpha = _soft(cover)
     mixed: Pixels = thing * alpha + before * (1 - alpha)
@@ -61,7 +61,7 @@ def recoloured(thing: Pixels, cover: Pixels, rng: Generator) -> Pixels:
 def varied(
     pixels: Tensor, marks: Tensor, rng: Generator, size: int, shapes: bool
 ) -> tuple[Tensor, Tensor]:
-    """Closeups moved, mirrored, cut closer, and in another light.
+    """Crops moved, mirrored, cut closer, and in another light.
 
     Args:
         pixels: float[B,3,c,c] in 0..1.
@@ -80,7 +80,7 @@ def varied(
     mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
     theta = np.zeros((count, 2, 3))
     cos, sin = np.cos(angle), np.sin(angle)
-    # The map from what comes out to the closeup: scale the axes, then turn.
+    # The map from what comes out to the crop: scale the axes, then turn.
     wide, high = zoom * mirror / stretch, zoom * stretch
     theta[:, 0, 0], theta[:, 0, 1] = cos * wide, -sin * high
     theta[:, 1, 0], theta[:, 1, 1] = sin * wide, cos * high

@@ -1,4 +1,4 @@
-"""Adds pictures to a data set: each once, all of a scene into one split."""
+"""Adds images to a data set: each once, all of a scene into one split."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.dataset import IMAGES, read_splits
-from vlam_ros.lab.training.data.files import decode_picture, sha256, suffix_of
+from vlam_ros.lab.training.data.files import decode_image, sha256, suffix_of
 from vlam_ros.lab.training.data.index import (
     Annotation,
-    Picture,
+    Image,
     phrases_of,
     read_categories,
-    write_pictures,
+    write_images,
 )
 from vlam_ros.lab.training.data.splits import SPLITS, split_of
 from vlam_ros.resources import write_file
@@ -39,7 +39,7 @@ class DatasetWriter:
         """
         self.folder, self.notes = folder, notes or Notes()
         self._made_with = made_with
-        self._splits: dict[str, list[Picture]] = {split: [] for split in SPLITS}
+        self._splits: dict[str, list[Image]] = {split: [] for split in SPLITS}
         self._phrases: set[str] = set()
         files = [path for split in SPLITS if (path := folder / f"{split}.json").exists()]
         if files:
@@ -47,7 +47,7 @@ class DatasetWriter:
             self._phrases.update(*map(read_categories, files))
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LearningError(f"{folder} is no data set and not empty: name another folder")
-        known = [p for pictures in self._splits.values() for p in pictures]
+        known = [p for images in self._splits.values() for p in images]
         self._contents = {p.sha256: p.file for p in known}
         self._files = {p.file for p in known}
         self._split_of = {p.scene: s for s, some in self._splits.items() for p in some}
@@ -70,11 +70,11 @@ class DatasetWriter:
         split: str = "",
         proposal: bool = False,
     ) -> bool:
-        """Add a picture; one that is there already is noted.
+        """Add an image; one that is there already is noted.
 
         Args:
             data: a JPEG or PNG.
-            scene: what it shows; all pictures of a scene are in one split.
+            scene: what it shows; all images of a scene are in one split.
             name: what it is called, made unique.
             annotations: what is in it.
             captions: what is said of it.
@@ -85,16 +85,16 @@ class DatasetWriter:
             Whether it was added.
 
         Raises:
-            LearningError: it is no picture, or its scene is in another split already.
+            LearningError: it is no image, or its scene is in another split already.
             ConfigurationError: it cannot be written.
         """
         digest = sha256(data)
         if digest in self._contents:
             self.notes.add(
-                f"{name} is the same picture as {self._contents[digest]}: left out", once="double"
+                f"{name} is the same image as {self._contents[digest]}: left out", once="double"
             )
             return False
-        height, width = decode_picture(data).shape[:2]
+        height, width = decode_image(data).shape[:2]
         home = self._split_of.setdefault(scene, split or split_of(scene))
         if split and home != split:
             raise LearningError(f"scene {scene!r} is in {home} already and cannot go to {split}")
@@ -103,9 +103,7 @@ class DatasetWriter:
             file = f"{_plain(name)}-{digest[:12]}{suffix_of(data)}"
         write_file(self.folder / IMAGES / file, data)
         self._splits[home].append(
-            Picture(
-                file, width, height, scene, digest, tuple(captions), tuple(annotations), proposal
-            )
+            Image(file, width, height, scene, digest, tuple(captions), tuple(annotations), proposal)
         )
         self._contents[digest] = file
         self._files.add(file)
@@ -116,14 +114,14 @@ class DatasetWriter:
         """Let people who correct choose these phrases, whether or not anything is called so yet."""
         self._phrases.update(phrases)
 
-    def replace(self, split: str, pictures: Sequence[Picture]) -> None:
-        """Put these in the place of a split's pictures, whose files are there."""
-        self._splits[split] = list(pictures)
+    def replace(self, split: str, images: Sequence[Image]) -> None:
+        """Put these in the place of a split's images, whose files are there."""
+        self._splits[split] = list(images)
 
     @property
-    def splits(self) -> dict[str, tuple[Picture, ...]]:
+    def splits(self) -> dict[str, tuple[Image, ...]]:
         """What there is now."""
-        return {split: tuple(pictures) for split, pictures in self._splits.items()}
+        return {split: tuple(images) for split, images in self._splits.items()}
 
     def save(self) -> None:
         """Write the annotation files; all have the same categories.
@@ -131,12 +129,12 @@ class DatasetWriter:
         Raises:
             ConfigurationError: they cannot be written.
         """
-        used = phrases_of(p for pictures in self._splits.values() for p in pictures)
+        used = phrases_of(p for images in self._splits.values() for p in images)
         phrases = sorted(self._phrases.union(used))
-        for split, pictures in self._splits.items():
-            write_pictures(self.folder / f"{split}.json", pictures, phrases, self._made_with)
+        for split, images in self._splits.items():
+            write_images(self.folder / f"{split}.json", images, phrases, self._made_with)
 
 
 def _plain(name: str) -> str:
     """A name that every file system and every tool takes."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "picture"
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "image"

@@ -1,4 +1,4 @@
-"""Alignment objectives: whether a text, or a word, belongs to a picture, or to a part of it."""
+"""Alignment objectives: whether a text, or a word, belongs to an image, or to a part of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vlam_ros.lab.training.objectives.checks import (
 
 
 def itm_loss(logits: Tensor, matched: Tensor) -> Tensor:
-    """Image-text matching: binary cross-entropy of "this text belongs to this picture" (ALBEF).
+    """Image-text matching: binary cross-entropy of "this text belongs to this image" (ALBEF).
 
     L = −1/N · Σᵢ (pᵢ log σ(xᵢ) + (1 − pᵢ) log(1 − σ(xᵢ))); 0 without pairs.
     Source: Li et al. 2021, 3.2.
 
     Args:
-        logits: float[N], one per (picture, text).
+        logits: float[N], one per (image, text).
         matched: bool[N]; for those that are not, draw texts by `draw_hard_negatives`.
 
     Raises:
@@ -44,33 +44,33 @@ def itm_loss(logits: Tensor, matched: Tensor) -> Tensor:
 def draw_hard_negatives(
     logits: Tensor, positives: Tensor, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """For each picture a text that does not belong to it, the more likely the more alike (ALBEF).
+    """For each image a text that does not belong to it, the more likely the more alike (ALBEF).
 
-    P(j | i) = exp(logitsᵢⱼ) / Σ exp(logitsᵢₖ) over the texts k that do not belong to picture i.
-    For pictures of texts, pass both matrices transposed. Source: Li et al. 2021, 3.2.
+    P(j | i) = exp(logitsᵢⱼ) / Σ exp(logitsᵢₖ) over the texts k that do not belong to image i.
+    For images of texts, pass both matrices transposed. Source: Li et al. 2021, 3.2.
 
     Args:
         logits: float[B,T], the similarities of the contrast times the logit scale. What is not
             finite is drawn as if it were the largest or the smallest number, NaN as 0.
-        positives: bool[B,T], the texts that do belong to each picture.
+        positives: bool[B,T], the texts that do belong to each image.
         generator: where the draws come from.
 
     Returns:
-        (pictures, texts), int64[K] each: one pair for each picture that has a negative at all.
+        (images, texts), int64[K] each: one pair for each image that has a negative at all.
 
     Raises:
         LearningError: shapes differ, or positives are not bool.
     """
     check_shapes(logits=(logits, "B T"), positives=(positives, "B T"))
     check_bool("positives", positives)
-    pictures = (~positives).any(-1).nonzero()[:, 0]
-    if not len(pictures):
-        return pictures, pictures
-    candidates = widened(logits)[pictures].nan_to_num()
+    images = (~positives).any(-1).nonzero()[:, 0]
+    if not len(images):
+        return images, images
+    candidates = widened(logits)[images].nan_to_num()
     # Among the negatives only: the most alike keeps its share however far the positive is ahead.
-    chances = candidates.masked_fill(positives[pictures], -torch.inf).softmax(-1)
+    chances = candidates.masked_fill(positives[images], -torch.inf).softmax(-1)
     texts = torch.multinomial(chances.to(generator.device), 1, generator=generator)[:, 0]
-    return pictures, texts.to(logits.device)
+    return images, texts.to(logits.device)
 
 
 def rwm_loss(logits: Tensor, masks: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def rwm_loss(logits: Tensor, masks: Tensor) -> Tensor:
     Milletari et al. 2016); cross-entropy over all pixels of all phrases. 0 without phrases.
 
     Args:
-        logits: float[N,h,w], one per (picture, phrase).
+        logits: float[N,h,w], one per (image, phrase).
         masks: bool or float in 0..1 [N,h,w], empty where the phrase is absent.
 
     Raises:

@@ -56,11 +56,11 @@ def logit_scale(log_scale: Tensor) -> Tensor:
 
 
 def image_to_text_losses(images: Tensor, texts: Tensor, scale: Tensor | float) -> Tensor:
-    """Of each picture, how badly it finds its text: Lᵢ = −log softmaxⱼ(scale · Iᵢ·Tⱼ)ᵢ.
+    """Of each image, how badly it finds its text: Lᵢ = −log softmaxⱼ(scale · Iᵢ·Tⱼ)ᵢ.
 
     Args:
         images: float[N,D], embeddings.
-        texts: float[N,D]; row i belongs to picture i.
+        texts: float[N,D]; row i belongs to image i.
         scale: float[] > 0.
 
     Returns:
@@ -78,7 +78,7 @@ def image_to_text_losses(images: Tensor, texts: Tensor, scale: Tensor | float) -
 
 
 def text_to_image_losses(images: Tensor, texts: Tensor, scale: Tensor | float) -> Tensor:
-    """Of each text, how badly it finds its picture; else as `image_to_text_losses`."""
+    """Of each text, how badly it finds its image; else as `image_to_text_losses`."""
     return image_to_text_losses(texts, images, scale)
 
 
@@ -93,10 +93,10 @@ def clip_loss(images: Tensor, texts: Tensor, scale: Tensor | float) -> Tensor:
 
 
 def info_nce(first: Tensor, second: Tensor, scale: Tensor | float) -> Tensor:
-    """Contrast of two views of the same N pictures, each of the 2N against all others.
+    """Contrast of two views of the same N images, each of the 2N against all others.
 
     L = −1/2N · Σᵢ log( exp(scale · zᵢ·z₊) / Σ_{j ≠ i} exp(scale · zᵢ·zⱼ) ), where z₊ is the other
-    view of the same picture. Source: InfoNCE (van den Oord et al. 2018) as in SimCLR (Chen et al.
+    view of the same image. Source: InfoNCE (van den Oord et al. 2018) as in SimCLR (Chen et al.
     2020, NT-Xent). A batch of one has nothing to be told from: 0.
 
     Args:
@@ -143,12 +143,12 @@ def unicl_loss(logits: Tensor, positives: Tensor) -> Tensor:
 def symmetric_unicl_loss(
     images: Tensor, texts: Tensor, labels: Tensor, scale: Tensor | float
 ) -> Tensor:
-    """The mean of `unicl_loss` from pictures to texts and back; `clip_loss` if no label repeats.
+    """The mean of `unicl_loss` from images to texts and back; `clip_loss` if no label repeats.
 
     Args:
         images: float[N,D], embeddings.
         texts: float[N,D].
-        labels: int64[N]; all pictures and texts of a label belong together.
+        labels: int64[N]; all images and texts of a label belong together.
         scale: float[] > 0.
 
     Raises:

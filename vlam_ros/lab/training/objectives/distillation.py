@@ -33,7 +33,7 @@ def feature_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def logit_distillation(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
-    """Which text a picture shows: L = τ²/B · Σᵢ KL(softmax(tᵢ/τ) ‖ softmax(sᵢ/τ)).
+    """Which text an image shows: L = τ²/B · Σᵢ KL(softmax(tᵢ/τ) ‖ softmax(sᵢ/τ)).
 
     τ² keeps the gradient's size whatever the temperature. Source: Hinton et al. 2015, 2.
 

@@ -62,7 +62,7 @@ def mcm_loss(
 ) -> Tensor:
     """Masked cross-modal modelling: hidden patches and tokens, each predicted from both.
 
-    L = `mim_loss` + `mlm_loss`, where picture and text are masked together and the model that
+    L = `mim_loss` + `mlm_loss`, where image and text are masked together and the model that
     predicts either has seen what is left of both. Source: FLAVA (Singh et al. 2022). Arguments and
     errors as in those two.
     """
@@ -70,7 +70,7 @@ def mcm_loss(
 
 
 def itg_loss(logits: Tensor, tokens: Tensor, kept: Tensor) -> Tensor:
-    """Image-to-text generation: each token from the picture and the tokens before it.
+    """Image-to-text generation: each token from the image and the tokens before it.
 
     L = −1/n · Σ log softmax(logits[b, l])[tokens[b, l + 1]] over the n tokens that follow another.
     Source: CoCa (Yu et al. 2022). 0 where no token follows.
@@ -90,7 +90,7 @@ def itg_loss(logits: Tensor, tokens: Tensor, kept: Tensor) -> Tensor:
 
 
 def patch_pixels(images: Tensor, patch: int) -> Tensor:
-    """Pictures as the targets of `mim_loss`, each patch with mean 0 and variance 1 (MAE).
+    """Images as the targets of `mim_loss`, each patch with mean 0 and variance 1 (MAE).
 
     Args:
         images: float[B,C,H,W].
@@ -105,7 +105,7 @@ def patch_pixels(images: Tensor, patch: int) -> Tensor:
     check_shapes(images=(images, "B C H W"))
     if patch < 1 or images.shape[2] % patch or images.shape[3] % patch:
         raise LearningError(
-            f"sides of pictures must be multiples of the patch, got {images.shape[2]} x "
+            f"sides of images must be multiples of the patch, got {images.shape[2]} x "
             f"{images.shape[3]} and {patch}: choose a patch that divides both"
         )
     pixels = functional.unfold(widened(images), patch, stride=patch).transpose(1, 2)

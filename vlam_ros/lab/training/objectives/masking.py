@@ -1,4 +1,4 @@
-"""What is hidden from a model that is to predict it: patches of pictures, tokens of texts.
+"""What is hidden from a model that is to predict it: patches of images, tokens of texts.
 
 All draws come from a generator, on whose device they are made: a seed gives the same masks
 wherever the model runs.
@@ -13,14 +13,14 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.objectives.checks import IGNORE, check_bool, check_shapes
 
 
-def mask_patches(pictures: int, patches: int, ratio: float, generator: Generator) -> Tensor:
-    """bool[pictures,patches]: of each picture round(ratio · patches) random ones (MAE: 0.75).
+def mask_patches(images: int, patches: int, ratio: float, generator: Generator) -> Tensor:
+    """bool[images,patches]: of each image round(ratio · patches) random ones (MAE: 0.75).
 
     Raises:
         LearningError: the ratio is not in 0..1.
     """
     _check_share("ratio", ratio)
-    order = torch.rand(pictures, patches, generator=generator, device=generator.device).argsort(-1)
+    order = torch.rand(images, patches, generator=generator, device=generator.device).argsort(-1)
     # A permutation holds each number once, so that the counts are exact.
     return order < round(ratio * patches)
 

@@ -1,7 +1,7 @@
 """A CLIPSeg run as the graphs that `vlam export` wrote, by ONNX Runtime, TensorRT or OpenVINO.
 
-What looks at pixels has a graph per picture size, because static shapes are what runtimes are
-fastest with; how many pictures, prompts and texts there are is free.
+What looks at pixels has a graph per image size, because static shapes are what runtimes are
+fastest with; how many images, prompts and texts there are is free.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Runtime(Protocol):
 
 
 def graph_name(part: str, size: int | None = None) -> str:
-    """The file of a part, for pictures of `size` x `size` pixels."""
+    """The file of a part, for images of `size` x `size` pixels."""
     return f"{part}.onnx" if size is None else f"{part}_{size}.onnx"
 
 
@@ -72,7 +72,7 @@ class ExportedBackend:
                 ) from error
 
     def encode_pixels(self, pixels: Tensor) -> Activations:
-        """See Backend. ModelError if the checkpoint was not exported for pictures of this size."""
+        """See Backend. ModelError if the checkpoint was not exported for images of this size."""
         return self._graph(VISION, pixels.shape[-1])([pixels])
 
     def embed(self, activations: Activations) -> Tensor:
@@ -85,12 +85,10 @@ class ExportedBackend:
         (embeddings,) = self._graph(TEXTS)([input_ids, attention_mask])
         return embeddings
 
-    def decode_masks(
-        self, activations: Activations, conditions: Tensor, pictures: Tensor
-    ) -> Tensor:
+    def decode_masks(self, activations: Activations, conditions: Tensor, images: Tensor) -> Tensor:
         """See Backend."""
         graph = self._graph(DECODER, self._size(activations))
-        (logits,) = graph([*activations, conditions, pictures])
+        (logits,) = graph([*activations, conditions, images])
         return logits
 
     def _size(self, activations: Activations) -> int:

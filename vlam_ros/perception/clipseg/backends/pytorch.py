@@ -69,18 +69,16 @@ class TorchBackend:
         return clipseg.encode_texts(self._parts, ids, mask)
 
     @torch.inference_mode()
-    def decode_masks(
-        self, activations: Activations, conditions: Tensor, pictures: Tensor
-    ) -> Tensor:
+    def decode_masks(self, activations: Activations, conditions: Tensor, images: Tensor) -> Tensor:
         """See Backend."""
-        count = len(pictures)
-        conditions, pictures = self._here(conditions), pictures.to(self.device)
+        count = len(images)
+        conditions, images = self._here(conditions), images.to(self.device)
         if self._compiled:
             filled = 1 << (count - 1).bit_length()
             rows = torch.arange(filled, device=self.device).clamp(max=count - 1)
-            return self._decode(self.model, activations, conditions[rows], pictures[rows])[:count]
+            return self._decode(self.model, activations, conditions[rows], images[rows])[:count]
         chunk = count if self.device.type != "cpu" else self._chunk(activations)
-        parts = zip(conditions.split(chunk), pictures.split(chunk), strict=True)
+        parts = zip(conditions.split(chunk), images.split(chunk), strict=True)
         return torch.cat([self._decode(self.model, activations, *part) for part in parts])
 
     def _chunk(self, activations: Activations) -> int:

@@ -1,4 +1,4 @@
-"""Small pictures and COCO files for the tests of data sets."""
+"""Small images and COCO files for the tests of data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlam_ros.lab.training.data import Annotation, DatasetWriter
-from vlam_ros.lab.training.data.files import encode_picture
+from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
@@ -21,7 +21,7 @@ SPLIT_SCENES = {"train": "scene-0", "validation": "scene-4", "test": "scene-3"}
 """Scenes whose names send them there."""
 
 
-def picture(seed: int) -> Uint8Array:
+def coco_image(seed: int) -> Uint8Array:
     """Noise."""
     return np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
@@ -39,16 +39,16 @@ def labelled(phrase: str, mask: BoolArray, proposal: bool = False) -> Annotation
 
 
 def small_dataset(folder: Path, count: int = 6, proposal: bool = False) -> Path:
-    """Pictures for training, each of a cup, every second of a box too, and one for testing."""
+    """Images for training, each of a cup, every second of a box too, and one for testing."""
     with DatasetWriter(folder, "a test") as writer:
         for i in range(count):
             seen = [labelled("cup", box(2, 3 + i, 6, 8), proposal)]
             if i % 2:
                 seen.append(labelled("box", box(12, 5, 8, 9), proposal))
-            data = encode_picture(picture(i))
+            data = encode_image(coco_image(i))
             writer.add(data, f"train {i}", f"p{i}", seen, split="train", proposal=proposal)
         ball = [labelled("ball", box(1, 1, 4, 4))]
-        writer.add(encode_picture(picture(99)), "test", "last", ball, split="test")
+        writer.add(encode_image(coco_image(99)), "test", "last", ball, split="test")
     return folder
 
 

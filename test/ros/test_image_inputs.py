@@ -1,4 +1,4 @@
-"""How many pictures never came, by the numbers that the middleware tells."""
+"""How many images never came, by the numbers that the middleware tells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rclpy.subscription import Subscription
 
-from vlam_ros.ros.pictures import Numbers, PictureInputs
+from vlam_ros.ros.image_inputs import ImageInputs, Numbers
 
 
 class FakeNode:
@@ -38,10 +38,10 @@ def test_of_several_publishers_and_without_numbers_nothing_is_said() -> None:
     assert numbers.lost_before({}, 1) == 0
 
 
-def test_raw_and_compressed_pictures_are_numbered_apart_and_counted_together() -> None:
+def test_raw_and_compressed_images_are_numbered_apart_and_counted_together() -> None:
     node: Any = FakeNode()
     came: list[str] = []
-    inputs = PictureInputs(node, came.append)
+    inputs = ImageInputs(node, came.append)
     for number, topic in ((1, "image"), (50, "image/compressed"), (3, "image")):
         node.callbacks[topic](f"{topic} {number}", numbered(number))
     node.callbacks["image/compressed"]("image/compressed 53", numbered(53))
@@ -49,12 +49,12 @@ def test_raw_and_compressed_pictures_are_numbered_apart_and_counted_together() -
     assert came == ["image 1", "image/compressed 50", "image 3", "image/compressed 53"]
 
 
-def test_where_rclpy_tells_no_numbers_pictures_come_all_the_same(
+def test_where_rclpy_tells_no_numbers_images_come_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(Subscription, "CallbackType")
     node: Any = FakeNode()
     came: list[str] = []
-    inputs = PictureInputs(node, came.append)
-    node.callbacks["image"]("a picture")
-    assert (came, inputs.lost) == (["a picture"], 0)
+    inputs = ImageInputs(node, came.append)
+    node.callbacks["image"]("an image")
+    assert (came, inputs.lost) == (["an image"], 0)

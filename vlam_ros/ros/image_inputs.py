@@ -1,4 +1,4 @@
-"""The camera's pictures, raw or compressed, and how many of them never came."""
+"""The camera's images, raw or compressed, and how many of them never came."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ class Numbers:
         return 0 if last is None else max(0, number - last - 1)
 
 
-class PictureInputs:
-    """Hands on every picture that is taken from its topic.
+class ImageInputs:
+    """Hands on every image that is taken from its topic.
 
-    `lost` counts those that were not: with room for one, the middleware drops a picture that the
+    `lost` counts those that were not: with room for one, the middleware drops an image that the
     node was too busy to take before the next came. rclpy before 4 (Humble) does not tell.
     """
 
-    def __init__(self, node: Node, on_picture: Callable[[Any], None]) -> None:
+    def __init__(self, node: Node, on_image: Callable[[Any], None]) -> None:
         """Subscribe to both transports."""
         self._node = node
         self.lost = 0
-        self._subscriptions = [self._subscribe(*topic, on_picture) for topic in _TOPICS]
+        self._subscriptions = [self._subscribe(*topic, on_image) for topic in _TOPICS]
 
     def destroy(self) -> None:
         """End the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _subscribe(self, kind: type, topic: str, on_picture: Callable[[Any], None]) -> Subscription:
+    def _subscribe(self, kind: type, topic: str, on_image: Callable[[Any], None]) -> Subscription:
         numbers = Numbers()
 
         def on_numbered(message: Any, info: Mapping[str, Any]) -> None:
             self.lost += numbers.lost_before(info, subscription.get_publisher_count())
-            on_picture(message)
+            on_image(message)
 
         tells_numbers = hasattr(Subscription, "CallbackType")
-        callback: Callable[..., None] = on_numbered if tells_numbers else on_picture
-        subscription = self._node.create_subscription(kind, topic, callback, qos.PICTURE)
+        callback: Callable[..., None] = on_numbered if tells_numbers else on_image
+        subscription = self._node.create_subscription(kind, topic, callback, qos.IMAGE)
         return subscription
