@@ -105,4 +105,4 @@ def test_imports_in_functions_and_relative_ones_are_seen() -> None:
         from vlam_ros import msg"""
     names = imported_modules(ROOT / "vlam_ros" / "perception" / "example.py", text)
     assert {n for n in names if needs_ros(n)} == {"rclpy.node", "sensor_msgs.msg", "vlam_ros.msg"}
-    assert "vlam_ros.lab.training" in names
+    assert "vlam_ros.fusion" in names

@@ -70,6 +70,13 @@ def is_same(one: SceneObject, other: SceneObject) -> bool:
     return common > 0.5 * (_area(one) + _area(other) - common)
 
 
+def located(thing: SceneObject | None) -> Point:
+    """The position of an object that must have one; verification comes first."""
+    if thing is None or thing.position is None:
+        raise ValueError(f"a step needs an object with a position, got {thing}")
+    return thing.position
+
+
 def floor_distance(place: Point) -> float:
     """Distance from the robot's base along the floor, in metres."""
     return math.hypot(place[0], place[1])

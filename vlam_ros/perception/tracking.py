@@ -15,8 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vlam_ros.perception.referring import is_same
-from vlam_ros.policies.skills.tool_path import located
+from vlam_ros.perception.referring import is_same, located
 from vlam_ros.types import Camera, Missing, Observation, Odometry, SceneObject, Sighting
 
 GATE = 0.25

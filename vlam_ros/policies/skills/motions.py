@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.perception.referring import Point, bearing
+from vlam_ros.perception.referring import Point, bearing, located
 from vlam_ros.policies.skills.definitions import Noun, PoseOf, Skill
-from vlam_ros.policies.skills.tool_path import DWELL, TOOL_PATHS, Poses, located
+from vlam_ros.policies.skills.tool_path import DWELL, TOOL_PATHS, Poses
 from vlam_ros.types import BoolArray, SkillStep
 
 _NOT = math.nan

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.perception.referring import floor_distance
+from vlam_ros.perception.referring import floor_distance, located
 from vlam_ros.policies.skills import motions as act
 from vlam_ros.policies.skills import plan, progress
 from vlam_ros.policies.skills.definitions import PoseOf, Skill
-from vlam_ros.policies.skills.tool_path import located
 from vlam_ros.types import (
     ActionSpace,
     Instruction,

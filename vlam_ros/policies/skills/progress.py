@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 
 from vlam_ros.configuration import PolicySettings
-from vlam_ros.perception.referring import bearing, floor_distance
+from vlam_ros.perception.referring import bearing, floor_distance, located
 from vlam_ros.policies.skills.definitions import PoseOf, Skill, said
-from vlam_ros.policies.skills.tool_path import located, push_vector
+from vlam_ros.policies.skills.tool_path import push_vector
 from vlam_ros.types import (
     GripperState,
     Missing,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.perception.referring import Point, bearing
+from vlam_ros.perception.referring import Point, bearing, located
 from vlam_ros.types import Placement, SceneObject, SkillStep
 
 Poses = npt.NDArray[np.float64]
@@ -45,13 +45,6 @@ class ToolPath:
             if 0 <= row < len(rows):
                 rows[row] = np.nan
         return rows
-
-
-def located(thing: SceneObject | None) -> Point:
-    """The position of a step's object; verification comes first, so there is one."""
-    if thing is None or thing.position is None:
-        raise ValueError(f"a step needs an object with a position, got {thing}")
-    return thing.position
 
 
 def _down(x: float, y: float, low: float, theta: float, parameters: Mapping[str, float]) -> Poses:
