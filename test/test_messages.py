@@ -1,6 +1,7 @@
 """The messages say the same as `vlam_ros.types`, and say it for every field."""
 
 import re
+from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
 
@@ -38,8 +39,17 @@ def test_position_sources_of_scene_object_equal_the_enum() -> None:
     assert sources == numbers(types.PositionSource)
 
 
-def test_action_token_has_the_columns_of_a_token_row_in_order() -> None:
-    assert [m["name"] for m in lines("ActionToken")] == ["cmd", *types.DIMENSIONS]
+def test_constants_of_action_command_equal_the_enums() -> None:
+    assert constants("ActionCommand") == numbers(types.PoseFrame) | numbers(types.GripperEffect)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [("ActionCommand", types.ActionCommand), ("ActionDimension", types.ActionDimension)],
+)
+def test_descriptors_have_the_fields_of_their_types(message: str, kind: type) -> None:
+    named = [m["name"] for m in lines(message) if not m["value"]]
+    assert named == [field.name for field in fields(kind)]
 
 
 @pytest.mark.parametrize("message", [path.stem for path in MESSAGES])

@@ -1,10 +1,11 @@
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from policy_world import (
     CUP,
@@ -33,7 +34,7 @@ from vlam_ros.types import (
     Observation,
     Obstacles,
     Outcome,
-    PlanState,
+    Progress,
     Reason,
     SceneObject,
 )
@@ -193,13 +194,13 @@ def test_a_stop_in_other_words_is_understood_before_anything_is_looked_at() -> N
 def test_a_new_instruction_cancels_the_old_plan_at_once() -> None:
     world = World()
     world.ask(PUT, 0.0)
-    assert world.pipeline.state.since == START
+    assert world.pipeline.progress.since == START
     turned = world.ask("turn to the red cup", 0.5, sequence=2)
     assert turned.chunk.skill == "turn_to"
-    assert world.pipeline.state.since == turned.chunk.stamp
-    assert world.pipeline.state.request == turned.chunk.request
+    assert world.pipeline.progress.since == turned.chunk.stamp
+    assert turned.chunk.request == InstructionRequest("turn to the red cup", START, 2)
     assert world.ask("stop", 0.6, sequence=3).verdict.outcome is Outcome.DONE
-    assert world.pipeline.state.since == 0
+    assert world.pipeline.progress.since == 0
 
 
 def test_the_same_words_again_are_a_new_instruction() -> None:
@@ -210,14 +211,105 @@ def test_the_same_words_again_are_a_new_instruction() -> None:
     assert world.ask(GO, 0.2, sequence=2).verdict.outcome is Outcome.EXECUTE
 
 
+class Undecided(WordClip):
+    """To whom an image looks like objects (1) or like empty floor (-1)."""
+
+    objects = 1.0
+
+    def similarity(self, features: object, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        found = [-self.objects if text == "empty floor" else self.objects for text in texts]
+        return np.array(found, np.float32)
+
+
+LOOK = "look to the red cup"
+"""In words alone as near to facing it as to looking for it."""
+
+
+def test_the_image_decides_between_skills_of_equal_words() -> None:
+    chosen = {}
+    for objects in (1.0, -1.0):
+        world = World([thing("red cup", 1.0, 0.8)], clip=Undecided())
+        world.clip.objects = objects  # type: ignore[attr-defined]
+        world.ask(LOOK)
+        assert world.pipeline.task is not None
+        chosen[objects] = world.pipeline.task.skill
+    assert chosen[-1.0] == "search"
+    assert chosen[1.0] in ("go_to", "turn_to")
+
+
+def test_the_skill_is_chosen_once_at_the_first_image_that_is_seen() -> None:
+    clip = Undecided()
+    world = World([thing("red cup", 1.0, 0.8)], clip=clip)
+    first = world.ask(LOOK, 0.0)
+    task = world.pipeline.task
+    assert task is not None
+    assert (first.verdict.outcome, first.chunk.skill) == (Outcome.EXECUTE, task.skill)
+    compared = len(clip.compared)
+    # From now on every image affords a search far more than anything else.
+    clip.objects = -1.0
+    later = world.ask(LOOK, 0.5)
+    assert later.chunk.skill == task.skill != "search"
+    assert world.pipeline.task is task
+    assert later.verdict.confidence == first.verdict.confidence == pytest.approx(task.confidence)
+    # What means stop is looked for in the words of each request, the skill no more.
+    assert len(clip.compared) == compared + 1
+
+
+def test_an_equal_request_keeps_the_skill_and_a_new_one_chooses_again() -> None:
+    clip = Undecided()
+    world = World([thing("red cup", 1.0, 0.8)], clip=clip)
+    world.ask(LOOK, 0.0)
+    task = world.pipeline.task
+    clip.objects = -1.0
+    world.ask(LOOK, 0.5, sequence=1)
+    assert world.pipeline.task is task
+    again = world.ask(LOOK, 1.0, sequence=2)
+    assert world.pipeline.task is not task
+    assert (again.chunk.skill, again.plan.steps[0].skill) == ("search", "search")
+    world.ask(None, 1.5)
+    assert world.pipeline.task is None
+    clip.objects = 1.0
+    assert world.ask(LOOK, 2.0, sequence=2).chunk.skill != "search"
+
+
+def test_the_skill_stays_though_its_first_image_moves_nothing() -> None:
+    clip = Undecided()
+    world = World([], clip=clip)
+    assert world.ask(LOOK, 0.0).verdict.reason is Reason.TARGET_NOT_FOUND
+    task = world.pipeline.task
+    assert task is not None
+    clip.objects = -1.0
+    world.perceiver.objects = [thing("red cup", 1.0, 0.8)]
+    assert world.ask(LOOK, 0.5).chunk.skill == task.skill
+
+
+def test_what_is_done_keeps_its_skill() -> None:
+    clip = Undecided()
+    world = World([thing("red cup", 0.4)], clip=clip)
+    assert world.ask(LOOK, 0.0).verdict.outcome is Outcome.DONE
+    clip.objects = -1.0
+    world.perceiver.objects = []
+    assert world.ask(LOOK, 0.5).verdict.outcome is Outcome.DONE
+
+
+def test_without_an_image_no_skill_is_chosen_yet() -> None:
+    clip = Undecided()
+    world = World([thing("red cup", 1.0, 0.8)], clip=clip)
+    world.perceiver.error = RuntimeError("a fault")
+    world.ask(LOOK, 0.0)
+    assert world.pipeline.task is None
+    world.perceiver.error, clip.objects = None, -1.0
+    assert world.ask(LOOK, 0.5).chunk.skill == "search"
+
+
 def test_no_instruction_and_reset_forget_the_plan() -> None:
     world = World()
     world.ask(PUT, 0.0)
     world.ask(None, 0.1)
-    assert world.pipeline.state == PlanState()
+    assert world.pipeline.progress == Progress()
     world.ask(PUT, 0.2)
     world.pipeline.reset()
-    assert world.pipeline.state == PlanState()
+    assert world.pipeline.progress == Progress()
 
 
 def test_the_same_arguments_give_the_same_decisions() -> None:

@@ -195,7 +195,7 @@ def test_what_was_picked_up_stays_so_though_the_way_to_the_plate_is_blocked() ->
     for seconds in (9.0, 9.5):
         blocked = drive(world, AT_THE_CUP, seconds, gripper=FULL, obstacles=_at(wall, seconds))
         assert blocked.verdict.reason is Reason.PATH_BLOCKED
-        assert world.pipeline.state.current == 2
+        assert world.pipeline.progress.current == 2
     free = drive(world, AT_THE_CUP, 10.0, gripper=FULL)
     assert (free.verdict.outcome, free.plan.current) == (Outcome.EXECUTE, 2)
 
@@ -212,7 +212,7 @@ def holding_the_cup() -> World:
     world.ask(PICK, 0.0, gripper=EMPTY)
     world.ask(PICK, 5.0, gripper=FULL)
     assert world.ask(PICK, 7.0, gripper=FULL).verdict.outcome is Outcome.DONE
-    assert world.pipeline.state.held == "red cup"
+    assert world.pipeline.progress.held == "red cup"
     return world
 
 
@@ -264,7 +264,7 @@ def test_a_picking_up_that_was_interrupted_is_done_if_the_gripper_holds(
     world.ask(PUT, 0.0, gripper=EMPTY)
     world.ask(PUT, 4.5, gripper=closed)
     assert world.ask(PUT, 5.0, age=1.5, gripper=closed).verdict.reason is Reason.STALE_SENSOR
-    assert world.pipeline.state.since == 0
+    assert world.pipeline.progress.since == 0
     assert world.ask(PUT, 5.5, gripper=closed).plan.current == current
 
 

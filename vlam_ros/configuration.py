@@ -127,6 +127,7 @@ class PerceptionSettings:
 class PolicySettings:
     """When the robot may move, and where it stops."""
 
+    kind: str = parameter("what proposes the motions: 'skills', or the name of an entry point")
     skills: str = parameter("skill definitions: a file, or a name in config/")
     max_image_age: float = parameter("oldest image that may move the robot, s", 0.01, 60)
     max_spread: float = parameter("largest standard deviation of a position, m", 0.001, 5)
@@ -206,7 +207,9 @@ class ArmSettings:
 class SimulationSettings:
     """Which room is simulated, and how fast."""
 
-    scene: str = parameter("the room: 'demo', 'errand', 'random:N', 'task:N' or 'control:N'")
+    scene: str = parameter(
+        "the room: 'demo', 'pick_and_place', 'random:N', 'task:N' or 'control:N'"
+    )
     seed: int = parameter("of the errors of the sensors", 0, 2**31 - 1)
     rate: float = parameter("simulated seconds a second, where the machine can", 0.01, 100)
     image_rate: float = parameter("images per simulated second", 0.1, 50)

@@ -1,37 +1,48 @@
 """The whole system as one call: an observation and an instruction in, a decision out.
 
-parse → perceive → choose and plan → verify → act → encode. What must not become a motion leaves as
-a Refusal and ends, like every fault, in a chunk that stops the robot and says why.
+parse → perceive → choose the skill → infer → verify → encode. What must not become a motion ends,
+like every fault, in a chunk that stops the robot and says why.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from vlam_ros.actions import STOP, ActionTokenizer, stop_chunk
-from vlam_ros.configuration import ActionSettings, Settings
+from vlam_ros.configuration import ActionSettings, PolicySettings, Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import Grounder, Perceiver, is_confirmed, unknown_words
-from vlam_ros.policies import Policy, Refusal, SkillPolicy, choose_skill, load_skills, means_stop
+from vlam_ros.perception import (
+    Grounder,
+    ImageFeatures,
+    Perceiver,
+    is_confirmed,
+    unknown_words,
+)
+from vlam_ros.policies import Policy, Skill, choose_skill, load_skills, make_policy, means_stop
 from vlam_ros.types import (
     ActionChunk,
     Decision,
     Instruction,
     InstructionRequest,
     Missing,
+    Noun,
     Observation,
     Outcome,
     Plan,
-    PlanState,
+    Progress,
     Reason,
+    Refusal,
     Scene,
+    Task,
     Uint16Array,
     Verdict,
 )
+from vlam_ros.verification import Limits, held, verify
 
 FRAME = "base_link"
 """The frame of all poses: the robot's base at the stamp of the image."""
@@ -42,32 +53,44 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """Decides what the robot does, one observation at a time.
 
-    All it remembers is `state`: the same arguments in the same order after a `reset` give the same
-    decisions, but for the seconds in the scene. Calls must not overlap.
+    All it remembers is the request, its `task` and the `progress` of it: the same arguments in the
+    same order after a `reset` give the same decisions, but for the seconds in the scene. Calls must
+    not overlap.
     """
 
     def __init__(
-        self, grounder: Grounder, perceiver: Perceiver, policy: Policy, action: ActionSettings
+        self,
+        grounder: Grounder,
+        perceiver: Perceiver,
+        skills: Sequence[Skill],
+        policy: Policy,
+        settings: PolicySettings,
+        action: ActionSettings,
     ) -> None:
         self.grounder = grounder
         self.perceiver = perceiver
+        self.skills = tuple(skills)
         self.policy = policy
-        self.state = PlanState()
+        self._limits = Limits(settings, policy.space)
         self._tokenizer = ActionTokenizer(policy.space)
         self._step = round(action.step * 1e9)
         self._start_offset = round(action.start_offset * 1e9)
+        self.progress = Progress()
+        self.reset()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Pipeline:
-        """Load the models and the skills.
+        """Load the models, the skills and the policy.
 
         Raises:
             ModelError: a checkpoint cannot be used on the requested device.
-            ConfigurationError: the skills cannot be read, or do not fit the actions.
+            ConfigurationError: the skills cannot be read or do not fit the actions, or there is no
+                such policy.
         """
         model, action = settings.model, settings.action
         # First what is quick to fail.
-        policy = SkillPolicy(load_skills(settings.policy.skills), settings.policy, action)
+        skills = load_skills(settings.policy.skills)
+        policy = make_policy(settings.policy, action)
         grounder = Grounder.from_pretrained(
             model.name_or_path,
             model.device,
@@ -77,7 +100,8 @@ class Pipeline:
             compiled=model.compiled,
             adapter=model.adapter,
         )
-        return cls(grounder, Perceiver(grounder, settings.perception), policy, action)
+        perceiver = Perceiver(grounder, settings.perception)
+        return cls(grounder, perceiver, skills, policy, settings.policy, action)
 
     def warm_up(self) -> None:
         """Run the models once, so that the first instruction does not wait for their start."""
@@ -85,105 +109,110 @@ class Pipeline:
         blank = Observation(0, 0, image, Missing("there is no camera in the warm-up"))
         self.perceiver.perceive(blank, ["object"])
         self.grounder.second_look([image], ["object"], [["object"]])
-        prompts = [prompt for skill in self.policy.skills for prompt in skill.prompts]
+        prompts = [prompt for skill in self.skills for prompt in skill.prompts]
         self.grounder.text_similarity("stop", prompts)
 
     def reset(self) -> None:
         """Forget the instruction and how far it was done."""
-        self.state = PlanState()
+        self._begin(None, Progress())
+        self.policy.reset()
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
         """Decide on one observation; faults become HOLD decisions, nothing is raised.
 
-        A request other than the last one cancels the plan at once. The same request goes on with
-        its plan, and stays DONE when it is done. A stop is DONE at once, by its one STOP row.
+        A request other than the last one cancels the task at once. The same request goes on with
+        its task, and stays DONE when it is done. A stop is DONE at once, by its one STOP row,
+        whatever the policy.
         """
-        if request != self.state.request:
-            self.state = PlanState(request, held=self.state.held)
-        scene, plan = Scene(observation.stamp), Plan()
-        policy, grounder = self.policy, self.grounder
+        if request != self._request:
+            self._begin(request, Progress(held=self.progress.held))
+        before = self.progress
+        scene, plan, after, tokens = Scene(observation.stamp), Plan(), before.interrupted(), None
         try:
-            instruction = self._parse(request)
-            if means_stop(policy.skills, grounder, instruction.skill_phrase):
-                plan = policy.outline(policy.skills[STOP], instruction)
-                return self._decision(scene, plan, Verdict(Outcome.DONE, confidence=1.0))
-
-            self._check_words(instruction)
-            nouns = [p for p in (instruction.target, instruction.destination) if p]
-            phrases = [text for noun in nouns for text in noun.texts]
-            scene, features = self.perceiver.perceive(observation, phrases, phrases)
-            seen = [
-                replace(o, confirmed=is_confirmed(o, grounder.calibration)) for o in scene.objects
-            ]
-
-            skill, probability = choose_skill(
-                policy.skills,
-                grounder,
-                instruction,
-                lambda texts: grounder.similarity(features, texts),
-                self.state.plan,
-            )
-            plan = policy.outline(skill, instruction)
-            before = self.state
-            state = policy.ground(plan, instruction, observation, seen, before)
-            state = policy.advance(state, observation, seen)
-            plan = state.plan or plan
-            # What was done and seen stays so, even if what comes next must not be executed.
-            if before.since and state.current != before.current:
-                self.state = state
-            elif before.plan:
-                self.state = replace(
-                    before, target=state.target, destination=state.destination, held=state.held
-                )
-            if state.current == len(plan.steps):
-                self.state = state
-                return self._decision(scene, plan, Verdict(Outcome.DONE, confidence=probability))
-
-            remark = policy.verify(state, observation)
-            waypoints = policy.act(state, observation)
-            tokens = self._tokenizer.encode(waypoints.values, waypoints.used)
-            self.state = replace(state, since=state.since or observation.stamp)
-            used = [o for s in plan.steps[plan.current :] for o in (s.target, s.destination) if o]
-            confidence = min([probability, *(o.score for o in used)])
-            verdict = Verdict(Outcome.EXECUTE, message=remark, confidence=confidence)
-            return self._decision(scene, plan, verdict, tokens)
+            instruction = self._read()
+            if means_stop(self.skills, self.grounder, instruction.skill_phrase):
+                stop = self.skills[STOP]
+                plan, after = Plan((stop.step(instruction),), trace=stop.said), before
+                verdict = Verdict(Outcome.DONE, confidence=1.0)
+            else:
+                scene, features = self._perceive(observation, instruction)
+                task = self._choose(instruction, features)
+                proposal = self.policy.infer(observation, task, scene, before)
+                plan, after = proposal.plan, before.held_back(proposal.progress)
+                verdict = verify(proposal, task, scene, observation, before, self._limits)
+                if verdict.outcome is Outcome.EXECUTE and proposal.rows is not None:
+                    used = ~np.isnan(proposal.rows[:, 1:])
+                    tokens = self._tokenizer.encode(proposal.rows, used)
+                if verdict.outcome is not Outcome.HOLD or proposal.refusal is not None:
+                    after = proposal.progress
         except Refusal as refusal:
-            if not refusal.final:
-                self.state = replace(self.state, since=0)
-            verdict = Verdict(Outcome.HOLD, refusal.reason, refusal.message)
+            verdict = held(refusal)
         except Exception as error:
             _log.exception("no decision on %r", request)
-            self.state = replace(self.state, since=0)
             message = f"{type(error).__name__}: {error}; the log of the node says where"
             verdict = Verdict(Outcome.HOLD, Reason.INTERNAL_ERROR, message)
-        return self._decision(scene, plan, verdict)
+        self.progress = after
+        return Decision(scene, plan, verdict, self._chunk(scene.stamp, plan, verdict, tokens))
 
-    def _parse(self, request: InstructionRequest | None) -> Instruction:
-        if request is None:
-            raise Refusal(Reason.NO_INSTRUCTION, "no instruction yet: say what to do")
-        try:
-            return parse_instruction(request.text)
-        except InstructionError as error:
-            raise Refusal(Reason.INSTRUCTION_INVALID, str(error)) from error
+    def _begin(self, request: InstructionRequest | None, progress: Progress) -> None:
+        self._request, self.progress = request, progress
+        self._instruction: Instruction | None = None
+        self.task: Task | None = None
+        """What is being done; None before its skill was chosen."""
+
+    def _read(self) -> Instruction:
+        """The instruction, parsed once."""
+        if self._instruction is None:
+            if self._request is None:
+                raise Refusal(Reason.NO_INSTRUCTION, "no instruction yet: say what to do")
+            try:
+                self._instruction = parse_instruction(self._request.text)
+            except InstructionError as error:
+                raise Refusal(Reason.INSTRUCTION_INVALID, str(error)) from error
+        return self._instruction
+
+    def _perceive(
+        self, observation: Observation, instruction: Instruction
+    ) -> tuple[Scene, ImageFeatures]:
+        """The objects that the instruction names, those that are sure `confirmed`."""
+        self._check_words(instruction)
+        phrases = [text for noun in instruction.named.values() for text in noun.texts]
+        scene, features = self.perceiver.perceive(observation, phrases, phrases)
+        calibration = self.grounder.calibration
+        objects = [replace(o, confirmed=is_confirmed(o, calibration)) for o in scene.objects]
+        return replace(scene, objects=tuple(objects)), features
+
+    def _choose(self, instruction: Instruction, features: ImageFeatures) -> Task:
+        """The task, with the skill that was chosen when its first image was seen."""
+        if self.task is None:
+            self.task = choose_skill(
+                self.skills,
+                self.grounder,
+                instruction,
+                lambda texts: self.grounder.similarity(features, texts),
+            )
+        return self.task
 
     def _check_words(self, instruction: Instruction) -> None:
         """Refuse nouns that the checkpoint never saw: it would take the nearest thing for them."""
-        for phrase, reason in (
-            (instruction.target, Reason.TARGET_NOT_FOUND),
-            (instruction.destination, Reason.DESTINATION_NOT_FOUND),
-        ):
-            for text in phrase.texts if phrase else ():
+        reasons = {
+            Noun.TARGET: Reason.TARGET_NOT_FOUND,
+            Noun.DESTINATION: Reason.DESTINATION_NOT_FOUND,
+        }
+        for noun, phrase in instruction.named.items():
+            for text in phrase.texts:
                 for word in unknown_words(text, self.grounder.calibration):
-                    raise Refusal(reason, f"the model does not know '{word}': use other words")
+                    message = f"the model does not know '{word}': use other words"
+                    raise Refusal(reasons[noun], message)
 
-    def _decision(
-        self, scene: Scene, plan: Plan, verdict: Verdict, tokens: Uint16Array | None = None
-    ) -> Decision:
-        """The decision with its chunk; without tokens it stops the robot."""
-        space, request = self.policy.space, self.state.request or InstructionRequest("")
+    def _chunk(
+        self, stamp: int, plan: Plan, verdict: Verdict, tokens: Uint16Array | None
+    ) -> ActionChunk:
+        """The chunk of a decision; without tokens it stops the robot."""
+        space, request = self.policy.space, self._request or InstructionRequest("")
         if tokens is None:
-            chunk = stop_chunk(
-                stamp=scene.stamp,
+            return stop_chunk(
+                stamp=stamp,
                 frame_id=FRAME,
                 space=space,
                 step=self._step,
@@ -191,17 +220,16 @@ class Pipeline:
                 verdict=verdict,
                 trace=plan.trace,
             )
-        else:
-            chunk = ActionChunk(
-                stamp=scene.stamp,
-                frame_id=FRAME,
-                space=space,
-                tokens=tokens,
-                start_offset=self._start_offset,
-                step=self._step,
-                request=request,
-                skill=plan.steps[plan.current].skill,
-                trace=plan.trace,
-                verdict=verdict,
-            )
-        return Decision(scene, plan, verdict, chunk)
+        return ActionChunk(
+            stamp=stamp,
+            frame_id=FRAME,
+            space=space,
+            tokens=tokens,
+            start_offset=self._start_offset,
+            step=self._step,
+            request=request,
+            skill=plan.to_come[0].skill,
+            trace=plan.trace,
+            verdict=verdict,
+            policy=self.policy.name,
+        )

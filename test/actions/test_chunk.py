@@ -24,7 +24,7 @@ from vlam_ros.errors import ActionError
 from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
 
 STAMP = 1_700_000_000_123_456_789
-SPACE = ActionSpace(("stop", "go_to"), (-3.0, -3.0, -1.0, -3.1), (3.0, 3.0, 1.0, 3.1))
+SPACE = ActionSpace.of(("stop", "go_to"), (-3.0, -3.0, -1.0, -3.1), (3.0, 3.0, 1.0, 3.1))
 CHUNK = ActionChunk(
     stamp=STAMP,
     frame_id="base_link",

@@ -9,7 +9,7 @@ from vlam_ros.actions import ActionChunk, ActionSpace, ActionTokenizer, ensemble
 from vlam_ros.errors import ActionError
 from vlam_ros.types import InstructionRequest, Odometry, Outcome, Reason, Verdict
 
-SPACE = ActionSpace(("stop", "go_to", "release"), (-3.0,) * 4, (3.0,) * 4, 6001)  # 1 mm
+SPACE = ActionSpace.of(("stop", "go_to", "release"), (-3.0,) * 4, (3.0,) * 4, 6001)  # 1 mm
 TOKENIZER = ActionTokenizer(SPACE)
 STEP = 100
 STILL = Odometry(0, 0.0, 0.0, 0.0)
@@ -65,7 +65,7 @@ def test_nothing_is_left_when_all_rows_have_ended() -> None:
 
 
 def test_angles_are_averaged_on_the_circle() -> None:
-    space = ActionSpace(("stop", "go_to"), (-3.2,) * 4, (3.2,) * 4, 6401)
+    space = ActionSpace.of(("stop", "go_to"), (-3.2,) * 4, (3.2,) * 4, 6401)
     tokenizer = ActionTokenizer(space)
     chunks = []
     for stamp, theta in ((0, 3.0), (1, -3.0)):
@@ -84,7 +84,7 @@ def test_the_mean_of_close_angles_is_between_them(theta: float, apart: float, m:
 
 
 def test_opposite_angles_keep_the_newest() -> None:
-    space = ActionSpace(("stop", "go_to"), (-np.pi,) * 4, (np.pi,) * 4, 5)
+    space = ActionSpace.of(("stop", "go_to"), (-np.pi,) * 4, (np.pi,) * 4, 5)
     tokens = [np.array([[1, 2, 2, 2, angle]], np.uint16) for angle in (1, 3)]
     older, newest = (replace(chunk(i, [0.0]), space=space, tokens=t) for i, t in enumerate(tokens))
     result = ensemble([older, newest], [STILL, STILL], 1, 0.0)
@@ -109,7 +109,7 @@ def test_poses_of_older_chunks_follow_the_motion_of_the_base() -> None:
         {"skill": "push"},
         {"frame_id": "odom"},
         {"verdict": Verdict(Outcome.HOLD, Reason.PATH_BLOCKED)},
-        {"space": replace(SPACE, low=(-4.0,) * 4)},
+        {"space": ActionSpace.of(SPACE.names, (-4.0,) * 4, SPACE.high, 6001)},
     ],
 )
 def test_chunks_of_something_else_take_no_part(change: dict) -> None:

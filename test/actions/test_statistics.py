@@ -25,7 +25,7 @@ def test_the_percentiles_are_the_ranges(tmp_path: Path) -> None:
     space = action_space_from_statistics(path, COMMANDS)
     assert space.low == (-1.0, -0.5, 0.0, -3.0)
     assert space.high == (2.0, 0.5, 0.8, 3.0)
-    assert (space.commands, space.bins) == (("stop", "go_to"), 255)
+    assert (space.names, space.unused) == (("stop", "go_to"), (255,) * 4)
 
 
 def test_of_several_data_sets_one_must_be_named(tmp_path: Path) -> None:

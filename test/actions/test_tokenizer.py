@@ -8,7 +8,7 @@ from vlam_ros.actions import STOP, ActionSpace, ActionTokenizer
 from vlam_ros.errors import ActionError
 
 COMMANDS = ("stop", "go_to", "pick_up")
-SPACE = ActionSpace(COMMANDS, (-3.0, -3.0, -1.0, -3.14159265), (3.0, 3.0, 1.0, 3.14159265))
+SPACE = ActionSpace.of(COMMANDS, (-3.0, -3.0, -1.0, -3.14159265), (3.0, 3.0, 1.0, 3.14159265))
 TOKENIZER = ActionTokenizer(SPACE)
 
 
@@ -23,7 +23,9 @@ def spaces(draw: st.DrawFn) -> ActionSpace:
     bins = draw(st.integers(1, 2000)) * 2 + 1
     low = draw(st.tuples(*[st.floats(-50, 50)] * 4))
     width = draw(st.tuples(*[st.floats(0.01, 50)] * 4))
-    return ActionSpace(COMMANDS, low, tuple(a + b for a, b in zip(low, width, strict=True)), bins)
+    return ActionSpace.of(
+        COMMANDS, low, tuple(a + b for a, b in zip(low, width, strict=True)), bins
+    )
 
 
 @st.composite
@@ -50,7 +52,7 @@ def test_a_round_trip_is_within_half_a_bin_and_nan_exactly_where_unused(
     assert decoded.dtype == np.float64
     np.testing.assert_array_equal(decoded[:, 0], values[:, 0])
     np.testing.assert_array_equal(~np.isnan(decoded[:, 1:]), used)
-    np.testing.assert_array_equal(tokens[:, 1:] == tokenizer.space.bins, ~used)
+    np.testing.assert_array_equal(tokens[:, 1:] == tokenizer.space.unused, ~used)
     error = np.abs(decoded - values)[:, 1:]
     assert (error <= tokenizer.half_bins * (1 + 1e-9) + 1e-13)[used].all()
 
@@ -67,7 +69,7 @@ def test_decoded_actions_encode_to_the_same_tokens(
 
 @given(high=st.floats(1e-3, 1e3), half=st.integers(1, 1000))
 def test_zero_is_exact_over_symmetric_ranges(high: float, half: int) -> None:
-    space = ActionSpace(COMMANDS, (-high,) * 4, (high,) * 4, 2 * half + 1)
+    space = ActionSpace.of(COMMANDS, (-high,) * 4, (high,) * 4, 2 * half + 1)
     tokens = ActionTokenizer(space).encode(row())
     np.testing.assert_array_equal(tokens, [[1, half, half, half, half]])
     np.testing.assert_array_equal(ActionTokenizer(space).decode(tokens), row())
@@ -105,14 +107,14 @@ def test_half_a_turn_is_half_a_turn(theta: float) -> None:
 
 
 def test_an_angle_that_no_turn_brings_into_its_range_is_refused() -> None:
-    tokenizer = ActionTokenizer(ActionSpace(COMMANDS, (-1,) * 4, (1,) * 4))
+    tokenizer = ActionTokenizer(ActionSpace.of(COMMANDS, (-1,) * 4, (1,) * 4))
     assert tokenizer.encode(row(theta=2 * np.pi - 1))[0, 4] == 0
     with pytest.raises(ActionError, match="theta must be in"):
         tokenizer.encode(row(theta=2.0))
 
 
 def test_float32_rounding_at_the_end_of_a_range_is_no_error() -> None:
-    tokenizer = ActionTokenizer(ActionSpace(COMMANDS, (-0.1,) * 4, (0.1,) * 4))
+    tokenizer = ActionTokenizer(ActionSpace.of(COMMANDS, (-0.1,) * 4, (0.1,) * 4))
     value = np.float32(0.1)
     assert float(value) > 0.1
     assert tokenizer.encode(row(x=value).astype(np.float32))[0, 1] == 254
@@ -163,4 +165,4 @@ def test_an_invalid_row_does_not_decode(tokens: list, message: str) -> None:
 
 def test_a_range_without_room_for_its_bins_is_refused() -> None:
     with pytest.raises(ActionError, match="too narrow for 255 bins"):
-        ActionTokenizer(ActionSpace(COMMANDS, (1e16,) * 4, (1e16 + 2,) * 4))
+        ActionTokenizer(ActionSpace.of(COMMANDS, (1e16,) * 4, (1e16 + 2,) * 4))

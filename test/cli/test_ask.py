@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from policy_world import ToldPerceiver, WordClip, policy, settings, thing
+from policy_world import ToldPerceiver, WordClip, pipeline, settings, thing
 from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.actions import chunk_from_dict
@@ -44,7 +44,7 @@ class CommandEvent:
     def __call__(self, settings_: Settings) -> CommandEvent:
         self.settings = settings_
         fakes: Any = WordClip(), ToldPerceiver([thing("red cup", 1.4)])
-        self._pipeline = Pipeline(*fakes, policy(), settings().action)
+        self._pipeline = pipeline(*fakes)
         return self
 
     def step(self, observation: Observation, request: InstructionRequest) -> Decision:

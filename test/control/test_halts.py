@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driven import FINE, HOLD, NAN, START, Driven, go_to, halt_chunk, ns, rows_chunk
+from driven import COMMANDS, FINE, HOLD, NAN, START, Driven, go_to, halt_chunk, ns, rows_chunk
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.types import (
+    ActionChunk,
+    ActionDimension,
     Command,
     Halt,
     InstructionRequest,
@@ -76,20 +78,48 @@ def test_a_chunk_that_runs_out_stops() -> None:
     assert_stopped(robot.tick(), Halt.EXPIRED)
 
 
+def with_gripper(chunk: ActionChunk, index: int) -> ActionChunk:
+    """The chunk with a further dimension."""
+    dimensions = (*chunk.space.dimensions, ActionDimension("gripper", "", 0.0, 1.0))
+    tokens = np.column_stack([chunk.tokens, np.full(len(chunk.tokens), index, np.uint16)])
+    return replace(chunk, space=replace(chunk.space, dimensions=dimensions), tokens=tokens)
+
+
+def test_a_skill_that_nobody_here_has_heard_of_is_carried_out_as_its_command_says() -> None:
+    robot = Driven()
+    others = (replace(command, name=f"my_{command.name}") for command in COMMANDS[1:])
+    commands = (COMMANDS[0], *others)
+    chunk = go_to(1.0, 0.0, 0.0)
+    space = replace(chunk.space, commands=commands)
+    robot.controller.chunk(replace(chunk, space=space, skill="my_go_to"), robot.now)
+    robot.run(0.6)
+    assert robot.told[-1].halt is Halt.NONE
+    assert robot.told[-1].velocity.linear > 0.1
+
+
+def test_a_further_dimension_that_is_not_used_does_not_matter() -> None:
+    robot = Driven()
+    robot.controller.chunk(with_gripper(go_to(1.0, 0.0, 0.0), 255), robot.now)
+    assert robot.tick().halt is Halt.NONE
+
+
 def wrong_chunks() -> dict[str, Any]:
     good = go_to(1.0, 0.0, 0.0, sequence=2)
     beyond = good.tokens.copy()
-    beyond[0, 1] = FINE.bins + 1
+    beyond[0, 1] = FINE.unused[0] + 1
     other = good.tokens.copy()
     other[1, 0] = 2
     return {
         "no bin": replace(good, tokens=beyond),
         "another skill in a row": replace(good, tokens=other),
-        "an unknown skill": replace(good, skill="dance"),
+        "a dimension this robot does not have": with_gripper(good, 17),
         "another frame": replace(good, frame_id="map"),
-        "no waypoints": rows_chunk("go_to", [[NAN, NAN, NAN, 1.0]], sequence=2),
+        "a waypoint that is none": rows_chunk(
+            "go_to", [[1.0, 0.0, NAN, 1.0], [NAN, NAN, NAN, 1.0]], sequence=2
+        ),
+        "no place and no angle": rows_chunk("go_to", [[NAN, NAN, 0.5, NAN]], sequence=2),
         "half a waypoint": rows_chunk("go_to", [[1.0, NAN, NAN, 1.0]], sequence=2),
-        "a turn with a place": rows_chunk("turn_to", [[1.0, 0.0, NAN, 1.0]], sequence=2),
+        "a sweep with a height": rows_chunk("search", [[NAN, NAN, 0.5, 1.0]], sequence=2),
         "an event in a push": rows_chunk("push", [[NAN] * 4], sequence=2),
         "a tool without height": rows_chunk("push", [[0.5, 0.0, NAN, 0.0]], sequence=2),
         "a tool out of reach": rows_chunk("push", [[1.5, 0.0, 0.1, 0.0]], sequence=2),

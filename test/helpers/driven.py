@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,31 @@ from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control import Controller
 from vlam_ros.types import (
     ActionChunk,
+    ActionCommand,
     ActionSpace,
     Command,
+    GripperEffect,
     InstructionRequest,
     JointState,
     Odometry,
     Outcome,
+    PoseFrame,
     Reason,
     Verdict,
 )
 
-SKILLS = ("stop", "go_to", "turn_to", "pick_up", "place", "push", "search")
-FINE = ActionSpace(SKILLS, (-3.0, -3.0, -1.0, -math.pi), (3.0, 3.0, 1.0, math.pi), 32767)
-COARSE = replace(FINE, bins=255)
+COMMANDS = (
+    ActionCommand("stop"),
+    ActionCommand("go_to"),
+    ActionCommand("turn_to"),
+    ActionCommand("pick_up", PoseFrame.TOOL, True, GripperEffect.CLOSE),
+    ActionCommand("place", PoseFrame.TOOL, True, GripperEffect.OPEN),
+    ActionCommand("push", PoseFrame.TOOL, True),
+    ActionCommand("search", timed=True),
+)
+RANGE = (-3.0, -3.0, -1.0, -math.pi), (3.0, 3.0, 1.0, math.pi)
+FINE = ActionSpace.of(COMMANDS, *RANGE, 32767)
+COARSE = ActionSpace.of(COMMANDS, *RANGE)
 """As config/vlam.yaml has it: 2.4 cm and 1.4 degrees a bin."""
 START = 100 * 10**9
 TICK = 10**9 // 30
@@ -49,7 +61,7 @@ def rows_chunk(
 ) -> ActionChunk:
     """A chunk that executes rows x, y, z, θ."""
     rows = np.asarray(poses, np.float64)
-    command = np.full(len(rows), SKILLS.index(skill))
+    command = np.full(len(rows), space.names.index(skill))
     return ActionChunk(
         stamp=stamp,
         frame_id="base_link",

@@ -17,7 +17,8 @@ from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
 from vlam_ros.perception.clipseg import Calibration
 from vlam_ros.pipeline import Pipeline
-from vlam_ros.policies import Skill, SkillPolicy, load_skills
+from vlam_ros.policies import Policy, Skill, load_skills
+from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.types import (
     Camera,
     Decision,
@@ -70,12 +71,12 @@ def skills() -> dict[str, Skill]:
     return {skill.name: skill for skill in load_skills("skills.yaml")}
 
 
-def policy(**changes: Any) -> SkillPolicy:
-    """The shipped skills, with changes of the policy or action settings."""
+def policy(**changes: Any) -> SkillPlanner:
+    """The planner of the shipped skills, with changes of the policy or action settings."""
     names = settings().policy.__dataclass_fields__
     of_policy = {name: value for name, value in changes.items() if name in names}
     of_action = {name: value for name, value in changes.items() if name not in names}
-    return SkillPolicy(
+    return SkillPlanner(
         tuple(skills().values()),
         replace(settings().policy, **of_policy),
         replace(settings().action, **of_action),
@@ -190,6 +191,14 @@ class ToldPerceiver:
         return Scene(observation.stamp, tuple(found)), SimpleNamespace()
 
 
+def pipeline(clip: Any, perceiver: Any, of: Policy | None = None) -> Pipeline:
+    """A pipeline with the shipped skills and settings; of the planner, unless of another policy."""
+    shipped = settings()
+    return Pipeline(
+        clip, perceiver, tuple(skills().values()), of or policy(), shipped.policy, shipped.action
+    )
+
+
 CUP, PLATE = thing("red cup", 0.6, 0.1, score=0.97), thing("blue plate", 0.5, -0.3, score=0.93)
 
 
@@ -199,11 +208,11 @@ class World:
 
     objects: list[SceneObject] = field(default_factory=lambda: [CUP, PLATE])
     clip: WordClip = field(default_factory=WordClip)
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         self.perceiver = ToldPerceiver(self.objects)
-        fakes: Any = self.clip, self.perceiver
-        self.pipeline = Pipeline(*fakes, policy(), settings().action)
+        self.pipeline = pipeline(self.clip, self.perceiver, self.policy)
 
     def ask(
         self,

@@ -14,7 +14,7 @@ from vlam_ros.types import ActionSpace
 
 START = 1_700_000_000_000_000_000
 PERIOD = 100_000_000
-SPACE = ActionSpace(
+SPACE = ActionSpace.of(
     ("stop", "go_to", "pick_up"), (-1.0, -1.0, -1.0, -3.14159265), (1.0, 1.0, 1.0, 3.14159265)
 )
 CUP = FoundObject("red cup", TARGET, (320, 240, 400, 320), 0.9, (1.0, 0.2, 0.05), 0.01)

@@ -18,7 +18,7 @@ from vlam_ros.types import (
     Verdict,
 )
 
-SPACE = ActionSpace(("stop", "go_to", "pick_up"), (-1.0, -1.0, -1.0, -3.0), (1.0, 1.0, 1.0, 3.0))
+SPACE = ActionSpace.of(("stop", "go_to", "pick_up"), (-1.0, -1.0, -1.0, -3.0), (1.0, 1.0, 1.0, 3.0))
 EXECUTE, DONE = Verdict(Outcome.EXECUTE, confidence=0.9), Verdict(Outcome.DONE)
 CUP = SceneObject(
     "red cup", (320, 240, 400, 320), np.ones((4, 4), bool), 0.9, 0.9, 0.5, position=(1.0, 0.2, 0.05)

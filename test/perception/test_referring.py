@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from policy_world import thing
 
 from vlam_ros.perception.referring import is_same, select
-from vlam_ros.policies import Refusal
-from vlam_ros.types import ObjectPhrase, Reason, Relation, SceneObject
+from vlam_ros.types import ObjectPhrase, Reason, Refusal, Relation, SceneObject
 
 PLATE, BOX = ObjectPhrase("plate"), ObjectPhrase("box")
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_world import CALIBRATION, WordClip, skills
 
-from vlam_ros.policies import Refusal, choose_skill, means_stop
+from vlam_ros.policies import choose_skill, means_stop
 from vlam_ros.policies.choose import AFFORDANCE_WEIGHT, UNFIT, combine
-from vlam_ros.types import Instruction, ObjectPhrase, Plan, Reason, SkillStep
+from vlam_ros.types import Instruction, ObjectPhrase, Reason, Refusal
 
 SKILLS = tuple(skills().values())
 
@@ -22,8 +22,8 @@ def said(phrase: str, target: str = "red cup") -> Instruction:
     return Instruction(phrase, phrase, ObjectPhrase(target) if target else None)
 
 
-def choose(phrase: str, clip: WordClip | None = None, begun: Plan | None = None) -> str:
-    return choose_skill(SKILLS, clip or WordClip(), said(phrase), blind, begun)[0].name
+def choose(phrase: str, clip: WordClip | None = None) -> str:
+    return choose_skill(SKILLS, clip or WordClip(), said(phrase), blind).skill
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_of_skills_that_sound_alike_the_one_is_meant_whose_nouns_are_named() -> 
     phrase = "pick up the object and it"
     cup, plate = ObjectPhrase("red cup"), ObjectPhrase("blue plate")
     meant = [
-        choose_skill(SKILLS, WordClip(), Instruction(phrase, phrase, cup, to), blind, None)[0].name
+        choose_skill(SKILLS, WordClip(), Instruction(phrase, phrase, cup, to), blind).skill
         for to in (None, plate)
     ]
     assert meant == ["pick_up", "place"]
@@ -109,11 +109,14 @@ def test_without_calibration_nothing_is_chosen() -> None:
     assert refusal.value.reason is Reason.LOW_CONFIDENCE
 
 
-def test_a_plan_that_has_begun_keeps_its_skill() -> None:
-    begun = Plan((SkillStep("pick_up"), SkillStep("place")))
-    skill, probability = choose_skill(SKILLS, WordClip(), said("push the object"), blind, begun)
-    assert skill.name == "place"
-    assert probability < 0.1
+def test_the_task_is_the_instruction_with_its_skill_and_how_probable_that_is() -> None:
+    instruction = said("push the object")
+    task = choose_skill(SKILLS, WordClip(), instruction, blind)
+    assert (task.instruction, task.skill) == (instruction, "push")
+    words = [max(WordClip().text_similarity("push the object", s.prompts)) for s in SKILLS]
+    fits = np.array([UNFIT if s.name == "place" else 1.0 for s in SKILLS])  # no destination
+    alike = combine(np.array(words, np.float64), None, fits, CALIBRATION.skill_temperature)
+    assert task.confidence == pytest.approx(alike.max())
 
 
 def test_affordances_are_asked_of_the_target() -> None:
@@ -123,10 +126,10 @@ def test_affordances_are_asked_of_the_target() -> None:
         asked.extend(texts)
         return blind(texts)
 
-    choose_skill(SKILLS, WordClip(), said("grab the object"), affordance, None)
+    choose_skill(SKILLS, WordClip(), said("grab the object"), affordance)
     assert asked.count("there is a red cup") == 5
     asked.clear()
-    choose_skill(SKILLS, WordClip(), said("halt", target=""), affordance, None)
+    choose_skill(SKILLS, WordClip(), said("halt", target=""), affordance)
     assert asked == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from vlam_ros.types import (
     Verdict,
 )
 
-SPACE = ActionSpace(("stop", "go_to"), (-3.0, -3.0, -1.0, -math.pi), (3.0, 3.0, 1.0, math.pi))
+SPACE = ActionSpace.of(("stop", "go_to"), (-3.0, -3.0, -1.0, -math.pi), (3.0, 3.0, 1.0, math.pi))
 REQUEST = InstructionRequest(
     "go to the red cup — ¡ya!", epoch=1_800_000_000_123_456_789, sequence=7
 )
@@ -90,6 +91,29 @@ def test_a_chunk_without_rows_is_refused() -> None:
         chunk_from_message(message)
 
 
+def test_rows_of_another_width_than_the_space_are_refused() -> None:
+    message = chunk_to_message(chunk(Verdict(Outcome.EXECUTE)))
+    message.tokens[-1].bins = [1, 2, 3]
+    with pytest.raises(ActionError, match="each row needs 4 bins"):
+        chunk_from_message(message)
+
+
+def test_a_chunk_of_a_bag_from_before_spaces_described_themselves_is_read() -> None:
+    new = chunk_to_message(chunk(Verdict(Outcome.EXECUTE)))
+    names = [name for name in new.get_fields_and_field_types() if name != "policy"]
+    old = SimpleNamespace(**{name: getattr(new, name) for name in names})
+    old.space = SimpleNamespace(
+        commands=["stop", "go_to"], low=SPACE.low, high=SPACE.high, bins=255
+    )
+    old.tokens = [
+        SimpleNamespace(cmd=t.cmd, **dict(zip(("x", "y", "z", "theta"), t.bins, strict=True)))
+        for t in new.tokens
+    ]
+    read = chunk_from_message(old)
+    assert (read.tokens == chunk_from_message(new).tokens).all()
+    assert (read.space.names, read.space.low, read.policy) == (SPACE.names, SPACE.low, "")
+
+
 @pytest.mark.parametrize(("outcome", "reason"), [(9, 0), (0, 99), (0, 0), (1, 4)])
 def test_a_chunk_with_an_impossible_verdict_is_refused(outcome: int, reason: int) -> None:
     message = chunk_to_message(chunk(Verdict(Outcome.EXECUTE)))
@@ -102,7 +126,7 @@ def test_a_hold_chunk_is_one_stop_row_that_uses_no_dimension() -> None:
     verdict = Verdict(Outcome.HOLD, Reason.STALE_SENSOR, "no image")
     held = hold_chunk(Settings.load().action, STAMP, REQUEST, verdict)
     assert held.tokens.tolist() == [[0, 255, 255, 255, 255]]
-    assert held.space.commands[0] == "stop"
+    assert held.space.names[0] == "stop"
     assert (held.stamp, held.request, held.verdict) == (STAMP, REQUEST, verdict)
 
 

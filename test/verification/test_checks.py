@@ -1,12 +1,12 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from policy_world import SECOND, START, gripper, observation, policy, skills, thing
 
-from vlam_ros.policies import Refusal
-from vlam_ros.types import Missing, Obstacles, Reason, SkillStep
+from vlam_ros.types import Instruction, Missing, Obstacles, Reason, Refusal, SkillStep
 from vlam_ros.verification.checks import (
     check_age,
     check_gripper,
@@ -48,7 +48,8 @@ def test_positions_must_be_known_and_certain() -> None:
 
 
 def reach(step: SkillStep, poses: list[list[float]]) -> None:
-    check_reach(step, skills()[step.skill], np.array(poses), SPACE, 0.8, 0.2)
+    step = replace(step, pose_of=skills()[step.skill].POSE_OF)
+    check_reach(step, np.array(poses), SPACE, 0.8, 0.2)
 
 
 def test_the_arm_reaches_its_radius_on_the_floor() -> None:
@@ -156,8 +157,9 @@ def test_an_old_scan_is_not_a_clear_path() -> None:
     ],
 )
 def test_the_gripper_must_fit_the_skill(skill: str, holding: bool, fits: bool) -> None:
+    step = skills()[skill].step(Instruction("", ""))
     if fits:
-        check_gripper(skills()[skill], gripper(holding))
+        check_gripper(step, gripper(holding))
     else:
-        assert reason_of(check_gripper, skills()[skill], gripper(holding))[0] is Reason.PRECONDITION
-    check_gripper(skills()[skill], Missing("no gripper state"))
+        assert reason_of(check_gripper, step, gripper(holding))[0] is Reason.PRECONDITION
+    check_gripper(step, Missing("no gripper state"))

@@ -46,7 +46,7 @@ STEPS = (SkillStep("pick_up", CUP), SkillStep("place", None, TRAY, Placement.ON)
 def decide(
     objects: tuple[SceneObject, ...] = (), plan: Plan | None = None, verdict: Verdict = HOLD
 ) -> Decision:
-    space = ActionSpace(("stop",), (-1.0,) * 4, (1.0,) * 4)
+    space = ActionSpace.of(("stop",), (-1.0,) * 4, (1.0,) * 4)
     tokens = np.array([[0, 255, 255, 255, 255]], np.uint16)
     chunk = ActionChunk(
         0, "base_link", space, tokens, 0, 1, InstructionRequest(""), "stop", "", verdict

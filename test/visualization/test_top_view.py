@@ -35,7 +35,9 @@ from vlam_ros.visualization.side_panel import PANEL_WIDTH
 from vlam_ros.visualization.symbols import OBSTACLE, PATH, RETURN, ROBOT
 from vlam_ros.visualization.waypoints import TURN_RADIUS
 
-SPACE = ActionSpace(("stop", "go_to", "pick_up"), (-3.0, -3.0, -1.0, -math.pi), (3, 3, 1, math.pi))
+SPACE = ActionSpace.of(
+    ("stop", "go_to", "pick_up"), (-3.0, -3.0, -1.0, -math.pi), (3, 3, 1, math.pi)
+)
 REQUEST = InstructionRequest("go to the red cup")
 EXECUTE = Verdict(Outcome.EXECUTE, confidence=0.87)
 HOLD = Verdict(Outcome.HOLD, Reason.PATH_BLOCKED, "something at (0.61, 0.16) is in the way")

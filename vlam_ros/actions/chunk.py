@@ -6,7 +6,6 @@ Times are integer nanoseconds of the clock that stamped the image. Row i of a ch
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from operator import index
@@ -18,17 +17,18 @@ import numpy.typing as npt
 from vlam_ros.actions.tokenizer import STOP, ActionTokenizer
 from vlam_ros.errors import ActionError
 from vlam_ros.types import (
-    DIMENSIONS,
     ActionChunk,
+    ActionCommand,
+    ActionDimension,
     ActionSpace,
+    GripperEffect,
     InstructionRequest,
     Outcome,
+    PoseFrame,
     Reason,
     Uint16Array,
     Verdict,
 )
-
-_ROW = re.compile(r"\s*(?:[0-9]{1,5}\s+){4}[0-9]{1,5}\s*")
 
 
 def due_times(chunk: ActionChunk) -> npt.NDArray[np.int64]:
@@ -75,8 +75,7 @@ def stop_chunk(
     """The chunk of a HOLD or DONE verdict: one STOP row that uses no dimension, `step` ns long."""
     if verdict.outcome is Outcome.EXECUTE:
         raise ActionError(f"a stop chunk needs a HOLD or DONE verdict, got {verdict}")
-    tokens = np.full((1, 1 + len(DIMENSIONS)), space.bins, dtype=np.uint16)
-    tokens[0, 0] = STOP
+    tokens = np.array([[STOP, *space.unused]], dtype=np.uint16)
     return ActionChunk(
         stamp=stamp,
         frame_id=frame_id,
@@ -85,7 +84,7 @@ def stop_chunk(
         start_offset=start_offset,
         step=step,
         request=request,
-        skill=space.commands[STOP],
+        skill=space.names[STOP],
         trace=trace,
         verdict=verdict,
     )
@@ -97,13 +96,17 @@ def tokens_to_text(tokens: Uint16Array) -> str:
 
 
 def tokens_from_text(text: str, space: ActionSpace) -> Uint16Array:
-    """Tokens uint16[H,5] from their text form; ActionError if a row is invalid in the space."""
-    lines = text.splitlines()
-    if not lines or not all(_ROW.fullmatch(line) for line in lines):
+    """Tokens uint16[H,1+D] from their text form; ActionError if a row is invalid in the space."""
+    rows, width = [line.split() for line in text.splitlines()], len(space.columns)
+    if not rows or not all(len(row) == width and all(map(_is_token, row)) for row in rows):
         raise ActionError(
-            f"lines of five token indices such as '1 128 91 127 64' expected, got {text[:60]!r}"
+            f"lines of {width} token indices such as '1 128 91 127 64' expected, got {text[:60]!r}"
         )
-    return _valid(np.array([[int(token) for token in line.split()] for line in lines]), space)
+    return _valid(np.array([[int(token) for token in row] for row in rows]), space)
+
+
+def _is_token(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) <= 5
 
 
 def chunk_to_dict(chunk: ActionChunk) -> dict[str, Any]:
@@ -120,15 +123,13 @@ def chunk_to_dict(chunk: ActionChunk) -> dict[str, Any]:
 def chunk_from_dict(values: Mapping[str, Any]) -> ActionChunk:
     """The inverse of `chunk_to_dict`, also after JSON; ActionError if it is not such a mapping."""
     try:
-        space, verdict = dict(values["space"]), dict(values["verdict"])
-        for name in ("commands", "low", "high"):
-            space[name] = tuple(space[name])
+        verdict = dict(values["verdict"])
         verdict["outcome"] = Outcome[verdict["outcome"]]
         verdict["reason"] = Reason[verdict["reason"]]
         fields: dict[str, Any] = {
             **values,
             **{name: index(values[name]) for name in ("stamp", "start_offset", "step")},
-            "space": ActionSpace(**space),
+            "space": space_from_dict(values["space"]),
             "request": InstructionRequest(**values["request"]),
             "verdict": Verdict(**verdict),
         }
@@ -138,6 +139,24 @@ def chunk_from_dict(values: Mapping[str, Any]) -> ActionChunk:
         raise ActionError(
             f"not an action chunk as chunk_to_dict writes it: {type(error).__name__}: {error}"
         ) from error
+
+
+def space_from_dict(values: Mapping[str, Any]) -> ActionSpace:
+    """An action space from what `asdict` made of it, also after JSON.
+
+    Of one that was written before commands and dimensions were described, ranges and names are
+    known: enough to decode its rows.
+    """
+    if "dimensions" not in values:
+        return ActionSpace.of(values["commands"], values["low"], values["high"], values["bins"])
+    commands = [
+        ActionCommand(
+            c["name"], PoseFrame(c["pose_of"]), bool(c["timed"]), GripperEffect(c["gripper"])
+        )
+        for c in values["commands"]
+    ]
+    dimensions = [ActionDimension(**dimension) for dimension in values["dimensions"]]
+    return ActionSpace(tuple(commands), tuple(dimensions))
 
 
 def _valid(tokens: npt.NDArray[np.int64], space: ActionSpace) -> Uint16Array:

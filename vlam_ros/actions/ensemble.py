@@ -56,8 +56,10 @@ def ensemble(
         return kept
     tokenizer = ActionTokenizer(kept.space)
     rows = tokenizer.decode(kept.tokens)
+    columns = kept.space.columns
+    angles = [1 + i for i, d in enumerate(kept.space.dimensions) if d.unit == "rad"]
     older = [
-        (chunk, _moved(tokenizer.decode(chunk.tokens), there, here))
+        (chunk, _moved(tokenizer.decode(chunk.tokens), there, here, columns))
         for chunk, there in pairs[:-1]
         if _belongs(chunk, kept)
     ]
@@ -67,7 +69,7 @@ def ensemble(
             poses[r] for chunk, poses in older if (r := current_row(chunk, int(due))) is not None
         ]
         alike = [row for row in said if _alike(row, rows[i])]
-        averaged[i] = _average(np.array([*alike, rows[i]]), m)
+        averaged[i] = _average(np.array([*alike, rows[i]]), m, angles)
     tokens = tokenizer.encode(averaged, used=~np.isnan(averaged[:, 1:]))
     return replace(kept, tokens=tokens)
 
@@ -83,24 +85,28 @@ def _alike(row: Rows, newest: Rows) -> bool:
     return row[0] == newest[0] and bool((np.isnan(row) == np.isnan(newest)).all())
 
 
-def _moved(rows: Rows, there: Odometry, here: Odometry) -> Rows:
+def _moved(rows: Rows, there: Odometry, here: Odometry, columns: tuple[str, ...]) -> Rows:
     """Poses relative to the base at `there`, relative to the base at `here`.
 
     Of a row with only one of x and y both become NaN: it has no place in another frame.
     """
     moved = rows.copy()
-    moved[:, 1:3] = here.pose.into(there.pose.out(rows[:, 1:3]))
-    moved[:, 4] += there.yaw - here.yaw
+    place = [columns.index("x"), columns.index("y")]
+    moved[:, place] = here.pose.into(there.pose.out(rows[:, place]))
+    moved[:, columns.index("theta")] += there.yaw - here.yaw
     return moved
 
 
-def _average(rows: Rows, m: float) -> Rows:
-    """The weighted mean of rows [K,5] for one time, oldest first; the last one is the newest."""
+def _average(rows: Rows, m: float, angles: Sequence[int]) -> Rows:
+    """The weighted mean of rows [K,1+D] for one time, oldest first, some of its columns
+    angles; the last one is the newest.
+    """
     weights = np.exp(-m * np.arange(len(rows)))
     mean = weights @ rows / weights.sum()
     mean[0] = rows[-1, 0]  # all have the same command, which rounding must not touch
-    sine, cosine = weights @ np.sin(rows[:, 4]), weights @ np.cos(rows[:, 4])
-    # Angles that point in opposite directions have no mean.
-    opposite = np.hypot(sine, cosine) < 1e-9 * weights.sum()
-    mean[4] = rows[-1, 4] if opposite else np.arctan2(sine, cosine)
+    for angle in angles:
+        sine, cosine = weights @ np.sin(rows[:, angle]), weights @ np.cos(rows[:, angle])
+        # Angles that point in opposite directions have no mean.
+        opposite = np.hypot(sine, cosine) < 1e-9 * weights.sum()
+        mean[angle] = rows[-1, angle] if opposite else np.arctan2(sine, cosine)
     return mean

@@ -44,4 +44,4 @@ def action_space_from_statistics(
         raise ActionError(
             f"{path}: {dataset} needs action.q01 and action.q99 for {DIMENSIONS}: {error!r}"
         ) from error
-    return ActionSpace(tuple(commands), low, high, bins)  # type: ignore[arg-type]
+    return ActionSpace.of(commands, low, high, bins)

@@ -48,7 +48,7 @@ def _action_table(chunk: ActionChunk) -> Table:
     actions = ActionTokenizer(chunk.space).decode(chunk.tokens)
     texts = tokens_to_text(chunk.tokens).splitlines()
     for row, (due, action, text) in enumerate(zip(due_times(chunk), actions, texts, strict=True)):
-        skill = chunk.space.commands[int(action[0])]
+        skill = chunk.space.names[int(action[0])]
         pose = ["–" if math.isnan(value) else f"{value:.2f}" for value in action[1:]]
         table.add_row(str(row), f"{(due - chunk.stamp) / 1e9:.2f}", skill, *pose, text)
     return table

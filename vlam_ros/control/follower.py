@@ -19,7 +19,7 @@ from vlam_ros.control.events import Event, Events
 from vlam_ros.control.frames import OdometryHistory
 from vlam_ros.control.limits import LONGEST_TICK
 from vlam_ros.control.pursuit import BaseTracker
-from vlam_ros.control.rows import EVENTS, Motion, Rows, rows_of
+from vlam_ros.control.rows import MotionKind, Rows, rows_of
 from vlam_ros.errors import ActionError
 from vlam_ros.types import (
     ActionChunk,
@@ -111,7 +111,7 @@ class ChunkFollower:
             self.forget(Halt.UNREADABLE)
             self.trouble = str(error)
             return True
-        if rows.motion is Motion.STAND:
+        if rows.motion is MotionKind.STAND:
             self.forget(Halt.HOLD)
             return True
         followed = Followed(chunk, rows if merged is chunk else rows_of(merged))
@@ -126,7 +126,7 @@ class ChunkFollower:
 
     def _checked(self, chunk: ActionChunk) -> Rows:
         rows = rows_of(chunk)
-        if rows.motion is Motion.TOOL:
+        if rows.motion is MotionKind.TOOL:
             for x, y, z in rows.poses[~rows.events, :3]:
                 check_reach(x, y, z, self._settings.arm)
         return rows
@@ -147,7 +147,7 @@ class ChunkFollower:
 
     def _take_events(self, chunk: ActionChunk, rows: Rows) -> None:
         times = [int(due) for due in rows.due[rows.events]]
-        events = [Event(due, due + chunk.step, EVENTS[chunk.skill]) for due in times]
+        events = [Event(due, due + chunk.step, rows.closes) for due in times]
         self._events.take(chunk.request, chunk.skill, events, int(rows.due[0]))
 
     @property
@@ -180,7 +180,7 @@ class ChunkFollower:
             self.pause(now)
             return Command(halt=halt)
         self._last = now
-        if self._followed.rows.motion is Motion.TOOL:
+        if self._followed.rows.motion is MotionKind.TOOL:
             command = self._tool(now, here, seconds)
         elif not self.arm.stowed:
             command = Command(joints=self.arm.stow(seconds))
@@ -192,7 +192,7 @@ class ChunkFollower:
     @property
     def moves_tool(self) -> bool:
         """Whether a motion of the tool is followed, during which the base stands."""
-        return self._followed is not None and self._followed.rows.motion is Motion.TOOL
+        return self._followed is not None and self._followed.rows.motion is MotionKind.TOOL
 
     def _start_of(self, followed: Followed | None) -> PlanarPose | None:
         """Where the base was at a chunk's stamp; kept as soon as odometry reaches beyond it."""
@@ -206,11 +206,11 @@ class ChunkFollower:
     def _base_velocity(
         self, rows: Rows, start: PlanarPose, here: PlanarPose, now: int
     ) -> VelocityCommand:
-        if rows.motion is Motion.PATH:
+        if rows.motion is MotionKind.PATH:
             last = start.yaw + rows.poses[-1, 3] - here.yaw
             waypoints = here.into(start.out(rows.ahead(now)[:, :2]))
             return self._base.path(waypoints, None if np.isnan(last) else float(last))
-        if rows.motion is Motion.TURN:
+        if rows.motion is MotionKind.TURN:
             return self._base.turn(start.yaw + float(rows.poses[-1, 3]) - here.yaw)
         angle, rate = rows.angle_at(now)
         return self._base.sweep(start.yaw + angle - here.yaw, rate)

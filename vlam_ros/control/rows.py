@@ -8,17 +8,25 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.actions import ActionTokenizer, due_times, void_at
+from vlam_ros.actions import STOP, ActionTokenizer, due_times, void_at
 from vlam_ros.errors import ActionError
-from vlam_ros.types import ActionChunk, BoolArray
+from vlam_ros.types import (
+    DIMENSIONS,
+    ActionChunk,
+    ActionCommand,
+    ActionSpace,
+    BoolArray,
+    GripperEffect,
+    PoseFrame,
+)
 
 Poses = npt.NDArray[np.float64]
 
 BASE_FRAMES = ("base_link", "base_footprint")
 
 
-class Motion(Enum):
-    """How the rows of a skill are followed."""
+class MotionKind(Enum):
+    """How the rows of a command are followed."""
 
     STAND = "rows without a motion"
     PATH = "waypoints of the base, and its direction at the last one"
@@ -27,41 +35,29 @@ class Motion(Enum):
     TOOL = "poses of the tool at their times, and events of the gripper"
 
 
-MOTIONS = {
-    "stop": Motion.STAND,
-    "go_to": Motion.PATH,
-    "turn_to": Motion.TURN,
-    "search": Motion.SWEEP,
-    "pick_up": Motion.TOOL,
-    "place": Motion.TOOL,
-    "push": Motion.TOOL,
-}
-"""The skills that can be followed, as config/skills.yaml names them."""
-
-EVENTS = {"pick_up": True, "place": False}
-"""What a row without a pose does to the gripper: closes or opens it."""
-
 _USED = {
-    Motion.PATH: (True, True, None, None),
-    Motion.TURN: (False, False, False, True),
-    Motion.SWEEP: (False, False, False, True),
-    Motion.TOOL: (True, True, True, None),
+    MotionKind.PATH: (True, True, None, None),
+    MotionKind.TURN: (False, False, False, True),
+    MotionKind.SWEEP: (False, False, False, True),
+    MotionKind.TOOL: (True, True, True, None),
 }
+"""Which of x, y, z and theta the rows must use, must not use, or may use."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """Decoded rows. `stamp`, `due` int64[H] and `end` are ns; `poses` float64[H,4] are x, y, z (m)
     and θ (rad) in `base_link` at the chunk's stamp, NaN where not used; `events` bool[H] marks the
-    rows in which the gripper acts.
+    rows in which the gripper acts, and closes if it `closes`.
     """
 
-    motion: Motion
+    motion: MotionKind
     stamp: int
     due: npt.NDArray[np.int64]
     end: int
     poses: Poses
     events: BoolArray
+    closes: bool
 
     def ahead(self, now: int) -> Poses:
         """The poses of rows that have not ended; at least that of the last one."""
@@ -92,24 +88,44 @@ def rows_of(chunk: ActionChunk) -> Rows:
     """The rows of a chunk that says EXECUTE.
 
     Raises:
-        ActionError: a token that is none, poses in another frame than the base's, a skill that is
-            not known, or rows that do not fit it.
+        ActionError: a token that is none, poses in another frame than the base's, dimensions that
+            this robot does not have, rows of several commands, or rows that do not fit theirs.
     """
     if chunk.frame_id.rpartition("/")[2] not in BASE_FRAMES:
         raise ActionError(f"poses must be in {BASE_FRAMES[0]}, got frame {chunk.frame_id!r}")
-    motion = MOTIONS.get(chunk.skill)
-    if motion is None:
-        raise ActionError(f"skill must be one of {', '.join(MOTIONS)}, got {chunk.skill!r}")
     values = ActionTokenizer(chunk.space).decode(chunk.tokens)
-    named = {chunk.space.commands[int(command)] for command in values[:, 0]}
-    if named != {chunk.skill}:
-        raise ActionError(f"the rows of a chunk of {chunk.skill!r} are of {sorted(named)}")
-    poses = values[:, 1:]
-    without_pose: BoolArray = np.logical_and.reduce(np.isnan(poses), axis=1)
-    events = without_pose if chunk.skill in EVENTS else np.zeros_like(without_pose)
-    if motion is not Motion.STAND:
-        for name, column, used in zip("x y z theta".split(), poses.T, _USED[motion], strict=True):
+    if len(commands := np.unique(values[:, 0])) > 1:
+        names = [chunk.space.names[int(command)] for command in commands]
+        raise ActionError(f"the rows of a chunk must be of one command, got {names}")
+    command, poses = chunk.space.commands[int(commands[0])], _poses(chunk.space, values)
+    acts = command.gripper is not GripperEffect.KEEP
+    events: BoolArray = np.logical_and.reduce(np.isnan(poses), axis=1) & np.bool_(acts)
+    motion = _kind(command, poses[~events], stands=commands[0] == STOP)
+    if motion is not MotionKind.STAND:
+        for name, column, used in zip(DIMENSIONS, poses.T, _USED[motion], strict=True):
             missing = np.isnan(column[~events])
             if used is not None and (missing if used else ~missing).any():
-                raise ActionError(f"rows of {chunk.skill} must {'' if used else 'not '}use {name}")
-    return Rows(motion, chunk.stamp, due_times(chunk), void_at(chunk), poses, events)
+                raise ActionError(f"rows of {command.name} must {'' if used else 'not '}use {name}")
+    closes = command.gripper is GripperEffect.CLOSE
+    return Rows(motion, chunk.stamp, due_times(chunk), void_at(chunk), poses, events, closes)
+
+
+def _poses(space: ActionSpace, values: Poses) -> Poses:
+    """The columns x, y, z and theta of decoded rows, float64[H,4]."""
+    columns, known = space.columns, [n for n in DIMENSIONS if n in space.columns]
+    others = [i for i, name in enumerate(columns) if i and name not in DIMENSIONS]
+    if len(known) < len(DIMENSIONS) or not np.isnan(values[:, others]).all():
+        raise ActionError(
+            f"rows must use x, y, z and theta alone, got the dimensions {', '.join(columns[1:])}"
+        )
+    return values[:, [columns.index(name) for name in DIMENSIONS]]
+
+
+def _kind(command: ActionCommand, poses: Poses, stands: bool) -> MotionKind:
+    if stands:
+        return MotionKind.STAND
+    if command.pose_of is PoseFrame.TOOL:
+        return MotionKind.TOOL
+    if not np.isnan(poses[:, :2]).all():
+        return MotionKind.PATH
+    return MotionKind.SWEEP if command.timed else MotionKind.TURN

@@ -13,8 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from vlam_ros.types import ObjectPhrase, Reason, Relation, SceneObject
-from vlam_ros.types.refusal import Refusal
+from vlam_ros.types import ObjectPhrase, Reason, Refusal, Relation, SceneObject
 
 TIE = 0.01
 """Lengths, in metres, that differ by less do not tell two objects apart."""

@@ -20,9 +20,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.policies.skills.definitions import Skill, named_nouns, said
-from vlam_ros.types import FloatArray, Instruction, Plan, Reason
-from vlam_ros.types.refusal import Refusal
+from vlam_ros.policies.skills import Skill
+from vlam_ros.types import FloatArray, Instruction, Reason, Refusal, Task
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -70,16 +69,14 @@ def choose_skill(
     clip: SkillClip,
     instruction: Instruction,
     affordance: Callable[[Sequence[str]], FloatArray],
-    begun: Plan | None,
-) -> tuple[Skill, float]:
-    """The skill that an instruction means, and its probability.
+) -> Task:
+    """The task that an instruction means: its skill, with the probability as confidence.
 
     Args:
         skills: in the order of their ids.
         clip: compares the skill phrase with the prompts; its text embeddings are cached by string.
         instruction: its skill phrase, target and destination are used.
         affordance: cosines float[T] of the image with texts.
-        begun: a plan that has begun keeps its skill, though an image on the way affords less.
 
     Raises:
         Refusal: LOW_CONFIDENCE without calibration; UNKNOWN_SKILL if no prompt is close enough.
@@ -93,7 +90,7 @@ def choose_skill(
     words, images = _language(skills, clip, instruction.skill_phrase), None
     # Negated, so that NaN means nothing that is known.
     if not words.max() >= clip.calibration.skill_threshold:
-        known = ", ".join(said(skill.name) for skill in skills)
+        known = ", ".join(skill.said for skill in skills)
         raise Refusal(
             Reason.UNKNOWN_SKILL,
             f"I do not know how to '{instruction.skill_phrase}': I can {known}",
@@ -104,9 +101,8 @@ def choose_skill(
         images = _best_of_each(prompts, affordance)
     fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in skills])
     probabilities = combine(words, images, fits, clip.calibration.skill_temperature)
-    names = [skill.name for skill in skills]
-    chosen = names.index(begun.steps[-1].skill) if begun else int(probabilities.argmax())
-    return skills[chosen], float(probabilities[chosen])
+    chosen = int(probabilities.argmax())
+    return Task(instruction, skills[chosen].name, float(probabilities[chosen]))
 
 
 def combine(
@@ -129,7 +125,7 @@ def combine(
 
 
 def _fits(skill: Skill, instruction: Instruction) -> bool:
-    named = named_nouns(instruction).keys()
+    named = instruction.named.keys()
     # A robot told to stop stops, whatever else the sentence names.
     return skill.id == 0 or skill.needs <= named <= skill.needs | skill.accepts
 

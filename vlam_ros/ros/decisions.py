@@ -10,15 +10,20 @@ import numpy as np
 
 from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ActionSettings
+from vlam_ros.errors import ActionError
 from vlam_ros.ros.mount import BASE_FRAME
 from vlam_ros.ros.stamps import duration_message, nanoseconds, time_message
 from vlam_ros.types import (
     ActionChunk,
+    ActionCommand,
+    ActionDimension,
     ActionSpace,
     Decision,
+    GripperEffect,
     InstructionRequest,
     Outcome,
     Plan,
+    PoseFrame,
     PositionSource,
     Reason,
     Scene,
@@ -40,17 +45,21 @@ def chunk_from_message(message: vlam_ros.msg.ActionChunk) -> ActionChunk:
     """A received chunk, checked.
 
     Raises:
-        ActionError: the space is none, there are no rows, or their timing is wrong.
+        ActionError: the space is none, there are no rows, one has too few or too many bins, or
+            their timing is wrong.
         ValueError: outcome or reason are no known ones, or contradict each other.
     """
-    tokens = [(t.cmd, t.x, t.y, t.z, t.theta) for t in message.tokens]
+    space = _space(message.space)
+    tokens, width = [_row(token) for token in message.tokens], len(space.columns)
+    if any(len(row) != width for row in tokens):
+        raise ActionError(
+            f"each row needs {width - 1} bins, got {sorted({len(r) for r in tokens})}"
+        )
     return ActionChunk(
         stamp=nanoseconds(message.header.stamp),
         frame_id=message.header.frame_id,
-        space=ActionSpace.of(
-            message.space.commands, message.space.low, message.space.high, message.space.bins
-        ),
-        tokens=np.array(tokens, np.uint16).reshape(-1, 5),
+        space=space,
+        tokens=np.array(tokens, np.uint16).reshape(-1, width),
         start_offset=nanoseconds(message.start_offset),
         step=nanoseconds(message.step),
         request=InstructionRequest(message.instruction, message.epoch, message.sequence),
@@ -62,7 +71,26 @@ def chunk_from_message(message: vlam_ros.msg.ActionChunk) -> ActionChunk:
             message=message.message,
             confidence=message.confidence,
         ),
+        policy=getattr(message, "policy", ""),
     )
+
+
+def _space(message: vlam_ros.msg.ActionSpace) -> ActionSpace:
+    if not hasattr(message, "dimensions"):  # of a bag from before commands described themselves
+        return ActionSpace.of(message.commands, message.low, message.high, message.bins)
+    return ActionSpace(
+        tuple(
+            ActionCommand(c.name, PoseFrame(c.pose_of), bool(c.timed), GripperEffect(c.gripper))
+            for c in message.commands
+        ),
+        tuple(ActionDimension(d.name, d.unit, d.low, d.high, d.bins) for d in message.dimensions),
+    )
+
+
+def _row(token: vlam_ros.msg.ActionToken) -> tuple[int, ...]:
+    if not hasattr(token, "bins"):  # as above
+        return token.cmd, token.x, token.y, token.z, token.theta
+    return token.cmd, *token.bins
 
 
 def scene_from_message(message: vlam_ros.msg.Scene) -> Scene:
@@ -104,14 +132,21 @@ def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
 
     message = vlam_ros.msg.ActionChunk(
         space=vlam_ros.msg.ActionSpace(
-            commands=list(chunk.space.commands),
-            low=chunk.space.low,
-            high=chunk.space.high,
-            bins=chunk.space.bins,
+            commands=[
+                vlam_ros.msg.ActionCommand(
+                    name=c.name, pose_of=int(c.pose_of), timed=c.timed, gripper=int(c.gripper)
+                )
+                for c in chunk.space.commands
+            ],
+            dimensions=[
+                vlam_ros.msg.ActionDimension(
+                    name=d.name, unit=d.unit, low=d.low, high=d.high, bins=d.bins
+                )
+                for d in chunk.space.dimensions
+            ],
         ),
         tokens=[
-            vlam_ros.msg.ActionToken(cmd=cmd, x=x, y=y, z=z, theta=theta)
-            for cmd, x, y, z, theta in chunk.tokens.tolist()
+            vlam_ros.msg.ActionToken(cmd=cmd, bins=bins) for cmd, *bins in chunk.tokens.tolist()
         ],
         start_offset=duration_message(chunk.start_offset),
         step=duration_message(chunk.step),
@@ -119,6 +154,7 @@ def chunk_to_message(chunk: ActionChunk) -> vlam_ros.msg.ActionChunk:
         epoch=chunk.request.epoch,
         sequence=chunk.request.sequence,
         skill=chunk.skill,
+        policy=chunk.policy,
         trace=chunk.trace,
         outcome=int(chunk.verdict.outcome),
         reason=int(chunk.verdict.reason),

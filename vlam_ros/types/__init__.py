@@ -4,7 +4,15 @@ Units are SI, angles radians, stamps integer nanoseconds, axes REP-103. Unless a
 otherwise, positions are in `base_link` at the stamp of the image. Arrays are never written to.
 """
 
-from vlam_ros.types.action import DIMENSIONS, ActionChunk, ActionSpace, Decision
+from vlam_ros.types.action import (
+    DIMENSIONS,
+    ActionChunk,
+    ActionCommand,
+    ActionDimension,
+    ActionSpace,
+    GripperEffect,
+    PoseFrame,
+)
 from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
 from vlam_ros.types.camera import Camera, optical_rotation
 from vlam_ros.types.command import Command, Halt, VelocityCommand
@@ -12,6 +20,7 @@ from vlam_ros.types.decision_inputs import DecisionInputs, SensorInput
 from vlam_ros.types.instruction import (
     Instruction,
     InstructionRequest,
+    Noun,
     ObjectPhrase,
     Placement,
     Relation,
@@ -28,13 +37,25 @@ from vlam_ros.types.observation import (
     Obstacles,
     Odometry,
 )
-from vlam_ros.types.plan import Outcome, Plan, PlanState, Reason, Sighting, SkillStep, Verdict
+from vlam_ros.types.plan import (
+    Decision,
+    Grip,
+    Plan,
+    Progress,
+    Proposal,
+    Sighting,
+    SkillStep,
+    Task,
+)
 from vlam_ros.types.planar import PlanarPose
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
+from vlam_ros.types.verdict import Outcome, Reason, Refusal, Verdict
 
 __all__ = [
     "DIMENSIONS",
     "ActionChunk",
+    "ActionCommand",
+    "ActionDimension",
     "ActionSpace",
     "Attitude",
     "BoolArray",
@@ -45,6 +66,8 @@ __all__ = [
     "DepthImage",
     "FloatArray",
     "FloorPlane",
+    "Grip",
+    "GripperEffect",
     "GripperState",
     "Halt",
     "ImuSample",
@@ -53,6 +76,7 @@ __all__ = [
     "JointState",
     "LidarSweep",
     "Missing",
+    "Noun",
     "ObjectPhrase",
     "Observation",
     "Obstacles",
@@ -60,16 +84,20 @@ __all__ = [
     "Outcome",
     "Placement",
     "Plan",
-    "PlanState",
     "PlanarPose",
+    "PoseFrame",
     "PositionSource",
+    "Progress",
+    "Proposal",
     "Reason",
+    "Refusal",
     "Relation",
     "Scene",
     "SceneObject",
     "SensorInput",
     "Sighting",
     "SkillStep",
+    "Task",
     "Uint8Array",
     "Uint16Array",
     "VelocityCommand",

@@ -1,63 +1,144 @@
-"""What is commanded: action spaces, action chunks and the decision that holds one."""
+"""What is commanded: action spaces and action chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
 from vlam_ros.errors import ActionError
 from vlam_ros.types.arrays import Uint16Array
 from vlam_ros.types.instruction import InstructionRequest
-from vlam_ros.types.plan import Plan, Verdict
-from vlam_ros.types.scene import Scene
+from vlam_ros.types.verdict import Verdict
 
 DIMENSIONS = ("x", "y", "z", "theta")
-"""Continuous dimensions of an action: metres, metres, metres, radians."""
+"""Names of the pose's dimensions, in the order of a row: metres, metres, metres, radians."""
+UNITS = {"x": "m", "y": "m", "z": "m", "theta": "rad"}
+
+
+class PoseFrame(IntEnum):
+    """Whose pose a row is."""
+
+    BASE = 0
+    TOOL = 1
+
+
+class GripperEffect(IntEnum):
+    """What a row without a pose does to the gripper."""
+
+    KEEP = 0
+    CLOSE = 1
+    OPEN = 2
+
+
+@dataclass(frozen=True)
+class ActionCommand:
+    """What a command index stands for: enough to carry out its rows without knowing its name.
+
+    The poses of a `timed` command are due at their rows' times; those of another are waypoints on
+    the way to the last one.
+    """
+
+    name: str
+    pose_of: PoseFrame = PoseFrame.BASE
+    timed: bool = False
+    gripper: GripperEffect = GripperEffect.KEEP
+
+
+@dataclass(frozen=True)
+class ActionDimension:
+    """A continuous dimension: `bins` centres `linspace(low, high, bins)` in its unit; the bin index
+    `bins` means "not used".
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    bins: int = 255
+
+    def __post_init__(self) -> None:
+        if self.bins % 2 == 0 or not 3 <= self.bins <= 65535:
+            raise ActionError(
+                f"{self.name}: bins must be odd (an exact zero) and in 3..65535, got {self.bins}"
+            )
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise ActionError(
+                f"{self.name}: low < high and finite expected, got {self.low}..{self.high}"
+            )
 
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """How token rows ⟨cmd, x, y, z, θ⟩ are read.
-
-    `commands[i]` is the skill of cmd i, `commands[0]` is "stop". Dimension d has `bins` centres
-    `linspace(low[d], high[d], bins)`; the bin index `bins` means "not used".
+    """How token rows ⟨cmd, x, y, z, θ, …⟩ are read: `commands[cmd]`, of which the first is "stop",
+    then a bin index for each of `dimensions`.
     """
 
-    commands: tuple[str, ...]
-    low: tuple[float, float, float, float]
-    high: tuple[float, float, float, float]
-    bins: int = 255
+    commands: tuple[ActionCommand, ...]
+    dimensions: tuple[ActionDimension, ...]
 
     @classmethod
     def of(
-        cls, commands: Sequence[str], low: Sequence[float], high: Sequence[float], bins: int
+        cls,
+        commands: Sequence[ActionCommand | str],
+        low: Sequence[float],
+        high: Sequence[float],
+        bins: int = 255,
     ) -> ActionSpace:
-        """One of sequences of any kind, as parameters and messages hold them."""
-        (x0, y0, z0, theta0), (x1, y1, z1, theta1) = (map(float, ends) for ends in (low, high))
-        return cls(tuple(commands), (x0, y0, z0, theta0), (x1, y1, z1, theta1), int(bins))
+        """The space of a pose (x, y, z in m, theta in rad); a name alone is one of the base."""
+        if len(low) != len(DIMENSIONS) or len(high) != len(DIMENSIONS):
+            raise ActionError(f"low and high need one value each for {DIMENSIONS}")
+        return cls(
+            tuple(ActionCommand(c) if isinstance(c, str) else c for c in commands),
+            tuple(
+                ActionDimension(name, UNITS[name], float(least), float(most), int(bins))
+                for name, least, most in zip(DIMENSIONS, low, high, strict=True)
+            ),
+        )
 
     def __post_init__(self) -> None:
-        if not self.commands or self.commands[0] != "stop":
-            raise ActionError(f"command 0 must be 'stop', got commands {self.commands}")
-        if len(set(self.commands)) != len(self.commands):
-            raise ActionError(f"commands must be different from each other, got {self.commands}")
-        if self.bins % 2 == 0 or not 3 <= self.bins <= 65535:
-            raise ActionError(f"bins must be odd (an exact zero) and in 3..65535, got {self.bins}")
-        if len(self.low) != len(DIMENSIONS) or len(self.high) != len(DIMENSIONS):
-            raise ActionError(f"low and high need one value each for {DIMENSIONS}")
-        for name, low, high in zip(DIMENSIONS, self.low, self.high, strict=True):
-            if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise ActionError(f"{name}: low < high and finite expected, got {low}..{high}")
+        if not self.commands or self.names[0] != "stop":
+            raise ActionError(f"command 0 must be 'stop', got commands {self.names}")
+        for what, names in (("commands", self.names), ("dimensions", self.columns[1:])):
+            if len(set(names)) != len(names):
+                raise ActionError(f"{what} must be different from each other, got {names}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the commands."""
+        return tuple(command.name for command in self.commands)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of a row's columns: "cmd", then the dimensions."""
+        return ("cmd", *(dimension.name for dimension in self.dimensions))
+
+    @property
+    def low(self) -> tuple[float, ...]:
+        """The least value of each dimension."""
+        return tuple(dimension.low for dimension in self.dimensions)
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        """The greatest value of each dimension."""
+        return tuple(dimension.high for dimension in self.dimensions)
+
+    @property
+    def unused(self) -> tuple[int, ...]:
+        """The bin index of each dimension that means "not used"."""
+        return tuple(dimension.bins for dimension in self.dimensions)
 
 
 @dataclass(frozen=True)
 class ActionChunk:
-    """A short sequence of actions, with everything a stranger needs to decode and judge it.
+    """A short sequence of actions, with everything a stranger needs to decode and carry it out.
 
-    `tokens` is uint16[H,5]; row i is due at `stamp + start_offset + i * step` (ns) and the chunk is
-    void after the last row's end. HOLD and DONE chunks hold one STOP row.
+    `tokens` is uint16[H,1+D] for the D dimensions of `space`; row i is due at
+    `stamp + start_offset + i * step` (ns), and the chunk is void after the last row's end. HOLD and
+    DONE chunks hold one STOP row. `policy` is the name of the policy that proposed it, empty
+    unless it executes.
     """
 
     stamp: int
@@ -70,23 +151,15 @@ class ActionChunk:
     skill: str
     trace: str
     verdict: Verdict
+    policy: str = ""
 
     def __post_init__(self) -> None:
-        if self.tokens.dtype != np.uint16 or self.tokens.ndim != 2 or self.tokens.shape[1] != 5:
+        width = len(self.space.columns)
+        if self.tokens.dtype != np.uint16 or self.tokens.shape[1:] != (width,):
             raise ActionError(
-                f"tokens must be uint16[H,5], got {self.tokens.dtype}{self.tokens.shape}"
+                f"tokens must be uint16[H,{width}], got {self.tokens.dtype}{self.tokens.shape}"
             )
         if len(self.tokens) == 0 or self.step <= 0 or self.start_offset < 0:
             raise ActionError(
                 "a chunk needs a row, a positive step and a non-negative start offset"
             )
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The answer to one observation."""
-
-    scene: Scene
-    plan: Plan
-    verdict: Verdict
-    chunk: ActionChunk

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from vlam_ros.types.action import Decision
 from vlam_ros.types.instruction import InstructionRequest
 from vlam_ros.types.observation import Observation
+from vlam_ros.types.plan import Decision
 
 
 class DecisionMaker(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,13 @@ class Placement(IntEnum):
     TO = 3
 
 
+class Noun(Enum):
+    """A noun of an instruction that a skill acts on."""
+
+    TARGET = "target"
+    DESTINATION = "destination"
+
+
 @dataclass(frozen=True)
 class Instruction:
     """A parsed instruction. `skill_phrase` is the sentence with the nouns taken out
@@ -74,3 +81,9 @@ class Instruction:
     target: ObjectPhrase | None = None
     destination: ObjectPhrase | None = None
     placement: Placement = Placement.NONE
+
+    @property
+    def named(self) -> dict[Noun, ObjectPhrase]:
+        """The nouns that it names."""
+        nouns = {Noun.TARGET: self.target, Noun.DESTINATION: self.destination}
+        return {noun: phrase for noun, phrase in nouns.items() if phrase is not None}

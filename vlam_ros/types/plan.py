@@ -1,62 +1,48 @@
-"""What is planned, and what is decided about it."""
+"""A task, how far it is done, and what a policy proposes to do about it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
-from vlam_ros.types.instruction import InstructionRequest, Placement
+import numpy as np
+import numpy.typing as npt
+
+from vlam_ros.types.action import ActionChunk, GripperEffect, PoseFrame
+from vlam_ros.types.instruction import Instruction, Noun, Placement
 from vlam_ros.types.observation import Odometry
-from vlam_ros.types.scene import SceneObject
+from vlam_ros.types.scene import Scene, SceneObject
+from vlam_ros.types.verdict import Refusal, Verdict
+
+Rows = npt.NDArray[np.float64]
 
 
-class Outcome(IntEnum):
-    """What the robot does now."""
+class Grip(Enum):
+    """What the gripper must be before a step begins."""
 
-    HOLD = 0
-    EXECUTE = 1
-    DONE = 2
-
-
-class Reason(IntEnum):
-    """Why the robot does not move."""
-
-    NONE = 0
-    NO_INSTRUCTION = 1
-    INSTRUCTION_INVALID = 2
-    UNKNOWN_SKILL = 3
-    TARGET_NOT_FOUND = 4
-    TARGET_AMBIGUOUS = 5
-    DESTINATION_NOT_FOUND = 6
-    NO_POSITION = 7
-    UNREACHABLE = 8
-    PATH_BLOCKED = 9
-    PRECONDITION = 10
-    LOW_CONFIDENCE = 11
-    STALE_SENSOR = 12
-    INTERNAL_ERROR = 13
+    ANY = "any"
+    EMPTY = "empty"
+    HOLDING = "holding"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The decision on the plan's current step, with a message that says what to do about it."""
+class Task:
+    """An instruction, parsed, and the skill that CLIP chose for it with `confidence` in 0..1."""
 
-    outcome: Outcome
-    reason: Reason = Reason.NONE
-    message: str = ""
-    confidence: float = 0.0
-
-    def __post_init__(self) -> None:
-        if (self.outcome is Outcome.HOLD) != (self.reason is not Reason.NONE):
-            raise ValueError(f"HOLD needs a reason and nothing else has one, got {self}")
+    instruction: Instruction
+    skill: str
+    confidence: float
 
 
 @dataclass(frozen=True)
 class SkillStep:
     """One skill of a plan: the skill's name, and the objects it acts on.
 
-    `load` is how wide what the gripper holds then is, in m; 0 if nobody knows.
+    `nouns` are those of the instruction that name target and destination. An `approach` only brings
+    the base to where the next step is done. `load` is how wide what the gripper holds then is, in
+    m; 0 if nobody knows. `keyframes` are the poses x, y, z, θ [K,4] in `base_link` that the step
+    leads to in straight lines, NaN where not used; None while it is not planned in detail.
     """
 
     skill: str
@@ -64,6 +50,12 @@ class SkillStep:
     destination: SceneObject | None = None
     placement: Placement = Placement.NONE
     load: float = 0.0
+    nouns: tuple[Noun | None, Noun | None] = (Noun.TARGET, Noun.DESTINATION)
+    approach: bool = False
+    pose_of: PoseFrame = PoseFrame.BASE
+    gripper: GripperEffect = GripperEffect.KEEP
+    precondition: Grip = Grip.ANY
+    keyframes: Rows | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,14 +67,19 @@ class Plan:
     trace: str = ""
 
     @property
+    def to_come(self) -> tuple[SkillStep, ...]:
+        """The current step and those after it; none once all is done."""
+        return self.steps[self.current :]
+
+    @property
     def target(self) -> SceneObject | None:
         """The first target of the steps that are still to be done."""
-        return next((s.target for s in self.steps[self.current :] if s.target), None)
+        return next((s.target for s in self.to_come if s.target), None)
 
     @property
     def destination(self) -> SceneObject | None:
         """Their first destination."""
-        return next((s.destination for s in self.steps[self.current :] if s.destination), None)
+        return next((s.destination for s in self.to_come if s.destination), None)
 
 
 @dataclass(frozen=True)
@@ -98,20 +95,68 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class PlanState:
-    """What a pipeline remembers from one call to the next: how far the instruction is done.
+class Progress:
+    """How far a task is done: all that is remembered from one decision to the next.
 
-    `since` is the stamp at which the current step began to be executed, 0 before that. `plan` is
-    the plan as it was executed last, None before that: the arm hides the objects it moves. `target`
-    and `destination` are where those of the plan were seen last, None where nobody could tell how
-    the base moves since. `held` is the phrase of what was picked up last; it outlives the
-    instruction.
+    `plan` is the plan as it was executed last, None before that: the arm hides the objects it
+    moves. `since` is the stamp at which its current step began to be executed, 0 before that.
+    `target` and `destination` are where those of the plan were seen last, None where nobody could
+    tell how the base moves since. `held` is the phrase of what was picked up last; it outlives the
+    task.
     """
 
-    request: InstructionRequest | None = None
-    current: int = 0
-    since: int = 0
     plan: Plan | None = None
+    since: int = 0
     target: Sighting | None = None
     destination: Sighting | None = None
     held: str = ""
+
+    @property
+    def current(self) -> int:
+        """The index of the current step."""
+        return self.plan.current if self.plan else 0
+
+    def interrupted(self) -> Progress:
+        """The current step must begin anew."""
+        return replace(self, since=0)
+
+    def held_back(self, following: Progress) -> Progress:
+        """What is remembered if what comes next must not be executed: what was done and seen."""
+        if self.since and following.current != self.current:
+            return following.interrupted()
+        if self.plan is None:
+            return self.interrupted()
+        return replace(
+            self,
+            since=0,
+            target=following.target,
+            destination=following.destination,
+            held=following.held,
+        )
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a policy would do now.
+
+    `rows` are float64[H,1+D]: command index and dimensions of the policy's action space, NaN where
+    not used; none if the task is `done` or the policy has a `refusal`. `progress` is what is to be
+    remembered if it is executed, or of a refusal in any case. `confidence` is in 0..1.
+    """
+
+    plan: Plan
+    progress: Progress
+    rows: Rows | None = field(default=None, compare=False)
+    confidence: float = 0.0
+    done: bool = False
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer to one observation."""
+
+    scene: Scene
+    plan: Plan
+    verdict: Verdict
+    chunk: ActionChunk

@@ -1,4 +1,4 @@
-"""The checks that a plan has to pass before the robot moves, each with its reason to refuse.
+"""The checks that a proposal has to pass before the robot moves, each with its reason to refuse.
 
 Every function returns if all is well and raises a Refusal if not.
 """
@@ -6,22 +6,24 @@ Every function returns if all is well and raises a Refusal if not.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from vlam_ros.perception.referring import floor_distance
-from vlam_ros.policies.skills.definitions import Grip, PoseOf, Skill, said
-from vlam_ros.policies.skills.tool_path import Poses
 from vlam_ros.types import (
-    DIMENSIONS,
     ActionSpace,
+    Grip,
     GripperState,
     Missing,
     Observation,
+    PoseFrame,
     PositionSource,
     Reason,
+    Refusal,
     SceneObject,
     SkillStep,
 )
-from vlam_ros.types.refusal import Refusal
+
+Poses = npt.NDArray[np.float64]
+"""Poses in the columns of an action space (x, y, z in m, θ in rad, …), NaN where not used."""
 
 AHEAD = 0.1
 """Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
@@ -52,11 +54,7 @@ def check_positions(step: SkillStep, max_spread: float) -> None:
         if thing is None:
             continue
         if thing.position is None:
-            raise Refusal(
-                Reason.NO_POSITION,
-                f"I see '{thing.phrase}', but not where it is: check camera_info, or move so that "
-                "its foot is in the image",
-            )
+            raise unplaced(thing)
         # Negated, because an unknown spread is NaN.
         if not thing.spread <= max_spread:
             raise Refusal(
@@ -66,30 +64,40 @@ def check_positions(step: SkillStep, max_spread: float) -> None:
             )
 
 
+def unplaced(thing: SceneObject) -> Refusal:
+    """NO_POSITION, for an object that is seen nowhere in particular."""
+    return Refusal(
+        Reason.NO_POSITION,
+        f"I see '{thing.phrase}', but not where it is: check camera_info, or move so that "
+        "its foot is in the image",
+    )
+
+
 def is_within(poses: Poses, reach: float, ahead: float) -> bool:
     """Whether the arm gets to all poses [K,4] from where the base stands: none farther away than
     `reach`, and all `ahead` or more before the robot (m).
     """
-    far = float(np.hypot(poses[:, 0], poses[:, 1]).max(initial=0.0))
-    return far <= reach and float(poses[:, 0].min(initial=np.inf)) >= ahead
+    used = poses[~np.isnan(poses[:, :2]).any(axis=1)]  # events of the gripper have no pose
+    far = float(np.hypot(used[:, 0], used[:, 1]).max(initial=0.0))
+    return far <= reach and float(used[:, 0].min(initial=np.inf)) >= ahead
 
 
 def check_reach(
-    step: SkillStep, skill: Skill, poses: Poses, space: ActionSpace, reach: float, ahead: float
+    step: SkillStep, poses: Poses, space: ActionSpace, reach: float, ahead: float
 ) -> None:
-    """UNREACHABLE if a pose [K,4] of a step is beyond the arm or outside the action space."""
-    thing = step.destination if step.skill == "place" else step.target
-    name = thing.phrase if thing else ""
-    if skill.pose_of is PoseOf.TOOL and not is_within(poses, reach, ahead):
-        far = float(np.hypot(poses[:, 0], poses[:, 1]).max())
-        near = float(poses[:, 0].min())
+    """UNREACHABLE if a pose [K,D] of a step is beyond the arm or outside the action space."""
+    thing = step.target or step.destination
+    what = f"to {step.skill.replace('_', ' ')} at '{thing.phrase if thing else ''}'"
+    if step.pose_of is PoseFrame.TOOL and not is_within(poses, reach, ahead):
+        far = float(np.nanmax(np.hypot(poses[:, 0], poses[:, 1])))
+        near = float(np.nanmin(poses[:, 0]))
         wrong = (
             f"the arm must reach {far:.2f} m, it reaches {reach:g} m: bring the robot nearer"
             if far > reach
             else f"the arm works from {ahead:g} m ahead on, this is {near:.2f} m ahead: turn the "
             "robot to it"
         )
-        raise Refusal(Reason.UNREACHABLE, f"to {said(step.skill)} at '{name}' {wrong}")
+        raise Refusal(Reason.UNREACHABLE, f"{what} {wrong}")
     low, high = np.array(space.low), np.array(space.high)
     # Not compared are NaN, which are not used, and the last bits of an angle of half a turn.
     outside = np.argwhere((poses < low - 1e-6) | (poses > high + 1e-6))
@@ -97,9 +105,8 @@ def check_reach(
         row, column = outside[0]
         raise Refusal(
             Reason.UNREACHABLE,
-            f"to {said(step.skill)} at '{name}' needs {DIMENSIONS[column]} = "
-            f"{poses[row, column]:.2f}, commands reach from {low[column]:g} to {high[column]:g}: "
-            "bring the robot nearer",
+            f"{what} needs {space.columns[1 + column]} = {poses[row, column]:.2f}, commands reach "
+            f"from {low[column]:g} to {high[column]:g}: bring the robot nearer",
         )
 
 
@@ -140,19 +147,20 @@ def check_path(
     return ""
 
 
-def check_gripper(skill: Skill, gripper: GripperState | Missing) -> None:
-    """PRECONDITION if the gripper is known not to be what the skill needs."""
-    if isinstance(gripper, Missing) or skill.precondition is Grip.ANY:
+def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:
+    """PRECONDITION if the gripper is known not to be what a step needs."""
+    if isinstance(gripper, Missing) or step.precondition is Grip.ANY:
         return
-    if gripper.holding and skill.precondition is Grip.EMPTY:
+    skill = step.skill.replace("_", " ")
+    if gripper.holding and step.precondition is Grip.EMPTY:
         raise Refusal(
             Reason.PRECONDITION,
-            f"to {said(skill.name)} the gripper must be empty, it holds something: take it out",
+            f"to {skill} the gripper must be empty, it holds something: take it out",
         )
-    if not gripper.holding and skill.precondition is Grip.HOLDING:
+    if not gripper.holding and step.precondition is Grip.HOLDING:
         raise Refusal(
             Reason.PRECONDITION,
-            f"to {said(skill.name)} the gripper must hold something, it is empty: pick it up first",
+            f"to {skill} the gripper must hold something, it is empty: pick it up first",
         )
 
 
@@ -171,5 +179,5 @@ def _distances(points: Poses, goal: Poses) -> Poses:
 
 def _better(thing: SceneObject) -> str:
     if thing.source is PositionSource.GROUND_PLANE and thing.position:
-        return f"come nearer than {floor_distance(thing.position):.1f} m, or use a LiDAR or depth"
+        return f"come nearer than {np.hypot(*thing.position[:2]):.1f} m, or use a LiDAR or depth"
     return "come nearer, or look from another side"

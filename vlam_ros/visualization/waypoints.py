@@ -68,7 +68,7 @@ def decoded_rows(chunk: ActionChunk) -> list[Row]:
     rows = []
     for index, (cmd, *pose) in enumerate(ActionTokenizer(chunk.space).decode(chunk.tokens)):
         x, y, z, theta = map(float, pose)
-        rows.append(Row(index, chunk.space.commands[int(cmd)], (x, y, z, theta), cmd == STOP))
+        rows.append(Row(index, chunk.space.names[int(cmd)], (x, y, z, theta), cmd == STOP))
     return rows
 
 

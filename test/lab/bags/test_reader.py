@@ -30,7 +30,13 @@ from rclpy.serialization import serialize_message
 
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags import BagReader, BagWriter
-from vlam_ros.msg import ActionChunk, ActionSpace, ActionToken
+from vlam_ros.msg import (
+    ActionChunk,
+    ActionCommand,
+    ActionDimension,
+    ActionSpace,
+    ActionToken,
+)
 
 MIXED = sorted(texts(40) + texts(20, topic="/other", first=7), key=lambda m: m.received)
 
@@ -195,8 +201,11 @@ def test_the_definition_in_the_bag_counts(tmp_path: Path) -> None:
 def test_an_action_chunk_of_rclpy_is_read_back(tmp_path: Path, definitions: bool) -> None:
     """With and without its definition in the bag: this package knows its own."""
     chunk = ActionChunk(
-        space=ActionSpace(commands=["stop", "pick"], low=[-1.0] * 4, high=[1.0] * 4, bins=255),
-        tokens=[ActionToken(cmd=1, x=2, y=3, z=4, theta=5), ActionToken()],
+        space=ActionSpace(
+            commands=[ActionCommand(name="stop"), ActionCommand(name="pick", timed=True)],
+            dimensions=[ActionDimension(name="x", unit="m", low=-1.0, high=1.0, bins=255)],
+        ),
+        tokens=[ActionToken(cmd=1, bins=[2, 3]), ActionToken()],
         instruction="hol den Würfel",
         epoch=2**63,
         outcome=ActionChunk.EXECUTE,
@@ -217,9 +226,10 @@ def test_an_action_chunk_of_rclpy_is_read_back(tmp_path: Path, definitions: bool
         read = message.read()
     assert message.data == data
     assert (read.header.stamp.sec, read.header.frame_id) == (7, "base_link")
-    assert [(t.cmd, t.x, t.y, t.z, t.theta) for t in read.tokens] == [(1, 2, 3, 4, 5), (0,) * 5]
-    assert read.space.commands == ["stop", "pick"]
-    np.testing.assert_array_equal(read.space.low, [-1.0] * 4)
+    assert [(t.cmd, *t.bins) for t in read.tokens] == [(1, 2, 3), (0,)]
+    assert [(c.name, c.timed) for c in read.space.commands] == [("stop", False), ("pick", True)]
+    (x,) = read.space.dimensions
+    assert (x.name, x.unit, x.low, x.high, x.bins) == ("x", "m", -1.0, 1.0, 255)
     assert (read.instruction, read.epoch) == ("hol den Würfel", 2**63)
     assert (read.outcome, read.EXECUTE, read.confidence) == (1, 1, 0.25)
 

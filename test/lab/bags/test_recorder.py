@@ -191,7 +191,7 @@ def test_the_bag_is_as_ros2_bag_of_jazzy_wants_it(world: NodeWorld, tmp_path: Pa
     text = schema.data.decode()
     for part in ("ActionSpace", "ActionToken"):
         assert f"MSG: vlam_ros/{part}\n" in text
-    assert "uint16 theta" in text
+    assert "uint16[] bins" in text
 
 
 def test_a_topic_that_appears_later_is_recorded_from_then_on(

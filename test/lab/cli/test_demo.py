@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from policy_world import CALIBRATION, ToldPerceiver, WordClip, policy, settings
+from policy_world import CALIBRATION, ToldPerceiver, WordClip, pipeline, settings
 from tiny_clipseg import save_tiny_checkpoint
 from told_decisions import DONE, decision
 
@@ -30,7 +30,6 @@ from vlam_ros.lab.live.client import Answer
 from vlam_ros.lab.live.mission import Decided
 from vlam_ros.lab.live.node_process import node_process
 from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
-from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import (
     InstructionRequest,
     Observation,
@@ -76,8 +75,7 @@ class Sight:
         words = {*COLOURS, *SHAPES}
         clip = WordClip(replace(CALIBRATION, vocabulary=tuple(sorted(words))))
         fakes: Any = clip, ToldPerceiver(self.objects if objects is None else objects)
-        pipeline = Pipeline(*fakes, policy(), settings().action)
-        decision = pipeline.step(self.observation, InstructionRequest(instruction))
+        decision = pipeline(*fakes).step(self.observation, InstructionRequest(instruction))
         return Answer(decision.chunk, decision.scene, decision.plan, self.observation.image)
 
 
@@ -250,7 +248,7 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     )
 
 
-# ------------------------------------------------------------------- the errand
+# ------------------------------------------------------------------- the task
 
 FINE = EpisodeRecord(
     "task-0", 0, "put next to", False, (), False, False, False, True, False, "", "DONE", "NONE", "",
@@ -258,7 +256,7 @@ FINE = EpisodeRecord(
 )  # fmt: skip
 
 
-def test_an_errand_is_wrong_if_it_is_not_done_or_not_in_truth_or_hits_something() -> None:
+def test_a_task_is_wrong_if_it_is_not_done_or_not_in_truth_or_hits_something() -> None:
     assert errors(FINE) == []
     held = replace(FINE, outcome="HOLD", reason="TARGET_NOT_FOUND", message="I do not see it")
     assert errors(held) == ["ended in HOLD TARGET_NOT_FOUND: I do not see it"]
@@ -268,7 +266,7 @@ def test_an_errand_is_wrong_if_it_is_not_done_or_not_in_truth_or_hits_something(
     assert errors(hit) == ["hit something: chassis object0 0.31 m/s"]
 
 
-def test_the_errand_means_two_objects_that_are_too_far_apart_to_be_done() -> None:
+def test_the_task_means_two_objects_that_are_too_far_apart_to_be_done() -> None:
     task = pick_and_place().task
     ball, box = (task.room.scene.objects[i or 0] for i in (task.target, task.destination))
     assert (ball.phrase, box.phrase) == ("orange ball", "yellow box")

@@ -24,7 +24,7 @@ from vlam_ros.visualization.caption import VERDICT_COLOURS
 from vlam_ros.visualization.roles import TARGET
 
 EXECUTE = Verdict(Outcome.EXECUTE, confidence=0.9)
-SPACE = ActionSpace(("stop", "go_to"), (-1.0, -1.0, -1.0, -3.0), (1.0, 1.0, 1.0, 3.0))
+SPACE = ActionSpace.of(("stop", "go_to"), (-1.0, -1.0, -1.0, -3.0), (1.0, 1.0, 1.0, 3.0))
 CUP = SceneObject("red cup", (320, 240, 400, 320), np.ones((4, 4), bool), 0.9, 0.9, 0.5)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
-from policy_world import CAMERA, ToldPerceiver, WordClip, policy, settings, thing
+from policy_world import CAMERA, ToldPerceiver, WordClip, policy, settings, skills, thing
 from rclpy.executors import SingleThreadedExecutor
 
 from vlam_ros.actions import ActionTokenizer
@@ -43,7 +43,9 @@ class ToldPipeline(Pipeline):
         clip: Any = WordClip()
         clip.name, clip.backend, clip.device, clip.precision = "words", "torch", "cpu", "float32"
         perceiver: Any = ToldPerceiver([CUP, PLATE])
-        super().__init__(clip, perceiver, policy(), settings().action)
+        shipped = settings()
+        listed = tuple(skills().values())
+        super().__init__(clip, perceiver, listed, policy(), shipped.policy, shipped.action)
         self.observations: list[Observation] = []
         self.asked: dict[int, list[str]] = {}
 

@@ -297,7 +297,7 @@ def test_waypoints_of_another_verdict_or_skill_are_not_compared() -> None:
 def test_tokens_are_read_in_the_space_of_their_own_run() -> None:
     # Half the range and half the bins less one: the same centres, with other tokens, and one
     # command more in between.
-    small = ActionSpace(
+    small = ActionSpace.of(
         ("stop", "turn_to", "go_to", "pick_up"),
         (-0.5, -0.5, -0.5, -3.14159265),
         (0.5, 0.5, 0.5, 3.14159265),
@@ -321,8 +321,8 @@ def test_tokens_are_read_in_the_space_of_their_own_run() -> None:
 
 
 def test_the_rounding_of_another_space_is_no_distance() -> None:
-    wide = replace(SPACE, low=(-3.0, -3.0, -3.0, -3.14159265), high=(3.0, 3.0, 3.0, 3.14159265))
-    wide = replace(wide, bins=3 * 254 + 1)
+    wide = ActionSpace.of(SPACE.names, (-3.0, -3.0, -3.0, -3.14159265), (3.0, 3.0, 3.0, 3.14159265))
+    wide = ActionSpace.of(wide.names, wide.low, wide.high, 3 * 254 + 1)
     before = replay(replace(EXECUTE, tokens=tokens((1, 10 / 127, 20 / 127, NAN, NAN))))
     after = replay(
         replace(EXECUTE, tokens=tokens((1, 10 / 127, 20 / 127, NAN, NAN), space=wide)), space=wide

@@ -81,7 +81,7 @@ def test_two_replays_are_equal_to_the_byte(pipeline: Pipeline) -> None:
     assert max(misses("level", one.records)) < 0.06
 
 
-def test_an_errand_is_done_refused_and_blocked_as_it_was_recorded(pipeline: Pipeline) -> None:
+def test_a_task_is_done_refused_and_blocked_as_it_was_recorded(pipeline: Pipeline) -> None:
     got = replay(BAGS / "pick_and_place", pipeline, period=1.2)
     assert times(got) == [70, 1270, 2470, 3670, 4870]
     assert verdicts(got) == [
@@ -237,7 +237,7 @@ def test_a_bag_whose_recorder_was_killed_is_decided_on_up_to_there(
     assert note.endswith(" s: cut.mcap was not closed")
 
 
-@pytest.mark.parametrize("bag", ["foreign.mcap", "errand/errand.mcap"])
+@pytest.mark.parametrize("bag", ["foreign.mcap", "pick_and_place/pick_and_place.mcap"])
 def test_without_its_index_a_bag_gives_the_same_decisions(tmp_path: Path, bag: str) -> None:
     mapping = {"instruction": "/voice"} if "foreign" in bag else None
     whole = replay(BAGS / bag, Witness(), mapping)

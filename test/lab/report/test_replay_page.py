@@ -14,6 +14,7 @@ from vlam_ros.lab.replay.records import ReplayRun
 from vlam_ros.lab.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.lab.report.replay_data import Nearest, json_block
 from vlam_ros.lab.report.replay_page import replay_page
+from vlam_ros.types import ActionSpace
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028\ud800<!--<script>"
 MOVED = replace(EXECUTE, tokens=tokens((1, 40 / 127, 0.0, NAN, 0.0), (1, 0.5, 0.1, NAN, 0.2)))
@@ -71,7 +72,7 @@ def test_rows_are_decoded_and_are_due_after_their_image() -> None:
 
 
 def test_rows_of_the_baseline_are_decoded_in_its_own_space() -> None:
-    twice = replace(SPACE, low=(-2.0, -2.0, -2.0, -3.0), high=(2.0, 2.0, 2.0, 3.0))
+    twice = ActionSpace.of(SPACE.names, (-2.0, -2.0, -2.0, -3.0), (2.0, 2.0, 2.0, 3.0))
     data = told(replay(EXECUTE), replay(EXECUTE, space=twice))
     before = data["differences"][0]["before"]
     now = data["chunks"][data["decisions"][0]["chunk"]][1]["values"][0]

@@ -17,7 +17,7 @@ def test_a_named_room_can_be_and_is_always_the_same(name: str) -> None:
     assert room == named_room(name)
 
 
-def test_the_errand_has_the_objects_of_the_demo_and_another_start() -> None:
+def test_the_task_has_the_objects_of_the_demo_and_another_start() -> None:
     assert named_room("pick_and_place").scene == named_room("demo").scene
     assert named_room("pick_and_place").start == PICK_AND_PLACE_START != named_room("demo").start
 

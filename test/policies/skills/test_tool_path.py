@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_world import skills, thing
 
-from vlam_ros.policies.skills.tool_path import TOOL_PATHS, ToolPath, push_vector
+from vlam_ros.policies.skills.push import Push
+from vlam_ros.policies.skills.tool_path import ToolPath, ToolSkill
 from vlam_ros.types import Placement, SkillStep
 
 
 def path(step: SkillStep) -> ToolPath:
-    return TOOL_PATHS[step.skill](step, skills()[step.skill].parameters)
+    skill = skills()[step.skill]
+    assert isinstance(skill, ToolSkill)
+    return skill.path(step)
 
 
 def test_pick_up_comes_from_above_and_grips_while_it_rests() -> None:
@@ -74,8 +77,9 @@ def test_push_drives_the_object_its_distance_away_from_the_robot() -> None:
 
 def test_push_to_a_destination_ends_where_the_two_touch() -> None:
     step = SkillStep("push", thing("box", 0.5, 0.3, size=0.1), thing("plate", 0.5, -0.1, size=0.2))
-    distance, direction = push_vector(step, skills()["push"].parameters)
-    assert (distance, direction) == pytest.approx((0.25, -math.pi / 2))
+    push = skills()["push"]
+    assert isinstance(push, Push)
+    assert push.vector(step) == pytest.approx((0.25, -math.pi / 2))
     assert path(step).poses[4, :2] == pytest.approx([0.5, 0.3 + 0.05 - 0.25])
 
 

@@ -10,18 +10,18 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from vlam_ros.lab.live.run_mission import carry_out, robot_nodes, simulated_room
-from vlam_ros.lab.live.node_process import START_PATIENCE
-from vlam_ros.lab.bags.recorder_process import recorder_process
 from vlam_ros.cli.show import STYLES
+from vlam_ros.lab.bags.recorder_process import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.film import Film, Progress
-from vlam_ros.resources import write_file
-from vlam_ros.lab.live.mission import Decided, MissionEvent, MissionClient, Overview, CommandEvent
+from vlam_ros.lab.live.mission import CommandEvent, Decided, MissionClient, MissionEvent, Overview
+from vlam_ros.lab.live.node_process import START_PATIENCE
+from vlam_ros.lab.live.run_mission import carry_out, robot_nodes, simulated_room
 from vlam_ros.lab.simulation.rooms import named_room
 from vlam_ros.lab.simulation.tasks import Kind, Task
 from vlam_ros.lab.simulation.truth import truth_from_json
+from vlam_ros.resources import write_file
 from vlam_ros.types import Decision, Outcome
 
 ROOM = "pick_and_place"

@@ -77,7 +77,7 @@ class HighestPixel:
         space, (x, y) = self._tokenizer.space, np.clip(place, -3.0, 3.0) * share
         shares = np.arange(1, self._horizon + 1) / self._horizon
         rows = np.full((self._horizon, 5), math.nan)
-        rows[:, 0] = space.commands.index("go_to")
+        rows[:, 0] = space.names.index("go_to")
         rows[:, 1], rows[:, 2], rows[:, 4] = shares * x, shares * y, math.atan2(y, x)
         verdict = Verdict(Outcome.EXECUTE, confidence=1.0)
         chunk = ActionChunk(

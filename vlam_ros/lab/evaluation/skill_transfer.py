@@ -26,7 +26,7 @@ from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.perception import Grounder
 from vlam_ros.perception.clipseg import load_checkpoint
 from vlam_ros.policies import Skill, load_skills
-from vlam_ros.policies.skills.definitions import Noun, PoseOf
+from vlam_ros.types import Noun
 
 MOST_LOST = 0.02
 """Accuracy on old sentences that learning may cost."""
@@ -153,7 +153,6 @@ def with_new_skills(skills: Sequence[Skill]) -> tuple[Skill, ...]:
             name=name,
             id=len(skills) + index,
             prompts=tuple(_plain(pattern) for pattern in phrasings.learned),
-            pose_of=PoseOf.BASE,
             affordance=("there is a {target}",),
             needs=frozenset({Noun.TARGET}),
             accepts=frozenset(

@@ -56,7 +56,7 @@ class DecisionCollector:
         """
         if role == "action_chunk":
             chunk = chunk_from_message(message)
-            if chunk.space.commands != STOP_ONLY:
+            if chunk.space.names != STOP_ONLY:
                 self._chunks.append((chunk, (now - chunk.stamp) / 1e9))
         elif role == "scene":
             self._scenes.append(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -225,8 +225,14 @@ def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -
     bags = baseline.about.get("bag", ""), run.about.get("bag", "")
     if all(bags) and bags[0] != bags[1]:
         remarks.append(f"the bags differ: {bags[0]}, now {bags[1]}")
-    for name, old in asdict(baseline.space).items():
-        if (new := getattr(run.space, name)) != old:
+    for name, field in (
+        ("commands", "names"),
+        ("low", "low"),
+        ("high", "high"),
+        ("bins", "unused"),
+    ):
+        old, new = getattr(baseline.space, field), getattr(run.space, field)
+        if new != old:
             remarks.append(
                 f"the action spaces differ in {name}: {_listed(old)}, now {_listed(new)}"
             )

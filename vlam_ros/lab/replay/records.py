@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from vlam_ros.actions import ActionTokenizer
+from vlam_ros.actions import ActionTokenizer, space_from_dict
 from vlam_ros.errors import ReplayError, VlamError
 from vlam_ros.resources import write_file
 from vlam_ros.types import ActionSpace, Decision, DecisionInputs, Outcome, SceneObject
@@ -198,11 +198,8 @@ def _run(values: dict[str, Any]) -> ReplayRun:
     """From what JSON holds; whatever is not as `to_json` writes it raises an error of some type."""
     if (version := values["version"]) != VERSION:
         raise ReplayError(f"it has format {version}, {VERSION} is expected")
-    space: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in values["space"].items()
-    }
     run = ReplayRun(
-        ActionSpace(**space),
+        space_from_dict(values["space"]),
         tuple(_record(d) for d in values["decisions"]),
         tuple(map(float, values["seconds"])),
         {str(k): str(v) for k, v in values["about"].items()},

@@ -41,8 +41,8 @@ def gap(
     """Compare the waypoints of two decisions, each decoded in its own run's action space."""
     old, new = reader.decode(_tokens(before)), other.decode(_tokens(after))
     due, i, j = np.intersect1d(_due(before), _due(after), return_indices=True)
-    old_commands = [reader.space.commands[int(row[0])] for row in old[i]]
-    new_commands = [other.space.commands[int(row[0])] for row in new[j]]
+    old_commands = [reader.space.names[int(row[0])] for row in old[i]]
+    new_commands = [other.space.names[int(row[0])] for row in new[j]]
     old_used, new_used = ~np.isnan(old[i, 1:]), ~np.isnan(new[j, 1:])
     both = old_used & new_used
     apart = np.where(both, new[j, 1:] - old[i, 1:], 0.0)
@@ -58,7 +58,7 @@ def gap(
 
 
 def _tokens(decision: DecisionRecord) -> npt.NDArray[np.int64]:
-    return np.array(decision.tokens, np.int64).reshape(-1, 5)
+    return np.array(decision.tokens, np.int64).reshape(len(decision.tokens), -1)
 
 
 def _due(decision: DecisionRecord) -> npt.NDArray[np.int64]:

@@ -157,7 +157,7 @@ class _Teller:
         """Seconds after the image, tokens, command and values of each row."""
         d = decision
         values = self._tokenizer.decode(np.array(d.tokens, np.int64).reshape(-1, 5))
-        commands = self._tokenizer.space.commands
+        commands = self._tokenizer.space.names
         return tuple(
             (
                 _number((d.start_offset + i * d.step) / 1e9),

@@ -47,7 +47,7 @@ that the nodes' default parameters describe.
 
 
 PICK_AND_PLACE_START = BasePose(0.0, -1.0, yaw=0.45)
-"""Where the robot of the demo's errand starts: from there it has a free way to the orange ball, and
+"""Where the robot of the demo's task starts: from there it has a free way to the orange ball, and
 from that to the yellow box.
 """
 
@@ -56,9 +56,9 @@ def named_room(name: str) -> RoomSpec:
     """A room by its name.
 
     Args:
-        name: "demo", or "errand" for the same objects with another start of the robot; "task:N" or
-            "control:N" for the room of the evaluation's task with seed N, of the set that can be
-            done or must be refused; "random:N" for any other.
+        name: "demo", or "pick_and_place" for the same objects with another start of the robot;
+            "task:N" or "control:N" for the room of the evaluation's task with seed N, of the set
+            that can be done or must be refused; "random:N" for any other.
 
     Raises:
         SimulationError: there is no such room.
@@ -73,6 +73,6 @@ def named_room(name: str) -> RoomSpec:
         control = match[1] == "control"
         return random_task(generator_of(int(match[2]), control), control).room
     raise SimulationError(
-        f'there is no room {name!r}: say "demo", "errand", or "random:7", "task:7" or "control:7" '
-        "for seed 7"
+        f'there is no room {name!r}: say "demo", "pick_and_place", or '
+        '"random:7", "task:7" or "control:7" for seed 7'
     )

@@ -9,7 +9,8 @@ import numpy as np
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception import Grounder
-from vlam_ros.policies import Refusal, Skill, choose_skill
+from vlam_ros.policies import Skill, choose_skill
+from vlam_ros.types import Refusal
 
 REFUSED = "refused"
 """What is understood where nothing is."""
@@ -19,12 +20,12 @@ def understood(grounder: Grounder, skills: Sequence[Skill], sentence: str) -> st
     """The name of the skill that a robot takes a sentence for, or REFUSED; an image has no say."""
     try:
         instruction = parse_instruction(sentence)
-        skill, _ = choose_skill(
-            skills, grounder, instruction, lambda texts: np.zeros(len(texts), np.float32), None
+        task = choose_skill(
+            skills, grounder, instruction, lambda texts: np.zeros(len(texts), np.float32)
         )
     except (InstructionError, Refusal):
         return REFUSED
-    return skill.name
+    return task.skill
 
 
 def skill_threshold(

@@ -1,29 +1,29 @@
-"""The paths of the tool: over the place, down, the gripper's event or the push, and up again.
+"""Skills of the arm: timed paths of the tool, over the place, down, the event, and up again.
 
-The last of the way down is slow: what stands there although nobody saw it is touched, not hit.
+They go from the start of the step, because the arm hides the object: the base stands meanwhile, and
+each chunk holds the part of the path that is due next. The last of the way down is slow: what
+stands there although nobody saw it is touched, not hit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from vlam_ros.perception.referring import Point, bearing, located
-from vlam_ros.types import Placement, SceneObject, SkillStep
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.perception.referring import Point
+from vlam_ros.policies.skills.skill import Poses, Skill, Timing
+from vlam_ros.types import PoseFrame, SceneObject, SkillStep
 
-Poses = npt.NDArray[np.float64]
-"""x, y, z (m), θ (rad) in columns; NaN where a dimension is not used."""
-
+ARM = frozenset({"above", "slow", "height", "duration"})
+"""The parameters of all skills of the arm; see config/skills.yaml."""
 DWELL = 0.05
 """Share of a path's duration for which the tool rests before and after its event."""
 _OVER, _SLOWS, _DOWN, _EVENT = 0.215, 0.37, 0.655, 0.705
 """Shares at which the tool begins to come down, slows, is down, and the gripper acts."""
-_OVER_PUSH, _SLOWS_PUSH, _DOWN_PUSH, _PUSHED = 0.18, 0.31, 0.545, 0.84
-"""The same of a push, and the share at which it ends."""
 
 
 @dataclass(frozen=True)
@@ -47,74 +47,59 @@ class ToolPath:
         return rows
 
 
-def _down(x: float, y: float, low: float, theta: float, parameters: Mapping[str, float]) -> Poses:
+def way_down(
+    x: float, y: float, low: float, theta: float, parameters: Mapping[str, float]
+) -> Poses:
     """The way down to a place: poses [4,4] over it, still there, where the tool slows, at it."""
     above = parameters["above"]
     heights = (above, above, min(parameters["slow"], above), 0.0)
     return np.array([[x, y, low + height, theta] for height in heights])
 
 
-def _down_and_up(
+class ToolSkill(Skill):
+    """A skill that follows a path of the tool."""
+
+    POSE_OF = PoseFrame.TOOL
+    TIMED = True
+
+    def path(self, step: SkillStep) -> ToolPath:
+        """The path of a step whose objects have positions."""
+        raise NotImplementedError
+
+    def keyframes(self, step: SkillStep, standoff: float) -> Poses:
+        """The poses of its path."""
+        return self.path(step).poses
+
+    def rows(self, step: SkillStep, timing: Timing, elapsed: float, standoff: float) -> Poses:
+        """The part of the path that is due next, and the row of its event if that is in it."""
+        return self.path(step).rows(elapsed + timing.due(), timing.step)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the whole motion."""
+        return self.parameters["duration"]
+
+    def check(self, step: float) -> None:
+        """As every skill; and the motion must be slow enough for its event to have a row."""
+        super().check(step)
+        shortest = step / DWELL
+        if self.duration < shortest:
+            raise ConfigurationError(
+                f"skill {self.name}: duration must be at least {shortest:g} s, so that a row of "
+                f"{step:g} s falls into the rest before the gripper acts"
+            )
+
+
+def down_and_up(
     place: Point, theta: float, low: float, parameters: Mapping[str, float]
 ) -> ToolPath:
-    """Over the place, down, the event, and up again."""
-    way = _down(place[0], place[1], low, theta, parameters)
+    """Over the place, down to a height `low`, the event, and up again."""
+    way = way_down(place[0], place[1], low, theta, parameters)
     times = np.array([0.0, _OVER, _SLOWS, _DOWN, _EVENT + DWELL, 1.0])
     poses = np.stack([*way, way[-1], way[0]])
     return ToolPath(parameters["duration"] * times, poses, parameters["duration"] * _EVENT)
 
 
-def _pick_up(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
-    place = located(step.target)
-    low = max(place[2] - parameters["press"], parameters["height"])
-    return _down_and_up(place, bearing(place), low, parameters)
-
-
-def _place(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
-    x, y, z = located(step.destination)
-    theta = math.atan2(y, x)
-    if step.placement is not Placement.ON:
-        # On the robot's side of the destination, which is where the arm reaches.
-        gap = parameters["beside"] + _radius(step.destination) + step.load / 2
-        x, y, z = x - gap * math.cos(theta), y - gap * math.sin(theta), 0.0
-    return _down_and_up((x, y, z), theta, z + parameters["height"], parameters)
-
-
-def push_vector(step: SkillStep, parameters: Mapping[str, float]) -> tuple[float, float]:
-    """How far (m) and in which direction (rad) the target is pushed.
-
-    Away from the robot; with a destination towards it, until the two touch.
-    """
-    x, y, _ = place = located(step.target)
-    if step.destination is None:
-        return parameters["distance"], bearing(place)
-    goal_x, goal_y, _ = located(step.destination)
-    gap = math.hypot(goal_x - x, goal_y - y) - _radius(step.target) - _radius(step.destination)
-    return max(0.0, gap), math.atan2(goal_y - y, goal_x - x)
-
-
-def _push(step: SkillStep, parameters: Mapping[str, float]) -> ToolPath:
-    x, y, _ = located(step.target)
-    distance, theta = push_vector(step, parameters)
-    radius = _radius(step.target)
-
-    def way_to(along: float) -> Poses:
-        place = x + along * math.cos(theta), y + along * math.sin(theta)
-        return _down(*place, parameters["height"], theta, parameters)
-
-    # Down behind the target, seen in the direction of the push, and on with it in front.
-    start, end = way_to(-radius - parameters["beside"]), way_to(distance - radius)
-    times = np.array([0.0, _OVER_PUSH, _SLOWS_PUSH, _DOWN_PUSH, _PUSHED, 1.0])
-    return ToolPath(parameters["duration"] * times, np.stack([*start, end[-1], end[0]]))
-
-
-def _radius(thing: SceneObject | None) -> float:
-    """Half an object's width; 0 if that is unknown."""
+def radius_of(thing: SceneObject | None) -> float:
+    """Half an object's width, m; 0 if that is unknown."""
     return thing.size / 2 if thing and math.isfinite(thing.size) else 0.0
-
-
-TOOL_PATHS: dict[str, Callable[[SkillStep, Mapping[str, float]], ToolPath]] = {
-    "pick_up": _pick_up,
-    "place": _place,
-    "push": _push,
-}

@@ -1,15 +1,19 @@
 import math
 
 import pytest
-from policy_world import gripper, odometry, settings, skills, thing
+from policy_world import gripper, observation, settings, skills, thing
 
-from vlam_ros.policies import Refusal
-from vlam_ros.policies.skills.progress import base_is_there, check_effect, duration, stands
-from vlam_ros.types import GripperState, Missing, Reason, SceneObject, SkillStep
+from vlam_ros.types import Missing, Observation, Reason, Refusal, SceneObject, SkillStep
+
+UNKNOWN = observation(gripper=Missing("no gripper state"))
 
 
 def there(skill: str, target: SceneObject | None) -> bool:
-    return base_is_there(skills()[skill], target, settings().policy)
+    return skills()[skill].is_there(target, settings().policy)
+
+
+def check_effect(step: SkillStep, seen: list[SceneObject], looking: Observation) -> None:
+    skills()[step.skill].check_effect(step, seen, looking)
 
 
 def test_go_to_is_done_within_standoff_and_tolerance_and_facing() -> None:
@@ -33,27 +37,15 @@ def test_without_a_target_nothing_is_reached_and_a_search_is_over_when_there_is_
     assert there("search", thing("cup"))
 
 
-@pytest.mark.parametrize(
-    ("speed", "yaw_rate", "at_rest"),
-    [(0.0, 0.0, True), (0.03, -0.06, True), (0.031, 0.0, False), (-0.031, 0.0, False),
-     (0.0, 0.061, False), (0.0, -0.061, False)],
-)  # fmt: skip
-def test_the_base_stands_below_3_centimetres_and_6_hundredths_of_a_radian_per_second(
-    speed: float, yaw_rate: float, at_rest: bool
-) -> None:
-    assert stands(odometry(speed=speed, yaw_rate=yaw_rate)) is at_rest
-    assert stands(Missing("no odometry"))
-
-
 def test_a_search_turns_on_until_what_it_found_is_well_in_the_image() -> None:
     assert there("search", thing("cup", math.cos(0.29), math.sin(0.29)))
     assert not there("search", thing("cup", math.cos(0.31), -math.sin(0.31)))
 
 
 def test_motions_have_their_time() -> None:
-    assert duration(skills()["pick_up"]) == 7.0
-    assert duration(skills()["search"]) == pytest.approx(4 * math.pi + 1.2)
-    assert duration(skills()["go_to"]) == math.inf
+    assert skills()["pick_up"].duration == 7.0
+    assert skills()["search"].duration == pytest.approx(4 * math.pi + 1.2)
+    assert skills()["go_to"].duration == math.inf
 
 
 @pytest.mark.parametrize(
@@ -65,28 +57,33 @@ def test_motions_have_their_time() -> None:
 )
 def test_the_gripper_shows_the_effect(skill: str, holding: bool, message: str) -> None:
     step = SkillStep(skill)
-    check_effect(step, skills()[skill], [], gripper(not holding))
+    check_effect(step, [], observation(gripper=gripper(not holding)))
     with pytest.raises(Refusal, match=message) as refusal:
-        check_effect(step, skills()[skill], [], gripper(holding))
+        check_effect(step, [], observation(gripper=gripper(holding)))
     assert (refusal.value.reason, refusal.value.final) == (Reason.PRECONDITION, True)
 
 
 @pytest.mark.parametrize("skill", ["pick_up", "place"])
 def test_without_gripper_state_the_missing_topic_is_named(skill: str) -> None:
     with pytest.raises(Refusal, match="publish the topic gripper_state") as refusal:
-        check_effect(SkillStep(skill), skills()[skill], [], Missing("no gripper state"))
+        check_effect(SkillStep(skill), [], UNKNOWN)
     assert (refusal.value.reason, refusal.value.final) == (Reason.PRECONDITION, True)
 
 
 def test_a_push_has_moved_its_object_half_the_way_at_least() -> None:
     step = SkillStep("push", thing("cup", 0.5))
-    unused: GripperState | Missing = Missing("no gripper state")
-    check_effect(step, skills()["push"], [thing("cup", 0.576)], unused)
+    check_effect(step, [thing("cup", 0.576)], UNKNOWN)
     for seen, reason in (
         ([thing("cup", 0.574)], Reason.PRECONDITION),
         ([thing("cup", 0.576), thing("cup", 0.5)], Reason.PRECONDITION),
         ([thing("cup"), thing("plate", 0.7)], Reason.TARGET_NOT_FOUND),
     ):
         with pytest.raises(Refusal) as refusal:
-            check_effect(step, skills()["push"], seen, unused)
+            check_effect(step, seen, UNKNOWN)
         assert (refusal.value.reason, refusal.value.final) == (reason, True)
+
+
+def test_a_search_whose_time_is_over_has_found_nothing() -> None:
+    with pytest.raises(Refusal, match="turned once around") as refusal:
+        check_effect(SkillStep("search"), [], UNKNOWN)
+    assert (refusal.value.reason, refusal.value.final) == (Reason.TARGET_NOT_FOUND, True)

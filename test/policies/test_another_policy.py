@@ -1,0 +1,112 @@
+"""A policy of somebody else, in the pipeline."""
+
+import numpy as np
+import pytest
+from policy_world import START, World
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.pipeline import Pipeline
+from vlam_ros.types import (
+    ActionSpace,
+    Observation,
+    Obstacles,
+    Outcome,
+    Plan,
+    Progress,
+    Proposal,
+    Reason,
+    Scene,
+    SkillStep,
+    Task,
+)
+
+PUT = "put the red cup on the blue plate"
+GO = "go to the red cup"
+
+
+class Nudge:
+    """Of somebody else: the base goes ahead, whatever is seen."""
+
+    name = "nudge"
+    space = ActionSpace.of(("stop", "nudge"), (-2, -2, -1, -3), (2, 2, 1, 3), bins=401)
+    resets, ahead = 0, 0.5
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def infer(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> Proposal:
+        plan = Plan((SkillStep("nudge", scene.objects[0]),), trace=f"nudge for {task.skill}")
+        rows = np.array([[1, self.ahead, 0, np.nan, 0]])
+        return Proposal(plan, Progress(plan, progress.since or scene.stamp), rows, task.confidence)
+
+
+def test_another_policy_passes_through_the_same_gate_and_signs_its_chunks() -> None:
+    world = World(policy=Nudge())
+    decision = world.ask(GO)
+    chunk = decision.chunk
+    assert decision.verdict.outcome is Outcome.EXECUTE
+    assert (chunk.policy, chunk.skill, chunk.trace) == ("nudge", "nudge", "nudge for go_to")
+    assert chunk.space is Nudge.space
+    assert chunk.tokens.tolist() == [[1, 250, 200, 401, 200]]
+    assert world.pipeline.progress.since == START
+    assert world.ask(PUT, 1.0).chunk.policy == "nudge"
+
+
+def test_another_policy_is_refused_what_the_planner_would_be() -> None:
+    policy = Nudge()
+    world = World(policy=policy)
+    wall = Obstacles(START, np.array([[0.3, 0.0, 0.3], [0.3, 0.1, 0.3]], np.float32))
+    assert world.ask(GO, obstacles=wall).verdict.reason is Reason.PATH_BLOCKED
+    assert world.ask(GO, age=1.5).verdict.reason is Reason.STALE_SENSOR
+    policy.ahead = 2.5
+    blocked = world.ask(GO)
+    assert blocked.verdict.reason is Reason.UNREACHABLE
+    assert blocked.chunk.tokens.tolist() == [[0, 401, 401, 401, 401]]
+    assert world.pipeline.progress == Progress()
+
+
+def test_a_stop_and_words_that_are_unknown_do_not_reach_the_policy() -> None:
+    class Broken(Nudge):
+        def infer(self, *_: object) -> Proposal:
+            raise AssertionError("it was asked")
+
+    world = World(policy=Broken())
+    assert world.ask("stop").verdict.outcome is Outcome.DONE
+    assert world.ask("pick up the red giraffe").verdict.reason is Reason.TARGET_NOT_FOUND
+    assert world.ask("juggle the red cup").verdict.reason is Reason.UNKNOWN_SKILL
+    assert world.ask(GO).verdict.reason is Reason.INTERNAL_ERROR
+
+
+def test_a_policy_that_proposes_nothing_is_at_fault() -> None:
+    class Idle(Nudge):
+        def infer(
+            self, observation: Observation, task: Task, scene: Scene, progress: Progress
+        ) -> Proposal:
+            return Proposal(Plan(), progress)
+
+    decision = World(policy=Idle()).ask(GO)
+    assert decision.verdict.reason is Reason.INTERNAL_ERROR
+    assert "needs rows and a step" in decision.verdict.message
+    assert decision.chunk.tokens[:, 0].tolist() == [0]
+
+
+def test_a_reset_reaches_the_policy() -> None:
+    policy = Nudge()
+    world = World(policy=policy)
+    before = policy.resets
+    world.pipeline.reset()
+    assert policy.resets == before + 1
+
+
+def test_the_chunks_of_the_planner_are_signed_too() -> None:
+    assert World().ask(GO).chunk.policy == "skills"
+    assert World().ask(None).chunk.policy == ""
+
+
+def test_a_policy_that_is_unknown_is_refused_before_a_model_is_loaded() -> None:
+    wrong = Settings.load(policy__kind="theirs", model__name_or_path="/nowhere")
+    with pytest.raises(ConfigurationError, match="got 'theirs'"):
+        Pipeline.from_settings(wrong)

@@ -1,0 +1,75 @@
+"""What a policy is, and how one is found by its name: `policy.kind` of the parameters.
+
+Another package adds one by an entry point in the group `vlam_ros.policies`, whose object is called
+with the settings of policy and actions and returns a Policy:
+
+    [options.entry_points]
+    vlam_ros.policies =
+        mine = my_package.policy:MyPolicy.from_settings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from vlam_ros.configuration import ActionSettings, PolicySettings
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.types import ActionSpace, Observation, Progress, Proposal, Scene, Task
+
+GROUP = "vlam_ros.policies"
+
+
+class Policy(Protocol):
+    """Proposes what to do about a task, one observation at a time.
+
+    It has no state of the task: `progress` is all it knows of the past, so that the same arguments
+    give the same proposals and a bag can be replayed to the byte.
+    """
+
+    @property
+    def name(self) -> str:
+        """What chunks say of who proposed them."""
+
+    @property
+    def space(self) -> ActionSpace:
+        """The action space of the rows it proposes."""
+
+    def reset(self) -> None:
+        """Close connections and drop caches."""
+
+    def infer(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> Proposal:
+        """What to do now, in `base_link` at the stamp of the observation; or a refusal.
+
+        Args:
+            observation: what the sensors say.
+            task: what was asked for, and the skill that it means.
+            scene: the objects that are seen, those that are sure `confirmed`.
+            progress: how far the task is done.
+        """
+
+
+MakePolicy = Callable[[PolicySettings, ActionSettings], Policy]
+
+POLICIES: dict[str, MakePolicy] = {"skills": SkillPlanner.from_settings}
+"""The policies of this package, by `policy.kind`."""
+
+
+def make_policy(settings: PolicySettings, action: ActionSettings) -> Policy:
+    """The policy that the settings name.
+
+    Raises:
+        ConfigurationError: there is none of this name, or it cannot be made of the settings.
+    """
+    if settings.kind in POLICIES:
+        return POLICIES[settings.kind](settings, action)
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if settings.kind not in found:
+        known = ", ".join([*POLICIES, *found])
+        raise ConfigurationError(f"policy.kind must be one of {known}, got {settings.kind!r}")
+    make: MakePolicy = found[settings.kind].load()
+    return make(settings, action)

@@ -1,0 +1,114 @@
+"""The gate: no proposal moves the robot before it agrees with what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlam_ros.configuration import PolicySettings
+from vlam_ros.types import (
+    ActionSpace,
+    Observation,
+    Outcome,
+    Plan,
+    PoseFrame,
+    Progress,
+    Proposal,
+    Refusal,
+    Scene,
+    SkillStep,
+    Task,
+    Verdict,
+)
+from vlam_ros.verification import checks
+from vlam_ros.verification.checks import Poses
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the gate goes by: when the robot may move, and the space of what it can be told."""
+
+    settings: PolicySettings
+    space: ActionSpace
+
+
+def verify(
+    proposal: Proposal,
+    task: Task,
+    scene: Scene,
+    observation: Observation,
+    progress: Progress,
+    limits: Limits,
+) -> Verdict:
+    """Whether a proposal may be executed; the same checks for every policy.
+
+    Args:
+        proposal: what the policy would do.
+        task: what was asked for.
+        scene: what is seen.
+        observation: what the sensors say.
+        progress: how far the task was done before the proposal.
+        limits: what the gate goes by.
+
+    Returns:
+        DONE or EXECUTE with the proposal's confidence and a remark on what could not be checked;
+        or HOLD with the policy's own refusal, or with NO_POSITION, UNREACHABLE, PATH_BLOCKED,
+        STALE_SENSOR or PRECONDITION.
+    """
+    if proposal.refusal is not None:
+        return held(proposal.refusal)
+    if proposal.done:
+        return Verdict(Outcome.DONE, confidence=proposal.confidence)
+    try:
+        remark = _check(proposal, observation, progress, limits)
+    except Refusal as refusal:
+        return held(refusal)
+    return Verdict(Outcome.EXECUTE, message=remark, confidence=proposal.confidence)
+
+
+def held(refusal: Refusal) -> Verdict:
+    """The verdict of a refusal."""
+    return Verdict(Outcome.HOLD, refusal.reason, refusal.message)
+
+
+def _check(proposal: Proposal, observation: Observation, progress: Progress, limits: Limits) -> str:
+    settings, plan = limits.settings, proposal.plan
+    if proposal.rows is None or not plan.to_come:
+        raise ValueError("a proposal that is neither done nor refused needs rows and a step")
+    current = plan.to_come[0]
+    commands = [limits.space.commands[int(command)] for command in proposal.rows[:, 0]]
+    if any(c.pose_of is not current.pose_of for c in commands):
+        raise ValueError(f"rows of {commands[0].name} are no poses as of {current.skill}")
+    checks.check_age("image", observation.stamp, observation.now, settings.max_image_age)
+    for step in plan.to_come:
+        checks.check_positions(step, settings.max_spread)
+    for step in plan.to_come:
+        if (poses := _poses(step, current, proposal)) is not None:
+            checks.check_reach(step, poses, limits.space, settings.reach, settings.reach_ahead)
+    remark = ""
+    way = _poses(current, current, proposal)
+    if current.pose_of is PoseFrame.BASE and way is not None:
+        # Events and turns in place have no x and y; every way point counts, not the last alone.
+        for x, y in way[~np.isnan(way[:, :2]).any(axis=1), :2]:
+            goal = float(x), float(y)
+            remark = checks.check_path(
+                current, goal, observation, settings.corridor, settings.max_image_age
+            )
+    if current.approach or _begins(plan, progress):
+        checks.check_gripper(plan.to_come[current.approach], observation.gripper)
+    return remark
+
+
+def _poses(step: SkillStep, current: SkillStep, proposal: Proposal) -> Poses | None:
+    """Where a step leads: its keyframes, or the proposal's rows for a current step without any;
+    None for a later one that is not planned in detail.
+    """
+    if step.keyframes is not None:
+        return step.keyframes
+    return proposal.rows[:, 1:] if step is current and proposal.rows is not None else None
+
+
+def _begins(plan: Plan, progress: Progress) -> bool:
+    """Whether the current step has not begun to be executed."""
+    return not progress.since or plan.current != progress.current
