@@ -181,10 +181,10 @@ def _write(data: bytes) -> Callable[[Path], None]:
     ids=["missing", "empty", "text", "cut off", "pickle", "foreign", "without header"],
 )
 def test_a_spoilt_file_is_refused(
-    fault_injection: Callable[[Path], object], message: str, tmp_path: Path
+    spoil: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
     path = save_adapter(stir(attach(tiny_model(), Adapter())), tmp_path)
-    fault_injection(path)
+    spoil(path)
     assert re.search(message, refusal(tiny_model(), path))
 
 
