@@ -115,7 +115,8 @@ def _object(message: vlam_ros.msg.SceneObject) -> SceneObject:
         score=message.score,
         mask_score=message.mask_score,
         margin=message.margin,
-        second_look=message.second_look,
+        # Bags from before have it by another name.
+        second_look=getattr(message, "second_look", getattr(message, "looked_twice", False)),
         spread=message.spread,
         size=message.size,
         source=PositionSource(message.position_source),
