@@ -158,7 +158,7 @@ def test_empty_and_senseless_masks_are_said_and_left_out(tmp_path: Path) -> None
     assert list(masks) == ["cup"]
     assert (masks["cup"] == box(1, 1, 3, 3) | box(9, 9, 3, 3)).all()
     assert [line[:46] for line in dataset.notes.lines] == [
-        "an annotation is of no image of its file and",
+        "an annotation is of no image of its file and l",
         "'nothing' in p.png is left out: its mask is em",
         "'cup' in p.png is left out: the mask is for [1",
     ]
