@@ -19,7 +19,6 @@ FOLLOW = """
     id: {id}
     prompts: [follow the object]
     needs: [target]
-    pose_of: BASE
 """
 
 

@@ -26,7 +26,6 @@ NEW_SKILL = """
     id: 7
     prompts: [polish the object, scrub the object]
     needs: [target]
-    pose_of: BASE
 """
 
 

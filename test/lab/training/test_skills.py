@@ -187,8 +187,7 @@ def test_a_checkpoint_without_calibration_gets_an_adapter_and_no_figures(tmp_pat
 
 def test_a_file_is_taught_and_told_of(tmp_path: Path) -> None:
     entries = "\n".join(
-        f"  - {{name: {s.name}, id: {s.id}, pose_of: BASE, prompts: {list(s.prompts)}}}"
-        for s in SKILLS
+        f"  - {{name: {s.name}, id: {s.id}, prompts: {list(s.prompts)}}}" for s in SKILLS
     )
     source = tmp_path / "mine.yaml"
     source.write_text(f"skills:\n{entries}\n")
