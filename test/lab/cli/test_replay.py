@@ -60,7 +60,7 @@ def test_one_bad_bag_does_not_stop_the_others(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--map", "image:=/a"], "no role 'image' can be mapped"),
+        (["--map", "picture:=/a"], "no role 'picture' can be mapped"),
         (["--map", "image=/a"], "a mapping is ROLE:=TOPIC"),
         (["--map", "image:=/imu"], "the topic is of type sensor_msgs/msg/Imu"),
         (["--rate", "2"], "--rate is of a replay over topics: add --ros"),

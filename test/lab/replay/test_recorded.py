@@ -96,7 +96,7 @@ def test_the_decisions_are_equal_to_the_byte(
     assert asked == ["", *["go to the orange ball"] * 5]
 
 
-def test_a_recorded_bag_can_be_decided_on_redecide(
+def test_a_recorded_bag_can_be_decided_on_anew(
     tmp_path: Path, sensed: list[Recorded], live: Replay
 ) -> None:
     inputs = all_inputs(live)[:3]

@@ -61,7 +61,7 @@ def add_parser(commands: Subparsers) -> None:
         help="seconds from one decision to the next (0.4), 0: every image",
     )
     decide.add_argument(
-        "--anew",
+        "--redecide",
         action="store_true",
         help="decide anew also where the bag says what its own decisions were made on",
     )
