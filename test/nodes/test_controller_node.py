@@ -191,7 +191,7 @@ def test_a_chunk_that_runs_out_stops(world: ControlWorld) -> None:
 def test_a_chunk_that_is_none_stops(world: ControlWorld) -> None:
     world.activate()
     sent = chunk_to_message(world.go())
-    sent.tokens[0].x = 40000
+    sent.tokens[0].bins[0] = 40000
     world.chunks.publish(sent)
     world.halted(Halt.UNREADABLE, within=1.0)
     assert "must be a bin" in world.values()[2]["last error"]
