@@ -144,16 +144,16 @@ def test_the_text_cache_is_bounded_and_forgets_what_was_not_asked_longest(
     assert encoded == [1, 4, 1, 1]
 
 
-def test_similarities_equal_those_of_transformers(grounder: Grounder, frame: Image) -> None:
+def test_similarities_equal_those_of_transformers(grounder: Grounder, image: Image) -> None:
     checkpoint = load_checkpoint(grounder.name, device="cpu")
-    image = frame(240, 320)
+    pixels = image(240, 320)
     tokens = checkpoint.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
     with torch.inference_mode():
         output = checkpoint.model.clip(
-            **tokens, pixel_values=preprocess(image, checkpoint.preprocessing)
+            **tokens, pixel_values=preprocess(pixels, checkpoint.preprocessing)
         )
     expected = output.text_embeds @ output.image_embeds[0]
-    ours = grounder.similarity(grounder.encode_image(image), PROMPTS)
+    ours = grounder.similarity(grounder.encode_image(pixels), PROMPTS)
     assert ours.dtype == np.float32
     assert ours == pytest.approx(expected.numpy(), abs=1e-5)
     between = output.text_embeds @ output.text_embeds[0]
@@ -209,33 +209,33 @@ def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, image: Im
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_stays_near_float32(
-    tiny_checkpoint: Path, grounder: Grounder, frame: Image, dtype: str
+    tiny_checkpoint: Path, grounder: Grounder, image: Image, dtype: str
 ) -> None:
     half = Grounder.from_pretrained(tiny_checkpoint, device="cpu", dtype=dtype)
-    image = frame(240, 320)
-    exact, near = (g.segment(g.encode_image(image), PROMPTS) for g in (grounder, half))
+    pixels = image(240, 320)
+    exact, near = (g.segment(g.encode_image(pixels), PROMPTS) for g in (grounder, half))
     assert near.dtype == np.float32
     assert np.abs(near - exact).max() <= 0.1 * np.abs(exact).max()
-    exact, near = (g.second_look([image], PROMPTS, [["cup"]])[0] for g in (grounder, half))
+    exact, near = (g.second_look([pixels], PROMPTS, [["cup"]])[0] for g in (grounder, half))
     assert near == pytest.approx(exact, abs=0.05)
 
 
 def test_a_separate_clip_judges_images_and_sentences_but_not_masks(
-    tiny_checkpoint: Path, tiny_clip: Path, grounder: Grounder, frame: Image
+    tiny_checkpoint: Path, tiny_clip: Path, grounder: Grounder, image: Image
 ) -> None:
     both = Grounder.from_pretrained(tiny_checkpoint, device="cpu", clip=str(tiny_clip))
-    image = frame(64, 64)
-    features = both.encode_image(image)
+    pixels = image(64, 64)
+    features = both.encode_image(pixels)
     loaded = load_clip(tiny_clip, device="cpu")
     tokens = loaded.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
     plain = CLIPModel.from_pretrained(tiny_clip).eval()
     with torch.inference_mode():
-        output = plain(**tokens, pixel_values=preprocess(image, loaded.preprocessing))
+        output = plain(**tokens, pixel_values=preprocess(pixels, loaded.preprocessing))
     expected = (output.text_embeds @ output.image_embeds[0]).numpy()
     assert both.similarity(features, PROMPTS) == pytest.approx(expected, abs=1e-5)
     between = (output.text_embeds @ output.text_embeds[0]).numpy()
     assert both.text_similarity(PROMPTS[0], PROMPTS) == pytest.approx(between, abs=1e-5)
-    alone = grounder.segment(grounder.encode_image(image), PROMPTS)
+    alone = grounder.segment(grounder.encode_image(pixels), PROMPTS)
     assert np.array_equal(both.segment(features, PROMPTS), alone)
     # Its skills were never calibrated, so nothing may be acted on.
     assert both.calibration is None

@@ -25,14 +25,14 @@ def denormalised(pixels: torch.Tensor) -> torch.Tensor:
     ("height", "width"), [(480, 640), (720, 1280), (240, 320), (333, 517), (97, 61), (1, 5)]
 )
 def test_pixels_differ_by_at_most_2_of_255_from_the_processors(
-    frame: Image, height: int, width: int, size: int
+    image: Image, height: int, width: int, size: int
 ) -> None:
-    image = frame(height, width)
-    ours = preprocess(image, Preprocessing(size, MEAN, STD))
+    pixels = image(height, width)
+    ours = preprocess(pixels, Preprocessing(size, MEAN, STD))
     processor = ViTImageProcessor(
         size={"height": size, "width": size}, image_mean=MEAN, image_std=STD
     )
-    theirs = processor(image, return_tensors="pt", input_data_format="channels_last").pixel_values
+    theirs = processor(pixels, return_tensors="pt", input_data_format="channels_last").pixel_values
     assert ours.shape == (1, 3, size, size)
     assert ours.dtype == torch.float32
     assert (denormalised(ours) - denormalised(theirs)).abs().max() <= 2 / 255
@@ -40,28 +40,28 @@ def test_pixels_differ_by_at_most_2_of_255_from_the_processors(
 
 @pytest.mark.parametrize(("resampling", "apart"), [("bilinear", 1), ("bicubic", 4)])
 def test_resized_in_float_as_on_a_gpu_pixels_are_nearly_the_same(
-    frame: Image, resampling: str, apart: int
+    image: Image, resampling: str, apart: int
 ) -> None:
-    image, how = torch.from_numpy(frame(480, 640)), Preprocessing(160, MEAN, STD, resampling)
-    on_cpu = resized(image, how, 160)
-    on_gpu = resized(image.float(), how, 160)
+    pixels, how = torch.from_numpy(image(480, 640)), Preprocessing(160, MEAN, STD, resampling)
+    on_cpu = resized(pixels, how, 160)
+    on_gpu = resized(pixels.float(), how, 160)
     assert on_gpu.min() >= 0
     assert on_gpu.max() <= 255
     assert torch.equal(on_gpu, on_gpu.round())
     assert (on_gpu - on_cpu).abs().max() <= apart
 
 
-def test_another_size_than_the_checkpoints_can_be_asked_for(frame: Image) -> None:
-    image = frame(120, 120)
-    small = preprocess(image, Preprocessing(160, MEAN, STD), size=64)
-    assert torch.equal(small, preprocess(image, Preprocessing(64, MEAN, STD)))
+def test_another_size_than_the_checkpoints_can_be_asked_for(image: Image) -> None:
+    pixels = image(120, 120)
+    small = preprocess(pixels, Preprocessing(160, MEAN, STD), size=64)
+    assert torch.equal(small, preprocess(pixels, Preprocessing(64, MEAN, STD)))
 
 
-def test_a_plain_clip_sees_the_middle_square_as_its_processor_shows_it(frame: Image) -> None:
-    image = frame(448, 672)
-    ours = preprocess(image, Preprocessing(224, MEAN, STD, "bicubic", centre_crop=True))
+def test_a_plain_clip_sees_the_middle_square_as_its_processor_shows_it(image: Image) -> None:
+    pixels = image(448, 672)
+    ours = preprocess(pixels, Preprocessing(224, MEAN, STD, "bicubic", centre_crop=True))
     theirs = CLIPImageProcessor(image_mean=MEAN, image_std=STD)(
-        image, return_tensors="pt"
+        pixels, return_tensors="pt"
     ).pixel_values
     # At the cut edges the processor's filter still sees what is beyond.
     inside = (..., slice(4, -4), slice(4, -4))
