@@ -25,12 +25,12 @@ from vlam_ros.perception import (
 )
 from vlam_ros.policies import Policy, Skill, choose_skill, load_skills, make_policy, means_stop
 from vlam_ros.types import (
+    NOT_FOUND,
     ActionChunk,
     Decision,
     Instruction,
     InstructionRequest,
     Missing,
-    Noun,
     Observation,
     Outcome,
     Plan,
@@ -195,15 +195,11 @@ class Pipeline:
 
     def _check_words(self, instruction: Instruction) -> None:
         """Refuse nouns that the checkpoint never saw: it would take the nearest thing for them."""
-        reasons = {
-            Noun.TARGET: Reason.TARGET_NOT_FOUND,
-            Noun.DESTINATION: Reason.DESTINATION_NOT_FOUND,
-        }
         for noun, phrase in instruction.named.items():
             for text in phrase.texts:
                 for word in unknown_words(text, self.grounder.calibration):
                     message = f"the model does not know '{word}': use other words"
-                    raise Refusal(reasons[noun], message)
+                    raise Refusal(NOT_FOUND[noun], message)
 
     def _chunk(
         self, stamp: int, plan: Plan, verdict: Verdict, tokens: Uint16Array | None

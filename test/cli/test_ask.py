@@ -34,14 +34,14 @@ def image(tmp_path: Path) -> str:
     return str(path)
 
 
-class CommandEvent:
+class FakePipeline:
     """In place of the pipeline's loader: keeps settings and observation, and knows of a cup."""
 
     def __init__(self) -> None:
         self.settings: Settings
         self.observation: Observation
 
-    def __call__(self, settings_: Settings) -> CommandEvent:
+    def __call__(self, settings_: Settings) -> FakePipeline:
         self.settings = settings_
         fakes: Any = WordClip(), ToldPerceiver([thing("red cup", 1.4)])
         self._pipeline = pipeline(*fakes)
@@ -53,14 +53,14 @@ class CommandEvent:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> CommandEvent:
-    told = CommandEvent()
+def told(monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
+    told = FakePipeline()
     monkeypatch.setattr(Pipeline, "from_settings", told)
     return told
 
 
 def test_the_decision_is_shown(
-    told: CommandEvent, image: str, capsys: pytest.CaptureFixture[str]
+    told: FakePipeline, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["ask", image, GO]) == 0
     shown = capsys.readouterr().out
@@ -78,7 +78,7 @@ def test_the_decision_is_shown(
 
 
 def test_the_files_hold_the_overlay_and_the_whole_chunk(
-    told: CommandEvent, image: str, tmp_path: Path
+    told: FakePipeline, image: str, tmp_path: Path
 ) -> None:
     overlay, chunk = tmp_path / "new" / "overlay.png", tmp_path / "chunk.json"
     assert main(["ask", image, GO, "--out", str(overlay), "--json", str(chunk)]) == 0
@@ -96,7 +96,7 @@ def test_the_files_hold_the_overlay_and_the_whole_chunk(
 
 
 def test_a_refusal_is_an_answer_too(
-    told: CommandEvent, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    told: FakePipeline, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chunk = tmp_path / "chunk.json"
     assert main(["ask", image, "go to the green ball", "--json", str(chunk)]) == 0
@@ -108,14 +108,14 @@ def test_a_refusal_is_an_answer_too(
 
 
 def test_what_is_not_plain_text_is_shown_as_it_is(
-    told: CommandEvent, image: str, capsys: pytest.CaptureFixture[str]
+    told: FakePipeline, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["ask", image, "go to the [red]cup[/blue]"]) == 0
     assert "verdict  HOLD" in capsys.readouterr().out
 
 
 def test_options_go_before_the_parameter_file_and_that_before_the_defaults(
-    told: CommandEvent, image: str, tmp_path: Path
+    told: FakePipeline, image: str, tmp_path: Path
 ) -> None:
     params = tmp_path / "robot.yaml"
     params.write_text(
@@ -130,7 +130,7 @@ def test_options_go_before_the_parameter_file_and_that_before_the_defaults(
     assert told.settings.camera.x == settings().camera.x
 
 
-def test_the_camera_is_that_of_the_options(told: CommandEvent, image: str) -> None:
+def test_the_camera_is_that_of_the_options(told: FakePipeline, image: str) -> None:
     assert main(["ask", image, GO, "--hfov", "90", "--height", "2", "--tilt", "0.5"]) == 0
     camera = told.observation.camera
     assert isinstance(camera, Camera)
@@ -178,7 +178,7 @@ def test_bad_input_is_one_line_and_code_2(
 
 
 def test_a_file_that_cannot_be_written_is_named(
-    told: CommandEvent, image: str, capsys: pytest.CaptureFixture[str]
+    told: FakePipeline, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["ask", image, GO, "--out", f"{image}/overlay.png"]) == 2
     assert f"cannot write {image}/overlay.png" in capsys.readouterr().err

@@ -38,6 +38,7 @@ from vlam_ros.types.observation import (
     Odometry,
 )
 from vlam_ros.types.plan import (
+    NOT_FOUND,
     Decision,
     Grip,
     Plan,
@@ -46,6 +47,7 @@ from vlam_ros.types.plan import (
     Sighting,
     SkillStep,
     Task,
+    said,
 )
 from vlam_ros.types.planar import PlanarPose
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
@@ -53,6 +55,7 @@ from vlam_ros.types.verdict import Outcome, Reason, Refusal, Verdict
 
 __all__ = [
     "DIMENSIONS",
+    "NOT_FOUND",
     "ActionChunk",
     "ActionCommand",
     "ActionDimension",
@@ -103,4 +106,5 @@ __all__ = [
     "VelocityCommand",
     "Verdict",
     "optical_rotation",
+    "said",
 ]

@@ -13,9 +13,16 @@ from vlam_ros.types.action import ActionChunk, GripperEffect, PoseFrame
 from vlam_ros.types.instruction import Instruction, Noun, Placement
 from vlam_ros.types.observation import Odometry
 from vlam_ros.types.scene import Scene, SceneObject
-from vlam_ros.types.verdict import Refusal, Verdict
+from vlam_ros.types.verdict import Reason, Refusal, Verdict
 
 Rows = npt.NDArray[np.float64]
+
+
+NOT_FOUND = {
+    Noun.TARGET: Reason.TARGET_NOT_FOUND,
+    Noun.DESTINATION: Reason.DESTINATION_NOT_FOUND,
+}
+"""Why the robot holds if what a noun names is not there."""
 
 
 class Grip(Enum):
@@ -24,6 +31,11 @@ class Grip(Enum):
     ANY = "any"
     EMPTY = "empty"
     HOLDING = "holding"
+
+
+def said(skill: str) -> str:
+    """A skill's name as one says it: "pick up"."""
+    return skill.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,11 @@ class SkillStep:
     gripper: GripperEffect = GripperEffect.KEEP
     precondition: Grip = Grip.ANY
     keyframes: Rows | None = field(default=None, compare=False)
+
+    @property
+    def said(self) -> str:
+        """Its skill as one says it: "pick up"."""
+        return said(self.skill)
 
 
 @dataclass(frozen=True)
@@ -115,6 +132,10 @@ class Progress:
     def current(self) -> int:
         """The index of the current step."""
         return self.plan.current if self.plan else 0
+
+    def elapsed(self, stamp: int) -> float:
+        """Seconds from when the current step began to a stamp (ns); 0 before it has begun."""
+        return (stamp - self.since) * 1e-9 if self.since else 0.0
 
     def interrupted(self) -> Progress:
         """The current step must begin anew."""

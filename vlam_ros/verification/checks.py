@@ -87,7 +87,7 @@ def check_reach(
 ) -> None:
     """UNREACHABLE if a pose [K,D] of a step is beyond the arm or outside the action space."""
     thing = step.target or step.destination
-    what = f"to {step.skill.replace('_', ' ')} at '{thing.phrase if thing else ''}'"
+    what = f"to {step.said} at '{thing.phrase if thing else ''}'"
     if step.pose_of is PoseFrame.TOOL and not is_within(poses, reach, ahead):
         far = float(np.nanmax(np.hypot(poses[:, 0], poses[:, 1])))
         near = float(np.nanmin(poses[:, 0]))
@@ -151,16 +151,15 @@ def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:
     """PRECONDITION if the gripper is known not to be what a step needs."""
     if isinstance(gripper, Missing) or step.precondition is Grip.ANY:
         return
-    skill = step.skill.replace("_", " ")
     if gripper.holding and step.precondition is Grip.EMPTY:
         raise Refusal(
             Reason.PRECONDITION,
-            f"to {skill} the gripper must be empty, it holds something: take it out",
+            f"to {step.said} the gripper must be empty, it holds something: take it out",
         )
     if not gripper.holding and step.precondition is Grip.HOLDING:
         raise Refusal(
             Reason.PRECONDITION,
-            f"to {skill} the gripper must hold something, it is empty: pick it up first",
+            f"to {step.said} the gripper must hold something, it is empty: pick it up first",
         )
 
 

@@ -5,7 +5,7 @@ from vlam_ros.policies.skills.pick_up import PickUp
 from vlam_ros.policies.skills.place import Place
 from vlam_ros.policies.skills.push import Push
 from vlam_ros.policies.skills.search import Search
-from vlam_ros.policies.skills.skill import Skill, load_skills, said
+from vlam_ros.policies.skills.skill import Skill, load_skills
 from vlam_ros.policies.skills.stop import Stop
 from vlam_ros.policies.skills.turn_to import TurnTo
 
@@ -19,5 +19,4 @@ __all__ = [
     "Stop",
     "TurnTo",
     "load_skills",
-    "said",
 ]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from vlam_ros.perception.tracking import expected, sight
-from vlam_ros.policies.skills.skill import said
 from vlam_ros.types import (
     GripperEffect,
     Instruction,
@@ -95,7 +94,7 @@ def _load(before: Sequence[SkillStep]) -> float:
 
 def _step_trace(step: SkillStep, instruction: Instruction) -> str:
     target, destination = (instruction.named.get(noun) if noun else None for noun in step.nouns)
-    words = [said(step.skill)]
+    words = [step.said]
     if target:
         words.append(_object_trace(target, step.target))
     if destination:

@@ -20,6 +20,7 @@ from vlam_ros.policies.skills.plan import (
 )
 from vlam_ros.policies.skills.skill import Poses, Skill, Timing, load_skills
 from vlam_ros.types import (
+    NOT_FOUND,
     ActionSpace,
     Instruction,
     Missing,
@@ -46,11 +47,6 @@ REST_SPEED, REST_TURN = 0.03, 0.06
 """m/s and rad/s below which the base is at rest."""
 APPROACH = "go_to"
 """The motion that brings the base to where the arm reaches."""
-
-_MISSING = {
-    Noun.TARGET: Reason.TARGET_NOT_FOUND,
-    Noun.DESTINATION: Reason.DESTINATION_NOT_FOUND,
-}
 
 
 class SkillPlanner:
@@ -108,8 +104,7 @@ class SkillPlanner:
             if not plan.to_come:
                 return Proposal(plan, advanced, confidence=task.confidence, done=True)
             plan = self._detailed(plan)
-            elapsed = (observation.stamp - advanced.since) * 1e-9 if advanced.since else 0.0
-            rows = self.rows(plan, elapsed)
+            rows = self.rows(plan, advanced.elapsed(observation.stamp))
         except Refusal as refusal:
             kept = following if refusal.final else following.interrupted()
             return Proposal(plan, kept, refusal=refusal)
@@ -173,7 +168,7 @@ class SkillPlanner:
         taking = next((i for i, s in enumerate(plan.steps) if closes(s)), None)
         if taking is not None and _is_held(instruction, observation, progress):
             plan = replace(plan, current=max(plan.current, taking + 1))
-        elif progress.plan and progress.since and self._uses_arm(plan):
+        elif progress.plan and progress.since and plan.to_come[0].pose_of is PoseFrame.TOOL:
             return remembered(progress.plan, instruction, observation, progress)
         found = self._found(plan, instruction, observation, seen, progress)
         return replace(
@@ -212,7 +207,7 @@ class SkillPlanner:
                 moved = found.get(Noun.TARGET)
                 others = [o for o in seen if moved is None or not is_same(o, moved)]
                 candidates = others if noun is Noun.DESTINATION else seen
-                followed = select(phrase, candidates, self._settings.ambiguity, _MISSING[noun])
+                followed = select(phrase, candidates, self._settings.ambiguity, NOT_FOUND[noun])
             found[noun] = followed
         return found
 
@@ -237,7 +232,7 @@ class SkillPlanner:
             if closes(step) and step.target and _holds(observation) and progress.since:
                 progress = replace(progress, held=step.target.phrase)
             if step.pose_of is PoseFrame.TOOL or not self._is_reached(plan, observation):
-                elapsed = (observation.stamp - progress.since) * 1e-9 if progress.since else 0.0
+                elapsed = progress.elapsed(observation.stamp)
                 if not progress.since or elapsed < skill.duration:
                     break
                 skill.check_effect(step, seen, observation)
@@ -275,9 +270,6 @@ class SkillPlanner:
 
     def _keyframes(self, step: SkillStep) -> Poses:
         return self._skill[step.skill].keyframes(step, self._settings.standoff)
-
-    def _uses_arm(self, plan: Plan) -> bool:
-        return plan.to_come[0].pose_of is PoseFrame.TOOL
 
     def _is_reached(self, plan: Plan, observation: Observation) -> bool:
         """Whether a motion of the base has come to its end, or is not needed."""

@@ -34,6 +34,7 @@ from vlam_ros.types import (
     Refusal,
     SceneObject,
     SkillStep,
+    said,
 )
 
 Poses = npt.NDArray[np.float64]
@@ -163,11 +164,6 @@ class Skill:
                 f"skill {self.name} must have the parameters {sorted(self.PARAMETERS)}, "
                 f"got {sorted(self.parameters)}"
             )
-
-
-def said(skill: str) -> str:
-    """A skill's name as one says it: "pick up"."""
-    return skill.replace("_", " ")
 
 
 def check_gripper(skill: Skill, observation: Observation, holding: bool) -> None:
