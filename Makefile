@@ -16,7 +16,7 @@ demo: setup
 	.venv/bin/vlam demo
 
 test: setup .venv/.browser
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 setup: .venv/.package
 

@@ -1,9 +1,11 @@
-"""Isolation of the test run, and the rule that no test is skipped silently."""
+"""Isolation of the test run, what must run alone, and the rule that no test is skipped silently."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,39 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do it
 os.environ.setdefault("MUJOCO_GL", "egl")
+
+REAL_TIME = "real_time"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what keeps a robot's time come last, and again where the machine could not keep it."""
+    items.sort(key=_is_real_time)
+    for item in filter(_is_real_time, items):
+        item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run what keeps a robot's time while no other worker of pytest-xdist runs a test."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    with _place(alone=_is_real_time(item)):
+        return (yield)
+
+
+def _is_real_time(item: pytest.Item) -> bool:
+    return item.get_closest_marker(REAL_TIME) is not None
+
+
+@contextmanager
+def _place(alone: bool) -> Iterator[None]:
+    # Two files that all workers share. Who waits to be alone holds the first, so that nobody else
+    # comes in meanwhile.
+    with open(__file__, encoding="utf-8") as queue, ALLOWLIST.open(encoding="utf-8") as room:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture

@@ -57,6 +57,14 @@ def test_a_report_counts_its_cases_and_says_which_gates_are_missed(report: Repor
     )
 
 
+@pytest.fixture
+def few_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search among two of a kind, for every one looks at all scenes again."""
+    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.MASK_THRESHOLDS", (0.3, 0.4))
+    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.TOLERANCES", (0.3,))
+
+
+@pytest.mark.usefixtures("few_thresholds")
 def test_calibration_keeps_what_it_cannot_choose() -> None:
     before = Calibration.load(EMBEDDED)
     assert before is not None
@@ -68,6 +76,7 @@ def test_calibration_keeps_what_it_cannot_choose() -> None:
     assert after.made_with == "vlam calibrate --scenes 4"
 
 
+@pytest.mark.usefixtures("few_thresholds")
 def test_calibration_on_ones_own_images_asks_for_what_is_in_them(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path, "a test") as writer:
         add_simulated(writer, {"validation": 4}, progress=False)

@@ -17,6 +17,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
             yield robot
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize(
     ("sensor", "failure"),
     [
