@@ -9,7 +9,7 @@ import pytest
 
 from vlam_ros.cli.main import main
 from vlam_ros.lab.evaluation.few_shot import Trial
-from vlam_ros.lab.evaluation.report import Report, Row
+from vlam_ros.lab.evaluation.report import Metric, Report
 
 
 @pytest.mark.parametrize(("gained", "code"), [(0.4, 0), (0.3, 1)])
@@ -24,7 +24,7 @@ def test_trials_are_all_combinations_by_images_first(
 
     def few_shot(*args: Any, **named: Any) -> Report:
         seen.append((args, named))
-        return Report((Row("IoU gained", gained, 2, 0.35),))
+        return Report((Metric("IoU gained", gained, 2, 0.35),))
 
     monkeypatch.setattr("vlam_ros.lab.evaluation.few_shot.few_shot", few_shot)
     options = "--methods lora full --images 5 10 --seeds 2 --steps 7 --scenes 3 --threads 1"

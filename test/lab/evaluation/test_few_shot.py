@@ -51,9 +51,9 @@ def test_a_trial_is_run_once_and_goes_into_the_table(
     monkeypatch.setattr(module, "MOST", 1)
     report = few_shot([Trial("bitfit", 1, 0)], tmp_path, **SMALL)
     assert report.rows == ()  # no gate is for this one
-    rows = [line.split(" | ") for line in report.remarks if line.startswith("| ")]
-    assert [row[0].strip("| ") for row in rows] == ["method", "none", "bitfit"]
-    assert rows[2][1:4] == ["1", "1", "16,641"]
+    (table,) = report.tables
+    assert [row[0] for row in table.rows] == ["none", "bitfit"]
+    assert table.rows[1][1:4] == ("1", "1", "16,641")
     outcome = json.loads((tmp_path / "bitfit-1-0" / "outcome.json").read_text())["outcome"]
     assert (outcome["steps"], outcome["parameters"]) == (2, 16641)
     assert outcome["minutes"] > 0
@@ -63,7 +63,7 @@ def test_a_trial_is_run_once_and_goes_into_the_table(
     assert base["iou"] < 0.05
     assert base["old_iou"] > 0.6
     monkeypatch.setattr(module, "_run", lambda *_: pytest.fail("it was done already"))
-    assert few_shot([Trial("bitfit", 1, 0)], tmp_path, **SMALL).remarks == report.remarks
+    assert few_shot([Trial("bitfit", 1, 0)], tmp_path, **SMALL).tables == report.tables
     with pytest.raises(LearningError, match="take another folder"):
         few_shot([Trial("bitfit", 1, 0)], tmp_path, **{**SMALL, "steps": 3})
     with pytest.raises(LearningError, match="there are 1 images of each object"):
@@ -114,7 +114,7 @@ def test_a_sweep_is_told_apart_by_weight_and_leaves_its_front(
     assert {path.parent.name for path in tmp_path.glob("*/outcome.json")} >= {
         "lora-10-0", "lora-10-1-crops2", "lora-10-0-crops4"
     }  # fmt: skip
-    rows = [line.split(" | ") for line in report.remarks if "lora" in line]
+    rows = [row for row in report.tables[0].rows if row[0] == "lora"]
     assert [(row[2], row[8]) for row in rows] == [
         ("1", "0.350 ± 0.050"), ("2", "0.550 ± 0.050"), ("4", "0.450 ± 0.050")
     ]  # fmt: skip

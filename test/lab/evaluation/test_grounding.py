@@ -10,7 +10,7 @@ from vlam_ros.lab.evaluation.grounding import (
     resample,
 )
 from vlam_ros.lab.evaluation.queries import Kind
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 
 
 def test_intersection_over_union() -> None:
@@ -54,8 +54,8 @@ def test_the_pieces_of_an_answer_count_as_one_mask_without_the_rejected() -> Non
 
 
 def test_gates() -> None:
-    assert Row("hits", 0.85, 10, 0.85).passed
-    assert not Row("hits", 0.84, 10, 0.85).passed
-    assert Row("alarms", 0.05, 10, 0.05, at_most=True).passed
-    assert not Row("alarms", float("nan"), 10, 0.05, at_most=True).passed
-    assert Row("refused", 0.5, 10).passed is None
+    assert Metric("hits", 0.85, 10, 0.85).passed
+    assert not Metric("hits", 0.84, 10, 0.85).passed
+    assert Metric("alarms", 0.05, 10, 0.05, at_most=True).passed
+    assert not Metric("alarms", float("nan"), 10, 0.05, at_most=True).passed
+    assert Metric("refused", 0.5, 10).passed is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from exported import exported_tiny
 
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed import perception, race, ways
 from vlam_ros.lab.evaluation.speed.chart import chart
 from vlam_ros.lab.evaluation.speed.race import COUNTS, ious
@@ -85,7 +85,7 @@ def test_what_this_machine_cannot_do_is_said(
     monkeypatch.setattr(perception.start, "rows", lambda *_: ())
     measured = perception.measure(subject, images[:1], PROMPTS, progress=False)
     (remark,) = measured.remarks
-    assert remark.startswith("- tiny, openvino, bfloat16: not measured: this CPU")
+    assert remark.startswith("tiny, openvino, bfloat16: not measured: this CPU")
     assert {lap.way.name for lap in measured.laps} == {ONE_BY_ONE}
 
 
@@ -111,7 +111,7 @@ def told(seconds: float, clock: list[float], sign: float = 1.0) -> ways.Masks:
     return masks
 
 
-def run(monkeypatch: pytest.MonkeyPatch, sign: float = 1.0, **fields: Any) -> list[Row]:
+def run(monkeypatch: pytest.MonkeyPatch, sign: float = 1.0, **fields: Any) -> list[Metric]:
     """The rows of a race in which ours takes a tenth of the time, on a clock of its own."""
     clock = [0.0]
     monkeypatch.setattr(race.time, "perf_counter", lambda: clock[0])

@@ -7,13 +7,13 @@ from vlam_ros.lab.replay.compare import Comparison, compare
 from vlam_ros.lab.replay.records import ReplayRun
 from vlam_ros.lab.replay.table import (
     BagRow,
-    Table,
     bags_table,
     comparison_tables,
     run_tables,
     verdict_line,
 )
 from vlam_ros.lab.replay.thresholds import Exceeded, Thresholds, passed_over
+from vlam_ros.lab.report.table import Table
 
 STRICT = Thresholds.load()
 BLOCKED = replace(HOLD, reason="PATH_BLOCKED", instruction="go to the box | now")
@@ -82,8 +82,6 @@ def test_markdown_keeps_to_its_columns() -> None:
     ]
     assert text.splitlines()[3] == "|---|---|---|---|---|---|"
     assert text.splitlines()[5] == "| go to the box \\| now | 1700000000.100 | 1 | 0 | 1 | 0 |"
-    table = Table("A", ("b",), (("two\nlines",),), ("one", "two"))
-    assert table.to_markdown() == "### A\n\n| b |\n|---|\n| two lines |\n\n- one\n- two\n"
 
 
 # A comparison

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive, positive_number
 
 if TYPE_CHECKING:
-    from vlam_ros.lab.evaluation.report import Row
+    from vlam_ros.lab.evaluation.report import Metric
     from vlam_ros.lab.evaluation.speed.race import Lap
 
 NODE_IMAGES = 200
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from vlam_ros.resources import write_file
 
     laps: list[Lap] = []
-    rows: list[Row] = []
+    rows: list[Metric] = []
     remarks: list[str] = []
     raced = [name for name in NAMES if name in options.only]
     seen = images(options.images) if raced else []

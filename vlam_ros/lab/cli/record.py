@@ -18,7 +18,7 @@ from vlam_ros.errors import BagError
 
 if TYPE_CHECKING:
     from vlam_ros.lab.bags.recorder import Recorder
-    from vlam_ros.lab.replay.table import Table
+    from vlam_ros.lab.report.table import Table
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -56,7 +56,6 @@ def run(options: argparse.Namespace) -> int:
 
     from vlam_ros.lab.bags import BagWriter
     from vlam_ros.lab.bags.recorder import Recorder, in_namespace, topics_of
-    from vlam_ros.lab.cli.tables import show_table
 
     topics = in_namespace(options.topics, options.namespace) or topics_of(options.namespace)
     with (
@@ -70,13 +69,13 @@ def run(options: argparse.Namespace) -> int:
         if not recorder.counts:
             raise BagError(_why_nothing(recorder))
         writer.close()
-    show_table(Console(highlight=False, markup=False), recorded_table(options.out, recorder))
+    recorded_table(options.out, recorder).print_to(Console(highlight=False, markup=False))
     return 0
 
 
 def recorded_table(path: Path, recorder: Recorder) -> Table:
     """The topics of a bag, with what is missing from it and how to replay it."""
-    from vlam_ros.lab.replay.table import Table
+    from vlam_ros.lab.report.table import Table
 
     notes = list(recorder.left_out.values())
     if recorder.jumped:

@@ -139,7 +139,6 @@ def _run_one(
 ) -> int:
     from rich.progress import Progress
 
-    from vlam_ros.lab.cli.tables import show_table
     from vlam_ros.lab.replay.table import verdict_line
 
     with Progress(console=_errors(), transient=True) as bar:
@@ -152,7 +151,7 @@ def _run_one(
     reports.add(job, result)
     reports.close()
     for table in reports.tables:
-        show_table(console, table)
+        table.print_to(console)
     if result.comparison:
         console.print(verdict_line(result.comparison, result.exceeded), style="bold")
     _tell_what_is_written(console, reports)
@@ -164,8 +163,6 @@ def _run_many(
 ) -> int:
     from rich.progress import MofNCompleteColumn, Progress
 
-    from vlam_ros.lab.cli.tables import show_table
-
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=_errors(), transient=True) as bar:
         task = bar.add_task("bags", total=len(jobs))
@@ -174,7 +171,7 @@ def _run_many(
             bar.update(task, advance=1)
     reports.close()
     for table in reports.tables:
-        show_table(console, table)
+        table.print_to(console)
     _tell_what_is_written(console, reports)
     if any(row.error for row in reports.rows):
         return NOT_REPLAYED

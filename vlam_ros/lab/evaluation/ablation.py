@@ -21,7 +21,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.grounding import MIN_PIXELS
 from vlam_ros.lab.evaluation.report import Report, mean_and_spread
 from vlam_ros.lab.evaluation.skills import evaluate_skills
-from vlam_ros.lab.evaluation.task_table import NOTHING, Table
+from vlam_ros.lab.report.table import NOTHING, Table
 from vlam_ros.lab.training import batches
 from vlam_ros.lab.training.captions import COLOUR_NAMES, PLACEHOLDERS
 from vlam_ros.lab.training.embedded import export, fit_embedded
@@ -274,9 +274,11 @@ def _means(by_variant: Mapping[str, Sequence[Run]]) -> Table:
         "What the loss terms are worth",
         ("terms", "seeds", "minutes each", *FIGURES.values()),
         tuple(rows),
-        "Means over the seeds ± half the distance between the lowest and the highest. With "
-        "contrastive terms only, nothing trains the decoder that draws masks: IoU and false alarms "
-        "are those of noise.",
+        (
+            "Means over the seeds ± half the distance between the lowest and the highest. With "
+            "contrastive terms only, nothing trains the decoder that draws masks: IoU and false "
+            "alarms are those of noise.",
+        ),
     )
 
 
@@ -295,6 +297,8 @@ def _differences(by_variant: Mapping[str, Sequence[Run]]) -> Table:
         "Differences to the row before",
         ("terms", *FIGURES.values()),
         tuple(rows),
-        "None is what is not larger than the larger of the two spreads, from the lowest to the "
-        "highest seed.",
+        (
+            "None is what is not larger than the larger of the two spreads, from the lowest to the "
+            "highest seed.",
+        ),
     )

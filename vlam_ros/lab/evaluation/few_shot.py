@@ -21,8 +21,8 @@ from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.grounding import Answer, answers_to
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind, Question, extra_questions, questions
-from vlam_ros.lab.evaluation.report import Report, Row, mean_and_spread
-from vlam_ros.lab.evaluation.task_table import Table
+from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
+from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
@@ -291,18 +291,20 @@ def _report(outcomes: Sequence[Outcome], made_with: Mapping[str, str | int]) -> 
         ("method", "images each", "λ crops", "parameters", "minutes", "new: IoU", "right",
          "false alarms", "confirmed", "old: IoU", "change", "right", "false alarms", "confirmed"),
         tuple(rows),
-        "Means over the seeds; behind ± half the distance between the lowest and the highest. "
-        "False alarms are at the untuned model's threshold; confirmed is what is confirmed and "
-        f"right at the lowest threshold with no more than {ALLOWED:.0%} of them.",
+        (
+            "Means over the seeds; behind ± half the distance between the lowest and the highest. "
+            "False alarms are at the untuned model's threshold; confirmed is what is confirmed and "
+            f"right at the lowest threshold with no more than {ALLOWED:.0%} of them.",
+        ),
     )  # fmt: skip
     method, images = JUDGED
     judged = kinds.get((images, method, 1.0), [])
     gates = [
-        Row(f"{name}, {method}, {images} images each", _mean(list(map(figure, judged))),
-            len(judged), gate, at_most)
+        Metric(f"{name}, {method}, {images} images each", _mean(list(map(figure, judged))),
+               len(judged), gate, at_most)
         for name, figure, gate, at_most in _gates(base)
     ] if judged else []  # fmt: skip
-    return Report(tuple(gates), made_with, tuple(table.to_markdown().splitlines()))
+    return Report(tuple(gates), made_with, tables=(table,))
 
 
 def _gates(base: Outcome) -> list[tuple[str, Callable[[Outcome], float], float, bool]]:

@@ -15,7 +15,7 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.fusion import PoseTable, Rates, SensorFusion, depth_image, pose_table
 from vlam_ros.lab.evaluation import placing
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
-from vlam_ros.lab.evaluation.report import Report, Row
+from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.evaluation.synthetic_sweep import SyntheticSweep, Turning, synthetic_sweep
 from vlam_ros.lab.simulation import Drive, World
 from vlam_ros.types import Attitude, Camera, PositionSource, optical_rotation
@@ -55,7 +55,7 @@ def evaluate_fusion(scenes: int = 200, progress: bool = True) -> Report:
     return Report(tuple(rows), {"scenes": scenes})
 
 
-def _projection() -> Iterator[Row]:
+def _projection() -> Iterator[Metric]:
     rng = np.random.default_rng(0)
     for name in LENSES:
         worst, seen = 0.0, 0
@@ -68,7 +68,7 @@ def _projection() -> Iterator[Row]:
             theirs = opencv_pixels(camera, points[found].astype(np.float64))
             worst = max(worst, float(np.abs(pixels[found] - theirs).max(initial=0)))
             seen += int(found.sum())
-        yield Row(f"projection against OpenCV, {name}, worst (px)", worst, seen, 0.01, True)
+        yield Metric(f"projection against OpenCV, {name}, worst (px)", worst, seen, 0.01, True)
 
 
 def _camera(lens: str, rotation: np.ndarray, position: np.ndarray) -> Camera:
@@ -88,7 +88,7 @@ def opencv_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
     return np.asarray(pixels).reshape(-1, 2)
 
 
-def _deskew() -> Iterator[Row]:
+def _deskew() -> Iterator[Metric]:
     for name, motions in MOTIONS.items():
         worst, points = 0.0, 0
         for motion, order in itertools.product(motions, ORDERS):
@@ -96,7 +96,7 @@ def _deskew() -> Iterator[Row]:
             off = _straightened(synthetic) - synthetic.truth
             worst = max(worst, float(np.linalg.norm(off, axis=1).max()))
             points += len(off)
-        yield Row(f"deskew up to 16 m, {name}, worst (mm)", 1000 * worst, points, 0.2, True)
+        yield Metric(f"deskew up to 16 m, {name}, worst (mm)", 1000 * worst, points, 0.2, True)
 
 
 def _straightened(synthetic: SyntheticSweep) -> np.ndarray:
@@ -113,7 +113,7 @@ def _table(synthetic: SyntheticSweep) -> PoseTable:
     return pose_table(times[0], times[-1], rates, moves, reference)
 
 
-def _speed() -> Row:
+def _speed() -> Metric:
     """Deskew and projection of a large sweep, the lens distorted; median of several runs."""
     columns = math.ceil(TIMED_POINTS / 64)
     synthetic = synthetic_sweep(Turning((0.3, -0.4, 1.5)), rings=64, columns=columns)
@@ -125,10 +125,10 @@ def _speed() -> Row:
         seconds.append(time.perf_counter() - start)
     points = len(synthetic.sweep.points)
     median = 1000 * float(np.median(seconds))
-    return Row(f"{points:,} points deskewed and projected (ms)", median, REPETITIONS, 30.0, True)
+    return Metric(f"{points:,} points deskewed and projected (ms)", median, REPETITIONS, 30.0, True)
 
 
-def _attitude(progress: bool) -> Iterator[Row]:
+def _attitude(progress: bool) -> Iterator[Metric]:
     settings = FusionNodeSettings.load()
     off = []
     with World(64, 48) as world:
@@ -144,10 +144,10 @@ def _attitude(progress: bool) -> Iterator[Row]:
                     off.append((found.roll - pose.roll, found.pitch - pose.pitch))
     rms = np.degrees(np.sqrt(np.mean(np.square(off), axis=0)))
     for name, value in zip(("roll", "pitch"), rms, strict=True):
-        yield Row(f"attitude on a drive, {name}, RMS (°)", float(value), len(off), 0.5, True)
+        yield Metric(f"attitude on a drive, {name}, RMS (°)", float(value), len(off), 0.5, True)
 
 
-def _driving(scenes: int, progress: bool) -> Iterator[Row]:
+def _driving(scenes: int, progress: bool) -> Iterator[Metric]:
     """Positions from LiDAR and from the floor, of the same objects on the same drives."""
     lidar: list[tuple[float, float]] = []
     ground: list[tuple[float, float]] = []
@@ -158,34 +158,36 @@ def _driving(scenes: int, progress: bool) -> Iterator[Row]:
         camera_only = placing.without(view, "depth", "floor")
         ground += placing.errors(camera_only, PositionSource.GROUND_PLANE)
     yield from _position_rows("LiDAR", lidar, (0.03, 0.08))
-    yield Row("… share of objects that LiDAR places", len(lidar) / max(1, sights), sights)
+    yield Metric("… share of objects that LiDAR places", len(lidar) / max(1, sights), sights)
     yield from _position_rows("ground plane and IMU", ground, (0.06, None))
 
 
 def _position_rows(
     name: str, found: list[tuple[float, float]], gates: tuple[float | None, float | None]
-) -> Iterator[Row]:
+) -> Iterator[Metric]:
     off, spread = np.array(found).reshape(-1, 2).T
     if not len(off):
-        yield Row(f"position, {name}, median (m)", math.nan, 0, gates[0], True)
+        yield Metric(f"position, {name}, median (m)", math.nan, 0, gates[0], True)
         return
-    yield Row(f"position, {name}, median (m)", float(np.median(off)), len(off), gates[0], True)
-    yield Row(
+    yield Metric(f"position, {name}, median (m)", float(np.median(off)), len(off), gates[0], True)
+    yield Metric(
         f"position, {name}, 95 % (m)", float(np.quantile(off, 0.95)), len(off), gates[1], True
     )
-    yield Row("… share within twice its spread", float(np.mean(off <= 2 * spread)), len(off))
+    yield Metric("… share within twice its spread", float(np.mean(off <= 2 * spread)), len(off))
 
 
-def _pitched(scenes: int, progress: bool) -> Iterator[Row]:
+def _pitched(scenes: int, progress: bool) -> Iterator[Metric]:
     """A chassis pitched by 5° on a level floor, without LiDAR: what the IMU is for."""
     views = placing.views("pitched", scenes, sweep=False, progress=progress)
     with_imu, without_imu = _medians(views, lambda view: (view, placing.without(view, "attitude")))
-    yield Row("pitched ±5° on a level floor, no IMU, median (m)", without_imu, scenes)
-    yield Row("… with IMU", with_imu, scenes)
-    yield Row("… share of the error that the IMU leaves", with_imu / without_imu, scenes, 0.5, True)
+    yield Metric("pitched ±5° on a level floor, no IMU, median (m)", without_imu, scenes)
+    yield Metric("… with IMU", with_imu, scenes)
+    yield Metric(
+        "… share of the error that the IMU leaves", with_imu / without_imu, scenes, 0.5, True
+    )
 
 
-def _ramp(scenes: int, progress: bool) -> Iterator[Row]:
+def _ramp(scenes: int, progress: bool) -> Iterator[Metric]:
     """Robot and objects on the same ramp: gravity misleads, the floor that the LiDAR sees decides.
 
     Depth is not used, for with it the floor would hardly matter.
@@ -198,9 +200,9 @@ def _ramp(scenes: int, progress: bool) -> Iterator[Row]:
             placing.without(view, "depth", "floor", "attitude"),
         ),
     )
-    yield Row("on a ramp of 5°, no IMU, median (m)", neither, scenes)
-    yield Row("… with IMU and the floor that LiDAR sees", both, scenes)
-    yield Row("… error that the IMU adds (m)", both - neither, scenes, 0.005, True)
+    yield Metric("on a ramp of 5°, no IMU, median (m)", neither, scenes)
+    yield Metric("… with IMU and the floor that LiDAR sees", both, scenes)
+    yield Metric("… error that the IMU adds (m)", both - neither, scenes, 0.005, True)
 
 
 def _medians(

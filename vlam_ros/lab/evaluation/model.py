@@ -11,8 +11,8 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
 from vlam_ros.lab.evaluation.grounding import HIT, Answer, answers
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind
-from vlam_ros.lab.evaluation.report import Report, Row
-from vlam_ros.lab.evaluation.skills import evaluate_skills
+from vlam_ros.lab.evaluation.report import Metric, Report
+from vlam_ros.lab.evaluation.skills import evaluate_skills, misread_table
 from vlam_ros.perception import Grounder
 from vlam_ros.policies import load_skills
 
@@ -52,38 +52,36 @@ def evaluate_model(
         return answer.right(threshold)
 
     rows = [
-        Row("mean IoU", _mean(present, Answer.iou), len(present), 0.70),
-        Row("hits (IoU > 0.5)", _mean(present, lambda a: a.iou() > HIT), len(present), 0.85),
-        Row("confirmed, right object", _mean(present, right), len(present)),
-        Row("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
-        Row(
+        Metric("mean IoU", _mean(present, Answer.iou), len(present), 0.70),
+        Metric("hits (IoU > 0.5)", _mean(present, lambda a: a.iou() > HIT), len(present), 0.85),
+        Metric("confirmed, right object", _mean(present, right), len(present)),
+        Metric("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
+        Metric(
             "false alarms, after the second look", _mean(absent, confirmed), len(absent), 0.05, True
         ),
     ]
     for kind in ABSENT:
         asked = [a for a in absent if a.kind is kind]
         rows += [
-            Row(f"… masks alone, {kind.value}", _mean(asked, by_mask), len(asked)),
-            Row(f"… second look, {kind.value}", _mean(asked, confirmed), len(asked)),
+            Metric(f"… masks alone, {kind.value}", _mean(asked, by_mask), len(asked)),
+            Metric(f"… second look, {kind.value}", _mean(asked, confirmed), len(asked)),
         ]
     rows += [
-        Row("mean IoU, pairs never trained", _mean(composed, Answer.iou), len(composed), 0.60),
-        Row(
+        Metric("mean IoU, pairs never trained", _mean(composed, Answer.iou), len(composed), 0.60),
+        Metric(
             "confirmed, pairs never trained",
             _mean(composed, right),
             len(composed),
         ),
-        Row("mean IoU, bare nouns and colours", _mean(general, Answer.iou), len(general)),
-        Row("hits, bare nouns and colours", _mean(general, lambda a: a.iou() > HIT), len(general)),
-        Row("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
-        Row("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
+        Metric("mean IoU, bare nouns and colours", _mean(general, Answer.iou), len(general)),
+        Metric(
+            "hits, bare nouns and colours", _mean(general, lambda a: a.iou() > HIT), len(general)
+        ),
+        Metric("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
+        Metric("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
     ]
-    misread = [
-        f"- “{sentence}”: meant {meant}, understood {understood}"
-        for sentence, meant, understood in dict.fromkeys(skills.wrong)
-    ]
-    remarks = ("Sentences misread or refused:", "", *misread) if misread else ()
-    return Report(tuple(rows), {"model": str(model), "scenes": scenes}, remarks)
+    misread = misread_table("Sentences misread or refused", skills.wrong)
+    return Report(tuple(rows), {"model": str(model), "scenes": scenes}, tables=(misread,))
 
 
 def _mean(cases: Sequence[Answer], figure: Callable[[Answer], float]) -> float:

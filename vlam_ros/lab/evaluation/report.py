@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from vlam_ros.lab.report.table import Table
+
 
 def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
     """The mean of several runs, with half the distance between the lowest and the highest; `sign`
@@ -18,7 +20,7 @@ def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class Metric:
     """One measured figure, its bar, and how many cases it stands on."""
 
     name: str
@@ -34,14 +36,24 @@ class Row:
             return None
         return self.value <= self.gate if self.at_most else self.value >= self.gate
 
+    @property
+    def demand(self) -> str:
+        """What is asked for and whether it is met, in Markdown; empty without a gate."""
+        if self.gate is None:
+            return ""
+        return (
+            f"{'≤' if self.at_most else '≥'} {self.gate:g} {'met' if self.passed else '**missed**'}"
+        )
+
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one evaluation, what it was made with, and remarks for people."""
+    """The metrics of one evaluation, what it was made with, and remarks and tables for people."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Metric, ...]
     made_with: Mapping[str, str | int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -53,10 +65,8 @@ class Report:
         return json.dumps({**dataclasses.asdict(self), "passed": self.passed}, indent=2) + "\n"
 
     def to_markdown(self) -> str:
-        """The figures as a table, and the remarks."""
-        lines = ["| figure | measured | gate | cases |", "|---|---|---|---|"]
-        for row in self.rows:
-            gate = "" if row.gate is None else f"{'≤' if row.at_most else '≥'} {row.gate:g} "
-            mark = {True: "met", False: "**missed**", None: ""}[row.passed]
-            lines.append(f"| {row.name} | {row.value:.3f} | {gate}{mark} | {row.cases} |")
-        return "\n".join([*lines, *(["", *self.remarks] if self.remarks else [])]) + "\n"
+        """The metrics as a table with the remarks below, and the other tables; empty ones not."""
+        head = ("figure", "measured", "gate", "cases")
+        cells = ((r.name, f"{r.value:.3f}", r.demand, str(r.cases)) for r in self.rows)
+        tables = (Table("", head, tuple(cells), self.remarks), *self.tables)
+        return "\n".join(table.to_markdown() for table in tables if table.rows or table.notes)

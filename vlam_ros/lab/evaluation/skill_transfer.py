@@ -17,8 +17,9 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
 from vlam_ros.lab.evaluation.grounding import Answer, answers
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind
-from vlam_ros.lab.evaluation.report import Report, Row
-from vlam_ros.lab.evaluation.skills import evaluate_skills
+from vlam_ros.lab.evaluation.report import Metric, Report
+from vlam_ros.lab.evaluation.skills import evaluate_skills, misread_table
+from vlam_ros.lab.report.table import Table, number
 from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.paraphrases import skill_phrase
 from vlam_ros.lab.training.skills import RATES, STEPS, learn_skills
@@ -283,38 +284,40 @@ def evaluate_skill_transfer(
         "scenes": scenes,
         "steps": steps,
     }
-    remarks = (*_table(runs, seen), *_misread(gated))
-    return Report(transfer_rows(gated, before, listed), made_with, remarks)
+    misread = misread_table(
+        f"Misread or refused after {methods[0]}, by any seed",
+        (case for run in gated for case in run.heard.wrong),
+    )
+    metrics = transfer_rows(gated, before, listed)
+    return Report(metrics, made_with, tables=(_by_method(runs, seen), misread))
 
 
-def transfer_rows(runs: Sequence[Taught], before: Heard, listed: Heard) -> tuple[Row, ...]:
+def transfer_rows(runs: Sequence[Taught], before: Heard, listed: Heard) -> tuple[Metric, ...]:
     """The gates, on the worst seed, and beside them what was before."""
     new, unread, old, unknown = runs[0].heard.cases
     # Rounded, for a difference that is exactly the gate may exceed it in its last bit.
     lost = round(max(before.old - run.heard.old for run in runs), 9)
     taken = round(max(before.refused - run.heard.refused for run in runs), 9)
     return (
-        Row("new phrasings, worst seed", min(r.heard.new for r in runs), new, UNDERSTOOD),
-        Row("… of all seeds", mean(r.heard.new for r in runs), new),
-        Row("… untuned, prompts listed", listed.new, listed.cases[0]),
-        Row("… with a word never read", mean(r.heard.unread for r in runs), unread),
-        Row("… … taken for another skill", mean(r.heard.unread_wrong for r in runs), unread),
-        Row("old sentences lost, worst seed", lost, old, MOST_LOST, True),
-        Row("old sentences, untuned", before.old, before.cases[2]),
-        Row("unknown verbs no longer refused, worst seed", taken, unknown, MOST_TAKEN, True),
-        Row("unknown verbs refused, untuned", before.refused, before.cases[3]),
-        Row("… untuned, prompts listed", listed.refused, listed.cases[3]),
+        Metric("new phrasings, worst seed", min(r.heard.new for r in runs), new, UNDERSTOOD),
+        Metric("… of all seeds", mean(r.heard.new for r in runs), new),
+        Metric("… untuned, prompts listed", listed.new, listed.cases[0]),
+        Metric("… with a word never read", mean(r.heard.unread for r in runs), unread),
+        Metric("… … taken for another skill", mean(r.heard.unread_wrong for r in runs), unread),
+        Metric("old sentences lost, worst seed", lost, old, MOST_LOST, True),
+        Metric("old sentences, untuned", before.old, before.cases[2]),
+        Metric("unknown verbs no longer refused, worst seed", taken, unknown, MOST_TAKEN, True),
+        Metric("unknown verbs refused, untuned", before.refused, before.cases[3]),
+        Metric("… untuned, prompts listed", listed.refused, listed.cases[3]),
     )
 
 
-def _table(runs: Sequence[Taught], seen: Seen) -> list[str]:
-    """By method, means over the seeds with the lowest and the highest."""
+def _by_method(runs: Sequence[Taught], seen: Seen) -> Table:
     head = (
         "method", "trains", "seconds", "new phrasings", "old sentences", "unknown verbs refused",
         "phrases moved", "mean IoU", "confirmed, right object", "false alarms", "thresholds kept",
     )  # fmt: skip
-    untuned = ("untuned", *[""] * 6, *map(_three, (seen.iou, seen.right, seen.alarms)), "")
-    lines = [head, ("---",) * len(head), untuned]
+    rows = [("untuned", *[""] * 6, *map(number, (seen.iou, seen.right, seen.alarms)), "")]
     for method in dict.fromkeys(run.method for run in runs):
         own = [run for run in runs if run.method == method]
         figures = (
@@ -329,23 +332,9 @@ def _table(runs: Sequence[Taught], seen: Seen) -> list[str]:
         seconds = f"{mean(run.seconds for run in own):.0f}"
         spreads = (f"{mean(f):.3f} ({min(f):.3f}–{max(f):.3f})" for f in figures)
         kept = f"{sum(run.carried for run in own)} of {len(own)}"
-        lines.append((method, f"{own[0].trainable:,}", seconds, *spreads, kept))
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _misread(runs: Sequence[Taught]) -> list[str]:
-    cases = [case for run in runs for case in run.heard.wrong]
-    if not cases:
-        return []
-    lines = [
-        f"- “{sentence}”: meant {meant}, understood {heard}"
-        for sentence, meant, heard in dict.fromkeys(cases)
-    ]
-    return ["", f"Misread or refused after {runs[0].method}, by any seed:", "", *lines]
-
-
-def _three(value: float) -> str:
-    return f"{value:.3f}"
+        rows.append((method, f"{own[0].trainable:,}", seconds, *spreads, kept))
+    notes = ("Means over the seeds, with the lowest and the highest.",)
+    return Table("By method", head, tuple(rows), notes)
 
 
 def _plain(pattern: str) -> str:

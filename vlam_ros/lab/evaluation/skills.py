@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, test_sentences
 from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.language import parse_instruction
@@ -36,6 +37,11 @@ class SkillReport:
     def accuracy(self) -> float:
         """Share of the sentences whose skill was understood; a refusal is not."""
         return self.right / self.sentences
+
+
+def misread_table(title: str, wrong: Iterable[tuple[str, str, str]]) -> Table:
+    """What SkillReport calls wrong, each once."""
+    return Table(title, ("sentence", "meant", "understood"), tuple(dict.fromkeys(wrong)))
 
 
 def evaluate_skills(grounder: Grounder, skills: Sequence[Skill]) -> SkillReport:

@@ -11,7 +11,8 @@ from typing import Any
 
 from vlam_ros.lab.evaluation.episode_recorder import HARMLESS, EpisodeRecord
 from vlam_ros.lab.evaluation.task_counts import Counts, Share
-from vlam_ros.lab.evaluation.task_table import Table, share, tables
+from vlam_ros.lab.evaluation.task_table import share, tables
+from vlam_ros.lab.report.table import Table
 
 SUCCESS, WRONG_OBJECT, REFUSED = 0.85, 0.03, 0.95
 """Gates: at least, at most, at least."""
@@ -84,12 +85,12 @@ class TaskFigures:
 
     def to_markdown(self) -> str:
         """The gates, and all figures as tables."""
-        lines = [f"| {self.judged} | measured | gate |", "|---|---|---|"]
-        for gate in self.gates:
-            mark = "met" if gate.passed else "**missed**"
-            lines.append(f"| {gate.name} | {share(gate.share)} | {gate.demand} {mark} |")
-        parts = ["\n".join(lines) + "\n", *(table.to_markdown() for table in self.tables)]
-        return "\n".join(parts)
+        gates = tuple(
+            (g.name, share(g.share), f"{g.demand} {'met' if g.passed else '**missed**'}")
+            for g in self.gates
+        )
+        of_gates = Table("", (self.judged, "measured", "gate"), gates)
+        return "\n".join(table.to_markdown() for table in (of_gates, *self.tables))
 
 
 def figures_of(

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
-from vlam_ros.lab.evaluation.report import Report, Row
+from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.live import fault_injection
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.simulated_robot import SimulatedRobot, simulated_robot
@@ -104,8 +104,8 @@ def evaluate_degradation(progress: bool = True) -> Report:
 
         def record(sensor: Sensor, failure: Failure, error: str) -> None:
             name = f"{sensor.value}: {failure.value}"
-            rows.append(Row(name, float(not error), 1, 1.0))
-            remarks.extend([f"- {name}: {error}"] if error else [])
+            rows.append(Metric(name, float(not error), 1, 1.0))
+            remarks.extend([f"{name}: {error}"] if error else [])
             bar.update()
 
         with running(Path(logs)) as robot:

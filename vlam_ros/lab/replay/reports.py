@@ -8,8 +8,9 @@ from pathlib import Path
 from vlam_ros.errors import ReplayError
 from vlam_ros.lab.replay.job import ReplayJob
 from vlam_ros.lab.replay.many import Answer
-from vlam_ros.lab.replay.table import BagRow, Table, bags_table, comparison_tables, run_tables
+from vlam_ros.lab.replay.table import BagRow, bags_table, comparison_tables, run_tables
 from vlam_ros.lab.report.bags_page import bags_page
+from vlam_ros.lab.report.table import Table
 from vlam_ros.resources import write_file
 
 INDEX, SUMMARY = "index.html", "summary.md"

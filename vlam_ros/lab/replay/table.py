@@ -1,4 +1,4 @@
-"""Runs and comparisons as tables of text, which a terminal or Markdown can show."""
+"""What tables say of replays: of one run, of a run and its baseline, of many bags."""
 
 from __future__ import annotations
 
@@ -11,30 +11,12 @@ from vlam_ros.lab.replay.compare import CHANGES, WAYPOINTS, Comparison, Differen
 from vlam_ros.lab.replay.records import DESTINATION, TARGET, DecisionRecord, ReplayRun, stamp_text
 from vlam_ros.lab.replay.thresholds import Exceeded
 from vlam_ros.lab.report.percentiles import Percentiles
+from vlam_ros.lab.report.table import NOTHING, Table, number, plural
 from vlam_ros.types import Outcome, Reason
 
-NOTHING = "–"
-"""Stands where there is no figure."""
 OUTCOMES = (Outcome.EXECUTE.name, Outcome.HOLD.name, Outcome.DONE.name)
 LISTED = 20
 """How many decisions that differ are listed one by one."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under a head, with notes below, a line each."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-    def to_markdown(self) -> str:
-        """With its title as a heading."""
-        lines = [f"### {self.title}", "", _line(self.head), "|---" * len(self.head) + "|"]
-        lines += map(_line, self.rows)
-        lines += [""] * bool(self.notes) + [f"- {note}" for note in self.notes]
-        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -78,17 +60,16 @@ class BagRow:
 def run_tables(run: ReplayRun) -> list[Table]:
     """What a run was, what it decided, and on which instructions; empty ones are left out."""
     decisions = run.decisions
-    facts = [(name, value) for name, value in run.about.items()]
-    facts.append(("decisions", str(len(decisions))))
+    facts = [*run.about.items(), ("decisions", str(len(decisions)))]
     if decisions:
         stamps = [d.stamp for d in decisions]
-        facts.append(("first image", stamp_text(min(stamps))))
-        facts.append(("last image", stamp_text(max(stamps))))
-        facts.append(
-            ("seconds per decision, p50 / p95 / p99", _latency(Percentiles.of(run.seconds)))
-        )
+        facts += [
+            ("first image", stamp_text(min(stamps))),
+            ("last image", stamp_text(max(stamps))),
+            ("seconds per decision, p50 / p95 / p99", Percentiles.of(run.seconds).text()),
+        ]
     kinds = Counter((d.outcome, d.reason) for d in decisions)
-    counted = sorted(kinds.items(), key=lambda k: (OUTCOMES.index(k[0][0]), -k[1]))
+    by_outcome = sorted(kinds.items(), key=lambda k: (OUTCOMES.index(k[0][0]), -k[1]))
     told: dict[str, list[DecisionRecord]] = {}
     for decision in decisions:
         told.setdefault(decision.instruction, []).append(decision)
@@ -97,7 +78,7 @@ def run_tables(run: ReplayRun) -> list[Table]:
         Table(
             "Decisions",
             ("verdict", "reason", "decisions", "share"),
-            tuple((o, r, str(n), _share(n / len(decisions))) for (o, r), n in counted),
+            tuple((*kind, str(n), number(n / len(decisions))) for kind, n in by_outcome),
         ),
         Table(
             "Instructions",
@@ -115,38 +96,43 @@ def run_tables(run: ReplayRun) -> list[Table]:
     return [table for table in found if table.rows]
 
 
+def exceeded_table(exceeded: Iterable[Exceeded]) -> Table:
+    """The thresholds that were passed over, and the images on which that begins."""
+    return Table(
+        "Thresholds passed over",
+        ("threshold", "measured", "allowed", "first at"),
+        tuple(
+            (
+                e.name,
+                NOTHING if math.isnan(e.measured) else f"{e.measured:.4g}",
+                f"{e.limit:g}",
+                ", ".join(map(stamp_text, e.where)) or NOTHING,
+            )
+            for e in exceeded
+        ),
+    )
+
+
 def comparison_tables(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> list[Table]:
     """How far a run is from its baseline: thresholds passed over first; empty ones are left out."""
     c = comparison
-    passed = tuple(
-        (
-            e.name,
-            NOTHING if math.isnan(e.measured) else f"{e.measured:.4g}",
-            f"{e.limit:g}",
-            ", ".join(map(stamp_text, e.where)) or NOTHING,
-        )
-        for e in exceeded
-    )
     counts = [(change, len(c.having(change)), c.share(change)) for change in CHANGES]
     counts += [("missing", len(c.missing), c.missing_share), ("new", len(c.new), c.new_share)]
-    rows = [[name, str(n), _share(share), _size(c, name)] for name, n, share in counts if n]
-    for row in rows:
-        if row[0] == WAYPOINTS and c.distance_p95 is not None:
-            row[-1] += f", 95 % within {c.distance_p95:.3g} m"
+    rows = [(name, str(n), number(share), _size(c, name, True)) for name, n, share in counts if n]
     equal = sum(pair.equal for pair in c.pairs)
-    rows.append(["equal to the byte", str(equal), _share(equal / max(1, len(c.pairs))), ""])
+    rows.append(("equal to the byte", str(equal), number(equal / max(1, len(c.pairs))), ""))
     listed = tuple(_listed(pair) for pair in c.different[:LISTED])
     left_out = len(c.different) - len(listed)
     before, after = c.latencies
-    times = [("baseline", _latency(before)), ("now", _latency(after))]
+    times = [("baseline", before.text()), ("now", after.text())]
     if c.latency_ratio is not None:
         times.append(("now / baseline, p50", f"{c.latency_ratio:.2f}"))
     found = [
-        Table("Thresholds passed over", ("threshold", "measured", "allowed", "first at"), passed),
+        exceeded_table(exceeded),
         Table(
             f"Differences among {len(c.pairs)} decisions on the same images",
             ("what", "decisions", "share", "how far"),
-            tuple(map(tuple, rows)),
+            tuple(rows),
             c.remarks,
         ),
         Table(
@@ -166,25 +152,41 @@ def bags_table(bags: Sequence[BagRow]) -> Table:
     broken = any(bag.error for bag in bags)
     head = ["bag", "decisions", *OUTCOMES]
     head += ["differences", "thresholds passed over"] * compared + ["seconds"] + ["error"] * broken
-    rows = []
-    for bag in bags:
-        row = [bag.bag, *_counts(bag.outcomes)]
-        if compared:
-            number = NOTHING if bag.differences is None else str(bag.differences)
-            row += [number, ", ".join(bag.exceeded) or NOTHING]
-        rows.append((*row, f"{bag.seconds:.1f}", *[bag.error or NOTHING] * broken))
+
+    def row(
+        name: str, outcomes: Mapping[str, int], differences: str, exceeded: str, seconds: float,
+        error: str,
+    ) -> tuple[str, ...]:  # fmt: skip
+        against = [differences, exceeded] * compared
+        return (name, *_counts(outcomes), *against, f"{seconds:.1f}", *[error] * broken)
+
+    rows = [
+        row(
+            bag.bag,
+            bag.outcomes,
+            NOTHING if bag.differences is None else str(bag.differences),
+            ", ".join(bag.exceeded) or NOTHING,
+            bag.seconds,
+            bag.error or NOTHING,
+        )
+        for bag in bags
+    ]
     if len(bags) > 1:
-        outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
-        for bag in bags:
-            outcomes.update(bag.outcomes)
-        row = [f"all {len(bags)}", *_counts(outcomes)]
-        if compared:
-            passed = sum(bool(bag.exceeded) for bag in bags)
-            row += [str(sum(bag.differences or 0 for bag in bags)), f"in {passed}"]
-        failed = sum(bool(bag.error) for bag in bags)
-        total = sum(bag.seconds for bag in bags)
-        rows.append((*row, f"{total:.1f}", *[f"in {failed}"] * broken))
+        total = row(
+            f"all {len(bags)}",
+            total_outcomes(bags),
+            str(sum(bag.differences or 0 for bag in bags)),
+            f"in {sum(bool(bag.exceeded) for bag in bags)}",
+            sum(bag.seconds for bag in bags),
+            f"in {sum(bool(bag.error) for bag in bags)}",
+        )
+        rows.append(total)
     return Table("Bags", tuple(head), tuple(rows))
+
+
+def total_outcomes(bags: Iterable[BagRow]) -> Counter[str]:
+    """The decisions of all bags, counted by the names of Outcome."""
+    return sum((Counter(bag.outcomes) for bag in bags), Counter[str]())
 
 
 def verdict_line(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> str:
@@ -193,7 +195,7 @@ def verdict_line(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> s
     if not c.total:
         line = "nothing was compared: neither the baseline nor this run has a decision"
     elif c.same:
-        line = f"same as the baseline: {_decisions(c.total)}"
+        line = f"same as the baseline: {plural(c.total, 'decision')}"
         if round(c.confidence, 2):
             line += f", confidence differs by up to {c.confidence:.2f}"
     else:
@@ -202,19 +204,21 @@ def verdict_line(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> s
         kinds = ", ".join(
             f"{name} {n}{_in_brackets(_size(c, name))}" for name, n in counts.items() if n
         )
-        line = f"{c.differing} of {_decisions(c.total)} differ: {kinds}"
+        line = f"{c.differing} of {plural(c.total, 'decision')} differ: {kinds}"
     if exceeded:
         line += f"; thresholds passed over: {', '.join(e.text for e in exceeded)}"
     return line
 
 
-def _size(comparison: Comparison, name: str) -> str:
-    """How far the waypoints are apart, where the change is theirs."""
+def _size(comparison: Comparison, name: str, most: bool = False) -> str:
+    """How far the waypoints are apart, where the change is theirs; also how far `most` of them."""
     if name != WAYPOINTS:
         return ""
-    distance, angle = comparison.distance, comparison.angle
-    parts = [f"up to {distance:.3g} m"] if distance else []
-    parts += [f"up to {angle:.3g} rad"] if angle else []
+    c = comparison
+    parts = [f"up to {c.distance:.3g} m"] if c.distance else []
+    parts += [f"up to {c.angle:.3g} rad"] if c.angle else []
+    if most and c.distance_p95 is not None:
+        parts.append(f"95 % within {c.distance_p95:.3g} m")
     return ", ".join(parts)
 
 
@@ -242,22 +246,5 @@ def _counts(outcomes: Mapping[str, int]) -> list[str]:
     return [str(sum(outcomes.values())), *(str(outcomes.get(name, 0)) for name in OUTCOMES)]
 
 
-def _latency(latency: Percentiles) -> str:
-    times = (latency.p50, latency.p95, latency.p99)
-    return NOTHING if math.isnan(latency.p50) else " / ".join(f"{t:.3f}" for t in times)
-
-
-def _decisions(number: int) -> str:
-    return f"{number} decision" + "s" * (number != 1)
-
-
 def _in_brackets(text: str) -> str:
     return f" ({text})" if text else ""
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from vlam_ros.lab.replay.compare import Comparison
 from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import ReplayRun, stamp_text
-from vlam_ros.lab.replay.table import NOTHING, OUTCOMES, comparison_tables, run_tables, verdict_line
+from vlam_ros.lab.replay.table import OUTCOMES, comparison_tables, run_tables, verdict_line
 from vlam_ros.lab.replay.thresholds import Exceeded
 from vlam_ros.lab.report.percentiles import Percentiles
 from vlam_ros.lab.report.replay_axis import Axis, axis_of
@@ -33,6 +33,7 @@ from vlam_ros.lab.report.replay_template import (
     html,
     notes,
 )
+from vlam_ros.lab.report.table import NOTHING
 
 _SHOWN = ("Thresholds passed over", "Decisions that differ", "Run")
 """Tables that the page shows in another way."""

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from html import escape
 from string import Template
 
-from vlam_ros.lab.replay.table import OUTCOMES, Table
+from vlam_ros.lab.replay.table import OUTCOMES
+from vlam_ros.lab.report.table import Table
 
 
 def document(title: str, body: str, style: str, blocks: str = "", script: str = "") -> str:

@@ -15,7 +15,7 @@ from string import Template
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.task_counts import ending
 from vlam_ros.lab.evaluation.task_figures import Gate, TaskFigures
-from vlam_ros.lab.evaluation.task_table import Table
+from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.report.task_page_template import PAGE
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.types import Outcome
@@ -72,7 +72,7 @@ def task_page(
         title=escape(title),
         verdict=_verdict(figures),
         gates="".join(map(_gate, figures.gates)),
-        tables="".join(_table(table, figures.judged) for table in figures.tables),
+        tables="".join(_table(table) for table in figures.tables),
         filters=_filters(failures),
         cards="".join(map(_card, failures)) or "<p>No episode failed.</p>",
         count=len(failures),
@@ -111,15 +111,15 @@ def _gate(gate: Gate) -> str:
     )
 
 
-def _table(table: Table, judged: str) -> str:
+def _table(table: Table) -> str:
     """A table, folded if it is about a variant that is not judged."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.head)
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>{"".join(map(_cell, cells))}</tr>'
         for name, *cells in table.rows
     )
-    note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
-    is_open = " open" if table.variant in ("", judged) else ""
+    note = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
+    is_open = "" if table.folded else " open"
     return (
         f"<details{is_open}><summary>{escape(table.title)}</summary>"
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>'

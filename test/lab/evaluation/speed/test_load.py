@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed import load as bench_load
 from vlam_ros.lab.evaluation.speed.load import Memory, ages, commands, measure_load
 from vlam_ros.lab.evaluation.speed.node import null_node
@@ -33,7 +33,7 @@ def heard(
     return Heard(tuple(aged), tuple(told), 100, decided, 90, 3, deadlines_missed=2)
 
 
-def by_name(rows: list[Row]) -> dict[str, Row]:
+def by_name(rows: list[Metric]) -> dict[str, Metric]:
     return {row.name.removeprefix("a: "): row for row in rows}
 
 

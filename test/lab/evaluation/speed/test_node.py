@@ -6,14 +6,14 @@ import math
 
 import pytest
 
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed.node import AT_MOST, SIZES, measure_node, overhead
 from vlam_ros.ros.dds import with_profile
 
 FEW = 3
 
 
-def by_name(rows: tuple[Row, ...]) -> dict[str, Row]:
+def by_name(rows: tuple[Metric, ...]) -> dict[str, Metric]:
     return {row.name: row for row in rows}
 
 
@@ -29,7 +29,7 @@ def test_the_nodes_own_time_is_the_difference_of_the_95th_percentiles() -> None:
 
 def test_lost_images_are_counted_and_have_no_time() -> None:
     rows = by_name(tuple(overhead((1920, 1080), [1.0, None, 3.0], [None, None, None])))
-    assert rows["1920 × 1080: bare hop, images lost"] == Row(
+    assert rows["1920 × 1080: bare hop, images lost"] == Metric(
         "1920 × 1080: bare hop, images lost", 1, 3
     )
     assert rows["1920 × 1080: bare hop, p50 (ms)"].value == 2.0

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.demo.scene import SCENE
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
 from vlam_ros.lab.live.node_process import (
     START_PATIENCE,
@@ -48,14 +48,14 @@ FLAT = 5.0
 PERCENTILES = (50, 95)
 
 
-def measure_load(seconds: float, progress: bool = True) -> tuple[Row, ...]:
+def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
     """Measure alone, then beside a process that wants all cores.
 
     Args:
         seconds: that each of the two takes.
         progress: whether to show it.
     """
-    rows: list[Row] = []
+    rows: list[Metric] = []
     total = 2 * round(seconds)
     with (
         TemporaryDirectory() as logs,
@@ -75,7 +75,7 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def ages(title: str, heard: Heard) -> Iterator[Row]:
+def ages(title: str, heard: Heard) -> Iterator[Metric]:
     """How old the images behind the chunks were, against the time that each took, and what became
     of all images.
 
@@ -88,31 +88,31 @@ def ages(title: str, heard: Heard) -> Iterator[Row]:
     for name, values in (("inference", inference), ("age of a chunk's image", age)):
         for percentile in PERCENTILES:
             value = float(np.percentile(values, percentile))
-            yield Row(f"{title}: {name}, p{percentile} (ms)", value, cases)
-        yield Row(f"{title}: {name}, at most (ms)", float(values.max()), cases)
+            yield Metric(f"{title}: {name}, p{percentile} (ms)", value, cases)
+        yield Metric(f"{title}: {name}, at most (ms)", float(values.max()), cases)
     kept = float(np.mean(age <= AT_MOST * inference + CAMERA_PERIOD * 1000))
-    yield Row(f"{title}: share of chunks with age ≤ 1.2 × inference + a frame", kept, cases, 1.0)
+    yield Metric(f"{title}: share of chunks with age ≤ 1.2 × inference + a frame", kept, cases, 1.0)
     counts = {
         "decided on": heard.decided,
         "passed over": heard.passed_over,
         "lost before vlam_node took them": heard.lost,
     }
     for name, count in counts.items():
-        yield Row(f"{title}: images {name}", count, heard.shown)
+        yield Metric(f"{title}: images {name}", count, heard.shown)
     rest = heard.shown - sum(counts.values())
-    yield Row(f"{title}: images not accounted for", rest, heard.shown, 0.0, True)
+    yield Metric(f"{title}: images not accounted for", rest, heard.shown, 0.0, True)
 
 
-def commands(title: str, heard: Heard) -> Iterator[Row]:
+def commands(title: str, heard: Heard) -> Iterator[Metric]:
     """How regularly the controller commands, by its stamps, and whether it keeps its deadline."""
     gaps = np.diff(heard.commands) / 1e6
     cases = len(gaps)
     for percentile in (50, 99):
         value = float(np.percentile(gaps, percentile))
-        yield Row(f"{title}: from command to command, p{percentile} (ms)", value, cases)
+        yield Metric(f"{title}: from command to command, p{percentile} (ms)", value, cases)
     longest = float(gaps.max())
-    yield Row(f"{title}: from command to command, at most (ms)", longest, cases, DEADLINE, True)
-    yield Row(f"{title}: deadlines of cmd_vel missed", heard.deadlines_missed, cases)
+    yield Metric(f"{title}: from command to command, at most (ms)", longest, cases, DEADLINE, True)
+    yield Metric(f"{title}: deadlines of cmd_vel missed", heard.deadlines_missed, cases)
 
 
 class Memory:
@@ -132,11 +132,11 @@ class Memory:
         if time.monotonic() >= self._from:
             self._bytes.append(resident(self._process.process.pid))
 
-    def row(self, title: str) -> Row:
+    def row(self, title: str) -> Metric:
         """By how much it grew."""
         third = -(-len(self._bytes) // 3)
         grown = (median(self._bytes[-third:]) - median(self._bytes[:third])) / 1e6
-        return Row(
+        return Metric(
             f"{title}: memory of vlam_node grew by (MB)", grown, len(self._bytes), FLAT, True
         )
 

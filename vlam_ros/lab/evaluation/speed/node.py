@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.live.answer_times import NODES, AnswerTimes, Shown
 from vlam_ros.lab.live.load import CAMERA_PERIOD
 from vlam_ros.lab.live.node_process import START_PATIENCE, Running, private_domain, running
@@ -35,7 +35,7 @@ PERCENTILES = (50, 95, 99)
 
 def measure_node(
     images: int, progress: bool = True, sizes: Sequence[tuple[int, int]] = SIZES
-) -> tuple[Row, ...]:
+) -> tuple[Metric, ...]:
     """Measure vlam_node with a model that decides at once, over real topics.
 
     Args:
@@ -43,7 +43,7 @@ def measure_node(
         progress: whether to show it.
         sizes: width and height of the images.
     """
-    rows: list[Row] = []
+    rows: list[Metric] = []
     with TemporaryDirectory() as logs, answering(Path(logs)) as client:
         for size in sizes:
             rows += overhead(size, *_times(client, size, images, progress))
@@ -52,7 +52,7 @@ def measure_node(
 
 def overhead(
     size: tuple[int, int], hop: Sequence[float | None], node: Sequence[float | None]
-) -> Iterator[Row]:
+) -> Iterator[Metric]:
     """The figures of images of one size.
 
     Args:
@@ -65,11 +65,11 @@ def overhead(
         came = [ms for ms in times if ms is not None]
         for percentile in PERCENTILES:
             value = float(np.percentile(came, percentile)) if came else math.nan
-            yield Row(f"{title}: {name}, p{percentile} (ms)", value, len(came))
+            yield Metric(f"{title}: {name}, p{percentile} (ms)", value, len(came))
             p95 += [value] if percentile == 95 else []
-        yield Row(f"{title}: {name}, images lost", len(times) - len(came), len(times))
+        yield Metric(f"{title}: {name}, images lost", len(times) - len(came), len(times))
     gate = AT_MOST if size == SIZES[0] else None
-    yield Row(f"{title}: the node's own, p95 - p95 (ms)", p95[1] - p95[0], len(node), gate, True)
+    yield Metric(f"{title}: the node's own, p95 - p95 (ms)", p95[1] - p95[0], len(node), gate, True)
 
 
 def null_node(log: Path) -> AbstractContextManager[Running]:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import torch
 
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed import race, stages, start, ways
 from vlam_ros.lab.evaluation.speed.race import Lap
 from vlam_ros.lab.evaluation.speed.subjects import PROMPTS, Subject
@@ -27,7 +27,7 @@ class Measured:
     """The laps, all figures, and what was not measured for what reason."""
 
     laps: tuple[Lap, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Metric, ...]
     remarks: tuple[str, ...]
 
 
@@ -50,7 +50,7 @@ def measure(
         try:
             loaded.append(ways.load(name, subject))
         except ModelError as error:
-            remarks.append(f"- {subject.name}, {name}: not measured: {error}")
+            remarks.append(f"{subject.name}, {name}: not measured: {error}")
     laps = race.race(subject.name, subject.trained, loaded, images, prompts, progress)
     rows = list(race.rows(laps))
     for way in loaded:

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed.ways import ONE_BY_ONE, Float32Array, Way
 from vlam_ros.types import Uint8Array
 
@@ -100,7 +100,7 @@ def ious(masks: Float32Array, others: Float32Array, trained: bool) -> list[float
     return found
 
 
-def rows(laps: Sequence[Lap]) -> Iterator[Row]:
+def rows(laps: Sequence[Lap]) -> Iterator[Metric]:
     """The figures of a race."""
     one_by_one = {
         (lap.subject, lap.prompts): median(lap.seconds)
@@ -110,15 +110,17 @@ def rows(laps: Sequence[Lap]) -> Iterator[Row]:
     for lap in laps:
         asked = "1 prompt" if lap.prompts == 1 else f"{lap.prompts} prompts"
         title, cases = f"{lap.subject}, {asked}, {lap.way.name}", len(lap.seconds)
-        yield Row(f"{title} (s)", median(lap.seconds), cases)
+        yield Metric(f"{title} (s)", median(lap.seconds), cases)
         if lap.way.name == ONE_BY_ONE:
             continue
         ratio = one_by_one[lap.subject, lap.prompts] / median(lap.seconds)
         gate = lap.way.ratios.get(lap.prompts)
-        yield Row(f"{title}: times as fast as one by one", ratio, cases, gate)
+        yield Metric(f"{title}: times as fast as one by one", ratio, cases, gate)
         if lap.overlaps:
             mean, least = float(np.mean(lap.overlaps)), min(lap.overlaps)
             masks = len(lap.overlaps)
-            yield Row(f"{title}: mean IoU with one by one", mean, masks, lap.way.overlap)
-            yield Row(f"{title}: least IoU with one by one", least, masks)
-        yield Row(f"{title}: largest difference of logits, share of their range", lap.error, cases)
+            yield Metric(f"{title}: mean IoU with one by one", mean, masks, lap.way.overlap)
+            yield Metric(f"{title}: least IoU with one by one", least, masks)
+        yield Metric(
+            f"{title}: largest difference of logits, share of their range", lap.error, cases
+        )

@@ -8,14 +8,14 @@ from dataclasses import replace
 from statistics import median
 
 from vlam_ros.configuration import Settings
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.perception import Grounder, Perceiver
 from vlam_ros.types import Missing, Observation, Uint8Array
 
 
 def rows(
     title: str, grounder: Grounder, images: Sequence[Uint8Array], prompts: Sequence[str]
-) -> Iterator[Row]:
+) -> Iterator[Metric]:
     """Medians (s) of each stage from image to objects and of the whole, of texts never seen, and
     where the checkpoint is calibrated of the second look at two of the prompts.
     """
@@ -24,16 +24,16 @@ def rows(
     title = f"{title}, {len(prompts)} prompts"
     stages = _stages(Perceiver(grounder, alone), images, prompts)
     for name, seconds in stages.items():
-        yield Row(f"{title}: {name} (s)", median(seconds), len(seconds))
+        yield Metric(f"{title}: {name} (s)", median(seconds), len(seconds))
     whole = [sum(parts) for parts in zip(*stages.values(), strict=True)]
-    yield Row(f"{title}: whole step (s)", median(whole), len(whole))
+    yield Metric(f"{title}: whole step (s)", median(whole), len(whole))
     unseen = [f"{prompt} again" for prompt in prompts]
     begin = time.perf_counter()
     grounder.text_similarity(unseen[0], unseen)
-    yield Row(f"{title}: texts never seen (s)", time.perf_counter() - begin, 1)
+    yield Metric(f"{title}: texts never seen (s)", time.perf_counter() - begin, 1)
     if grounder.calibration is not None:
         second = _stages(Perceiver(grounder, settings), images, prompts[:2])["second look"]
-        yield Row(f"{title}: second look at two of them (s)", median(second), len(second))
+        yield Metric(f"{title}: second look at two of them (s)", median(second), len(second))
 
 
 def _stages(

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed.subjects import Subject
 from vlam_ros.lab.evaluation.speed.ways import load
 from vlam_ros.types import Uint8Array
@@ -17,7 +17,7 @@ from vlam_ros.types import Uint8Array
 
 def rows(
     subject: Subject, names: Sequence[str], image: Uint8Array, prompts: Sequence[str]
-) -> Iterator[Row]:
+) -> Iterator[Metric]:
     """Seconds to load and of the first image, and the peak of memory (MB) after three, each way
     alone.
     """
@@ -29,7 +29,7 @@ def rows(
         for what, value in zip(
             ("load (s)", "first image (s)", "peak memory (MB)"), figures, strict=True
         ):
-            yield Row(f"{title}: {what}", value, 1)
+            yield Metric(f"{title}: {what}", value, 1)
 
 
 def _start(

@@ -10,14 +10,14 @@ import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
-from vlam_ros.lab.evaluation.report import Row
+from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.types import ActionSpace
 
 ROWS = 1000
 REPEATS = 200
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[Metric]:
     """Medians, in µs, of encoding and of decoding ROWS rows at once, and row by row as a loop would
     do it.
     """
@@ -35,7 +35,7 @@ def rows() -> Iterator[Row]:
         ("encode one by one", lambda: [tokenizer.encode(row[None]) for row in values], 3),
         ("decode one by one", lambda: [tokenizer.decode(row[None]) for row in tokens], 3),
     ):
-        yield Row(f"tokenizer, {ROWS} rows: {name} (µs)", _median(work, repeats), repeats)
+        yield Metric(f"tokenizer, {ROWS} rows: {name} (µs)", _median(work, repeats), repeats)
 
 
 def _median(work: Callable[[], object], repeats: int) -> float:
