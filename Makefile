@@ -2,7 +2,7 @@
 #   make demo    see the whole system work, the results in demo/
 #   make test    run all tests
 #   make setup   only set up .venv; done again when requirements or messages change
-#   make lint    ruff and mypy
+#   make lint    ruff, mypy and biome
 #   make colcon  build with colcon in a temporary workspace and check what is installed
 #   make clean   remove what builds, tests and the demo made; make distclean: .venv too
 
@@ -24,6 +24,7 @@ lint: setup .venv/.lint
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/biome lint --error-on-warnings vlam_ros
 
 colcon: setup .venv/.colcon
 	@tools/colcon_check.sh

@@ -31,7 +31,7 @@ HIT = replace(FINE, name="task-3", seed=3, kind="go to", collisions=("chassis cr
 MOVED = replace(FAILED, name="control-1", kind="absent", control=True, outcome="EXECUTE")
 RECORDS = {"vlam": [FAILED, FINE, HIT, MOVED], "a <baseline>": [FAILED]}
 JPEG = b"\xff\xd8 an image"
-VOID = {"meta", "img"}
+VOID = {"meta", "link", "img"}
 
 
 class Reader(HTMLParser):
@@ -67,7 +67,7 @@ def page_of(records: dict[str, list[EpisodeRecord]]) -> str:
 
 def test_every_failed_episode_and_every_hit_has_one_card() -> None:
     read = Reader(page_of(RECORDS))
-    cards = [a for a in read.all("article") if a["class"] == "card"]
+    cards = [a for a in read.all("article") if a["class"] == "panel card"]
     assert [card["id"] for card in cards] == [
         "vlam/task-3",
         "vlam/task-1",
@@ -94,7 +94,7 @@ def test_nothing_is_fetched() -> None:
     page = page_of(RECORDS)
     assert re.search(r"https?:|//[a-z]|@import|url\(", page) is None
     read = Reader(page)
-    assert read.all("link") == []
+    assert read.all("link") == [{"rel": "icon", "href": "data:,"}]
     assert all("src" not in attributes for attributes in read.all("script"))
     sources = {image["src"] for image in read.all("img")}
     assert sources == {f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"}
@@ -105,7 +105,7 @@ def test_cards_can_be_chosen_by_variant_kind_and_ending() -> None:
     read = Reader(page_of(RECORDS))
     names = [select["data-filter"] for select in read.all("select")]
     assert names == ["variant", "kind", "ending"]
-    cards = [a for a in read.all("article") if a["class"] == "card"]
+    cards = [a for a in read.all("article") if a["class"] == "panel card"]
     assert all(card[f"data-{name}"] for card in cards for name in names)
     options = [option["value"] for option in read.all("option")]
     assert options[:3] == ["", "vlam", "a <baseline>"]
@@ -113,9 +113,11 @@ def test_cards_can_be_chosen_by_variant_kind_and_ending() -> None:
 
 def test_gates_come_first_and_say_whether_they_are_met() -> None:
     page = page_of(RECORDS)
-    gates = [a["class"] for a in Reader(page).all("article") if a["class"].startswith("gate")]
-    assert gates == ["gate missed"] * 4
-    assert page.index('class="gate') < page.index("<table>") < page.index('class="card"')
+    gates = [a["class"] for a in Reader(page).all("article") if "gate" in a["class"]]
+    assert gates == ["panel gate missed"] * 4
+    assert (
+        page.index('class="panel gate') < page.index("<table>") < page.index('class="panel card"')
+    )
     assert "4 of 4 gates missed" in page
     good = [FINE, replace(MOVED, success=True, wrong_object=False)]
     assert "All 4 gates met" in page_of({"vlam": good})
@@ -130,4 +132,4 @@ def test_a_failure_without_images_has_a_card_without_them() -> None:
     figures = figures_of(RECORDS)
     read = Reader(task_page(figures, failures_of(RECORDS)))
     assert read.all("img") == []
-    assert sum(a["class"] == "card" for a in read.all("article")) == 4
+    assert sum(a["class"] == "panel card" for a in read.all("article")) == 4

@@ -14,7 +14,7 @@ from drawn_shapes import drawn_image
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.report.training_page import Example, Report, write_report
+from vlam_ros.lab.report.training_page import Example, TrainingReport, write_report
 from vlam_ros.lab.training.data import Annotation, DatasetWriter
 from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.lab.training.fit import FitSettings, Log
@@ -137,7 +137,7 @@ def test_the_page_says_what_was_measured_and_escapes_what_it_shows(tmp_path: Pat
     confusion = torch.tensor([[3, 1], [0, 2]])
     was = Figures(0.25, 0.5, float("nan"), (), torch.zeros(0, 0))
     figures = Figures(0.75, 0.0, 5 / 6, ("box", "star"), confusion)
-    report = Report("A & B", {"model": "x"}, {"new": was}, {"new": figures}, shown)
+    report = TrainingReport("A & B", {"model": "x"}, {"new": was}, {"new": figures}, shown)
     write_report(report, tmp_path, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<title>A &amp; B</title>" in page

@@ -6,10 +6,10 @@ are texts and seconds since the first image, of the baseline where the run has n
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def page_data(
     images: Mapping[int, DecisionImages],
     comparison: Comparison | None,
 ) -> dict[str, Any]:
-    """All of it, as `json_block` takes it.
+    """All of it, of finite numbers.
 
     Args:
         run: the run.
@@ -40,8 +40,8 @@ def page_data(
     """
     first = run.decisions or (comparison.baseline.decisions if comparison else ())
     start = first[0].stamp if first else 0
-    texts: _Once[str] = _Once()
-    chunks: _Once[tuple[Any, ...]] = _Once()
+    texts: dict[str, int] = {}
+    chunks: dict[tuple[Any, ...], int] = {}
     now = _Teller(ActionTokenizer(run.space), start, texts, chunks)
     decisions = [now.told(d, s) for d, s in zip(run.decisions, run.seconds, strict=True)]
     for told, at, width in zip(decisions, axis.positions, axis.widths, strict=True):
@@ -64,25 +64,12 @@ def page_data(
         "differences": differences,
         "changes": [*CHANGES, MISSING, NEW],
         "compared": comparison is not None,
-        "texts": texts.values,
-        "chunks": [_chunk(rows) for rows in chunks.values],
+        "texts": list(texts),
+        "chunks": [_chunk(rows) for rows in chunks],
         "parts": [[_number(p.start), _number(p.length), _number(p.after)] for p in axis.parts],
         "byIndex": axis.by_index,
         "images": [[i, p.top_view is not None] for i, p in images.items()],
     }
-
-
-def json_block(values: Any) -> str:
-    """JSON that can stand in a script element, whatever the texts in it say.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
-    # All that is not ASCII is escaped, U+2028 and lone surrogates too.
-    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 class Nearest:
@@ -104,60 +91,40 @@ class Nearest:
         return int(among[np.abs(self._stamps[among] - stamp).argmin()])
 
 
-class _Once(Generic[T]):
-    """Values without those that are equal to an earlier one."""
-
-    def __init__(self) -> None:
-        self._places: dict[T, int] = {}
-
-    @property
-    def values(self) -> list[T]:
-        return list(self._places)
-
-    def place(self, value: T) -> int:
-        return self._places.setdefault(value, len(self._places))
-
-
+@dataclass(frozen=True)
 class _Teller:
-    """Tells the decisions of one run."""
+    """Tells the decisions of one run since `start`; texts and chunks that recur have one place."""
 
-    def __init__(
-        self,
-        tokenizer: ActionTokenizer,
-        start: int,
-        texts: _Once[str],
-        chunks: _Once[tuple[Any, ...]],
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._start = start
-        self._texts = texts
-        self._chunks = chunks
+    tokenizer: ActionTokenizer
+    start: int
+    texts: dict[str, int]
+    chunks: dict[tuple[Any, ...], int]
 
     def told(self, decision: DecisionRecord, seconds: float) -> dict[str, Any]:
         """One decision, which took so many seconds."""
         d = decision
         return {
             "stamp": f"{d.stamp // 10**9}.{d.stamp % 10**9:09d}",
-            "after": _number((d.stamp - self._start) / 1e9),
+            "after": _number((d.stamp - self.start) / 1e9),
             "waited": _number((d.now - d.stamp) / 1e9),
             "era": d.era,
-            "instruction": self._texts.place(d.instruction),
+            "instruction": _place(self.texts, d.instruction),
             "outcome": d.outcome,
             "reason": d.reason,
-            "message": self._texts.place(d.message),
+            "message": _place(self.texts, d.message),
             "confidence": _number(d.confidence),
             "seconds": _number(seconds),
             "skill": d.skill,
-            "trace": self._texts.place(d.trace),
-            "chunk": self._chunks.place(self._rows(d)),
+            "trace": _place(self.texts, d.trace),
+            "chunk": _place(self.chunks, self._rows(d)),
             "objects": [_object(thing) for thing in d.objects],
         }
 
     def _rows(self, decision: DecisionRecord) -> tuple[Any, ...]:
         """Seconds after the image, tokens, command and values of each row."""
         d = decision
-        values = self._tokenizer.decode(np.array(d.tokens, np.int64).reshape(-1, 5))
-        commands = self._tokenizer.space.names
+        values = self.tokenizer.decode(np.array(d.tokens, np.int64).reshape(-1, 5))
+        commands = self.tokenizer.space.names
         return tuple(
             (
                 _number((d.start_offset + i * d.step) / 1e9),
@@ -167,6 +134,10 @@ class _Teller:
             )
             for i, (row, decoded) in enumerate(zip(d.tokens, values, strict=True))
         )
+
+
+def _place(places: dict[T, int], value: T) -> int:
+    return places.setdefault(value, len(places))
 
 
 def _differences(comparison: Comparison, before: _Teller) -> list[dict[str, Any]]:

@@ -1,18 +1,11 @@
-"""The report of a training as one HTML page: figures before and after, curves, images, confusion.
-
-The page needs no network and nothing beside it.
-"""
+"""The report of a training as one HTML page: before and after, curves, images, confusion."""
 
 from __future__ import annotations
 
-import base64
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from io import BytesIO
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import cv2
@@ -20,7 +13,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from vlam_ros.lab.report.training_page_template import PAGE
+from vlam_ros.lab.report.page import render
+from vlam_ros.lab.report.table import Table, number
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Log
 from vlam_ros.lab.training.grounding import Figures, Grounding, decoded, fitted
@@ -47,7 +41,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """What a training's page tells.
 
     `before` and `after` are figures by what they are of, `facts` what it was made with.
@@ -86,7 +80,7 @@ def examples(
     return (shown + absent)[:count]
 
 
-def write_report(report: Report, run: Path, path: Path) -> None:
+def write_report(report: TrainingReport, run: Path, path: Path) -> None:
     """Write the page.
 
     Args:
@@ -97,40 +91,25 @@ def write_report(report: Report, run: Path, path: Path) -> None:
     Raises:
         ConfigurationError: it cannot be written.
     """
-    curves = _png(_curves(Log(run).records()))
-    facts = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in report.facts.items()
-    )
-    page = Template(PAGE).substitute(
-        title=escape(report.title),
-        figures=_figures(report.before, report.after),
-        curves=f'<img alt="Curves of the training by step" src="{curves}">',
-        examples="".join(map(_example, report.examples)) or "<p>No image was looked at.</p>",
-        confusion="".join(
-            _confusion(name, after) for name, after in report.after.items() if after.phrases
-        )
-        or "<p>No crop was looked at.</p>",
-        facts=f"<dl>{facts}</dl>",
+    page = render(
+        "training.html",
+        title=report.title,
+        report=report,
+        before_after=_before_after(report),
+        curves=_png(_curves(Log(run).records())),
+        examples=[_drawn(example) for example in report.examples],
+        confusion=[_confusion(of, after) for of, after in report.after.items() if after.phrases],
     )
     write_file(path, page.encode())
 
 
-def _figures(before: Mapping[str, Figures], after: Mapping[str, Figures]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(f"{of}: {name}")}</th><td>{_number(was)}</td>'
-        f"<td><b>{_number(figures.numbers()[name])}</b></td></tr>"
-        for of, figures in after.items()
-        for name, was in before[of].numbers().items()
+def _before_after(report: TrainingReport) -> Table:
+    rows = tuple(
+        (f"{of}: {name}", number(was), number(figures.numbers()[name]))
+        for of, figures in report.after.items()
+        for name, was in report.before[of].numbers().items()
     )
-    if not rows:
-        return "<p>Nothing was validated.</p>"
-    head = "".join(f'<th scope="col">{text}</th>' for text in ("", "before", "after"))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    return Table("Before and after", ("", "before", "after"), rows)
 
 
 def _curves(records: Sequence[Mapping[str, Any]]) -> Figure:
@@ -153,18 +132,16 @@ def _curves(records: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _png(figure: Figure) -> str:
+def _png(figure: Figure) -> bytes:
     file = BytesIO()
     figure.savefig(file, format="png")
-    return _data("png", file.getvalue())
+    return file.getvalue()
 
 
-def _data(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _example(example: Example) -> str:
-    """The image with the true outline, and what was found shaded."""
+def _drawn(example: Example) -> tuple[str, str, bytes]:
+    """The phrase, how well it was found, and the image (JPEG) with the true outline and what was
+    found shaded.
+    """
     image = cv2.resize(example.image, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     truth, found = (
         cv2.resize(mask.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
@@ -180,27 +157,17 @@ def _example(example: Example) -> str:
         said = f"IoU {np.count_nonzero(example.truth & example.found) / union:.2f}"
     else:
         said = "absent, false alarm" if union else "absent, not found"
-    name = escape(example.phrase)
-    return (
-        f'<figure><img loading="lazy" alt="{name}: {said}" src="{_data("jpeg", jpeg.tobytes())}">'
-        f"<figcaption><q>{name}</q> {said}</figcaption></figure>"
-    )
+    return example.phrase, said, jpeg.tobytes()
 
 
-def _confusion(of: str, figures: Figures) -> str:
-    """Each crop's phrase (row) and the phrase it is most alike to (column), shaded by share."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in figures.phrases)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(
-            f'<td style="--share:{100 * count / max(1, sum(row)):.0f}%">{count or ""}</td>'
-            for count in row
-        )
-        + "</tr>"
-        for name, row in zip(figures.phrases, figures.confusion.tolist(), strict=True)
+def _confusion(of: str, figures: Figures) -> tuple[Table, list[list[str]]]:
+    """Each crop's phrase (row) and the phrase it is most alike to (column), and the percentages of
+    the rows.
+    """
+    counts = figures.confusion.tolist()
+    rows = tuple(
+        (name, *(str(count or "") for count in row))
+        for name, row in zip(figures.phrases, counts, strict=True)
     )
-    return (
-        f'<details open><summary>{escape(of)}</summary><div class="wide"><table class="confusion">'
-        f"<thead><tr><th>is \\ most alike to</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        "</div></details>"
-    )
+    table = Table(of, ("is \\ most alike to", *figures.phrases), rows)
+    return table, [[f"{100 * n / max(1, sum(row)):.0f}" for n in row] for row in counts]

@@ -14,7 +14,7 @@ import torch
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.report.training_page import Report, examples, write_report
+from vlam_ros.lab.report.training_page import TrainingReport, examples, write_report
 from vlam_ros.lab.training.data import BatchStream, Dataset
 from vlam_ros.lab.training.distil import distil, new_student
 from vlam_ros.lab.training.examples import whole
@@ -181,7 +181,7 @@ def _tell(
     )
     if fit.writes:
         seen = examples(Grounding.of(checkpoint), look.images, checkpoint.mask_threshold)
-        report = Report(title, {**facts, "trained": trained}, before, after, seen)
+        report = TrainingReport(title, {**facts, "trained": trained}, before, after, seen)
         write_report(report, out / "run", out / REPORT)
     lines = [
         f"{name}: IoU {before[name].iou:.3f} before, {figures.iou:.3f} after"

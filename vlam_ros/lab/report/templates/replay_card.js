@@ -1,15 +1,19 @@
-"""The part of a report's script that shows one decision."""
+// One decision.
+import {
+  byId, chunks, clock, data, decisions, differences, draw, fixed, make, NOTHING, placed, shorter,
+  texts, why, wrapped,
+} from "./replay_core.js";
+import { choose, chosen } from "./replay_main.js";
 
-CARD = r"""
 const jumps = differences.map(difference => difference.index).filter(index => index !== null);
 
-function showCard(index) {
+export function showCard(index) {
   const d = decisions[index], difference = differences[d.difference];
   byId("decision-title").textContent = `Decision ${index + 1} of ${decisions.length}`;
   const outcome = byId("outcome");
-  outcome.className = "pill " + d.outcome.toLowerCase();
+  outcome.className = `pill ${d.outcome.toLowerCase()}`;
   outcome.textContent = d.outcome;
-  byId("time").replaceChildren(clock(d.after), make("span", {}, " · stamp " + d.stamp));
+  byId("time").replaceChildren(clock(d.after), make("span", {}, ` · stamp ${d.stamp}`));
   byId("said").textContent = texts[d.instruction] ? `“${texts[d.instruction]}”` : "no instruction";
   byId("said").className = texts[d.instruction] ? "" : "quiet";
   byId("why").textContent = why(d);
@@ -37,7 +41,7 @@ function showAgainst(d, difference) {
   byId("from-above").append(byId("sketch-figure"));
   if (!difference) return;
   const before = difference.before;
-  const title = before ? "Differs from the baseline: " + difference.changed.join(", ")
+  const title = before ? `Differs from the baseline: ${difference.changed.join(", ")}`
     : "The baseline has no decision on this image";
   box.replaceChildren(make("h3", {}, title));
   if (!before) return;
@@ -78,18 +82,18 @@ function imageFor(index) {
 function setImage(id, block) {
   const image = byId(id), element = block && byId(block);
   image.hidden = !element;
-  if (element) image.src = "data:image/jpeg;base64," + element.textContent;
+  if (element) image.src = `data:image/jpeg;base64,${element.textContent}`;
   else image.removeAttribute("src");
 }
 function showImages(index) {
   const found = imageFor(index), own = Boolean(found) && found[0] === index;
-  setImage("overlay", found && "overlay-" + found[0]);
-  setImage("top-view", found && found[1] && "top-view-" + found[0]);
+  setImage("overlay", found && `overlay-${found[0]}`);
+  setImage("top-view", found?.[1] && `top-view-${found[0]}`);
   const none = byId("no-overlay");
   none.hidden = Boolean(found);
   none.textContent = data.images.length
     ? "No image was kept of this decision, nor of one before it." : "No images were kept.";
-  byId("top-figure").hidden = !(found && found[1]);
+  byId("top-figure").hidden = !found?.[1];
   let text = "";
   if (found && !own) {
     const other = decisions[found[0]], earlier = decisions[index].after - other.after;
@@ -98,8 +102,8 @@ function showImages(index) {
   }
   for (const [id, caption] of [["overlay", "Camera, with masks and labels"],
     ["top", "From above, with LiDAR returns"]]) {
-    byId(id + "-caption").textContent = text || caption;
-    byId(id + "-caption").className = text ? "borrowed" : "";
+    byId(`${id}-caption`).textContent = text || caption;
+    byId(`${id}-caption`).className = text ? "borrowed" : "";
   }
   byId("overlay-caption").hidden = !found;
   byId("overlay").alt = found ? `Camera image of decision ${found[0] + 1}` : "";
@@ -130,7 +134,7 @@ function showSketch(d, before, own) {
   for (let k = Math.ceil(low / grid); k * grid <= high; k++) {
     const at = y([k * grid, 0]);
     drawn.push(draw("line", { class: "grid", x2: width, y1: at, y2: at }));
-    if (at > 12) drawn.push(draw("text", { x: 4, y: at - 3 }, (k * grid).toFixed(1) + " m"));
+    if (at > 12) drawn.push(draw("text", { x: 4, y: at - 3 }, `${(k * grid).toFixed(1)} m`));
   }
   for (let k = Math.ceil(-half / grid); k * grid <= half; k++) {
     const at = x([0, k * grid]);
@@ -140,11 +144,11 @@ function showSketch(d, before, own) {
   drawn.push(draw("path", { class: "robot", d: `M${rx} ${ry - 11}l8 18l-8 -4l-8 4Z` }));
   for (const thing of things) {
     const [cx, cy] = [x(thing.position), y(thing.position)];
-    drawn.push(draw("circle", { class: "thing " + thing.role, cx, cy, r: 7 }),
+    drawn.push(draw("circle", { class: `thing ${thing.role}`, cx, cy, r: 7 }),
       draw("text", { class: "label", x: cx + 11, y: cy + 4 }, shorter(thing.phrase, 30)));
   }
   for (const [name, way] of ways) {
-    drawn.push(draw("path", { class: "way " + name,
+    drawn.push(draw("path", { class: `way ${name}`,
       d: way.map((p, i) => `${i ? "L" : "M"}${x(p).toFixed(1)} ${y(p).toFixed(1)}`).join("") }));
     for (const p of way) {
       drawn.push(draw("circle", { class: name, cx: x(p), cy: y(p), r: 3.5 }));
@@ -188,7 +192,7 @@ function objectsTable(d) {
   const head = [["object", 1], ["role", 1], ["score"], ["x"], ["y"], ["z (m)"], ["± (m)"],
     ["box", 1]];
   return table("numbers", head, d.objects.map(thing => [
-    [make("span", {}, make("i", { class: "dot " + thing.role }), thing.phrase), 1],
+    [make("span", {}, make("i", { class: `dot ${thing.role}` }), thing.phrase), 1],
     [thing.role === "other" ? NOTHING : thing.role, 1], [fixed(thing.score, 2)],
     ...[0, 1, 2].map(i => [fixed(thing.position?.[i], 2)]), [fixed(thing.spread, 3)],
     [thing.box.join(", "), 1]]));
@@ -208,5 +212,3 @@ if (decisions.length) {
   step("last-difference", () => jumps.filter(index => index < chosen).pop());
   step("next-difference", () => jumps.find(index => index > chosen));
 }
-"""
-"""Its functions are called by those of `page_script`, which it uses too."""

@@ -1,6 +1,9 @@
-"""The part of a report's script that lists what differs from the baseline."""
+// What differs from the baseline.
+import {
+  byId, clock, data, decisions, differences, fixed, make, pill, placed, texts, why, wrapped,
+} from "./replay_core.js";
+import { chosen } from "./replay_main.js";
 
-DIFFERENCES = r"""
 const FIRST = 6, MORE = 30;
 let kind = "", byDistance = false, listed = FIRST;
 const unfolded = new Set();
@@ -17,10 +20,6 @@ function sideOf(title, d) {
   }
   if (texts[d.message]) lines.push(make("p", { class: "quiet", dir: "auto" }, texts[d.message]));
   return side(lines);
-}
-function placed(thing) {
-  const place = thing.position ? thing.position.map(v => fixed(v, 2)).join(", ") : "no position";
-  return `${shorter(thing.phrase, 80)} (${place})`;
 }
 
 // What follows each other and looks the same is one group.
@@ -62,7 +61,7 @@ function differenceRow([difference, ...alike]) {
     const more = make("button", { type: "button", class: "alike" },
       `and ${alike.length} more like it, until ${until}`);
     more.addEventListener("click", () => {
-      [difference, ...alike].forEach(one => unfolded.add(one.place));
+      for (const one of [difference, ...alike]) unfolded.add(one.place);
       listed += alike.length;
       listDifferences();
     });
@@ -73,10 +72,10 @@ function differenceRow([difference, ...alike]) {
   sideOf("baseline", before || null), sideOf("now", now));
 }
 
-function listDifferences() {
+export function listDifferences() {
   const list = byId("differences");
   if (!list) return;
-  let those = differences.filter(d => !kind || d.changed.includes(kind));
+  const those = differences.filter(d => !kind || d.changed.includes(kind));
   if (byDistance) those.sort((a, b) => (b.distance ?? 0) - (a.distance ?? 0));
   const groups = byDistance ? those.map(one => [one]) : grouped(those);
   list.replaceChildren(...groups.slice(0, listed).map(differenceRow));
@@ -121,11 +120,9 @@ function drawFilters() {
   }
 }
 
-function markDifference(index) {
+export function markDifference(index) {
   for (const row of document.querySelectorAll(".difference")) {
     const { index: first, until } = row.dataset;
     row.classList.toggle("chosen", first !== undefined && first <= index && index <= until);
   }
 }
-"""
-"""Its functions are called by those of `page_script`, which it uses too."""

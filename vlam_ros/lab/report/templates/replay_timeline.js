@@ -1,6 +1,9 @@
-"""The part of a report's script that draws the timelines, and lets decisions be chosen on them."""
+// The timelines, on which decisions can be chosen.
+import {
+  byId, clock, data, decisions, differences, draw, fixed, make, OUTCOMES, shorter, texts, why,
+} from "./replay_core.js";
+import { choose, chosen } from "./replay_main.js";
 
-TIMELINE = r"""
 // Lanes of the timeline, one below the other: y and height in pixels.
 const NAME = 17, lanes = {};
 let xs = [], ends = [], scale = null;
@@ -19,7 +22,7 @@ let xs = [], ends = [], scale = null;
   lanes.total = y + 17;
 }
 
-function drawLegend() {
+export function drawLegend() {
   const entry = (kind, text) => make("span", {}, make("i", { class: kind }), text);
   const entries = OUTCOMES.map(name => entry(name.toLowerCase(), name));
   if (data.compared) entries.push(entry("differs", "differs"), entry("line", "baseline"));
@@ -35,7 +38,7 @@ function scaleOf(width) {
   return { width, gap, unit, at };
 }
 
-function drawTimeline() {
+export function drawTimeline() {
   const box = byId("timeline"), width = box.clientWidth;
   if (!width || (scale && scale.width === width)) return;
   scale = scaleOf(width);
@@ -78,7 +81,7 @@ function byVerdict(outcome, y, height, { places = decisions.keys(), kind = "", m
   const groups = OUTCOMES.map(name => [name, []]);
   for (const i of places) groups[OUTCOMES.indexOf(outcome(i))][1].push(i);
   return groups.sort((a, b) => b[1].length - a[1].length).map(
-    ([name, those]) => draw("path", { class: (name.toLowerCase() + " " + kind).trim(),
+    ([name, those]) => draw("path", { class: `${name.toLowerCase()} ${kind}`.trim(),
       d: boxes(those, y, height, most) }));
 }
 function line(value, y) {
@@ -121,7 +124,7 @@ function drawInstructions() {
 
 function drawVerdicts() {
   const { y, height } = lanes.verdict, name = data.compared ? ", and the baseline’s" : "";
-  const drawn = drawName("verdict", "verdict" + name);
+  const drawn = drawName("verdict", `verdict${name}`);
   drawn.push(...byVerdict(i => decisions[i].outcome, y + height, () => height));
   if (!data.compared) return drawn;
   const before = lanes.before, marked = lanes.differences;
@@ -168,7 +171,7 @@ function drawLatency() {
   const top = nice(Math.min(1.6 * most, all[all.length - 1] || 0) || 1);
   const tall = s => height * Math.max(0, Math.min(1, s / top));
   const above = [...decisions.keys()].filter(i => decisions[i].seconds > top);
-  return [...drawName("latency", "seconds per decision", top + " s"), ...drawGrid("latency"),
+  return [...drawName("latency", "seconds per decision", `${top} s`), ...drawGrid("latency"),
     draw("path", { class: "latency",
       d: boxes([...decisions.keys()], ground, i => tall(decisions[i].seconds ?? 0)) }),
     draw("path", { class: "above", d: boxes(above, y + 4, () => 4) }),
@@ -203,17 +206,17 @@ function drawAxis() {
   return drawn;
 }
 function tick(seconds, step) {
-  if (data.byIndex) return "no. " + (seconds + 1);
-  if (Math.abs(seconds) < 120) return seconds.toFixed(step < 1 ? 1 : 0) + " s";
+  if (data.byIndex) return `no. ${seconds + 1}`;
+  if (Math.abs(seconds) < 120) return `${seconds.toFixed(step < 1 ? 1 : 0)} s`;
   return step < 1 ? clock(seconds) : clock(seconds).replace(/\.\d$/, "");
 }
 
 function said(index) {
-  const d = decisions[index], place = data.byIndex ? "no. " + (index + 1) : clock(d.after);
+  const d = decisions[index], place = data.byIndex ? `no. ${index + 1}` : clock(d.after);
   return `${place}: ${d.outcome} ${why(d)}, confidence ${fixed(d.confidence, 2)}, `
     + fixed(d.seconds, 3, " s") + (d.difference === undefined ? "" : ", differs");
 }
-function moveCursor(index) {
+export function moveCursor(index) {
   const x = Math.min(scale.width - 1, Math.max(1, (xs[index] + ends[index]) / 2));
   const cursor = byId("cursor"), y = lanes.axis.y, box = byId("timeline");
   cursor.setAttribute("x1", x);
@@ -266,5 +269,3 @@ function indexAt(clientX) {
     new ResizeObserver(drawTimeline).observe(box);
   }
 }
-"""
-"""Its functions are called by those of `page_script`, which it uses too."""
