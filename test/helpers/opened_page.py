@@ -28,7 +28,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Opened:
-    """A replay's report in the browser, what went wrong on it, and what it asked for."""
+    """A report in the browser, what went wrong on it, and what it asked for."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page = page

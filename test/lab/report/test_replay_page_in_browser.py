@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from opened_page import DESKTOP, PHONE, Opened, chromium
-from playwright.sync_api import Browser, expect
+from opened_page import PHONE, Opened
+from playwright.sync_api import expect
 from replay_runs import DONE, EXECUTE, HOLD, NAN, at, replay, tokens, with_decisions
 
 from vlam_ros.lab.replay.compare import compare
@@ -25,38 +24,6 @@ TRAY = replace(EXECUTE, instruction="go to the blue tray")
 MOVED = replace(EXECUTE, tokens=tokens((1, 40 / 127, 0.0, NAN, 0.0), (1, 0.5, 0.1, NAN, 0.2)))
 RUN = replay(*[HOLD] * 2, *[EXECUTE] * 20, *[TRAY] * 6, *[HOLD] * 8, *[DONE] * 4, bag="kitchen")
 HOSTILE = "</script><img src=x onerror=\"document.title='taken over'\"><script>alert(1)</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(browser: Browser, tmp_path: Path):
-    """Opens HTML; the test fails if the page complained, or asked for anything but itself."""
-    contexts, pages = [], []
-
-    def open_html(html: str, fragment: str = "", **options: object) -> Opened:
-        path = tmp_path / f"page{len(pages)}.html"
-        path.write_text(html, encoding="utf-8")
-        usual = {"viewport": DESKTOP, "reduced_motion": "reduce"}
-        contexts.append(browser.new_context(**{**usual, **options}))
-        contexts[-1].set_default_timeout(10_000)
-        page = Opened(contexts[-1].new_page(), path)
-        if fragment:
-            page.page.goto(f"{page.address}#{fragment}")
-            page.page.reload()
-        pages.append(page)
-        return page
-
-    yield open_html
-    for page in pages:
-        assert page.said == []
-        assert not [a for a in page.asked_for if not a.startswith((page.address, "data:"))]
-    for context in contexts:
-        context.close()
 
 
 def images_of(*indices: int) -> dict[int, DecisionImages]:
