@@ -38,11 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code 130; anything else is a fault of the program and keeps its traceback.
     """
     wait_without_spinning()
-    options = _parser().parse_args(arguments)
+    return run_command(_parser(), arguments)
+
+
+def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
+    """Parse the arguments, call the `run` that the parser sets, and return its exit code; errors as
+    in `main`.
+    """
+    options = parser.parse_args(arguments)
+    name = " ".join([parser.prog, *filter(None, [getattr(options, "command", "")])])
     try:
         code: int = options.run(options)
     except VlamError as error:
-        print(f"vlam {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return EXPECTED_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,9 +1,8 @@
-"""`vlam train skill` and `vlam evaluate skill`: options to functions, exit codes."""
+"""`vlam train skill`: options to functions, exit codes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,8 +44,7 @@ def test_each_method_has_a_rate() -> None:
 @pytest.mark.parametrize(
     "arguments",
     ["train skill mine.yaml", "train skill --out o", "train skill mine.yaml --out o --steps 0",
-     "train skill mine.yaml --out o --method lorax", "evaluate skill --methods",
-     "evaluate skill --seeds 0"],
+     "train skill mine.yaml --out o --method lorax"],
 )  # fmt: skip
 def test_wrong_options_are_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -61,23 +59,3 @@ def test_a_missing_skills_file_is_one_line(
     missing = tmp_path / "none.yaml"
     assert main(["train", "skill", str(missing), "--out", str(tmp_path / "o")]) == 2
     assert "vlam train: " in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
-def test_a_missed_gate_is_code_1(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, passed: bool, code: int
-) -> None:
-    calls: list[tuple[Any, ...]] = []
-
-    def evaluate(*arguments: Any) -> Any:
-        calls.append(arguments)
-        return SimpleNamespace(passed=passed, to_json=lambda: "{}", to_markdown=lambda: "| a |\n")
-
-    monkeypatch.setattr("vlam_ros.lab.evaluation.skill_transfer.evaluate_skill_transfer", evaluate)
-    table = tmp_path / "a.md"
-    options = f"--methods full bitfit --seeds 2 --scenes 4 --steps 7 --markdown {table}"
-    assert main(["evaluate", "skill"]) == code
-    assert calls.pop() == ("embedded", ["full"], range(3), 20, STEPS)
-    assert main(["evaluate", "skill", *options.split()]) == code
-    assert calls == [("embedded", ["full", "bitfit"], range(2), 4, 7)]
-    assert table.read_text() == "| a |\n"

@@ -11,8 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.training.adapters import BitFit, LoRA, apply, resume, save_adapter
-from vlam_ros.perception.clipseg.adapters import METHODS
+from vlam_ros.lab.training.adapters import apply
+from vlam_ros.perception.clipseg.adapters import (
+    METHODS,
+    BitFit,
+    LoRA,
+    load_adapter,
+    save_adapter,
+)
 from vlam_ros.perception.clipseg.model import decode_masks, encode_pixels, encode_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,29 +73,11 @@ def test_a_name_with_settings_is_the_method_with_them() -> None:
         apply(tiny_model(), "lorax")
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_training_goes_on_from_a_file(name: str, tmp_path: Path) -> None:
-    first = stir(apply(tiny_model(), name))
-    expected = outputs(first.model)
-    path = save_adapter(first, tmp_path)
-    again = resume(tiny_model(), path)
-    assert distance(outputs(again.model), expected) == 0.0
-    squares_loss(again.model).backward()
-    assert sum(t.grad is not None and bool(t.grad.any()) for t in again.tensors.values()) > 0
-    assert save_adapter(again, tmp_path / "again").read_bytes() == path.read_bytes()
-
-
-def test_training_does_not_go_on_from_another_base(tmp_path: Path) -> None:
-    path = save_adapter(apply(tiny_model(), "lora"), tmp_path)
-    with pytest.raises(ModelError, match="trained on another base"):
-        resume(tiny_model(conditional_layer=1), path)
-
-
 def test_the_base_of_a_file_is_the_model_before_it_was_tuned(tmp_path: Path) -> None:
     model = tiny_model()
     tuned = stir(apply(model, "full"))
     path = save_adapter(tuned, tmp_path)
     tuned.merge()
     with pytest.raises(ModelError, match="trained on another base"):
-        resume(model, path)
-    resume(tiny_model(), path)
+        load_adapter(model, path)
+    load_adapter(tiny_model(), path)

@@ -346,12 +346,3 @@ def test_the_recipe_with_all_terms_goes_on_from_the_shipped_model() -> None:
     )
     assert combined.model == shipped.model
     assert combined.terms == set(TERMS)
-
-
-def test_the_ablation_trains_a_small_embedded_model_with_all_terms() -> None:
-    shipped, ablation = (
-        Recipe.load(resource_path(f"config/{name}.yaml")) for name in ("embedded", "ablation")
-    )
-    for name in ("image_size", "crop_size", "patch", "text_length", "vocabulary"):
-        assert getattr(ablation.model, name) == getattr(shipped.model, name)
-    assert ablation.terms == set(TERMS)

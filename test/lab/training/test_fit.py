@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
-from vlam_ros.lab.training.fit import FitSettings, Log
+from vlam_ros.lab.training.fit import FitSettings, Log, Stepwise
 from vlam_ros.lab.training.fit.parts import (
     BALANCE_PACE,
     cosine_rate,
@@ -26,7 +26,6 @@ from vlam_ros.lab.training.fit.parts import (
     read_state,
     write_state,
 )
-from vlam_ros.lab.training.objectives import Linear, Stepwise
 
 PROGRAM = Path(fitted.__file__)
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
@@ -331,14 +330,6 @@ def test_measuring_cosines_changes_nothing(tmp_path: Path) -> None:
     assert distance(*ways) == 0.0
 
 
-def test_a_weight_can_change_while_training_goes_on(tmp_path: Path) -> None:
-    task, only = Regression(), Regression()
-    ramp = {"square": Linear(0.0, 0.0, 1), "absolute": 1.0}
-    fit(tmp_path / "a", task, weights=ramp).run()
-    fit(tmp_path / "b", only, weights={"square": 0.0, "absolute": 1.0}).run()
-    assert distance(weights(task), weights(only)) == 0.0
-
-
 def test_bfloat16_is_autocast_and_the_weights_stay_float32(tmp_path: Path) -> None:
     seen = set()
 
@@ -387,3 +378,25 @@ def run_program(
 ) -> subprocess.CompletedProcess[str]:
     command = [*launcher, str(PROGRAM), str(folder), *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_a_stepwise_rate_has_each_value_from_its_start_on() -> None:
+    rate = Stepwise((0, 2, 4), (0.0, 1.0, 0.3))
+    assert [rate(step) for step in range(-1, 6)] == [0.0, 0.0, 0.0, 1.0, 1.0, 0.3, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("starts", "values", "message"),
+    [
+        ((1, 2), (1.0, 2.0), r"rising starts from 0 .*got starts \(1, 2\)"),
+        ((0, 2, 2), (1.0, 2.0, 3.0), "rising starts"),
+        ((0, 2), (1.0,), "as many values"),
+        ((), (), "rising starts"),
+        ((0, 2), (1.0, -2.0), "from step 2 on: must be in 0..inf"),
+    ],
+)
+def test_starts_that_do_not_rise_and_values_out_of_range_are_refused(
+    starts: tuple[int, ...], values: tuple[float, ...], message: str
+) -> None:
+    with pytest.raises(LearningError, match=message):
+        Stepwise(starts, values)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
-from vlam_ros.lab.cli import evaluate_ablation, evaluate_few_shot, evaluate_skill, tasks
+from vlam_ros.lab.cli import tasks
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Report
@@ -27,7 +27,7 @@ def add_parser(commands: Subparsers) -> None:
         "gate.",
     )
     add_model(model)
-    _add_common(model, 500)
+    add_common(model, 500)
     model.set_defaults(run=run_model)
     fusion = command_parser(
         subjects,
@@ -37,7 +37,7 @@ def add_parser(commands: Subparsers) -> None:
         "Measure what LiDAR and IMU are good for, against closed forms, OpenCV and the simulator's "
         "truth. The exit code is 1 if a gate is missed.",
     )
-    _add_common(fusion, 200)
+    add_common(fusion, 200)
     fusion.set_defaults(run=run_fusion)
     degradation = command_parser(
         subjects,
@@ -47,15 +47,13 @@ def add_parser(commands: Subparsers) -> None:
         "Run fusion_node and vlam_node on a simulated robot while one sensor after another fails, "
         "over real topics. The exit code is 1 if the robot does not do what it is designed to.",
     )
-    _add_common(degradation)
+    add_common(degradation)
     degradation.set_defaults(run=run_degradation)
     tasks.add_parser(subjects)
-    _add_common(evaluate_skill.add_parser(subjects), 20)
-    evaluate_few_shot.add_parser(subjects)
-    evaluate_ablation.add_parser(subjects)
 
 
-def _add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:
+def add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:
+    """Add --json, --markdown and, where there is a default, --scenes."""
     if scenes:
         parser.add_argument(
             "--scenes", type=positive, default=scenes, metavar="N", help="of the test (%(default)s)"

@@ -1,53 +1,17 @@
-"""Tuning a model with few parameters: LoRA, bottlenecks, prefixes, prompts, biases, or all of it.
-
-`apply` puts a method into force and lets only its parameters train:
-
-    tuned = apply(model, "lora", rank=8)
-    optimizer = AdamW(tuned.tensors.values(), …)
-    …
-    save_adapter(tuned, "cups/adapter.safetensors")
-
-A robot reads that file with `vlam_ros.perception.clipseg.adapters.load_adapter`.
-"""
+"""Tuning a model with few parameters."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from vlam_ros.perception.clipseg.adapters import (
-    Adaptation,
-    Adapter,
-    BitFit,
-    FullFineTuning,
-    LoRA,
-    Method,
-    PrefixTuning,
-    PromptTuning,
-    attach,
-    fill,
-    method_named,
-    read_adapter,
-    require_base,
-    save_adapter,
-)
-
-__all__ = [
-    "Adaptation",
-    "Adapter",
-    "BitFit",
-    "FullFineTuning",
-    "LoRA",
-    "PrefixTuning",
-    "PromptTuning",
-    "apply",
-    "resume",
-    "save_adapter",
-]
+from vlam_ros.perception.clipseg.adapters import Adaptation, Method, attach, method_named
 
 
 def apply(model: Any, method: Method | str, seed: int = 0, **settings: Any) -> Adaptation:
     """Adapt a CLIPSegForImageSegmentation in place; only what the method learns will train.
+
+    `save_adapter` of `vlam_ros.perception.clipseg.adapters` writes it, and a robot reads the file
+    with `load_adapter`.
 
     Args:
         model: the base.
@@ -64,22 +28,8 @@ def apply(model: Any, method: Method | str, seed: int = 0, **settings: Any) -> A
         method = method_named(method, settings)
     elif settings:
         raise TypeError("settings go with the name of a method; a method has its own")
-    return _train_only(attach(model, method, seed))
-
-
-def resume(model: Any, path: str | Path) -> Adaptation:
-    """Apply the method of an adapter file from the values in it, to train it further.
-
-    Raises:
-        ModelError: as for `load_adapter`, or peft is missing.
-    """
-    content = read_adapter(path)
-    require_base(model, content)
-    return _train_only(fill(attach(model, content.method, prints=content.base_prints), content))
-
-
-def _train_only(adaptation: Adaptation) -> Adaptation:
-    adaptation.model.requires_grad_(False)
+    adaptation = attach(model, method, seed)
+    model.requires_grad_(False)
     for parameter in adaptation.tensors.values():
         parameter.requires_grad_(True)
     return adaptation

@@ -1,7 +1,6 @@
 """Multi-task balancing: weights that are learned, and gradients that work against each other.
 
-Conflicts are measured by group of parameters, and can be projected out. What a sweep over fixed
-weights leaves to choose from is in pareto.py.
+Conflicts are measured by group of parameters, and can be projected out.
 """
 
 from __future__ import annotations

@@ -24,7 +24,6 @@ from vlam_ros.lab.training.finetune import parts_of
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, cosines, fitted, measure
 from vlam_ros.lab.training.objectives import (
-    Schedule,
     feature_distillation,
     logit_distillation,
     logit_scale,
@@ -103,7 +102,7 @@ def distil(
     phrases: Sequence[str],
     check: Check = UNCHECKED,
     about: str = "",
-    weights: Mapping[str, float | Schedule] = WEIGHTS,
+    weights: Mapping[str, float] = WEIGHTS,
     temperature: float = TEMPERATURE,
 ) -> FitResult:
     """Train the student and write it as a Hugging Face folder, or go on where a run was stopped.

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.adapters import apply, save_adapter
+from vlam_ros.lab.training.adapters import apply
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
@@ -32,10 +32,10 @@ from vlam_ros.lab.training.grounding import (
     require_float32,
 )
 from vlam_ros.lab.training.hard_negatives import HardNegatives
-from vlam_ros.lab.training.objectives import Schedule, logit_scale, rwm_loss, unicl_loss
+from vlam_ros.lab.training.objectives import logit_scale, rwm_loss, unicl_loss
 from vlam_ros.lab.training.training_batches import UNCHECKED, Check, TrainingBatch, TrainingBatches
 from vlam_ros.perception.clipseg import Calibration, Checkpoint
-from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, Method
+from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, Method, save_adapter
 from vlam_ros.perception.clipseg.adapters.methods import PARTS
 from vlam_ros.perception.clipseg.model import VisionStates
 
@@ -131,7 +131,7 @@ def finetune(
     negatives: HardNegatives | None = None,
     check: Check = UNCHECKED,
     about: str = "",
-    weights: Mapping[str, float | Schedule] = WEIGHTS,
+    weights: Mapping[str, float] = WEIGHTS,
     balanced: bool = False,
     **options: Any,
 ) -> Tuned:

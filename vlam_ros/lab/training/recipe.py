@@ -22,7 +22,7 @@ from transformers import (
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.training.captions import corpus
-from vlam_ros.lab.training.objectives import Stepwise
+from vlam_ros.lab.training.fit import Stepwise
 from vlam_ros.lab.training.tokenizer import train_tokenizer
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

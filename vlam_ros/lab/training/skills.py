@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vlam_ros.lab.training.adapters import PromptTuning, apply, save_adapter
+from vlam_ros.lab.training.adapters import apply
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, cosines, require_float32
 from vlam_ros.lab.training.paraphrases import Paraphrases, Reading
@@ -26,7 +26,13 @@ from vlam_ros.lab.training.skill_loss import drift, skill_contrast
 from vlam_ros.lab.training.understanding import REFUSED, skill_threshold, understood
 from vlam_ros.perception import Grounder
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
-from vlam_ros.perception.clipseg.adapters import FILE_NAME, METHODS, Adaptation
+from vlam_ros.perception.clipseg.adapters import (
+    FILE_NAME,
+    METHODS,
+    Adaptation,
+    PromptTuning,
+    save_adapter,
+)
 from vlam_ros.policies import Skill, load_skills
 
 WEIGHTS: Mapping[str, float] = {"skills": 1.0, "kept_sentences": 10.0, "kept_phrases": 100.0}

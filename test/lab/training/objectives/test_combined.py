@@ -1,4 +1,4 @@
-"""The weighted sum, and weights by step of training."""
+"""The weighted sum of loss terms."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.objectives import Cosine, Linear, Stepwise, combined_loss
+from vlam_ros.lab.training.objectives import combined_loss
 
 ONE, TWO = torch.tensor(1.0), torch.tensor(2.0)
 
@@ -19,7 +19,7 @@ def test_terms_are_weighted_and_added() -> None:
 def test_gradients_are_weighted_as_the_terms() -> None:
     values = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     losses = {"a": values[0], "b": values[1], "c": values[2]}
-    combined_loss(losses, {"a": 0.5, "b": Linear(0, 4, 4), "c": 0.0}, step=1).backward()
+    combined_loss(losses, {"a": 0.5, "b": 1.0, "c": 0.0}).backward()
     assert values.grad is not None
     assert values.grad.tolist() == [0.5, 1.0, 0.0]
 
@@ -43,24 +43,6 @@ def test_terms_in_half_precision_are_added_in_float32() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        (Linear(1.0, 3.0, 4), [1.0, 1.5, 2.0, 2.5, 3.0, 3.0]),
-        (Linear(0.5, 0.0, 2), [0.5, 0.25, 0.0, 0.0, 0.0, 0.0]),
-        # (1 − cos(π k / 4)) / 2 of the way.
-        (Cosine(0.0, 1.0, 4), [0.0, 0.146447, 0.5, 0.853553, 1.0, 1.0]),
-        (Cosine(2.0, 0.0, 2), [2.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
-        (Stepwise((0, 2, 4), (0.0, 1.0, 0.3)), [0.0, 0.0, 1.0, 1.0, 0.3, 0.3]),
-    ],
-)
-def test_schedules(schedule: Callable[[int], float], expected: list[float]) -> None:
-    assert [schedule(step) for step in range(6)] == pytest.approx(expected, abs=1e-6)
-    assert schedule(-1) == expected[0]
-    losses = [combined_loss({"a": TWO}, {"a": schedule}, step).item() for step in range(6)]
-    assert losses == pytest.approx([2 * value for value in expected], abs=1e-6)
-
-
-@pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: combined_loss({}, {"a": 1.0}), "at least one loss is needed, got none"),
@@ -68,15 +50,7 @@ def test_schedules(schedule: Callable[[int], float], expected: list[float]) -> N
         (lambda: combined_loss({"a": ONE[None]}, {"a": 1.0}), r"'a' must be a scalar.*\[1\]"),
         (lambda: combined_loss({"a": ONE}, {"a": -1.0}), "'a' must be finite and not negative"),
         (lambda: combined_loss({"a": ONE}, {"a": math.nan}), "'a' must be finite.*got nan"),
-        (lambda: combined_loss({"a": ONE}, {"a": lambda _: math.inf}), "'a' must be finite"),
-        (lambda: Linear(-1.0, 1.0, 3), "'start' must be finite"),
-        (lambda: Cosine(1.0, math.nan, 3), "'end' must be finite"),
-        (lambda: Linear(1.0, 1.0, 0), "at least one step, got 0"),
-        (lambda: Stepwise((1, 2), (1.0, 2.0)), r"rising starts from 0 .*got starts \(1, 2\)"),
-        (lambda: Stepwise((0, 2, 2), (1.0, 2.0, 3.0)), "rising starts"),
-        (lambda: Stepwise((0, 2), (1.0,)), "as many values"),
-        (lambda: Stepwise((), ()), "rising starts"),
-        (lambda: Stepwise((0, 2), (1.0, -2.0)), "'from step 2 on' must be finite"),
+        (lambda: combined_loss({"a": ONE}, {"a": math.inf}), "'a' must be finite"),
     ],
 )
 def test_wrong_weights_are_named(call: Callable[[], object], message: str) -> None:

@@ -12,7 +12,6 @@ from vlam_ros.lab.training.objectives import (
     itg_loss,
     mask_patches,
     mask_tokens,
-    mcm_loss,
     mim_loss,
     mlm_loss,
     patch_pixels,
@@ -62,11 +61,10 @@ def test_where_nothing_is_hidden_nothing_is_lost() -> None:
     losses = [
         mim_loss(predictions, drawn(2, 5, 3), seen),
         mlm_loss(logits, read),
-        mcm_loss(predictions, drawn(2, 5, 3), seen, logits, read),
         itg_loss(logits, torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4).bool()),
         itg_loss(logits[:, :1], torch.zeros(2, 1, dtype=torch.int64), torch.ones(2, 1).bool()),
     ]
-    assert [loss.item() for loss in losses] == [0.0] * 5
+    assert [loss.item() for loss in losses] == [0.0] * 4
     torch.stack(losses).sum().backward()
     assert predictions.grad is not None
     assert logits.grad is not None
@@ -85,14 +83,6 @@ def test_mlm_equals_a_loop_over_the_hidden_tokens() -> None:
 def test_mlm_of_equal_logits_is_the_logarithm_of_the_vocabulary() -> None:
     loss = mlm_loss(torch.full((3, 50), 6e4, dtype=torch.float16), torch.tensor([0, 49, 7]))
     assert loss.item() == pytest.approx(math.log(50), abs=1e-6)
-
-
-def test_mcm_adds_images_and_texts() -> None:
-    predictions, patches, logits = torch.ones(1, 2, 3), torch.zeros(1, 2, 3), torch.zeros(1, 1, 8)
-    loss = mcm_loss(
-        predictions, patches, torch.tensor([[True, False]]), logits, torch.tensor([[5]])
-    )
-    assert loss.item() == pytest.approx(1 + math.log(8), abs=1e-6)
 
 
 def test_itg_predicts_the_next_token_and_no_padding() -> None:

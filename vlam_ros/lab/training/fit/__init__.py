@@ -1,8 +1,8 @@
 """One small trainer for all that is tuned and distilled: `Fit(task, source, weights, …).run()`."""
 
 from vlam_ros.lab.training.fit.parts import Log
-from vlam_ros.lab.training.fit.settings import FitSettings
+from vlam_ros.lab.training.fit.settings import FitSettings, Stepwise
 from vlam_ros.lab.training.fit.trainer import STATE, Fit, FitResult, Source
 from vlam_ros.lab.training.fit.weighing import Weights
 
-__all__ = ["STATE", "Fit", "FitResult", "FitSettings", "Log", "Source", "Weights"]
+__all__ = ["STATE", "Fit", "FitResult", "FitSettings", "Log", "Source", "Stepwise", "Weights"]

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.objectives import Stepwise
 
 DTYPES = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Stepwise:
+    """`values[i]` from step `starts[i]` on, the first of which is 0.
+
+    Raises:
+        LearningError: starts do not rise from 0, are not as many as values, or a value is not in
+            0..inf.
+    """
+
+    starts: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        rising = list(self.starts) == sorted(set(self.starts))
+        if self.starts[:1] != (0,) or not rising or len(self.starts) != len(self.values):
+            raise LearningError(
+                "a stepwise schedule needs rising starts from 0 on and as many values, "
+                f"got starts {self.starts} and values {self.values}"
+            )
+        for start, value in zip(self.starts, self.values, strict=True):
+            if not 0 <= value < math.inf:
+                raise LearningError(f"from step {start} on: must be in 0..inf, got {value:g}")
+
+    def __call__(self, step: int) -> float:
+        """The value at a step."""
+        return self.values[bisect_right(self.starts, max(0, step)) - 1]
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ class Fit:
         """Add to `.grad` what surgery leaves of the terms' gradients."""
         values = list(self._values.values())
         order = torch.Generator(self._processes.device).manual_seed(number)
-        gradient = self._plain.operated(losses, self._values, self.step, order)
+        gradient = self._plain.operated(losses, self._values, order)
         before = [value.grad for value in values]
         set_gradients(values, gradient / self.settings.accumulate)
         for value, earlier in zip(values, before, strict=True):
@@ -251,7 +251,7 @@ class Fit:
         seeds = np.random.SeedSequence([self.settings.seed, number])
         torch.manual_seed(int(seeds.generate_state(1)[0]))
         with torch.autocast(self._processes.device.type, torch.bfloat16, enabled=self._autocast):
-            total, losses = module(batch, self.step)
+            total, losses = module(batch)
         return total, losses
 
     def _cosines(self) -> dict[str, float]:

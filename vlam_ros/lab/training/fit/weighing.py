@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from vlam_ros.lab.training.balancing import UncertaintyWeighting, project_conflicts, task_gradients
-from vlam_ros.lab.training.objectives import Schedule, combined_loss
+from vlam_ros.lab.training.objectives import combined_loss
 
-Weights = Mapping[str, float | Schedule] | UncertaintyWeighting
+Weights = Mapping[str, float] | UncertaintyWeighting
 
 TASK = "task."
 """What names of the task's parameters begin with; those of a learned balance come behind them."""
@@ -25,23 +25,22 @@ class Weighed(nn.Module):
         self.task = task
         self.weights = weights
 
-    def forward(self, batch: Any, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum of a batch's terms, and the terms."""
         losses: dict[str, Tensor] = self.task(batch)
-        return self.total(losses, step), losses
+        return self.total(losses), losses
 
-    def total(self, losses: Mapping[str, Tensor], step: int) -> Tensor:
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of some terms."""
         if isinstance(self.weights, UncertaintyWeighting):
             balanced: Tensor = self.weights(losses)
             return balanced
-        return combined_loss(losses, self.weights, step)
+        return combined_loss(losses, self.weights)
 
     def operated(
         self,
         losses: Mapping[str, Tensor],
         values: Mapping[str, Tensor],
-        step: int,
         order: Generator,
     ) -> Tensor:
         """The gradient float[P] that PCGrad leaves of the weighed terms.
@@ -52,10 +51,9 @@ class Weighed(nn.Module):
         Args:
             losses: float[] of each term.
             values: what trains, by the names of this module's parameters and in their order.
-            step: number of the training step.
             order: where the order of the projections comes from.
         """
-        weighed = {name: self.total({name: loss}, step) for name, loss in losses.items()}
+        weighed = {name: self.total({name: loss}) for name, loss in losses.items()}
         shared = sum(p.numel() for name, p in values.items() if name.startswith(TASK))
         gradients = task_gradients(
             {name: loss for name, loss in weighed.items() if loss.requires_grad},

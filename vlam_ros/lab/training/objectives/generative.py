@@ -57,18 +57,6 @@ def mlm_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return total / hidden.sum().clamp(min=1)
 
 
-def mcm_loss(
-    predictions: Tensor, patches: Tensor, masked: Tensor, logits: Tensor, targets: Tensor
-) -> Tensor:
-    """Masked cross-modal modelling: hidden patches and tokens, each predicted from both.
-
-    L = `mim_loss` + `mlm_loss`, where image and text are masked together and the model that
-    predicts either has seen what is left of both. Source: FLAVA (Singh et al. 2022). Arguments and
-    errors as in those two.
-    """
-    return mim_loss(predictions, patches, masked) + mlm_loss(logits, targets)
-
-
 def itg_loss(logits: Tensor, tokens: Tensor, kept: Tensor) -> Tensor:
     """Image-to-text generation: each token from the image and the tokens before it.
 

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import few_shot as module
 import numpy as np
 import pytest
+from few_shot import BASE, Outcome, Trial, few_shot, lowest_threshold
+from pareto import pareto_front
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.evaluation import few_shot as module
-from vlam_ros.lab.evaluation.few_shot import BASE, Outcome, Trial, few_shot, lowest_threshold
 from vlam_ros.lab.evaluation.grounding import Answer, Candidate
 from vlam_ros.lab.evaluation.queries import Kind, extra_questions
+from vlam_ros.lab.evaluation.report import Report, Row
 from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
 from vlam_ros.lab.training.data import Dataset
-from vlam_ros.lab.training.pareto import pareto_front
 
 SMALL: dict[str, Any] = {
     "steps": 2, "scenes": 3, "replayed": 3, "split": "validation", "threads": 1, "progress": False,
@@ -148,3 +149,38 @@ def test_the_lowest_threshold_confirms_no_more_of_what_is_absent_than_allowed(
     # A hair lower one would confirm another.
     lower = np.nextafter(threshold, 0)
     assert not absent or sum(answer.found(lower) for answer in absent) > allowed * len(absent)
+
+
+@pytest.mark.parametrize(("gained", "code"), [(0.4, 0), (0.3, 1)])
+def test_trials_are_all_combinations_by_images_first_and_a_missed_gate_is_code_1(
+    gained: float,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[Any] = []
+
+    def study(*args: Any, **named: Any) -> Report:
+        seen.append((args, named))
+        return Report((Row("IoU gained", gained, 2, 0.35),))
+
+    monkeypatch.setattr(module, "few_shot", study)
+    options = "--methods lora full --images 5 10 --seeds 2 --steps 7 --scenes 3 --threads 1"
+    options += " --crops 1 3 --plot front.png"
+    figures = tmp_path / "figures.json"
+    arguments = [*options.split(), "--folder", str(tmp_path), "--json", str(figures)]
+    assert module.main(arguments) == code
+    ((trials, folder), named) = seen[0]
+    assert trials == [
+        Trial(method, images, seed, weight)
+        for images in (5, 10)
+        for method in ("lora", "full")
+        for weight in (1.0, 3.0)
+        for seed in (0, 1)
+    ]
+    assert folder == tmp_path
+    settings = {"model": "embedded", "steps": 7, "scenes": 3, "threads": 1}
+    assert named == {**settings, "plot": Path("front.png")}
+    assert "IoU gained" in capsys.readouterr().out
+    assert figures.exists()

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import torch
 from adapted import embedded_model, stir, token_batch
-from torch import Tensor
-from torch.nn import functional
-
-from vlam_ros.errors import ConfigurationError
-from vlam_ros.lab.training.test_time import (
+from test_time import (
     AdaptedTexts,
     TestTimeSettings,
     adapt_texts,
     augmented_views,
 )
+from torch import Tensor
+from torch.nn import functional
+
+from vlam_ros.errors import ConfigurationError
 from vlam_ros.perception.clipseg.adapters import METHODS, attach
 from vlam_ros.perception.clipseg.model import encode_pixels, encode_texts
 

@@ -1,14 +1,19 @@
-"""`vlam evaluate few-shot`: what a few images of objects never seen are worth, by method.
+"""What a few images of objects never seen are worth, by method of tuning.
 
 The extra objects of the simulation are learned from 5, 10 or 20 images each, beside replayed
 scenes of what the model knows, and asked for on test scenes through the pipeline's own perception,
 before and after; so is what it knew.
+
+    python experiments/few_shot.py --methods lora bitfit --images 10 --seeds 3 --folder shots
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,9 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pareto import SweepPoint, plot_front
 
+from vlam_ros.cli.arguments import add_model, positive, positive_number
+from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.grounding import Answer, answers_to
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind, Question, extra_questions, questions
 from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
@@ -28,10 +37,10 @@ from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings
-from vlam_ros.lab.training.pareto import SweepPoint, plot_front
 from vlam_ros.lab.training.training_batches import Course
 from vlam_ros.perception import Grounder
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.resources import write_file
 
 MOST = 20
@@ -220,7 +229,7 @@ def _data(folder: Path, replayed: int, progress: bool) -> tuple[Dataset, Dataset
             len(Dataset(folder / name, "train")) if (folder / name / "train.json").exists() else 0
         )
         if have < count:
-            with DatasetWriter(folder / name, "vlam evaluate few-shot") as writer:
+            with DatasetWriter(folder / name, "experiments/few_shot.py") as writer:
                 add_simulated(writer, {"train": count}, name == "new", progress)
     return Dataset(folder / "new", "train"), Dataset(folder / "old", "train")
 
@@ -341,3 +350,63 @@ def _row(method: str, some: Sequence[Outcome], base: Outcome) -> tuple[str, ...]
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; 1 if LoRA misses a gate at 10 images and weight 1."""
+    parser = argparse.ArgumentParser(description="Measure what a few images of objects are worth.")
+    add_model(parser)
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=METHODS, metavar="METHOD",
+        help=f"of {', '.join(METHODS)} (all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", nargs="+", type=positive, default=[5, 10, 20], metavar="N",
+        help=f"of each object, at most {MOST} (5 10 20)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--crops", nargs="+", type=positive_number, default=[1.0], metavar="X",
+        help="weights of the crops' contrast to try (1)",
+    )  # fmt: skip
+    for name, default, text in (
+        ("seeds", 1, "repetitions with other images"),
+        ("steps", 200, "of each training"),
+        ("threads", os.cpu_count() or 1, "processor cores to use"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
+        )
+    parser.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR",
+        help="of data sets and results; what is there already is not done again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="of the Pareto front that the weights leave"
+    )
+    add_common(parser, 60)
+    parser.set_defaults(run=_study)
+    return run_command(parser, arguments)
+
+
+def _study(options: argparse.Namespace) -> int:
+    trials = [
+        Trial(method, count, seed, weight)
+        for count in options.images
+        for method in options.methods
+        for weight in options.crops
+        for seed in range(options.seeds)
+    ]
+    report = few_shot(
+        trials,
+        options.folder,
+        model=options.model,
+        steps=options.steps,
+        scenes=options.scenes,
+        threads=options.threads,
+        plot=options.plot,
+    )
+    return tell(report, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

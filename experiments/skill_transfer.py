@@ -1,20 +1,28 @@
-"""`vlam evaluate skill`: what ten phrasings of a new skill are worth, and what they cost.
+"""What ten phrasings of a new skill are worth, and what they cost.
 
-Skills whose words the model never read are taught by `learning.skills`. Then sentences of them that
-were not learned from are understood or not, as a robot understands them, and so are the held-out
-sentences of the old skills, verbs of no skill, and phrases that name objects in test scenes.
+Skills whose words the model never read are taught by `vlam_ros.lab.training.skills`. Then sentences
+of them that were not learned from are understood or not, as a robot understands them, and so are
+the held-out sentences of the old skills, verbs of no skill, and phrases that name objects in test
+scenes.
+
+    python experiments/skill_transfer.py --methods full lora bitfit --seeds 3
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 
+from vlam_ros.cli.arguments import add_model, positive
+from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
+from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.grounding import Answer, answers
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind
 from vlam_ros.lab.evaluation.report import Metric, Report
@@ -26,6 +34,7 @@ from vlam_ros.lab.training.skills import RATES, STEPS, learn_skills
 from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.perception import Grounder
 from vlam_ros.perception.clipseg import load_checkpoint
+from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.policies import Skill, load_skills
 from vlam_ros.types import Noun
 
@@ -339,3 +348,35 @@ def _by_method(runs: Sequence[Taught], seen: Seen) -> Table:
 
 def _plain(pattern: str) -> str:
     return pattern.format(t="the object", d="the destination")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; 1 if the first method misses a gate."""
+    parser = argparse.ArgumentParser(
+        description="Teach new skills by ten phrasings each, and measure what was learned."
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=["full"],
+        help="of tuning, the first with gates (full)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=positive, default=3, metavar="N", help="runs of each (%(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=positive, default=STEPS, metavar="N", help="of a run (%(default)s)"
+    )
+    add_common(parser, 20)
+    parser.set_defaults(run=_study)
+    return run_command(parser, arguments)
+
+
+def _study(options: argparse.Namespace) -> int:
+    report = evaluate_skill_transfer(
+        options.model, options.methods, range(options.seeds), options.scenes, options.steps
+    )
+    return tell(report, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,13 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ablation as module
 import pytest
 import torch
-from small_recipe import shrunk
-
-from vlam_ros.errors import LearningError
-from vlam_ros.lab.evaluation import ablation as module
-from vlam_ros.lab.evaluation.ablation import (
+from ablation import (
     FIGURES,
     VARIANTS,
     AblationReport,
@@ -22,6 +19,9 @@ from vlam_ros.lab.evaluation.ablation import (
     difference,
     examine,
 )
+from small_recipe import shrunk
+
+from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.recipe import TERMS, Recipe
 from vlam_ros.lab.training.scenes import load_split, render_split
 from vlam_ros.perception.clipseg import load_checkpoint
@@ -33,7 +33,7 @@ SCENES = 4
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
     """The shipped one with towers of one tenth, and two steps of it."""
-    shipped = Recipe.load(resource_path("config/ablation.yaml"))
+    shipped = Recipe.load(module.RECIPE)
     stages = tuple(replace(s, steps=1, crops=4, scenes=2) for s in shipped.stages[1:3])
     return replace(shipped, model=shrunk(shipped.model), stages=stages, scenes=SCENES, warmup=1)
 
@@ -135,3 +135,34 @@ def test_the_shipped_model_passes_the_evaluation_set(cache: Path) -> None:
     assert figures["iou"] > 0.5
     assert 0 < figures["false_alarms"] < 1
     assert figures["skills"] > 0.95
+
+
+def test_the_recipe_is_of_a_small_embedded_model_with_all_terms() -> None:
+    shipped = Recipe.load(resource_path("config/embedded.yaml"))
+    recipe = Recipe.load(module.RECIPE)
+    for name in ("image_size", "crop_size", "patch", "text_length", "vocabulary"):
+        assert getattr(recipe.model, name) == getattr(shipped.model, name)
+    assert recipe.terms == set(TERMS)
+
+
+def test_the_options_reach_the_study_and_its_tables_are_shown_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Any] = []
+
+    def study(*args: Any, **named: Any) -> AblationReport:
+        seen.append((args, named))
+        run = Run("alignment", 0, "", 9, 1.0, dict.fromkeys(FIGURES, 0.5))
+        return AblationReport((), runs=(run,))
+
+    monkeypatch.setattr(module, "ablation", study)
+    figures = tmp_path / "figures.json"
+    options = "--steps 34 --seeds 2 --scenes 3 --threads 1 --only alignment"
+    arguments = [*options.split(), "--cache", str(tmp_path), "--json", str(figures)]
+    assert module.main(arguments) == 0
+    ((recipe, cache), named) = seen[0]
+    assert recipe == Recipe.load(module.RECIPE).shortened(34)
+    assert cache == tmp_path
+    assert named == {"seeds": 2, "only": ["alignment"], "validation": 3, "threads": 1}
+    assert "| + alignment | 1 | 1.0 | 0.500 " in capsys.readouterr().out
+    assert figures.exists()

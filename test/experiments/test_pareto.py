@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pareto import FRONT, OTHER, SweepPoint, pareto_front, plot_front
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.pareto import FRONT, OTHER, SweepPoint, pareto_front, plot_front
 
 
 def run(a: float, b: float, weight: float = 0.5) -> SweepPoint:

@@ -1,17 +1,15 @@
 """What a unicycle can drive costs nothing; what it cannot costs its sideways speed or its turn."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from physics import curvature_excess, unicycle_residual, waypoint_losses
 from torch import Tensor
 
-from vlam_ros.lab.training.objectives import (
-    combined_loss,
-    curvature_excess,
-    unicycle_residual,
-    waypoint_losses,
-)
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.objectives import combined_loss
 
 STEP = 0.5
 
@@ -125,3 +123,61 @@ def test_the_residual_straightens_a_slide() -> None:
         worst[weight] = unicycle_residual(way.detach(), STEP).abs().max().item()
     assert worst[0.0] == pytest.approx(0.25, abs=1e-6)
     assert worst[10.0] < 0.05
+
+
+def drawn(seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+
+
+def total(predicted: Tensor, demonstrated: Tensor) -> Tensor:
+    losses = waypoint_losses(predicted, demonstrated, STEP, 2.0)
+    return combined_loss(losses, {"data": 1.0, "residual": 0.5, "regularisation": 0.1})
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    ways = [drawn(seed).requires_grad_() for seed in (0, 1)]
+    assert total(*ways).dtype == torch.float64
+    assert torch.autograd.gradcheck(total, ways)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_precision_comes_in_and_float32_comes_out(half: torch.dtype) -> None:
+    rounded = [drawn(seed).to(half) for seed in (0, 1)]
+    loss = total(*rounded)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(total(*(way.float() for way in rounded)).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype"),
+    [(2e4, torch.float16), (1e10, torch.bfloat16), (1e10, torch.float32), (0, torch.float32)],
+)
+def test_extreme_values_give_finite_losses_and_not_a_number_stays_one(
+    factor: float, dtype: torch.dtype
+) -> None:
+    ways = [(drawn(seed) * factor).to(dtype).requires_grad_() for seed in (0, 1)]
+    loss = total(*ways)
+    loss.backward()
+    assert loss.isfinite()
+    if dtype != torch.float16:  # in which the gradients themselves may be beyond 65504
+        assert all(way.grad is not None and way.grad.isfinite().all() for way in ways)
+    assert total(torch.full_like(ways[0], math.nan), ways[1]).isnan()
+
+
+PAIR = torch.zeros(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: unicycle_residual(torch.zeros(2, 2), 1.0), r"be \[\.\.\., H, 3\].*\[2, 2\]"),
+        (lambda: unicycle_residual(PAIR[:1], 1.0), "two waypoints, got 1"),
+        (lambda: unicycle_residual(PAIR, 0.0), "positive, in seconds, got 0"),
+        (lambda: curvature_excess(PAIR, 1.0, math.inf), "positive, in 1/m, got inf"),
+        (lambda: waypoint_losses(PAIR, PAIR[:1], 1.0, 1.0), "demonstrated must be"),
+    ],
+)
+def test_wrong_arguments_are_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(LearningError, match=message):
+        call()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from tiny_clipseg import save_tiny_checkpoint
-
-from vlam_ros.errors import ModelError
-from vlam_ros.lab.evaluation.skill_transfer import (
+import skill_transfer
+from skill_transfer import (
     NEW_SKILLS,
     Heard,
     Seen,
@@ -20,9 +20,13 @@ from vlam_ros.lab.evaluation.skill_transfer import (
     transfer_rows,
     with_new_skills,
 )
+from tiny_clipseg import save_tiny_checkpoint
+
+from vlam_ros.errors import ModelError
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.training.captions import vocabulary
 from vlam_ros.lab.training.paraphrases import PARTICLES, Paraphrases, skill_phrase
+from vlam_ros.lab.training.skills import STEPS
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception import Grounder
 from vlam_ros.policies import load_skills
@@ -117,3 +121,31 @@ def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> No
     folder = save_tiny_checkpoint(tmp_path)
     with pytest.raises(ModelError, match=r"has no calibration.json: run `vlam calibrate"):
         evaluate_skill_transfer(folder, progress=False)
+
+
+@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
+def test_a_missed_gate_is_code_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, passed: bool, code: int
+) -> None:
+    calls: list[tuple[Any, ...]] = []
+
+    def evaluate(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return SimpleNamespace(passed=passed, to_json=lambda: "{}", to_markdown=lambda: "| a |\n")
+
+    monkeypatch.setattr(skill_transfer, "evaluate_skill_transfer", evaluate)
+    table = tmp_path / "a.md"
+    options = f"--methods full bitfit --seeds 2 --scenes 4 --steps 7 --markdown {table}"
+    assert skill_transfer.main([]) == code
+    assert calls.pop() == ("embedded", ["full"], range(3), 20, STEPS)
+    assert skill_transfer.main(options.split()) == code
+    assert calls == [("embedded", ["full", "bitfit"], range(2), 4, 7)]
+    assert table.read_text() == "| a |\n"
+
+
+@pytest.mark.parametrize("arguments", ["--methods", "--seeds 0"])
+def test_wrong_options_are_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        skill_transfer.main(arguments.split())
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err

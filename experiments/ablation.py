@@ -1,12 +1,17 @@
-"""`vlam evaluate ablation`: what each kind of loss term is worth to the embedded model.
+"""What each kind of loss term is worth to the embedded model.
 
 Small models are trained from nothing at a reduced budget, each variant with one kind of term more
 than the one before, several seeds each, and measured on scenes that none was trained on.
+
+    python experiments/ablation.py --cache cache --markdown figures.md
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,8 +21,11 @@ from statistics import fmean
 import numpy as np
 import torch
 
+from vlam_ros.cli.arguments import positive
+from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.grounding import MIN_PIXELS
 from vlam_ros.lab.evaluation.report import Report, mean_and_spread
 from vlam_ros.lab.evaluation.skills import evaluate_skills
@@ -43,6 +51,7 @@ FIGURES: Mapping[str, str] = {
     "skills": "sentences: skill",
 }
 """What is measured, and how the table calls it; of false alarms less is better."""
+RECIPE = Path(__file__).with_name("ablation.yaml")
 CROPS, CROPS_AT_ONCE = 1024, 128
 SCENES_AT_ONCE, PROMPTS = 8, 6
 PLAIN_PHRASES = tuple(batches.named_phrases([PLACEHOLDERS[0]] * len(COLOUR_NAMES)))
@@ -302,3 +311,53 @@ def _differences(by_variant: Mapping[str, Sequence[Run]]) -> Table:
             "highest seed.",
         ),
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study."""
+    parser = argparse.ArgumentParser(
+        description="Measure what each kind of loss term is worth to the embedded model. Runs that "
+        "are in the cache are not done again, and one that was stopped goes on; several processes "
+        "may share the cache once its scenes are rendered, each with other variants (--only)."
+    )
+    parser.add_argument(
+        "--recipe", type=Path, default=RECIPE, metavar="FILE",
+        help=f"with weights of all terms ({RECIPE.name})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cache", type=Path, required=True, metavar="DIR", help="of the scenes and of the runs"
+    )
+    parser.add_argument(
+        "--steps", type=positive, metavar="N", help="shorten the recipe's stages to N in all"
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=list(VARIANTS), metavar="VARIANT",
+        help=f"train no others of {', '.join(VARIANTS)}",
+    )  # fmt: skip
+    for name, default, text in (
+        ("seeds", 3, "runs of each variant"),
+        ("threads", os.cpu_count() or 1, "processor cores to use"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
+        )
+    add_common(parser, 250)
+    parser.set_defaults(run=_study)
+    return run_command(parser, arguments)
+
+
+def _study(options: argparse.Namespace) -> int:
+    recipe = Recipe.load(options.recipe)
+    report = ablation(
+        recipe.shortened(options.steps) if options.steps else recipe,
+        options.cache,
+        seeds=options.seeds,
+        only=options.only,
+        validation=options.scenes,
+        threads=options.threads,
+    )
+    return tell(report, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
