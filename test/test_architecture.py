@@ -4,6 +4,7 @@ types ← stages ← policies, verification ← pipeline ← ros, nodes ← lab 
 """
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ ROS_PARTS = {"ros", "nodes", "lab"}
 ROS_MODULES = {
     "rclpy", "rosidl_runtime_py", "ament_index_python", "launch", "launch_ros",
     "cv_bridge", "tf2_ros", "message_filters", "builtin_interfaces", "rcl_interfaces",
+}  # fmt: skip
+
+# What the robot imports that is not ROS, the standard library or its own.
+THIRD_PARTY = {
+    "cv2", "huggingface_hub", "numpy", "rich", "safetensors", "torch", "transformers", "yaml",
+    # only where it is asked for: other backends, and a LoRA in training
+    "onnx", "onnxruntime", "openvino", "peft",
 }  # fmt: skip
 
 
@@ -73,7 +81,10 @@ def needs_ros(module: str) -> bool:
 
 def parts_imported(path: Path) -> set[str]:
     modules = [name.split(".") for name in imported_modules(path)]
-    return {(m[1] if len(m) > 1 else "") for m in modules if m[0] == "vlam_ros"} - {"msg"}
+    return {(m[1] if len(m) > 1 else "") for m in modules if m[0] == "vlam_ros"} - {
+        "msg",
+        "__version__",
+    }
 
 
 def allowed(path: Path) -> set[str]:
@@ -90,6 +101,13 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 def test_ros_is_imported_in_ros_and_nodes_only(path: Path) -> None:
     if part_of(path) not in ROS_PARTS:
         assert {name for name in imported_modules(path) if needs_ros(name)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_the_robot_imports_no_other_packages_than_these(path: Path) -> None:
+    names = {name.partition(".")[0] for name in imported_modules(path) if not needs_ros(name)}
+    if part_of(path) != "lab":
+        assert names - sys.stdlib_module_names - THIRD_PARTY - {"vlam_ros"} == set()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

@@ -9,6 +9,10 @@ class ConfigurationError(VlamError):
     """A parameter, configuration file or skill definition is missing, misspelt or out of range."""
 
 
+class MissingExtraError(VlamError):
+    """A command needs a package that comes with an extra of the installation."""
+
+
 class ModelError(VlamError):
     """A checkpoint cannot be found, read or used on the requested device."""
 

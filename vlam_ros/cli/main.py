@@ -10,8 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from vlam_ros import __version__
 from vlam_ros.cli import ask, up
-from vlam_ros.errors import VlamError
+from vlam_ros.errors import MissingExtraError, VlamError
 from vlam_ros.lab.cli import (
     bench,
     calibrate,
@@ -29,6 +30,13 @@ from vlam_ros.threads import wait_without_spinning
 EXPECTED_ERROR = 2
 INTERRUPTED = 130
 """As a shell reports a program that SIGINT ended."""
+EXTRAS = {
+    "lab": ("matplotlib", "mcap", "mujoco", "pycocotools", "rosbags", "tqdm", "zstandard"),
+    "learn": ("accelerate", "peft", "tensorboard"),
+    "export": ("onnx", "onnxruntime", "onnxscript", "openvino"),
+    "ray": ("ray",),
+}
+"""The packages that each extra of setup.cfg installs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,12 +56,28 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     options = parser.parse_args(arguments)
     name = " ".join([parser.prog, *filter(None, [getattr(options, "command", "")])])
     try:
-        code: int = options.run(options)
+        code = _run(options)
     except VlamError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return EXPECTED_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    """MissingExtraError if a package that an extra installs is not there."""
+    try:
+        code: int = options.run(options)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        for extra, packages in EXTRAS.items():
+            if package in packages:
+                raise MissingExtraError(
+                    f"{package} is not installed: pip install 'vlam_ros[{extra}]', "
+                    f"or, beside colcon, pip install {' '.join(packages)}"
+                ) from error
+        raise
     return code
 
 
@@ -63,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Let a ROS 2 robot follow plain-language instructions.",
         epilog="`vlam COMMAND --help` shows the options of a command, with an example.",
     )
+    parser.add_argument("--version", action="version", version=f"vlam_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (
         demo, ask, up, record, replay, train, evaluate, bench, calibrate, merge, export, data,

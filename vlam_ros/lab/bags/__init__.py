@@ -1,13 +1,8 @@
 """Bags of rosbag2, read and written without ROS."""
 
-from vlam_ros.errors import BagError
-
-try:
-    from vlam_ros.lab.bags.find import find_bags
-    from vlam_ros.lab.bags.reader import BagMessage, BagReader
-    from vlam_ros.lab.bags.transforms import TransformTree
-    from vlam_ros.lab.bags.writer import BagWriter, RecordedQos
-except ModuleNotFoundError as error:  # rosdep does not install them
-    raise BagError(f"bags need what pip installs ({error}): pip install rosbags mcap") from error
+from vlam_ros.lab.bags.find import find_bags
+from vlam_ros.lab.bags.reader import BagMessage, BagReader
+from vlam_ros.lab.bags.transforms import TransformTree
+from vlam_ros.lab.bags.writer import BagWriter, RecordedQos
 
 __all__ = ["BagMessage", "BagReader", "BagWriter", "RecordedQos", "TransformTree", "find_bags"]

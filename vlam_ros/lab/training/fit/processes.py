@@ -53,13 +53,8 @@ class Launched(Alone):
     """One of the processes that `torchrun` has started, by accelerate."""
 
     def __init__(self, device: str) -> None:
-        try:
-            from accelerate import Accelerator, DistributedDataParallelKwargs
-        except ImportError as error:
-            raise LearningError(
-                f"torchrun needs accelerate, which cannot be imported ({error}): "
-                "pip install accelerate"
-            ) from error
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+
         # Not every batch has every term, and so not every parameter a gradient.
         options = DistributedDataParallelKwargs(find_unused_parameters=True)
         self._accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[options])
@@ -86,6 +81,6 @@ def processes(device: str) -> Alone:
     """This process, or its share of a run that `torchrun` has started.
 
     Raises:
-        LearningError: the device cannot be had, or accelerate is missing.
+        LearningError: the device cannot be had.
     """
     return Launched(device) if "TORCHELASTIC_RUN_ID" in os.environ else Alone(device)
