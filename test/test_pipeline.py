@@ -188,6 +188,26 @@ def test_a_stop_in_other_words_is_understood_before_anything_is_looked_at() -> N
     assert world.perceiver.asked == []
 
 
+class Reluctant(WordClip):
+    """To whom a phrase sounds most like going to something, and a little less like stopping."""
+
+    def text_similarity(self, text: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        near = {"go to the object": 0.95, "stop": 0.9}
+        return np.array([near.get(other, 0.0) for other in texts], np.float32)
+
+
+def test_a_stop_that_is_chosen_because_nothing_likelier_fits_is_done_at_once() -> None:
+    """Going needs a target, and none is named; see `UNFIT` in `policies.choose`."""
+    world = World(clip=Reluctant())
+    for seconds in (0.0, 0.5):
+        decision = world.ask("move along", seconds)
+        assert world.pipeline.task is not None
+        assert world.pipeline.task.skill == "stop"
+        assert (decision.verdict.outcome, decision.chunk.trace) == (Outcome.DONE, "stop")
+        assert is_stop(decision)
+    assert world.pipeline.progress == Progress()
+
+
 # ---------------------------------------------------------------------------------- state
 
 

@@ -90,7 +90,7 @@ class Pipeline:
         model, action = settings.model, settings.action
         # First what is quick to fail.
         skills = load_skills(settings.policy.skills)
-        policy = make_policy(settings.policy, action)
+        policy = make_policy(skills, settings.policy, action)
         grounder = Grounder.from_pretrained(
             model.name_or_path,
             model.device,
@@ -122,21 +122,24 @@ class Pipeline:
 
         A request other than the last one cancels the task at once. The same request goes on with
         its task, and stays DONE when it is done. A stop is DONE at once, by its one STOP row,
-        whatever the policy.
+        whatever the policy. After a fault nothing of this observation is remembered, and the
+        current step begins anew.
         """
         if request != self._request:
             self._begin(request, Progress(held=self.progress.held))
         before = self.progress
-        scene, plan, after, tokens = Scene(observation.stamp), Plan(), before.interrupted(), None
+        scene, plan, after = Scene(observation.stamp), Plan(), before.interrupted()
         try:
             instruction = self._read()
-            if means_stop(self.skills, self.grounder, instruction.skill_phrase):
-                stop = self.skills[STOP]
-                plan, after = Plan((stop.step(instruction),), trace=stop.said), before
-                verdict = Verdict(Outcome.DONE, confidence=1.0)
-            else:
+            stop, tokens = self.skills[STOP], None
+            task = Task(instruction, stop.name, 1.0)
+            if not means_stop(self.skills, self.grounder, instruction.skill_phrase):
                 scene, features = self._perceive(observation, instruction)
                 task = self._choose(instruction, features)
+            if task.skill == stop.name:
+                plan, after = Plan((stop.step(instruction),), trace=stop.said), before
+                verdict = Verdict(Outcome.DONE, confidence=task.confidence)
+            else:
                 proposal = self.policy.infer(observation, task, scene, before)
                 plan, after = proposal.plan, before.held_back(proposal.progress)
                 verdict = verify(proposal, task, scene, observation, before, self._limits)
@@ -145,14 +148,20 @@ class Pipeline:
                     tokens = self._tokenizer.encode(proposal.rows, used)
                 if verdict.outcome is not Outcome.HOLD or proposal.refusal is not None:
                     after = proposal.progress
+            decision = Decision(
+                scene, plan, verdict, self._chunk(scene.stamp, plan, verdict, tokens)
+            )
+            self.progress = after
+            return decision
         except Refusal as refusal:
             verdict = held(refusal)
         except Exception as error:
             _log.exception("no decision on %r", request)
+            after = before.interrupted()
             message = f"{type(error).__name__}: {error}; the log of the node says where"
             verdict = Verdict(Outcome.HOLD, Reason.INTERNAL_ERROR, message)
         self.progress = after
-        return Decision(scene, plan, verdict, self._chunk(scene.stamp, plan, verdict, tokens))
+        return Decision(scene, plan, verdict, self._chunk(scene.stamp, plan, verdict, None))
 
     def _begin(self, request: InstructionRequest | None, progress: Progress) -> None:
         self._request, self.progress = request, progress

@@ -1,5 +1,7 @@
 """A policy of somebody else, in the pipeline."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from policy_world import START, World
@@ -110,3 +112,38 @@ def test_a_policy_that_is_unknown_is_refused_before_a_model_is_loaded() -> None:
     wrong = Settings.load(policy__kind="theirs", model__name_or_path="/nowhere")
     with pytest.raises(ConfigurationError, match="got 'theirs'"):
         Pipeline.from_settings(wrong)
+
+
+class Faulty(Nudge):
+    """Of somebody else: it fails, or what it proposes cannot be carried out."""
+
+    fault = "none"
+
+    def infer(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> Proposal:
+        if self.fault == "infer":
+            raise RuntimeError("no server")
+        proposal = super().infer(observation, task, scene, progress)
+        if self.fault == "rows":
+            return replace(proposal, rows=np.array([["far", 1, 2, 3, 4]]))
+        if self.fault == "plan":
+            return replace(proposal, plan=Plan(proposal.plan.steps, current=1))
+        return proposal
+
+
+@pytest.mark.parametrize("fault", ["infer", "rows", "plan"])
+def test_after_a_fault_the_progress_is_that_of_before_and_the_step_begins_anew(fault: str) -> None:
+    policy = Faulty()
+    world = World(policy=policy)
+    assert world.ask(GO).verdict.outcome is Outcome.EXECUTE
+    before = world.pipeline.progress
+    assert before.since == START
+    policy.fault = fault
+    held = world.ask(GO, 0.5)
+    assert (held.verdict.outcome, held.verdict.reason) == (Outcome.HOLD, Reason.INTERNAL_ERROR)
+    assert held.chunk.skill == "stop"
+    assert world.pipeline.progress == before.interrupted()
+    policy.fault = "none"
+    assert world.ask(GO, 1.0).verdict.outcome is Outcome.EXECUTE
+    assert world.pipeline.progress.since == START + 10**9

@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from policy_world import settings
+from policy_world import settings, skills
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.policies import make_policy, registry
@@ -19,7 +19,7 @@ class EntryPoint:
 
     def load(self) -> Any:
         self.loaded += 1
-        return lambda policy, action: (self.made, policy, action)
+        return lambda skills, policy, action: (self.made, skills, policy, action)
 
 
 @pytest.fixture
@@ -30,20 +30,23 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
     return point
 
 
+SKILLS = tuple(skills().values())
+
+
 def make(kind: str) -> Any:
-    return make_policy(replace(settings().policy, kind=kind), settings().action)
+    return make_policy(SKILLS, replace(settings().policy, kind=kind), settings().action)
 
 
 def test_the_shipped_policy_is_the_planner_of_the_shipped_skills() -> None:
-    shipped = make_policy(settings().policy, settings().action)
+    shipped = make_policy(SKILLS, settings().policy, settings().action)
     assert settings().policy.kind == "skills"
     assert isinstance(shipped, SkillPlanner)
     assert shipped.name == "skills"
 
 
 def test_the_policy_of_another_package_is_found_by_its_entry_point(mine: EntryPoint) -> None:
-    made, policy, action = make("mine")
-    assert made is mine.made
+    made, skills, policy, action = make("mine")
+    assert (made, skills) == (mine.made, SKILLS)
     assert (policy.kind, action) == ("mine", settings().action)
 
 
@@ -61,9 +64,3 @@ def test_an_unknown_policy_is_refused_with_those_that_are_known(mine: EntryPoint
     ):
         make("theirs")
     assert mine.loaded == 0
-
-
-def test_a_missing_skills_file_is_named_when_the_policy_is_made() -> None:
-    absent = replace(settings().policy, skills="absent.yaml")
-    with pytest.raises(ConfigurationError, match=r"absent\.yaml"):
-        make_policy(absent, settings().action)

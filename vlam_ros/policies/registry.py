@@ -1,22 +1,24 @@
 """What a policy is, and how one is found by its name: `policy.kind` of the parameters.
 
 Another package adds one by an entry point in the group `vlam_ros.policies`, whose object is called
-with the settings of policy and actions and returns a Policy:
+with the skills that tasks are chosen from and the settings of policy and actions, and returns a
+Policy:
 
     [options.entry_points]
     vlam_ros.policies =
-        mine = my_package.policy:MyPolicy.from_settings
+        mine = my_package.policy:MyPolicy
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Protocol
 
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.skills.skill import Skill
 from vlam_ros.types import ActionSpace, Observation, Progress, Proposal, Scene, Task
 
 GROUP = "vlam_ros.policies"
@@ -53,23 +55,25 @@ class Policy(Protocol):
         """
 
 
-MakePolicy = Callable[[PolicySettings, ActionSettings], Policy]
+MakePolicy = Callable[[Sequence[Skill], PolicySettings, ActionSettings], Policy]
 
-POLICIES: dict[str, MakePolicy] = {"skills": SkillPlanner.from_settings}
+POLICIES: dict[str, MakePolicy] = {"skills": SkillPlanner}
 """The policies of this package, by `policy.kind`."""
 
 
-def make_policy(settings: PolicySettings, action: ActionSettings) -> Policy:
+def make_policy(
+    skills: Sequence[Skill], settings: PolicySettings, action: ActionSettings
+) -> Policy:
     """The policy that the settings name.
 
     Raises:
         ConfigurationError: there is none of this name, or it cannot be made of the settings.
     """
     if settings.kind in POLICIES:
-        return POLICIES[settings.kind](settings, action)
+        return POLICIES[settings.kind](skills, settings, action)
     found = {point.name: point for point in entry_points(group=GROUP)}
     if settings.kind not in found:
         known = ", ".join([*POLICIES, *found])
         raise ConfigurationError(f"policy.kind must be one of {known}, got {settings.kind!r}")
     make: MakePolicy = found[settings.kind].load()
-    return make(settings, action)
+    return make(skills, settings, action)

@@ -18,7 +18,7 @@ from vlam_ros.policies.skills.plan import (
     trace_of,
     with_objects,
 )
-from vlam_ros.policies.skills.skill import Poses, Skill, Timing, load_skills
+from vlam_ros.policies.skills.skill import Poses, Skill, Timing
 from vlam_ros.types import (
     NOT_FOUND,
     ActionSpace,
@@ -74,11 +74,6 @@ class SkillPlanner:
         self._of_motion = {skill.motion: skill for skill in reversed(skills)}
         if "place" in self._of_motion and "pick_up" not in self._of_motion:
             raise ConfigurationError("skill place takes picking up first: define pick_up as well")
-
-    @classmethod
-    def from_settings(cls, settings: PolicySettings, action: ActionSettings) -> SkillPlanner:
-        """The planner of the skills file that the settings name."""
-        return cls(load_skills(settings.skills), settings, action)
 
     def reset(self) -> None:
         """It remembers nothing."""
