@@ -1,6 +1,6 @@
 """The import arrows of the design, read from the source with `ast`, imports in functions included.
 
-types ← stages ← policies, verification ← pipeline ← ros, nodes ← lab ← cli
+types ← stages ← policies, verification ← pipeline ← runtime ← ros, nodes ← lab ← cli
 """
 
 import ast
@@ -15,7 +15,7 @@ SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 FOR_ALL = {"", "errors", "types", "resources", "configuration", "parameter_file", "threads"}
 STAGES = {"language", "perception", "fusion", "actions", "control"}
 DECISION = STAGES | {"policies", "verification", "pipeline", "visualization"}
-ROBOT = DECISION | {"ros", "nodes"}
+ROBOT = DECISION | {"runtime", "ros", "nodes"}
 
 # Part of the package -> the other parts it may import, besides FOR_ALL.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -25,8 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policies": STAGES | {"verification"},
     "verification": STAGES | {"policies"},
     "pipeline": STAGES | {"policies", "verification"},
-    "ros": DECISION,
-    "nodes": DECISION | {"ros"},
+    "runtime": {"fusion", "pipeline"},
+    "ros": DECISION | {"runtime"},
+    "nodes": DECISION | {"runtime", "ros"},
     "lab": ROBOT | {"cli"},
     "cli": ROBOT,
 }

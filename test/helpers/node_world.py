@@ -201,7 +201,7 @@ class World(NodeWorld):
         message = message or self.image()
         self.images.publish(message)
         stamp = stamp_of(message)
-        self.until(lambda: self.node._loop.newest == stamp)
+        self.until(lambda: self.node._runtime.images.newest == stamp)
         return stamp
 
     def chunk(self, outcome: Outcome, reason: Reason = Reason.NONE) -> ActionChunk:

@@ -16,13 +16,12 @@ from told_decisions import decision
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.lab.bags import BagReader, BagWriter
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.decide import Decided
 from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.records import DecisionRecord
 from vlam_ros.lab.replay.roles import assign
 from vlam_ros.lab.replay.timed import Timed
+from vlam_ros.runtime import DecisionMaker, DecisionResult
 from vlam_ros.types import Decision, InstructionRequest, Observation
-from vlam_ros.types.decision_maker import DecisionMaker
 
 BAGS = Path(__file__).parents[1] / "data" / "bags"
 SETTINGS = Settings.load(), FusionNodeSettings.load()
@@ -76,7 +75,7 @@ def _parts(thing: Any) -> Iterator[bytes]:
 class Replay:
     """What came of one."""
 
-    decided: list[Decided]
+    decided: list[DecisionResult]
     notes: tuple[str, ...]
     damage: tuple[str, ...]
 

@@ -25,7 +25,7 @@ from std_msgs.msg import Bool
 from visualization_msgs.msg import MarkerArray
 
 import vlam_ros.msg
-from vlam_ros.ros import decider, qos
+from vlam_ros.ros import inference, qos
 from vlam_ros.ros.decision_inputs import inputs_from_message
 from vlam_ros.types import (
     Camera,
@@ -117,7 +117,7 @@ def test_overlay_and_markers_are_made_only_while_somebody_looks(
         drawn.append(instruction)
         return image + 1
 
-    monkeypatch.setattr(decider, "draw_overlay", draw)
+    monkeypatch.setattr(inference, "draw_overlay", draw)
     world.moving()
     assert drawn == []
     overlays: list[Image] = []
@@ -136,7 +136,7 @@ def test_overlay_and_markers_are_made_only_while_somebody_looks(
 # ------------------------------------------------------------------------------ instructions
 
 
-@pytest.mark.parametrize("text", ["", "x" * 10_000, "\x00\x01\x02", "do not go to the box"])
+@pytest.mark.parametrize("text", ["", " ", "x" * 10_000, "\x00\x01\x02", "do not go to the box"])
 def test_an_invalid_instruction_is_refused_at_once_without_any_image(
     world: World, text: str
 ) -> None:
@@ -145,6 +145,15 @@ def test_an_invalid_instruction_is_refused_at_once_without_any_image(
     chunk = world.chunk(Outcome.HOLD, Reason.INSTRUCTION_INVALID)
     assert chunk.sequence == 1
     assert chunk.message
+
+
+def test_a_blank_instruction_is_none(world: World) -> None:
+    world.moving()
+    world.say(" ")
+    assert world.chunk(Outcome.HOLD, Reason.INSTRUCTION_INVALID).sequence == 2
+    stamp = world.show()
+    world.until(lambda: stamp in [stamp_of(c) for c in world.chunks])
+    assert {(c.reason, c.sequence) for c in world.chunks} == {(int(Reason.NO_INSTRUCTION), 2)}
 
 
 def test_a_new_instruction_stops_the_robot_at_once_and_voids_what_is_under_way(
@@ -326,7 +335,7 @@ def test_what_a_decision_was_made_on_is_published(world: World) -> None:
     assert known["attitude"].missing == "no attitude yet"
     world.say(GO)
     world.until(lambda: len(heard) == 2)
-    assert heard[1].request == world.node._request
+    assert heard[1].request == world.node._runtime.request
 
 
 def test_a_decision_that_a_newer_instruction_overtook_is_published_as_such(world: World) -> None:

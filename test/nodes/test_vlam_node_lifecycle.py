@@ -36,8 +36,13 @@ def test_images_that_jump_back_in_time_start_everything_anew(world: World) -> No
     resets = pipeline.resets
     old = world.show(world.image(age=30.0))
     stop = world.chunk(Outcome.HOLD, Reason.STALE_SENSOR)
-    assert "time jumped back" in stop.message
-    assert stamp_of(world.chunk(Outcome.EXECUTE)) == old
+    assert stop.message == "time jumped back: say again what to do"
+    assert stop.sequence == 2, "a controller drops what is older than what it executes"
+    assert stamp_of(world.chunk(Outcome.HOLD, Reason.NO_INSTRUCTION)) == old
+    assert pipeline.resets == resets + 1
+    world.say(GO)
+    again = world.chunk(Outcome.EXECUTE)
+    assert (stamp_of(again), again.sequence) == (old, 3)
     assert pipeline.resets == resets + 1
 
 
@@ -51,8 +56,10 @@ def test_a_clock_that_jumps_back_starts_everything_anew(world: World) -> None:
     world.set_time(40)
     assert "time jumped back" in world.chunk(Outcome.HOLD, Reason.STALE_SENSOR).message
     world.show()
-    assert world.chunk(Outcome.EXECUTE).header.stamp.sec == 40
+    assert world.chunk(Outcome.HOLD, Reason.NO_INSTRUCTION).header.stamp.sec == 40
     assert pipeline.resets == resets + 1
+    world.say(GO)
+    assert world.chunk(Outcome.EXECUTE).header.stamp.sec == 40
 
 
 # ------------------------------------------------------------------------------ life cycle

@@ -50,15 +50,15 @@ def depth(stamp: int) -> Image:
 def looked(world: World, times: int = 3) -> None:
     """Spin until the node has looked some times whether an image is due."""
     looks = [0]
-    look = world.node._loop.look
+    look = world.node._runtime.next
 
-    def counted(*arguments: Any) -> None:
+    def counted(now: int) -> Any:
         looks[0] += 1
-        look(*arguments)
+        return look(now)
 
-    world.node._loop.look = counted
+    world.node._runtime.next = counted
     world.until(lambda: looks[0] >= times)
-    world.node._loop.look = look
+    world.node._runtime.next = look
 
 
 # ------------------------------------------------------------------------------ waiting

@@ -4,13 +4,17 @@ from vlam_ros.fusion.attitude import AttitudeFilter
 from vlam_ros.fusion.depth import densify, depth_image
 from vlam_ros.fusion.deskew import PoseTable, Rates, pose_table
 from vlam_ros.fusion.floor import fit_floor, obstacles_among
-from vlam_ros.fusion.sensor_fusion import SensorFusion
+from vlam_ros.fusion.observation import Sensors, check_age
+from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
 
 __all__ = [
     "AttitudeFilter",
     "PoseTable",
     "Rates",
     "SensorFusion",
+    "Sensors",
+    "age_text",
+    "check_age",
     "densify",
     "depth_image",
     "fit_floor",

@@ -57,8 +57,7 @@ class _Sensor(Generic[Item]):
         """Take an item measured at `stamp`; True if time jumped back. SensorError for its age."""
         age = now - stamp
         if age > self.max_age or age < -AHEAD:
-            how = f"{age / 1e9:.2f} s old" if age > 0 else f"{-age / 1e9:.2f} s ahead of the clock"
-            self.error = f"{self.name} is {how}: are the clocks synchronised?"
+            self.error = f"{self.name} is {age_text(age)}: are the clocks synchronised?"
             raise SensorError(self.error)
         self.seen, self.error = True, ""
         return self.history.add(item)
@@ -246,6 +245,13 @@ class SensorFusion:
         """The items that may speak for a stamp; all of them or none."""
         nearest = min((abs(item.stamp - stamp) for item in items), default=max_age + 1)
         return items if nearest <= max_age else []
+
+
+def age_text(age: int) -> str:
+    """For people: how old something is, in nanoseconds."""
+    if age < 0:
+        return f"{-age / 1e9:.2f} s ahead of the clock"
+    return f"{age / 1e9:.2f} s old"
 
 
 def _distance(sweep: LidarSweep, stamp: int) -> int:

@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image, PointCloud2
 
 from vlam_ros.configuration import FusionNodeSettings, FusionSettings, SensorSettings
 from vlam_ros.fusion import SensorFusion, densify
+from vlam_ros.fusion.synchroniser import LOOK_PERIOD, STAMPS_KEPT, Synchroniser
 from vlam_ros.ros import fused, qos
 from vlam_ros.ros.announced import AnnouncedImage
 from vlam_ros.ros.fusion_inputs import FusionInputs
@@ -27,7 +28,6 @@ from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import SensorReporter
 from vlam_ros.ros.run import run_managed
-from vlam_ros.ros.synchroniser import LOOK_PERIOD, STAMPS_KEPT, Synchroniser
 from vlam_ros.types import DepthImage, Missing
 
 JUMP = 1_000_000_000

@@ -1,8 +1,7 @@
 """vlam_node: images and instructions in, action chunks out.
 
-A managed node: configuring loads and warms up the models, and only an active node decides. ROS
-has one thread; inference has another, which takes the newest image that has its depth, or that
-has waited for it long enough (`ros/loop.py`).
+A managed node: configuring loads and warms up the models, and only an active node decides. It is
+a source of `vlam_ros.runtime`: ROS has one thread; inference has another.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -18,12 +18,20 @@ from std_msgs.msg import String
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import InstructionError
+from vlam_ros.fusion.synchroniser import LOOK_PERIOD
 from vlam_ros.language import parse_instruction
 from vlam_ros.ros import qos
-from vlam_ros.ros.decider import Answer, Decider, DecisionMaker, describe
 from vlam_ros.ros.image_inputs import ImageInputs
+from vlam_ros.ros.images import image_from_message
+from vlam_ros.ros.inference import (
+    InferenceThread,
+    NodeJob,
+    NodePipeline,
+    NodeResult,
+    decide,
+    describe,
+)
 from vlam_ros.ros.inputs import SensorInputs
-from vlam_ros.ros.loop import DecisionLoop, ImageMessage
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.outputs import Outputs
@@ -31,12 +39,20 @@ from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.ros.synchroniser import DEPTH_MARGIN, LOOK_PERIOD
+from vlam_ros.runtime import (
+    DEPTH_MARGIN,
+    MISSES,
+    DecisionFailure,
+    DecisionJob,
+    ImageSelector,
+    Result,
+    Runtime,
+)
 from vlam_ros.threads import wait_without_spinning
-from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
+from vlam_ros.types import Observation, Outcome, Reason, Uint8Array, Verdict
 
 
-def load_pipeline(settings: Settings) -> DecisionMaker:
+def load_pipeline(settings: Settings) -> NodePipeline:
     """The pipeline of the settings; the models are imported with it, not with the node."""
     from vlam_ros.pipeline import Pipeline
 
@@ -47,7 +63,7 @@ class VlamNode(ManagedNode):
     """Decides on the newest image what the robot does about the newest instruction."""
 
     def __init__(
-        self, make_pipeline: Callable[[Settings], DecisionMaker] = load_pipeline, **node: Any
+        self, make_pipeline: Callable[[Settings], NodePipeline] = load_pipeline, **node: Any
     ) -> None:
         """Declare the parameters and advertise; `node` are keyword arguments of rclpy's Node."""
         super().__init__("vlam_node", **node)
@@ -56,12 +72,8 @@ class VlamNode(ManagedNode):
         self._transforms = Transforms(self)
         self.reporter: DecisionReporter = DecisionReporter(self, self._details)
         self._outputs = Outputs(self)
-        self._answered = self.create_guard_condition(self._on_answers)
-        # Wall time, also where the node's clock is simulated: a restarted node must be newer.
-        # An empty text is no instruction, and has its place in the order all the same.
-        self._request = InstructionRequest("", epoch=time.time_ns())
-        self._done = False  # what the request asks for
-        self._loop: DecisionLoop | None = None  # while active
+        self._decided = self.create_guard_condition(self._on_results)
+        self._inference: InferenceThread[NodeJob, NodeResult] | None = None  # while active
 
     # --------------------------------------------------------------------------- life cycle
 
@@ -74,6 +86,15 @@ class VlamNode(ManagedNode):
             self, self._settings, self._transforms, self.reporter.report_error, self._on_depth
         )
         self._images = ImageInputs(self, self._on_image)
+        wait = round((self._settings.sensors.lidar_wait + DEPTH_MARGIN) * 1e9)
+        self._runtime = Runtime(
+            self._pipeline,
+            self._observe,
+            ImageSelector(wait, self._has_depth, misses=MISSES),
+            self._settings.policy.max_image_age,
+            # Wall time, also where the node's clock is simulated: a restarted node must be newer.
+            epoch=time.time_ns(),
+        )
         self._subscribed = [
             self.create_subscription(String, "instruction", self._on_instruction, qos.INSTRUCTION),
             self.create_subscription(String, "replan", self._on_replan, qos.INSTRUCTION),
@@ -81,9 +102,8 @@ class VlamNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to decide."""
-        decider = Decider(self._pipeline, self._settings, lambda: self._inputs.latest, self.now)
-        wait = round((self._settings.sensors.lidar_wait + DEPTH_MARGIN) * 1e9)
-        self._loop = DecisionLoop(decider, self._answered.trigger, wait)
+        do = partial(decide, self._runtime, self.now)
+        self._inference = InferenceThread(do, self._decided.trigger)
         # Deadlines are on the steady clock: /clock may stand still.
         self._watchdog = self.steady_timer(self._settings.policy.max_image_age, self._no_image)
         self._clocked = [
@@ -98,14 +118,14 @@ class VlamNode(ManagedNode):
         """Stop the robot, then stop deciding. The instruction is forgotten: a robot that is
         activated again waits for a new one.
         """
-        self._take("")
+        self._runtime.reset()
         self._hold(Reason.NO_INSTRUCTION, "vlam_node was deactivated")
         self._outputs.flush(seconds=0.5)  # the process may be about to end
         for timer in self._clocked:
             self.destroy_timer(timer)
-        if self._loop is not None:
-            self._loop.stop()
-            self._loop = None
+        if self._inference is not None:
+            self._inference.stop()
+            self._inference = None
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -119,108 +139,102 @@ class VlamNode(ManagedNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop the robot first, where the node was active."""
-        if self._loop is not None:
+        if self._inference is not None:
             self.on_deactivate(state)
         return super().on_shutdown(state)
 
     # --------------------------------------------------------------------------- in
 
-    def _on_image(self, message: ImageMessage) -> None:
-        if self._loop is None:
+    def _on_image(self, message: Any) -> None:
+        if self._inference is None:
             return
-        stamp, newest = nanoseconds(message.header.stamp), self._loop.newest
-        if newest is not None and newest - stamp > self._settings.policy.max_image_age * 1e9:
+        stamp = nanoseconds(message.header.stamp)
+        if self._runtime.jumped_back(stamp):
             self.time_jumped()
-        if self._loop.put(message):
+        if self._runtime.images.put(stamp, message):
             self.reporter.image()
             self._watchdog.reset()
             self._look()
 
     def _on_depth(self, stamp: int) -> None:
-        if self._loop is not None:
-            self._loop.depth(stamp)
-            self._look()
+        self._runtime.images.depth_came()
+        self._look()
 
     def _look(self) -> None:
-        if self._loop is not None:
-            self._loop.look(self.now(), self._inputs.depth_published, *self._asked())
+        self._put(self._runtime.next(self.now()))
+
+    def _put(self, job: DecisionJob | None) -> None:
+        if self._inference is not None and job is not None:
+            self._inference.put((job, self._outputs.overlay_wanted))
 
     def _on_instruction(self, message: String) -> None:
-        if self._loop is None:
+        if self._inference is None:
             self.reporter.report_error(
                 "instruction ignored: vlam_node is not active", "instruction"
             )
             return
-        self._take(message.data)
+        self._runtime.instruct(message.data)
         try:
             parse_instruction(message.data)
         except InstructionError as error:
             self._hold(Reason.INSTRUCTION_INVALID, str(error))
         else:
             self._stop_moving("a new instruction came, and no image was decided on since")
-        self._loop.again(*self._asked())
+        self._put(self._runtime.again())
 
     def _on_replan(self, message: String) -> None:
         """The controller missed a part of what it was told: begin the instruction anew."""
-        if self._loop is None or not self._request.text or self._done:
-            return
-        self.get_logger().warning(f"the instruction begins anew: {message.data}")
-        self._take(self._request.text)
-        self._stop_moving(f"{message.data}; no image was decided on since")
-        self._loop.again(*self._asked())
-
-    def _take(self, text: str) -> None:
-        """A new instruction, newer than any before; nothing under way counts any more."""
-        sequence = self._request.sequence + 1
-        self._request = replace(self._request, text=text, sequence=sequence)
-        self._done = False
-        if self._loop is not None:
-            self._loop.void()
-
-    def _asked(self) -> tuple[InstructionRequest | None, bool]:
-        """The instruction, and whether an overlay is wanted."""
-        return (self._request if self._request.text else None), self._outputs.overlay_wanted
+        if self._inference is not None and self._runtime.replan():
+            self.get_logger().warning(f"the instruction begins anew: {message.data}")
+            self._stop_moving(f"{message.data}; no image was decided on since")
+            self._put(self._runtime.again())
 
     def time_jumped(self) -> None:
         """Start anew: nothing that came is of this time."""
-        if self._loop is not None:
-            self._loop.forget()
+        if self._inference is not None:
+            self._runtime.reset()
             self._inputs.forget()
-            self._stop_moving("time jumped back, and no image was decided on since")
+            self._stop_moving("time jumped back: say again what to do")
 
     def _no_image(self) -> None:
-        if not self._request.text:
+        if self._runtime.request.is_blank:
             self._hold(Reason.NO_INSTRUCTION, "publish one on instruction")
         else:
             seconds = self._settings.policy.max_image_age
             self._hold(Reason.STALE_SENSOR, f"no image for {seconds} s: is the camera running?")
 
+    def _observe(self, message: Any, stamp: int, now: int) -> Observation:
+        image, limits = image_from_message(message), self._settings.sensors
+        return self._inputs.latest.observation(image, stamp, now, limits)
+
+    def _has_depth(self, stamp: int) -> bool:
+        """Whether an image has its depth, or there is nobody to wait for."""
+        return not self._inputs.depth_published or self._inputs.latest.has_depth(stamp)
+
     # --------------------------------------------------------------------------- out
 
-    def _on_answers(self) -> None:
-        if self._loop is None:
+    def _on_results(self) -> None:
+        if self._inference is None:
             return
-        for answer in self._loop.answers():
-            counts = self._loop.counts(answer)
-            if counts:
-                self._publish(answer)
-            if answer.inputs is not None:
-                published = counts and answer.decision is not None
-                inputs = replace(answer.inputs, published=published)
-                self._outputs.publish_inputs(inputs, answer.job.message.header.frame_id)
+        for result, overlay in self._inference.answers():
+            accepted = self._runtime.accept(result)
+            if accepted:
+                self._publish(result, overlay)
+            if result.inputs is not None:
+                published = accepted and not isinstance(result, DecisionFailure)
+                inputs = replace(result.inputs, published=published)
+                self._outputs.publish_inputs(inputs, result.job.image.header.frame_id)
 
-    def _publish(self, answer: Answer) -> None:
-        job, verdict = answer.job, answer.verdict
-        if answer.report or verdict.reason is Reason.INTERNAL_ERROR:
-            self.reporter.report_error(answer.report or verdict.message, "image")
-        if answer.decision is None:
-            self._outputs.publish_hold(self._settings.action, job.stamp, self._request, verdict)
+    def _publish(self, result: Result, overlay: Uint8Array | None) -> None:
+        job, verdict = result.job, result.verdict
+        if isinstance(result, DecisionFailure):
+            self.reporter.report_error(result.report, "image")
+            self._outputs.publish_hold(self._settings.action, job.stamp, job.request, verdict)
         else:
-            # The pipeline cannot know the order of a request that it is not given.
-            chunk = replace(answer.decision.chunk, request=self._request)
-            decision = replace(answer.decision, chunk=chunk)
-            self._done = verdict.outcome is Outcome.DONE
-            self._outputs.publish_decision(decision, answer.overlay, job.message.header.frame_id)
+            if verdict.reason is Reason.INTERNAL_ERROR:
+                self.reporter.report_error(verdict.message, "image")
+            frame_id = job.image.header.frame_id
+            self._outputs.publish_decision(result.decision, overlay, frame_id)
         self.reporter.decision(verdict, latency=self.now() - job.stamp)
 
     def _stop_moving(self, why: str) -> None:
@@ -229,15 +243,17 @@ class VlamNode(ManagedNode):
 
     def _hold(self, reason: Reason, message: str) -> None:
         verdict = Verdict(Outcome.HOLD, reason, message)
-        self._outputs.publish_hold(self._settings.action, self.now(), self._request, verdict)
+        request = self._runtime.request
+        self._outputs.publish_hold(self._settings.action, self.now(), request, verdict)
         self.reporter.decision(verdict)
 
     def _details(self) -> Mapping[str, str] | None:
         """For diagnostics; None while not active."""
-        if self._loop is None:
+        if self._inference is None:
             return None
+        passed_over = self._runtime.images.passed_over + self._inference.passed_over
         return {
-            "images passed over": str(self._loop.passed_over),
+            "images passed over": str(passed_over),
             "images lost": str(self._images.lost),
             **self._inputs.latest.ages(self.now()),
             **describe(self._pipeline.grounder),

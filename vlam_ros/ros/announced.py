@@ -8,10 +8,11 @@ from sensor_msgs.msg import CameraInfo
 
 from vlam_ros.configuration import CameraSettings
 from vlam_ros.errors import SensorError
+from vlam_ros.fusion import age_text
 from vlam_ros.ros.camera_info import CameraSource
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.sensor_status import ABSENT
-from vlam_ros.ros.stamps import age_text, nanoseconds
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import Camera
 
 AHEAD = 100_000_000

@@ -15,11 +15,11 @@ from std_msgs.msg import Bool
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import VlamError
+from vlam_ros.fusion import Sensors, check_age
 from vlam_ros.ros import fused, qos
 from vlam_ros.ros.camera_info import CameraSource
 from vlam_ros.ros.images import depth_from_message
 from vlam_ros.ros.mount import Transforms
-from vlam_ros.ros.observation import Sensors, check_age
 from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
 from vlam_ros.types import GripperState
 

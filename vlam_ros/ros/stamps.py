@@ -15,13 +15,6 @@ def nanoseconds(message: Time) -> int:
     return int(message.sec) * _SECOND + int(message.nanosec)
 
 
-def age_text(age: int) -> str:
-    """For people: how old something is, in nanoseconds."""
-    if age < 0:
-        return f"{-age / _SECOND:.2f} s ahead of the clock"
-    return f"{age / _SECOND:.2f} s old"
-
-
 def time_message(stamp: int) -> Time:
     """Nanoseconds as a stamp."""
     from builtin_interfaces.msg import Time

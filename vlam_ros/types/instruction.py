@@ -18,6 +18,11 @@ class InstructionRequest:
     epoch: int = 0
     sequence: int = 0
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it asks for nothing."""
+        return not self.text.strip()
+
 
 class Relation(IntEnum):
     """How a noun phrase picks one of several objects, seen from the robot."""

@@ -27,8 +27,8 @@ from vlam_ros.errors import ConfigurationError, VlamError
 from vlam_ros.lab.demo.scene import SCENE, TASKS, TOLERANCE, Task, judge
 from vlam_ros.lab.demo.task import INSTRUCTION, Timeline, errors, pick_and_place
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
-from vlam_ros.lab.live.client import Answer
-from vlam_ros.lab.live.mission import Decided
+from vlam_ros.lab.live.client import NodeDecision
+from vlam_ros.lab.live.mission import DecisionEvent
 from vlam_ros.lab.live.node_process import node_process
 from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
 from vlam_ros.types import (
@@ -71,12 +71,12 @@ class Sight:
     observation: Observation
     objects: list[SceneObject]
 
-    def answer(self, instruction: str, objects: list[SceneObject] | None = None) -> Answer:
+    def answer(self, instruction: str, objects: list[SceneObject] | None = None) -> NodeDecision:
         words = {*COLOURS, *SHAPES}
         clip = WordClip(replace(CALIBRATION, vocabulary=tuple(sorted(words))))
         fakes: Any = clip, ToldPerceiver(self.objects if objects is None else objects)
         decision = pipeline(*fakes).step(self.observation, InstructionRequest(instruction))
-        return Answer(decision.chunk, decision.scene, decision.plan, self.observation.image)
+        return NodeDecision(decision.chunk, decision.scene, decision.plan, self.observation.image)
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +281,7 @@ def test_the_timeline_has_a_line_for_each_change() -> None:
     for seconds, made in enumerate(
         [decision("go_to"), decision("go_to"), decision("pick_up"), decision("stop", DONE)]
     ):
-        timeline.add(float(seconds), Decided(0, made, None, None, None))
+        timeline.add(float(seconds), DecisionEvent(0, made, None, None, None))
     assert lines == [
         " 0.0 s  EXECUTE  step 1 of 2: go to red cup",
         " 2.0 s  EXECUTE  step 2 of 2: pick up red cup",

@@ -6,7 +6,6 @@ import pytest
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.lab.evaluation.film_strip import COLUMNS, FRAMES, WIDTH, FilmStrip
-from vlam_ros.lab.evaluation.lockstep import Decided
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,
@@ -18,6 +17,7 @@ from vlam_ros.types import (
     Scene,
     SceneObject,
     SkillStep,
+    Uint8Array,
     Verdict,
 )
 from vlam_ros.visualization.caption import VERDICT_COLOURS
@@ -28,7 +28,7 @@ SPACE = ActionSpace.of(("stop", "go_to"), (-1.0, -1.0, -1.0, -3.0), (1.0, 1.0, 1
 CUP = SceneObject("red cup", (320, 240, 400, 320), np.ones((4, 4), bool), 0.9, 0.9, 0.5)
 
 
-def decided(verdict: Verdict = EXECUTE, grey: int = 128) -> Decided:
+def decided(verdict: Verdict = EXECUTE, grey: int = 128) -> tuple[Uint8Array, Decision]:
     """A decision on a grey image with one target."""
     rows, used = np.array([[1, 0.5, 0.0, 0.0, 0.0]]), np.ones((1, 4), bool)
     chunk = ActionChunk(
@@ -45,13 +45,13 @@ def decided(verdict: Verdict = EXECUTE, grey: int = 128) -> Decided:
     )
     plan = Plan((SkillStep("go_to", CUP),))
     image = np.full((480, 640, 3), grey, np.uint8)
-    return Decided(image, Decision(Scene(0, (CUP,)), plan, verdict, chunk), 0.1)
+    return image, Decision(Scene(0, (CUP,)), plan, verdict, chunk)
 
 
 def strip_of(count: int) -> FilmStrip:
     strip = FilmStrip()
     for index in range(count):
-        strip.add(0.4 * index, decided())
+        strip.add(0.4 * index, *decided())
     return strip
 
 
@@ -86,9 +86,9 @@ def test_the_target_has_a_box_where_it_is_seen() -> None:
 
 def test_the_caption_has_the_colour_of_the_verdict_and_grows_with_its_message() -> None:
     strip = FilmStrip()
-    strip.add(0.0, decided())
+    strip.add(0.0, *decided())
     message = "I do not see 'red cup': show it to me, or name another thing"
-    strip.add(0.4, decided(Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, message)))
+    strip.add(0.4, *decided(Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, message)))
     execute, hold = (frame.image for frame in strip.frames)
     assert tuple(execute[-1, -1]) == VERDICT_COLOURS[Outcome.EXECUTE]
     assert tuple(hold[-1, -1]) == VERDICT_COLOURS[Outcome.HOLD]

@@ -13,11 +13,12 @@ from vlam_ros.lab.evaluation.baseline import HighestPixel
 from vlam_ros.lab.evaluation.closed_loop import run_episode
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
-from vlam_ros.lab.evaluation.lockstep import Decided, Lockstep
+from vlam_ros.lab.evaluation.lockstep import Lockstep
 from vlam_ros.lab.simulation.arrival import Arrival
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.pipeline import Pipeline
+from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import Camera, Halt, Uint8Array, VelocityCommand
 
 FUSION, CONTROLLER = FusionNodeSettings.load(), ControllerSettings.load()
@@ -66,7 +67,7 @@ class Blind:
 def chunks(episode: Episode, blind: bool, seconds: float = 4.0) -> list[dict[str, object]]:
     made: list[dict[str, object]] = []
 
-    def note(decided: Decided) -> None:
+    def note(decided: DecisionResult) -> None:
         made.append(chunk_to_dict(decided.decision.chunk))
 
     with Simulator(episode.task.room, seed=episode.seed) as simulator:

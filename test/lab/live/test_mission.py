@@ -20,7 +20,7 @@ from told_decisions import CUP, DONE, EXECUTE, decision
 
 import vlam_ros.msg
 from vlam_ros.lab.live.client import NoAnswerError
-from vlam_ros.lab.live.mission import ClockLog, CommandEvent, Decided, MissionClient, Overview
+from vlam_ros.lab.live.mission import ClockLog, CommandEvent, DecisionEvent, MissionClient, Overview
 from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_to_message, scene_to_message
 from vlam_ros.ros.images import image_to_message
@@ -123,7 +123,7 @@ def test_a_decision_comes_with_its_image_and_its_latency_on_both_clocks(
     client.wait_until_ready(PATIENCE, robot)
     client.say("pick up the red cup")
     decided = next(
-        h for h in client.events(robot) if isinstance(h, Decided) and h.latency is not None
+        h for h in client.events(robot) if isinstance(h, DecisionEvent) and h.latency is not None
     )
     assert decided.decision.chunk.request == InstructionRequest("pick up the red cup", 1, 1)
     assert decided.decision.verdict == decided.decision.chunk.verdict
@@ -142,10 +142,10 @@ def test_what_was_decided_about_an_earlier_instruction_is_not_told(
 ) -> None:
     client.wait_until_ready(PATIENCE, robot)
     client.say("pick up the red cup")
-    next_of(Decided, client, robot)
+    next_of(DecisionEvent, client, robot)
     client.say("stop")
     robot.verdict = DONE
-    decided = next_of(Decided, client, robot)
+    decided = next_of(DecisionEvent, client, robot)
     assert (decided.decision.chunk.request.text, decided.decision.verdict) == ("stop", DONE)
 
 
@@ -153,7 +153,7 @@ def test_a_hold_without_a_scene_is_told_too(client: MissionClient, robot: Preten
     client.wait_until_ready(PATIENCE, robot)
     robot.with_scene, robot.verdict = False, INVALID
     client.say("what is the weather like")
-    decided = next_of(Decided, client, robot)
+    decided = next_of(DecisionEvent, client, robot)
     assert (decided.decision.verdict, decided.latency) == (INVALID, None)
     assert decided.decision.scene.objects == ()
 

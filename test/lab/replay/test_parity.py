@@ -22,13 +22,13 @@ from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import ROLES as SAID
 from vlam_ros.lab.replay.collected import Collected, recorded_run
-from vlam_ros.lab.replay.decide import Decided
 from vlam_ros.lab.replay.live import LiveReplay
 from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.records import DecisionRecord
 from vlam_ros.lab.replay.roles import FUSED, assign
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.decisions import chunk_to_message
+from vlam_ros.runtime import DecisionResult
 
 SECONDS, PERIOD, ROUNDS = 2.4, 0.4, 2
 IMAGES = [EPOCH + round((0.04 + i * PERIOD) * SECOND) for i in range(6)]
@@ -44,7 +44,7 @@ class Parity:
     """Both runs, and the recording that was made of the first."""
 
     live: list[Collected]
-    offline: list[Decided]
+    offline: list[DecisionResult]
     notes: tuple[str, ...]
     bag: Path
 

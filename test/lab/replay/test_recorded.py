@@ -178,7 +178,7 @@ def test_nothing_is_remembered_from_one_era_to_the_next(
     got, maker = again(tmp_path, sensed, inputs)
     assert [d.decision.chunk.trace.split()[0] for d in got.decided] == ["1", "2", "1", "2"]
     assert [record.era for record in got.records] == [0, 0, 2, 2]
-    assert maker.resets == 3  # at the start, too
+    assert maker.resets == 2
 
 
 def test_a_decision_whose_image_is_not_in_the_bag_is_noted(

@@ -11,11 +11,11 @@ import pytest
 from replayed import MS, SETTINGS, Witness, image, show, timed
 
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.decide import Decided, Decider
 from vlam_ros.lab.replay.redecide import Redecider
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.sensing import BagSensors
 from vlam_ros.lab.replay.timed import Timed
+from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import Attitude, Missing
 
 HOUR = 3600 * 1000
@@ -58,11 +58,16 @@ def run(
     period: int = 0,
     maker: Witness | None = None,
     notes: Notes | None = None,
-) -> list[Decided]:
+) -> list[DecisionResult]:
     """The decisions on messages; `period` in ms."""
-    decider = Decider(maker or Witness(), notes or Notes())
     redecide = Redecider(
-        sensors or QuickSensors(), decider, script, WAIT / 1e3, period / 1e3, AGE / 1e3
+        sensors or QuickSensors(),
+        maker or Witness(),
+        script,
+        WAIT / 1e3,
+        period / 1e3,
+        AGE / 1e3,
+        notes or Notes(),
     )
     return list(redecide.run(messages))
 
@@ -85,12 +90,12 @@ def merged(*parts: Sequence[Timed] | Timed) -> list[Timed]:
     return sorted(listed, key=lambda t: t.now)
 
 
-def when(decided: Sequence[Decided]) -> list[tuple[float, float]]:
+def when(decided: Sequence[DecisionResult]) -> list[tuple[float, float]]:
     """Stamp and time of each decision, ms."""
     return [(d.inputs.stamp / MS, d.inputs.now / MS) for d in decided]
 
 
-def asked(decided: Sequence[Decided]) -> list[tuple[str, int] | None]:
+def asked(decided: Sequence[DecisionResult]) -> list[tuple[str, int] | None]:
     """Text and number of the instruction of each decision."""
     requests = [d.inputs.request for d in decided]
     return [(r.text, r.sequence) if r else None for r in requests]
@@ -202,7 +207,7 @@ def test_nothing_is_remembered_when_time_jumps_back() -> None:
     assert when(decided) == [(100, 120), (100, 120), (200, 220)]
     assert [d.inputs.era for d in decided] == [0, 1, 1]
     assert sensors.forgot == 1
-    # Once at the start of the run, and once for each era.
+    assert maker.resets == 2  # once for each era
     assert [d.decision.chunk.trace.split()[0] for d in decided] == ["1", "1", "2"]
 
 
@@ -211,9 +216,9 @@ def test_a_image_that_waits_when_time_jumps_back_is_not_decided_on() -> None:
     assert when(run(messages, SlowSensors())) == [(0, 20)]
 
 
-def test_an_instruction_outlives_a_jump_as_it_does_in_the_node() -> None:
-    decided = run([say("go there", 0), *show(100), *back(show(50))])
-    assert asked(decided) == [("go there", 1), ("go there", 1)]
+def test_an_instruction_is_forgotten_in_a_jump_and_the_next_one_is_newer() -> None:
+    decided = run([say("go there", 0), *show(100), *back(show(50)), say("go there", 60), *show(70)])
+    assert asked(decided) == [("go there", 1), None, ("go there", 3)]
 
 
 def test_images_whose_stamps_jump_back_begin_an_era_without_the_clock() -> None:
@@ -231,13 +236,13 @@ def test_a_period_begins_anew_after_a_jump() -> None:
     assert when(decided) == [(1000, 1000), (900, 900)]
 
 
-def test_cues_go_on_through_a_jump() -> None:
+def test_after_a_jump_the_next_cue_is_waited_for() -> None:
     """Their seconds are those of the bag, which has no loops."""
     script = Cue(0, "go there"), Cue(0.25, "come back")
     first = show(0, 100)
     second = [replace(t, received=t.received + 200 * MS) for t in back(show(0, 100))]
     assert asked(run([*first, *second], script=script)) == [
-        ("go there", 1), ("go there", 1), ("go there", 1), ("come back", 2),
+        ("go there", 1), ("go there", 1), None, ("come back", 3),
     ]  # fmt: skip
 
 

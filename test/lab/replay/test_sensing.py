@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from replayed import BAGS, MS, SECOND, SETTINGS
+from replayed import BAGS, MS, SECOND, SETTINGS, image
 from sensor_msgs.msg import Imu
 
 from vlam_ros.errors import ImageError
@@ -38,7 +38,7 @@ from vlam_ros.types import (
 )
 
 START = 1_750_000_000 * SECOND
-IMAGE = np.zeros((240, 320, 3), np.uint8)
+IMAGE = image(0, size=(320, 240))
 TYPES = known_types("jazzy").types
 
 
@@ -119,7 +119,7 @@ def test_a_camera_in_a_frame_that_nobody_knows_is_missing_and_noted_once() -> No
         f"({count} times)"
     )
     stamp = last_image(listed)
-    seen = made.observation(IMAGE, stamp, stamp)
+    seen = made.observe(IMAGE, stamp, stamp)
     assert seen.depth == Missing("no depth without the camera's calibration")
 
 
@@ -130,7 +130,7 @@ def test_lidar_and_imu_are_fused_for_a_image() -> None:
     made, listed = fed("pick_and_place")
     stamp = last_image(listed)
     assert made.ready(stamp)
-    seen = made.observation(IMAGE, stamp, stamp + 40 * MS)
+    seen = made.observe(IMAGE, stamp, stamp + 40 * MS)
     truth = truth_at("pick_and_place", stamp)
     ball = in_base(truth, "orange ball")
     assert isinstance(seen.floor, FloorPlane)
@@ -197,7 +197,7 @@ def test_sweeps_are_deskewed_by_odometry_or_else_by_tf(told: str, x: float) -> N
     sweep = LidarSweep(START, points, np.array([0.0] * 39 + [0.1]))
     mount = Mount(np.eye(3), np.array([0.0, 0.0, 0.45]))
     made.feed("points", sweep_to_message(sweep, mount, "lidar"), end)
-    seen = made.observation(IMAGE, end, end).obstacles
+    seen = made.observe(IMAGE, end, end).obstacles
     assert isinstance(seen, Obstacles)
     np.testing.assert_allclose(seen.points[0], (x, 0.3, 0.5), atol=5e-3)
 
@@ -231,7 +231,7 @@ def test_what_was_fused_before_is_taken_as_it_is() -> None:
         made.feed(role, convert(data), START)
     assert made.ready(START)
     assert not made.ready(START + 1)
-    seen = made.observation(IMAGE, START, START)
+    seen = made.observe(IMAGE, START, START)
     assert isinstance(seen.depth, DepthImage)
     np.testing.assert_array_equal(seen.depth.depth, 1.5)
     assert isinstance(seen.attitude, Attitude)
@@ -280,7 +280,7 @@ def test_messages_that_make_no_sense_are_noted_once_and_the_next_good_one_is_use
     assert line.startswith("imu: ")
     assert "must be finite" in line
     assert line.endswith("(3 times)")
-    assert made.observation(IMAGE, START, START).attitude == Attitude(START, 0.0, 0.0)
+    assert made.observe(IMAGE, START, START).attitude == Attitude(START, 0.0, 0.0)
 
 
 def test_a_jump_forgets_all_but_the_calibration() -> None:
@@ -288,7 +288,7 @@ def test_a_jump_forgets_all_but_the_calibration() -> None:
     stamp = last_image(listed)
     before = made.latest.camera
     made.forget()
-    seen = made.observation(IMAGE, stamp, stamp)
+    seen = made.observe(IMAGE, stamp, stamp)
     assert seen.camera is before
     missing = {name for name in Observation.__dataclass_fields__
                if isinstance(getattr(seen, name), Missing)}  # fmt: skip
@@ -303,13 +303,13 @@ def test_a_image_of_another_size_than_the_calibration_is_refused() -> None:
     made, listed = fed("pick_and_place")
     stamp = last_image(listed)
     with pytest.raises(ImageError, match="camera_info is for 320x240 images, the image has"):
-        made.observation(IMAGE[:100], stamp, stamp)
+        made.observe(image(0, size=(320, 100)), stamp, stamp)
 
 
 def test_sensors_lose_what_is_too_old_for_a_image() -> None:
     made, listed = fed("pick_and_place")
     stamp = last_image(listed) + 7200 * SECOND
-    seen = made.observation(IMAGE, stamp, stamp)
+    seen = made.observe(IMAGE, stamp, stamp)
     for name in ("depth", "attitude", "floor", "obstacles", "odometry", "gripper", "joints"):
         data = getattr(seen, name)
         assert isinstance(data, Missing), name

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-    from vlam_ros.lab.live.client import Answer
+    from vlam_ros.lab.live.client import NodeDecision
     from vlam_ros.types import Camera, Uint8Array
 
 
@@ -109,7 +109,7 @@ def ask_all(console: Console, status: Status, options: argparse.Namespace) -> tu
     return f"{len(TASKS) - failures} of {len(TASKS)} answers are as they must be", failures
 
 
-def write_answer(folder: Path, image: Uint8Array, camera: Camera, answer: Answer) -> None:
+def write_answer(folder: Path, image: Uint8Array, camera: Camera, answer: NodeDecision) -> None:
     """Write the overlay, the depth over the image, the top view and the chunk."""
     from vlam_ros.cli.files import write_chunk, write_image
     from vlam_ros.types import Decision, DepthImage

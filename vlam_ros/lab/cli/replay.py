@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vlam_ros.lab.replay.job import Progress, ReplayJob, ReplayResult
-    from vlam_ros.lab.replay.many import Answer
+    from vlam_ros.lab.replay.many import BagResult
     from vlam_ros.lab.replay.reports import Reports
 
 PASSED_OVER, NOT_REPLAYED = 1, 2
@@ -180,7 +180,7 @@ def _run_many(
 
 def _answers(
     jobs: Sequence[ReplayJob], options: argparse.Namespace
-) -> Iterable[tuple[ReplayJob, Answer]]:
+) -> Iterable[tuple[ReplayJob, BagResult]]:
     from vlam_ros.lab.replay.many import attempt, replay_on_cores, replay_on_ray
 
     if options.ros:

@@ -13,7 +13,7 @@ from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.types import ActionChunk, Outcome, PositionSource, Reason
 
 if TYPE_CHECKING:
-    from vlam_ros.lab.live.client import Answer
+    from vlam_ros.lab.live.client import NodeDecision
 
 SCENE = DEMO_SCENE
 
@@ -52,7 +52,7 @@ TASKS = (
 )
 
 
-def judge(task: Task, answer: Answer, standoff: float) -> list[str]:
+def judge(task: Task, answer: NodeDecision, standoff: float) -> list[str]:
     """What is wrong with an answer; nothing if it is as it must be.
 
     Args:

@@ -15,7 +15,13 @@ from vlam_ros.lab.bags.recorder_process import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.film import Film, Progress
-from vlam_ros.lab.live.mission import CommandEvent, Decided, MissionClient, MissionEvent, Overview
+from vlam_ros.lab.live.mission import (
+    CommandEvent,
+    DecisionEvent,
+    MissionClient,
+    MissionEvent,
+    Overview,
+)
 from vlam_ros.lab.live.node_process import START_PATIENCE
 from vlam_ros.lab.live.run_mission import carry_out, robot_nodes, simulated_room
 from vlam_ros.lab.simulation.rooms import named_room
@@ -62,7 +68,7 @@ def run_pick_and_place(
 
         def on_event(seconds: float, event: MissionEvent) -> None:
             timeline.add(seconds, event)
-            if isinstance(event, Decided):
+            if isinstance(event, DecisionEvent):
                 film.decided(event.decision, event.image)
             elif isinstance(event, Overview):
                 film.saw(seconds, event.image)
@@ -110,7 +116,7 @@ class Timeline:
 
     def add(self, seconds: float, event: MissionEvent) -> None:
         """Something happened."""
-        if isinstance(event, Decided):
+        if isinstance(event, DecisionEvent):
             self._decided(seconds, event.decision)
         elif isinstance(event, CommandEvent):
             truth = truth_from_json(event.truth)

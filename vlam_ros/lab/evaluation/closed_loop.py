@@ -8,10 +8,10 @@ from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.judging import Moment, moment_of
-from vlam_ros.lab.evaluation.lockstep import Decided, Lockstep
+from vlam_ros.lab.evaluation.lockstep import Lockstep
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.truth import truth_of
-from vlam_ros.types.decision_maker import DecisionMaker
+from vlam_ros.runtime import DecisionMaker, DecisionResult
 
 WATCH = 0.1
 """Seconds from one look at the truth to the next."""
@@ -22,7 +22,7 @@ def run_episode(
     decider: DecisionMaker,
     fusion: FusionNodeSettings,
     controller: ControllerSettings,
-    on_decision: Callable[[float, Decided], None] = lambda seconds, decided: None,
+    on_decision: Callable[[float, DecisionResult], None] = lambda seconds, decided: None,
 ) -> EpisodeRecord:
     """Run an episode in lockstep and judge it.
 
@@ -41,9 +41,9 @@ def run_episode(
 
         recorder = EpisodeRecorder(episode, look())
 
-        def note(decided: Decided) -> None:
+        def note(decided: DecisionResult) -> None:
             seconds = simulator.now / 1e9
-            recorder.decided(seconds, decided.decision.verdict)
+            recorder.decided(seconds, decided.verdict)
             recorder.computed(decided.seconds)
             on_decision(seconds, decided)
 

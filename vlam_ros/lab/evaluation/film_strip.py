@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vlam_ros.lab.evaluation.lockstep import Decided
 from vlam_ros.types import Decision, Outcome, Uint8Array
 from vlam_ros.visualization.canvas import BOLD, INK, PANEL, Paragraph, band, shortened
 from vlam_ros.visualization.caption import VERDICT_COLOURS
@@ -40,14 +39,14 @@ class FilmStrip:
 
     def __init__(self) -> None:
         self._kept: list[Frame] = []
-        self._last: tuple[float, Decided] | None = None
+        self._last: tuple[float, Uint8Array, Decision] | None = None
         self._added, self._stride = 0, 1
 
-    def add(self, seconds: float, decided: Decided) -> None:
-        """Hear of a decision, so many seconds after the start."""
-        self._last = (seconds, decided)
+    def add(self, seconds: float, image: Uint8Array, decision: Decision) -> None:
+        """Hear of a decision on an image uint8[H,W,3] RGB, so many seconds after the start."""
+        self._last = (seconds, image, decision)
         if self._added % self._stride == 0:
-            self._kept.append(_frame(seconds, decided))
+            self._kept.append(_frame(seconds, image, decision))
             # Twice as many as are shown, so that what is shown can be chosen evenly.
             if len(self._kept) > 2 * FRAMES:
                 self._kept = self._kept[::2]
@@ -77,18 +76,17 @@ class FilmStrip:
         return jpeg(self.image(), _QUALITY)
 
 
-def _frame(seconds: float, decided: Decided) -> Frame:
+def _frame(seconds: float, image: Uint8Array, decision: Decision) -> Frame:
     """The image of a decision with the boxes of target and destination, over its caption."""
-    image = decided.image
     scale = WIDTH / image.shape[1]
     size = (WIDTH, round(image.shape[0] * scale))
     frame = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    for thing, role in with_roles(decided.decision.scene.objects, decided.decision.plan):
+    for thing, role in with_roles(decision.scene.objects, decision.plan):
         if role is not Role.NONE:
             x0, y0, x1, y1 = (round(c * scale) for c in thing.box)
             cv2.rectangle(frame, (x0, y0), (x1, y1), INK, 4)
             cv2.rectangle(frame, (x0, y0), (x1, y1), role.colour, 2)
-    return Frame(seconds, np.vstack([frame, _caption(seconds, decided.decision)]))
+    return Frame(seconds, np.vstack([frame, _caption(seconds, decision)]))
 
 
 def _caption(seconds: float, decision: Decision) -> Uint8Array:

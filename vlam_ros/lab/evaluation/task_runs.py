@@ -25,7 +25,7 @@ from vlam_ros.lab.evaluation.episodes import episode_name, episode_of_seed
 from vlam_ros.lab.evaluation.film_strip import FilmStrip
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.resources import write_file
-from vlam_ros.types.decision_maker import DecisionMaker
+from vlam_ros.runtime import DecisionMaker
 
 
 class Variant(Enum):
@@ -121,7 +121,7 @@ def run_job(job: Job) -> None:
         _decider(job.variant is Variant.BASELINE, job.model),
         FusionNodeSettings.load(),
         controller,
-        strip.add,
+        lambda seconds, made: strip.add(seconds, made.observation.image, made.decision),
     )
     keep(job, record, strip)
 

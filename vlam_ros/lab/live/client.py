@@ -55,7 +55,7 @@ _NO_SENSORS = Missing("the client has no sensors")
 
 
 @dataclass(frozen=True)
-class Answer:
+class NodeDecision:
     """What vlam_node decided on one image. `overlay` is uint8[H,W,3] RGB, and the objects of
     `scene` have NO_MASK. Depth and obstacles are fusion_node's, where the client has sensors.
     """
@@ -147,7 +147,7 @@ class VlamClient(Session):
         instruction: str,
         seconds: float = 20.0,
         watch: Watch = ignore,
-    ) -> Answer:
+    ) -> NodeDecision:
         """Show an image, say an instruction, and wait for the decision on the two together.
 
         The image is published again and again, each time with a new stamp, until the node has
@@ -196,7 +196,7 @@ class VlamClient(Session):
         spin(answers, lambda: self._lacking(instruction))
         answer = answers()[0]
         chunk = chunk_from_message(answer[_CHUNK])
-        decided = Answer(
+        decided = NodeDecision(
             chunk,
             scene_from_message(answer[_SCENE]),
             plan_from_message(answer[_SCENE], chunk),

@@ -39,7 +39,7 @@ _KEPT = 16  # images that are kept until their decision comes; each is a megabyt
 
 
 @dataclass(frozen=True)
-class Decided:
+class DecisionEvent:
     """A decision came, on the image uint8[H,W,3] RGB, None if that was not heard or wanted.
 
     `now` is the robot's clock then, ns. The latencies are seconds from the image's stamp until
@@ -70,7 +70,7 @@ class Overview:
     image: Uint8Array
 
 
-MissionEvent = Decided | CommandEvent | Overview
+MissionEvent = DecisionEvent | CommandEvent | Overview
 
 
 class ClockLog:
@@ -172,7 +172,7 @@ class MissionClient(Session):
         self._text, self._after, self._said = instruction, self._last_order, self.clock.now
         self._chunks.clear()
         self._scenes.clear()
-        self._happened = deque(h for h in self._happened if not isinstance(h, Decided))
+        self._happened = deque(h for h in self._happened if not isinstance(h, DecisionEvent))
         self._instructions.publish(String(data=instruction))
 
     def events(self, watch: Watch = ignore, silence: float = SILENCE) -> Iterator[MissionEvent]:
@@ -258,7 +258,7 @@ class MissionClient(Session):
         chunk = chunk_from_message(message)
         if scene is None:
             nothing = Decision(Scene(stamp), Plan(trace=chunk.trace), chunk.verdict, chunk)
-            self._happened.append(Decided(now, nothing, None, None, None))
+            self._happened.append(DecisionEvent(now, nothing, None, None, None))
             return
         plan = plan_from_message(scene, chunk)
         decision = Decision(scene_from_message(scene), plan, chunk.verdict, chunk)
@@ -266,10 +266,10 @@ class MissionClient(Session):
         image = None if frame is None else image_from_message(frame)
         taken = self.clock.wall(stamp)
         if taken is None or stamp < self._said:
-            self._happened.append(Decided(now, decision, image, None, None))
+            self._happened.append(DecisionEvent(now, decision, image, None, None))
         else:
             latency = (now - stamp) / 1e9
-            self._happened.append(Decided(now, decision, image, latency, wall - taken))
+            self._happened.append(DecisionEvent(now, decision, image, latency, wall - taken))
 
     def _on_sign(self, topic: str, message: PoseStamped | Twist) -> None:
         self._flowing.add(topic)

@@ -10,7 +10,7 @@ from typing import Any
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.judging import moment_of
-from vlam_ros.lab.live.mission import CommandEvent, Decided, MissionClient, MissionEvent
+from vlam_ros.lab.live.mission import CommandEvent, DecisionEvent, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import node_process, node_processes
 from vlam_ros.lab.simulation.truth import truth_from_json
 
@@ -73,8 +73,8 @@ def carry_out(
     Args:
         client: of the robot, which stands in the episode's room.
         episode: what is asked for.
-        watch: as in `MissionClient.happenings`.
-        on_happening: hears of all that happens, with the seconds.
+        watch: as in `MissionClient.events`.
+        on_event: hears of all that happens, with the seconds.
 
     Raises:
         NoAnswerError: the robot fell silent.
@@ -94,7 +94,7 @@ def carry_out(
     for event in events:
         seconds = (event.now - start) / 1e9
         on_event(seconds, event)
-        if isinstance(event, Decided):
+        if isinstance(event, DecisionEvent):
             recorder.decided(seconds, event.decision.verdict)
             if event.latency is not None and event.wall_latency is not None:
                 recorder.waited(event.latency, event.wall_latency)
@@ -107,7 +107,7 @@ def carry_out(
                 recorder.stopped(_since(before, client.stops()))
                 return recorder.record(moment, truth.contacts)
             recorder.saw(moment)
-    raise AssertionError("happenings never end")
+    raise AssertionError("events never end")
 
 
 def _since(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -16,14 +16,13 @@ from tqdm import tqdm
 from vlam_ros.lab.bags.recorder_process import recorder_process
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.evaluation.film_strip import FilmStrip
-from vlam_ros.lab.evaluation.lockstep import Decided as Picked
 from vlam_ros.lab.evaluation.task_runs import Job, keep, not_run_yet
-from vlam_ros.lab.live.mission import Decided, MissionClient, MissionEvent
+from vlam_ros.lab.live.mission import DecisionEvent, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.run_mission import Check, carry_out, robot_nodes, simulated_room
 
 NOTHING_TO_DO = "stop"
-"""Said between episodes: a node keeps the last instruction when time jumps back."""
+"""Said when an episode is over, so that the robot stands until the next one begins."""
 
 
 def run_over_ros(
@@ -71,8 +70,8 @@ def run_job_over_ros(job: Job, check_nodes: Check, logs: Path, bag: Path | None)
             check_room()
 
         def on_event(seconds: float, event: MissionEvent) -> None:
-            if isinstance(event, Decided) and event.image is not None:
-                strip.add(seconds, Picked(event.image, event.decision, 0.0))
+            if isinstance(event, DecisionEvent) and event.image is not None:
+                strip.add(seconds, event.image, event.decision)
 
         wait_for_recorder(watch)
         client.wait_until_ready(START_PATIENCE, watch)
@@ -80,5 +79,5 @@ def run_job_over_ros(job: Job, check_nodes: Check, logs: Path, bag: Path | None)
         keep(job, record, strip)
         client.say(NOTHING_TO_DO)
         for event in client.events(watch):
-            if isinstance(event, Decided):
+            if isinstance(event, DecisionEvent):
                 break

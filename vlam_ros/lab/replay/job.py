@@ -20,7 +20,6 @@ from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import describe_bag, recorded_run
 from vlam_ros.lab.replay.compare import Comparison, compare
-from vlam_ros.lab.replay.decide import Decided
 from vlam_ros.lab.replay.images import DecisionImages, ImageAlbum
 from vlam_ros.lab.replay.offline import ReplayOptions, follows_recording, replay_offline
 from vlam_ros.lab.replay.records import DecisionRecord, ReplayRun
@@ -29,6 +28,7 @@ from vlam_ros.lab.replay.table import BagRow
 from vlam_ros.lab.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.lab.report.replay_page import replay_page
 from vlam_ros.pipeline import Pipeline
+from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import ActionSpace
 from vlam_ros.visualization import draw_overlay, draw_top_view
 from vlam_ros.visualization.jpeg import jpeg
@@ -185,7 +185,7 @@ class _Draft:
         if baseline:
             self._expected = {(d.era, d.stamp): d.to_json() for d in baseline.decisions}
 
-    def add(self, decided: Decided) -> None:
+    def add(self, decided: DecisionResult) -> None:
         """The next decision."""
         record = DecisionRecord.of(decided.decision, decided.inputs)
         important = self._turns(record)
@@ -209,7 +209,7 @@ class _Draft:
             for name in ("outcome", "reason", "skill", "instruction", "era")
         )
 
-    def _draw(self, decided: Decided) -> DecisionImages:
+    def _draw(self, decided: DecisionResult) -> DecisionImages:
         decision, seen, request = decided.decision, decided.observation, decided.inputs.request
         box = self._job.fusion.fusion.robot_box
         overlay = draw_overlay(seen.image, decision, request.text if request else "")

@@ -25,11 +25,11 @@ LOCAL = "local"
 CONNECTING = 5.0
 """Seconds that a cluster may take to answer."""
 
-Answer = ReplayResult | BagRow
+BagResult = ReplayResult | BagRow
 """What became of a bag: a row alone says why it was not replayed."""
 
 
-def attempt(job: ReplayJob, replay: Callable[[ReplayJob], ReplayResult] = replay_bag) -> Answer:
+def attempt(job: ReplayJob, replay: Callable[[ReplayJob], ReplayResult] = replay_bag) -> BagResult:
     """Replay a bag; whatever goes wrong is an answer."""
     try:
         return replay(job)
@@ -40,8 +40,8 @@ def attempt(job: ReplayJob, replay: Callable[[ReplayJob], ReplayResult] = replay
 
 
 def replay_on_cores(
-    jobs: Sequence[ReplayJob], workers: int, replay: Callable[[ReplayJob], Answer] = attempt
-) -> Iterator[tuple[ReplayJob, Answer]]:
+    jobs: Sequence[ReplayJob], workers: int, replay: Callable[[ReplayJob], BagResult] = attempt
+) -> Iterator[tuple[ReplayJob, BagResult]]:
     """Replay bags in so many processes, which share the cores and have a model each; yields what
     became of them as they are done. `replay` is a function of a module, for other processes.
     """
@@ -57,14 +57,14 @@ def replay_on_cores(
 
 
 def _in_pool(
-    jobs: Sequence[ReplayJob], workers: int, replay: Callable[[ReplayJob], Answer]
-) -> Generator[tuple[ReplayJob, Answer], None, list[ReplayJob]]:
+    jobs: Sequence[ReplayJob], workers: int, replay: Callable[[ReplayJob], BagResult]
+) -> Generator[tuple[ReplayJob, BagResult], None, list[ReplayJob]]:
     """Yields as `replay_on_cores`; returns the jobs that a killed process took with it."""
     lost = []
     # Not forked: torch's threads do not survive that.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running: dict[Future[Answer], ReplayJob] = {pool.submit(replay, j): j for j in jobs}
+        running: dict[Future[BagResult], ReplayJob] = {pool.submit(replay, j): j for j in jobs}
         try:
             for future in as_completed(running):
                 try:
@@ -78,7 +78,7 @@ def _in_pool(
 
 def replay_on_ray(
     jobs: Sequence[ReplayJob], address: str, threads: int = 1
-) -> Iterator[tuple[ReplayJob, Answer]]:
+) -> Iterator[tuple[ReplayJob, BagResult]]:
     """Replay bags on a Ray cluster, so many CPUs for each, as they are done.
 
     The cluster's machines must have this package, and the bags under the same paths.

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.decide import Decided, Decider
 from vlam_ros.lab.replay.recorded import Recorded
 from vlam_ros.lab.replay.redecide import Redecider
 from vlam_ros.lab.replay.roles import FUSED, RAW, ROLES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.sensing import BagSensors
 from vlam_ros.lab.replay.timed import Timed, timed_messages
-from vlam_ros.ros.synchroniser import DEPTH_MARGIN
-from vlam_ros.types.decision_maker import DecisionMaker
+from vlam_ros.runtime import DEPTH_MARGIN, DecisionMaker, DecisionResult
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def replay_offline(
     options: ReplayOptions,
     notes: Notes,
     progress: Callable[[int], None] = lambda received: None,
-) -> Iterator[Decided]:
+) -> Iterator[DecisionResult]:
     """The decisions on an open bag, in order.
 
     Args:
@@ -66,11 +64,10 @@ def replay_offline(
         progress: hears when each message was received, ns.
     """
     own, fusion = settings
-    decider = Decider(maker, notes)
     messages = _told(timed_messages(bag, roles, notes), progress)
     if follows_recording(roles, options):
         sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
-        yield from Recorded(sensors, decider, notes).run(messages)
+        yield from Recorded(sensors, maker, notes).run(messages)
         return
     if not options.script and "instruction" not in roles.topics:
         notes.add(_no_instruction(bag))
@@ -78,7 +75,8 @@ def replay_offline(
     sensors = BagSensors(own, fusion, fuses=fuses, notes=notes)
     wait = own.sensors.lidar_wait + (0.0 if fuses else DEPTH_MARGIN)
     age = own.policy.max_image_age
-    yield from Redecider(sensors, decider, options.script, wait, options.period, age).run(messages)
+    source = Redecider(sensors, maker, options.script, wait, options.period, age, notes)
+    yield from source.run(messages)
 
 
 def _told(messages: Iterable[Timed], progress: Callable[[int], None]) -> Iterator[Timed]:

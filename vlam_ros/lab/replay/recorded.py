@@ -10,19 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.decide import Decided, Decider
 from vlam_ros.lab.replay.roles import IMAGES
-from vlam_ros.lab.replay.sensing import BagSensors
+from vlam_ros.lab.replay.sensing import BagSensors, decide, readable
 from vlam_ros.lab.replay.timed import Timed
 from vlam_ros.ros.decision_inputs import inputs_from_message
 from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.runtime import DecisionJob, DecisionMaker, DecisionResult, Runtime
 from vlam_ros.types import (
     DecisionInputs,
     GripperState,
+    InstructionRequest,
     Missing,
     Observation,
     SensorInput,
-    Uint8Array,
 )
 from vlam_ros.types.decision_inputs import SENSORS
 
@@ -30,6 +30,9 @@ SPAN = 3_000_000_000
 """ns for which data is kept for the decision that was made on it."""
 BYTES = 60_000_000
 """Bytes that are kept at most of one sensor's data."""
+
+Recalled = tuple[Any, DecisionInputs]
+"""The message of an image, and what was known of it when it was decided on."""
 
 
 class _Recent:
@@ -56,15 +59,15 @@ class _Recent:
 class Recorded:
     """Goes through the messages of one bag."""
 
-    def __init__(self, sensors: BagSensors, decider: Decider, notes: Notes) -> None:
+    def __init__(self, sensors: BagSensors, maker: DecisionMaker, notes: Notes) -> None:
         self._sensors = sensors
-        self._decider = decider
         self._notes = notes
+        self._runtime = Runtime(maker, self._observe)
         self._images = _Recent()
         self._last: tuple[int, Any] | None = None  # decided on once more if asked anew
         self._recent: defaultdict[str, _Recent] = defaultdict(_Recent)
 
-    def run(self, messages: Iterable[Timed]) -> Iterator[Decided]:
+    def run(self, messages: Iterable[Timed]) -> Iterator[DecisionResult]:
         """The decisions, in the order in which they were made."""
         for timed in messages:
             if timed.jumped:
@@ -73,16 +76,16 @@ class Recorded:
                 message = timed.message
                 self._images.add(nanoseconds(message.header.stamp), message, len(message.data))
             elif timed.role == "decision_inputs":
-                decided = self._decide(inputs_from_message(timed.message))
-                if decided is not None:
-                    yield decided
+                result = self._decide(inputs_from_message(timed.message))
+                if result is not None:
+                    yield result
             else:
                 self._sensors.feed(timed.role, timed.message, timed.now)
                 for name, data in self._sensors.newest().items():
                     size = data.depth.nbytes if name == "depth" else 0
                     self._recent[name].add(data.stamp, data, size)
 
-    def _decide(self, inputs: DecisionInputs) -> Decided | None:
+    def _decide(self, inputs: DecisionInputs) -> DecisionResult | None:
         frame = self._images.at(inputs.stamp)
         if frame is None and self._last is not None and self._last[0] == inputs.stamp:
             frame = self._last[1]
@@ -90,12 +93,13 @@ class Recorded:
             self._notes.add("a decision cannot be made again: its image is not in the bag")
             return None
         self._last = inputs.stamp, frame
-        decided = self._decider.on_image(
-            frame, lambda image: self._observation(image, inputs), inputs.request, inputs.era
-        )
-        return replace(decided, inputs=inputs) if decided and inputs.published else None
+        request = inputs.request or InstructionRequest("")
+        job = DecisionJob((frame, inputs), inputs.stamp, request, inputs.era)
+        result = decide(self._runtime, job, inputs.now, self._notes)
+        return replace(result, inputs=inputs) if result and inputs.published else None
 
-    def _observation(self, image: Uint8Array, inputs: DecisionInputs) -> Observation:
+    def _observe(self, recalled: Recalled, stamp: int, now: int) -> Observation:
+        message, inputs = recalled
         data: dict[str, Any] = {}
         for sensor in inputs.sensors:
             if sensor.name in SENSORS:
@@ -104,7 +108,7 @@ class Recorded:
                 self._notes.add(
                     f"{sensor.name} of a decision is not known here: it was made without"
                 )
-        return Observation(inputs.stamp, inputs.now, image, **data)
+        return Observation(stamp, now, readable(message), **data)
 
     def _found(self, wanted: SensorInput, inputs: DecisionInputs) -> Any:
         if wanted.missing:

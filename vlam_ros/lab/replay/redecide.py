@@ -10,14 +10,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from vlam_ros.lab.replay.decide import Decided, Decider
+from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import IMAGES
 from vlam_ros.lab.replay.script import Cue
-from vlam_ros.lab.replay.sensing import BagSensors
+from vlam_ros.lab.replay.sensing import BagSensors, decide
 from vlam_ros.lab.replay.timed import Timed
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.ros.synchroniser import IMAGES_KEPT, Synchroniser
-from vlam_ros.types import InstructionRequest
+from vlam_ros.runtime import DecisionMaker, DecisionResult, ImageSelector, Runtime
 
 
 class Redecider:
@@ -26,31 +25,24 @@ class Redecider:
     def __init__(
         self,
         sensors: BagSensors,
-        decider: Decider,
+        maker: DecisionMaker,
         script: Sequence[Cue],
         wait: float,
         period: float,
         max_image_age: float,
+        notes: Notes,
     ) -> None:
         """An image waits for its depth for `wait` s. Without a script the bag's own instructions
         count. An image older than the newest by more than `max_image_age` s is of another time.
         """
-        self._sensors = sensors
-        self._decider = decider
+        self._sensors, self._notes = sensors, notes
         self._script = script
         self._cues = deque(script)
-        self._room: Synchroniser[Any] = Synchroniser(round(wait * 1e9), IMAGES_KEPT)
-        self._period = round(period * 1e9)
-        self._max_image_age = round(max_image_age * 1e9)
-        self._request: InstructionRequest | None = None
-        self._asked = 0
-        self._newest: int | None = None
-        self._pending: tuple[int, Any] | None = None
-        self._last: int | None = None
+        images = ImageSelector(round(wait * 1e9), sensors.ready, round(period * 1e9))
+        self._runtime = Runtime(maker, sensors.observe, images, max_image_age)
         self._start: int | None = None
-        self._era = 0
 
-    def run(self, messages: Iterable[Timed]) -> Iterator[Decided]:
+    def run(self, messages: Iterable[Timed]) -> Iterator[DecisionResult]:
         """The decisions, in order."""
         now = 0
         for timed in messages:
@@ -61,63 +53,40 @@ class Redecider:
                 yield from self._pass_time(now)
             self._say(timed.received)
             if timed.role in IMAGES:
-                self._image(timed.message, now)
+                self._image(timed.message)
             elif timed.role == "instruction":
                 if not self._script:
-                    self._ask(timed.message.data)
+                    self._runtime.instruct(timed.message.data)
             else:
-                self._sensors.feed(timed.role, timed.message, now)
+                self._sensors.feed(timed.role, timed.message, timed.now)
             yield from self._look(now)
-        for stamp, image in self._room.due(now, lambda stamp: True):
-            self._pending = stamp, image
-        yield from self._look(now)
+        yield from self._look(now, last=True)
 
-    def _pass_time(self, until: int) -> Iterator[Decided]:
+    def _pass_time(self, until: int) -> Iterator[DecisionResult]:
         """What is due before the next message comes: that may be hours later."""
-        while True:
-            moments = [] if self._room.deadline is None else [self._room.deadline]
-            if self._pending is not None and self._last is not None:
-                moments.append(self._last + self._period)
-            if not moments or min(moments) >= until:
-                return
-            yield from self._look(min(moments))
+        while (moment := self._runtime.images.deadline) is not None and moment < until:
+            yield from self._look(moment)
 
     def _say(self, received: int) -> None:
         """Give the cues whose time has come on the recorder's clock, which never jumps back."""
         if self._start is None:
             self._start = received
         while self._cues and received - self._start >= self._cues[0].seconds * 1e9:
-            self._ask(self._cues.popleft().text)
+            self._runtime.instruct(self._cues.popleft().text)
 
-    def _ask(self, text: str) -> None:
-        self._asked += 1
-        self._request = InstructionRequest(text, 1, self._asked) if text.strip() else None
-
-    def _image(self, message: Any, now: int) -> None:
+    def _image(self, message: Any) -> None:
         stamp = nanoseconds(message.header.stamp)
-        if self._newest is not None and stamp < self._newest - self._max_image_age:
+        if self._runtime.jumped_back(stamp):
             self._jump()
-        if self._newest is not None and stamp <= self._newest:
-            return
-        self._newest = stamp
-        self._room.put(stamp, message)
+        self._runtime.images.put(stamp, message)
 
     def _jump(self) -> None:
         """Time went back: nothing that came is of this time."""
         self._sensors.forget()
-        self._room.clear()
-        self._newest = self._pending = self._last = None
-        self._era += 1
+        self._runtime.reset()
 
-    def _look(self, now: int) -> Iterator[Decided]:
-        for stamp, frame in self._room.due(now, self._sensors.ready):
-            self._pending = stamp, frame
-        if self._pending is None or (self._last is not None and now - self._last < self._period):
-            return
-        (stamp, frame), self._pending, self._last = self._pending, None, now
-        decided = self._decider.on_image(
-            frame, lambda image: self._sensors.observation(image, stamp, now), self._request,
-            self._era,
-        )  # fmt: skip
-        if decided is not None:
-            yield decided
+    def _look(self, now: int, last: bool = False) -> Iterator[DecisionResult]:
+        if job := self._runtime.next(now, last):
+            result = decide(self._runtime, job, now, self._notes)
+            if result is not None:
+                yield result

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vlam_ros.errors import ReplayError
 from vlam_ros.lab.replay.job import ReplayJob
-from vlam_ros.lab.replay.many import Answer
+from vlam_ros.lab.replay.many import BagResult
 from vlam_ros.lab.replay.table import BagRow, bags_table, comparison_tables, run_tables
 from vlam_ros.lab.report.bags_page import bags_page
 from vlam_ros.lab.report.table import Table
@@ -47,7 +47,7 @@ class Reports:
         for needed in (folder, *([save if many else save.parent] if save else [])):
             _make_writable(needed)
 
-    def add(self, job: ReplayJob, answer: Answer) -> None:
+    def add(self, job: ReplayJob, answer: BagResult) -> None:
         """Write the page of a bag, and its decisions."""
         if isinstance(answer, BagRow):
             self.rows.append(answer)

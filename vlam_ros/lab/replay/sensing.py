@@ -7,24 +7,25 @@ What cannot be used is noted once, and the run goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from vlam_ros.configuration import FusionNodeSettings, Settings
-from vlam_ros.errors import VlamError
-from vlam_ros.fusion import SensorFusion
+from vlam_ros.errors import ImageError, VlamError
+from vlam_ros.fusion import SensorFusion, Sensors, check_age
 from vlam_ros.lab.bags import TransformTree
 from vlam_ros.lab.notes import Notes
 from vlam_ros.ros import fused
 from vlam_ros.ros.camera_info import CameraSource
 from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
-from vlam_ros.ros.images import depth_from_message
+from vlam_ros.ros.images import depth_from_message, image_from_message
 from vlam_ros.ros.imu import imu_from_message
 from vlam_ros.ros.mount import MountSource
-from vlam_ros.ros.observation import Sensors, check_age
 from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.types import Camera, GripperState, Missing, Observation, Uint8Array
+from vlam_ros.runtime import DecisionJob, DecisionResult, Runtime
+from vlam_ros.types import GripperState, Missing, Observation, Uint8Array
 from vlam_ros.types.decision_inputs import SENSORS
 
 
@@ -102,27 +103,16 @@ class BagSensors:
         """Whether the image of this stamp need not wait for anything."""
         if self.fuses:
             return self._fusion.ready(stamp)
-        return any(depth.stamp == stamp for depth in self.latest.depths)
+        return self.latest.has_depth(stamp)
 
-    def observation(self, image: Uint8Array, stamp: int, now: int) -> Observation:
+    def observe(self, message: Any, stamp: int, now: int) -> Observation:
         """What is known at `now` of the image taken at `stamp` (ns).
 
         Raises:
-            ImageError: the image does not have the camera's size.
+            ImageError: it cannot be read, or does not have the camera's size.
         """
-        known = self.latest.observation(image, stamp, now, self._limits)
-        if not self.fuses:
-            return known
-        fusion, camera = self._fusion, known.camera
-        return replace(
-            known,
-            depth=fusion.depth(stamp, camera)
-            if isinstance(camera, Camera)
-            else Missing("no depth without the camera's calibration"),
-            attitude=fusion.attitude(stamp),
-            floor=fusion.floor(stamp),
-            obstacles=fusion.obstacles(stamp),
-        )
+        fusion = self._fusion if self.fuses else None
+        return self.latest.observation(readable(message), stamp, now, self._limits, fusion)
 
     def newest(self) -> dict[str, Any]:
         """The newest data of each sensor that said something, by its name in an Observation."""
@@ -150,6 +140,27 @@ class BagSensors:
             for moved in self.tree.odometry(sweep.span):
                 self._fusion.add_odometry(moved, now)
         self._fusion.add_cloud(sweep, now)
+
+
+def readable(message: Any) -> Uint8Array:
+    """An image of a bag as uint8[H,W,3] RGB.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    # It may be a view that cannot be written to, of which PyTorch warns.
+    return np.require(image_from_message(message), requirements="W")
+
+
+def decide(runtime: Runtime, job: DecisionJob, now: int, notes: Notes) -> DecisionResult | None:
+    """Decide on an image; None for one that cannot be used, which is noted."""
+    result = runtime.decide(job, now)
+    if isinstance(result, DecisionResult):
+        return result
+    if not isinstance(result.error, ImageError):
+        raise result.error
+    notes.add(f"an image was passed over: {result.error}", once="image")
+    return None
 
 
 def _mount(source: MountSource, message: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from vlam_ros.types import (
 class NullPipeline:
     """Answers every image with a whole chunk that stays where it is, without a look at it."""
 
-    grounder = SimpleNamespace(
+    grounder: Any = SimpleNamespace(
         name="none", backend="none", device="none", precision="none", notes=()
     )
 

@@ -1,4 +1,4 @@
-"""The newest data of every sensor beside the image.
+"""The newest data of every sensor beside the image: stamped data in, one Observation out.
 
 `Sensors` keeps the last good data, which is Missing once it is too old, so that a decision knows
 what it lacks and why.
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from vlam_ros.configuration import SensorSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.stamps import age_text
+from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -105,19 +105,28 @@ class Sensors:
         change: dict[str, Any] = {name: Missing(why)}
         return replace(self, **change)
 
+    def has_depth(self, stamp: int) -> bool:
+        """Whether the depth of the image with this stamp came."""
+        return any(depth.stamp == stamp for depth in self.depths)
+
     def observation(
-        self, image: Uint8Array, stamp: int, now: int, limits: SensorSettings
+        self,
+        image: Uint8Array,
+        stamp: int,
+        now: int,
+        limits: SensorSettings,
+        fusion: SensorFusion | None = None,
     ) -> Observation:
         """What is known at `now` about the image taken at `stamp`; both in nanoseconds.
 
         Depth belongs to the image with its stamp and to no other, and the camera's calibration
         does not age. Odometry is that of the image, as near as it came. The rest is the newest;
-        all is lost once it is too old.
+        all is lost once it is too old. What LiDAR and IMU tell is `fusion`'s, where that is here.
 
         Raises:
             ImageError: the image does not have the camera's size.
         """
-        return Observation(
+        known = Observation(
             stamp=stamp,
             now=now,
             image=image,
@@ -129,6 +138,17 @@ class Sensors:
             odometry=self._odometry(stamp, now, limits),
             gripper=_fresh("gripper", self.gripper, now, limits),
             joints=_fresh("joints", self.joints, now, limits),
+        )
+        if fusion is None:
+            return known
+        return replace(
+            known,
+            depth=Missing("no depth without the camera's calibration")
+            if isinstance(known.camera, Missing)
+            else fusion.depth(stamp, known.camera),
+            attitude=fusion.attitude(stamp),
+            floor=fusion.floor(stamp),
+            obstacles=fusion.obstacles(stamp),
         )
 
     def _odometry(self, stamp: int, now: int, limits: SensorSettings) -> Odometry | Missing:

@@ -1,0 +1,115 @@
+"""Inference on a thread of its own, so that ROS goes on meanwhile.
+
+Inference is slower than the camera. A queue before it would decide on ever older images: there is
+room for one job, the newest, and what is passed over is counted. Results are handed back, so that
+everything but inference happens on the ROS thread and nothing of it needs a lock.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+
+from vlam_ros.runtime import (
+    DecisionFailure,
+    DecisionJob,
+    DecisionMaker,
+    Result,
+    Runtime,
+)
+from vlam_ros.types import Uint8Array
+from vlam_ros.visualization import draw_overlay
+
+if TYPE_CHECKING:  # the models are imported with the pipeline, not with the node
+    from vlam_ros.perception import Grounder
+
+NodeJob: TypeAlias = tuple[DecisionJob, bool]
+"""An image to decide on, and whether an overlay is wanted."""
+NodeResult: TypeAlias = tuple[Result, Uint8Array | None]
+"""What came of it, and the overlay: uint8[H,W,3] RGB."""
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+
+class NodePipeline(DecisionMaker, Protocol):
+    """What a node needs of `vlam_ros.pipeline.Pipeline`."""
+
+    @property
+    def grounder(self) -> Grounder:
+        """The models in use."""
+
+    def warm_up(self) -> None:
+        """Run once, so that the first decision is not the slowest."""
+
+
+def describe(models: Grounder) -> dict[str, str]:
+    """For diagnostics: which models run where."""
+    return {
+        "model": models.name,
+        "backend": models.backend,
+        "device": str(models.device),
+        "precision": models.precision,
+        "notes": "; ".join(models.notes),
+    }
+
+
+def decide(runtime: Runtime, clock: Callable[[], int], node_job: NodeJob) -> NodeResult:
+    """Decide at the `clock`'s time (ns), and draw the overlay if it is wanted."""
+    job, with_overlay = node_job
+    result = runtime.decide(job, clock())
+    if not with_overlay or isinstance(result, DecisionFailure):
+        return result, None
+    try:
+        image, text = result.observation.image, job.request.text
+        return result, draw_overlay(image, result.decision, text)
+    except Exception as error:
+        return DecisionFailure(job, error, result.inputs), None
+
+
+class InferenceThread(Generic[Job, Answer]):
+    """Does the newest job, and says so through `notify` (from that thread)."""
+
+    def __init__(self, do: Callable[[Job], Answer], notify: Callable[[], None]) -> None:
+        """Start it."""
+        self._do, self._notify = do, notify
+        self._changed = threading.Condition()
+        self._job: Job | None = None
+        self._stopped = False
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.passed_over = 0
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        """Leave a job, in place of one that was not begun yet."""
+        with self._changed:
+            self.passed_over += self._job is not None
+            self._job = job
+            self._changed.notify()
+
+    def answers(self) -> Iterator[Answer]:
+        """What came of the jobs since the last call, oldest first."""
+        while not self._answers.empty():
+            yield self._answers.get()
+
+    def stop(self) -> None:
+        """End the thread, after the job that it is at."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._take()) is not None:
+            self._answers.put(self._do(job))
+            self._notify()
+
+    def _take(self) -> Job | None:
+        """Wait for the newest job; None once the thread is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._job is not None or self._stopped)
+            job, self._job = self._job, None
+            return None if self._stopped else job
