@@ -169,9 +169,8 @@ class VlamNode(ManagedNode):
 
     def _on_instruction(self, message: String) -> None:
         if self._inference is None:
-            self.reporter.report_error(
-                "instruction ignored: vlam_node is not active", "instruction"
-            )
+            ignored = "instruction ignored: vlam_node is not active"
+            self.reporter.report_error(ignored, "instruction")
             return
         self._runtime.instruct(message.data)
         try:

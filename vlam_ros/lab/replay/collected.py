@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from vlam_ros.errors import VlamError
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.replay.clock import OTHER_CLOCK
 from vlam_ros.lab.replay.records import DecisionRecord, ReplayRun
 from vlam_ros.lab.replay.roles import ROLES as TYPES
 from vlam_ros.lab.replay.roles import Assignment
+from vlam_ros.lab.replay.timed import OTHER_CLOCK
 from vlam_ros.ros.decision_inputs import inputs_from_message
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.stamps import nanoseconds

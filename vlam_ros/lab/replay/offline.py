@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vlam_ros.configuration import FusionNodeSettings, Settings
@@ -13,7 +13,7 @@ from vlam_ros.lab.replay.redecide import Redecider
 from vlam_ros.lab.replay.roles import FUSED, RAW, ROLES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.sensing import BagSensors
-from vlam_ros.lab.replay.timed import Timed, timed_messages
+from vlam_ros.lab.replay.timed import timed_messages
 from vlam_ros.runtime import DEPTH_MARGIN, DecisionMaker, DecisionResult
 
 
@@ -64,7 +64,7 @@ def replay_offline(
         progress: hears when each message was received, ns.
     """
     own, fusion = settings
-    messages = _told(timed_messages(bag, roles, notes), progress)
+    messages = timed_messages(bag, roles, notes, progress)
     if follows_recording(roles, options):
         sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
         yield from Recorded(sensors, maker, notes).run(messages)
@@ -77,12 +77,6 @@ def replay_offline(
     age = own.policy.max_image_age
     source = Redecider(sensors, maker, options.script, wait, options.period, age, notes)
     yield from source.run(messages)
-
-
-def _told(messages: Iterable[Timed], progress: Callable[[int], None]) -> Iterator[Timed]:
-    for timed in messages:
-        progress(timed.received)
-        yield timed
 
 
 def _no_instruction(bag: BagReader) -> str:

@@ -1,17 +1,57 @@
-"""The messages of a bag that a replay uses, read, with their roles and the time of each."""
+"""The messages of a bag that a replay uses, read, with their roles and the time of each.
+
+A bag says when its recorder got each message. Where that was another clock than the one that
+stamped the data (a simulation recorded without its /clock), the newest stamp is the time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.clock import BagClock
 from vlam_ros.lab.replay.roles import ROLES, Assignment
 from vlam_ros.ros.stamps import nanoseconds
+
+OTHER_CLOCK = 5_000_000_000
+"""ns between a message's stamp and when it was received from which these are two clocks."""
+JUMP = 1_000_000_000
+"""ns that time must go back to have jumped: messages come a little out of order."""
+
+
+class BagClock:
+    """The robot's clock, by receive times or stamps, whichever the first stamped message tells."""
+
+    def __init__(self) -> None:
+        self._by_stamps: bool | None = None
+        self._now: int | None = None
+
+    @property
+    def by_stamps(self) -> bool:
+        """Whether stamps are the time, because the recorder's clock was another one."""
+        return bool(self._by_stamps)
+
+    def tick(self, received: int, stamp: int | None) -> tuple[int | None, bool]:
+        """A message was received at a time of the recorder's clock (ns), stamped so if at all.
+
+        Returns:
+            The time now, None while it is not known; and whether it jumped back.
+        """
+        if self._by_stamps is None and stamp is not None:
+            self._by_stamps = abs(received - stamp) > OTHER_CLOCK
+        if self._by_stamps is None:
+            return None, False
+        time = stamp if self._by_stamps else received
+        if time is None:
+            return self._now, False
+        if self._now is not None and time < self._now - JUMP:
+            self._now = time
+            return time, True
+        self._now = time if self._now is None else max(self._now, time)
+        return self._now, False
 
 
 @dataclass(frozen=True)
@@ -28,11 +68,19 @@ class Timed:
     data: bytes = field(default=b"", repr=False)
 
 
-def timed_messages(bag: BagReader, roles: Assignment, notes: Notes) -> Iterator[Timed]:
-    """The messages of all roles, in order; what cannot be read is noted and passed over."""
+def timed_messages(
+    bag: BagReader,
+    roles: Assignment,
+    notes: Notes,
+    progress: Callable[[int], None] = lambda received: None,
+) -> Iterator[Timed]:
+    """The messages of all roles, in order; what cannot be read is noted and passed over. `progress`
+    hears when each was received, ns.
+    """
     clock, role_of = BagClock(), roles.role_of
     early: list[Timed] = []  # what comes before the first stamp tells which clock it is
     for message in bag.messages(role_of):
+        progress(message.received)
         role = role_of[message.topic]
         if message.type != ROLES[role]:  # some topics have messages of several types
             notes.add(f"a message of {message.topic} is of type {message.type} and left out")
