@@ -18,8 +18,8 @@ from launch.actions import (
 from launch.events.process import ProcessIO
 from launch.substitutions import LaunchConfiguration
 
+from vlam_ros.interface import INPUTS, topic_argument
 from vlam_ros.ros.launching import BOOLEAN, included
-from vlam_ros.ros.topics import INPUTS, topic_argument
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
-FOR_ALL = {"", "errors", "types", "resources", "configuration", "parameter_file", "threads"}
+FOR_ALL = {
+    "", "errors", "types", "interface", "resources", "configuration", "parameter_file", "threads"
+}  # fmt: skip
 STAGES = {"language", "perception", "fusion", "actions", "control"}
 DECISION = STAGES | {"policies", "verification", "pipeline", "visualization"}
 ROBOT = DECISION | {"runtime", "ros", "nodes"}

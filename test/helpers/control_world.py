@@ -22,10 +22,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 import vlam_ros.msg
 from vlam_ros.nodes.controller_node import ControllerNode
-from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.ros.run import autostart
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import profile
 from vlam_ros.types import ActionChunk, Halt
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -41,7 +41,7 @@ class ControlWorld(NodeWorld):
         self.points = advertise(PointCloud2, "points", 5)
         self.scans = advertise(LaserScan, "scan", 5)
         self.joints = advertise(JointState, "joint_states", 10)
-        self.estops = advertise(Bool, "estop", qos.ESTOP)
+        self.estops = advertise(Bool, "estop", profile("estop"))
         self.chunks: Any = None
         self.velocities: list[Any] = []
         self.arms: list[JointTrajectory] = []
@@ -52,7 +52,7 @@ class ControlWorld(NodeWorld):
             (Bool, "gripper", self.grips),
             (String, "replan", self.replans),
         ):
-            subscribe(kind, topic, received.append, replace_depth(qos.COMMAND, 100))
+            subscribe(kind, topic, received.append, replace_depth(profile(topic), 100))
         steady = RosClock(clock_type=ClockType.STEADY_TIME)
         self.silent = False
         self.other.create_timer(1 / 50, self._odometry, clock=steady)
@@ -71,7 +71,7 @@ class ControlWorld(NodeWorld):
     def lease(self) -> None:
         """A stand-in for vlam_node: a publisher of chunks that asserts its lease."""
         self.chunks = self.other.create_publisher(
-            vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK
+            vlam_ros.msg.ActionChunk, "action_chunk", profile("action_chunk")
         )
         steady = RosClock(clock_type=ClockType.STEADY_TIME)
         self.other.create_timer(0.05, self.chunks.assert_liveliness, clock=steady)
@@ -80,7 +80,7 @@ class ControlWorld(NodeWorld):
         """A node, not yet configured; `kind` is the type of its cmd_vel."""
         node: ControllerNode = self.add(ControllerNode, **overrides)
         self.other.create_subscription(
-            kind, "cmd_vel", self.velocities.append, replace_depth(qos.COMMAND, 1000)
+            kind, "cmd_vel", self.velocities.append, replace_depth(profile("cmd_vel"), 1000)
         )
         return node
 

@@ -15,10 +15,10 @@ from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2, Poin
 
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.nodes.fusion_node import FusionNode
-from vlam_ros.ros import qos
 from vlam_ros.ros.images import depth_from_message
 from vlam_ros.ros.run import autostart
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import profile
 from vlam_ros.types import DepthImage, FloorPlane, Missing
 
 # A level camera 0.6 m above the floor and 2 m before a wall.
@@ -68,7 +68,7 @@ class FusionWorld(NodeWorld):
             (Image, "depth", self.depths),
         ):
             self.other.create_subscription(
-                kind, topic, received.append, replace_depth(qos.FUSED, 50)
+                kind, topic, received.append, replace_depth(profile(topic), 50)
             )
         self.fusions: list[WatchedFusion] = []
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -26,11 +25,11 @@ from std_msgs.msg import String
 from vlam_ros.configuration import Settings
 from vlam_ros.msg import ActionChunk
 from vlam_ros.nodes.vlam_node import VlamNode
-from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import hold_chunk
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.run import autostart
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import profile
 from vlam_ros.types import (
     Decision,
     InstructionRequest,
@@ -164,7 +163,7 @@ class World(NodeWorld):
             ActionChunk,
             "action_chunk",
             self.chunks.append,
-            replace_depth(qos.ACTION_CHUNK, 100),
+            replace_depth(profile("action_chunk"), 100),
             event_callbacks=SubscriptionEventCallbacks(
                 liveliness=lambda event: self.alive.append(event.alive_count)
             ),
@@ -234,16 +233,8 @@ class World(NodeWorld):
 
 
 def replace_depth(profile: QoSProfile, depth: int) -> QoSProfile:
-    return _replaced(profile, depth=depth)
-
-
-def replace_lease(profile: QoSProfile, lease: Duration) -> QoSProfile:
-    return _replaced(profile, liveliness_lease_duration=lease)
-
-
-def _replaced(profile: QoSProfile, **values: object) -> QoSProfile:
     slots = {name[1:]: getattr(profile, name) for name in profile.__slots__}
-    return QoSProfile(**{**slots, **values})
+    return QoSProfile(**{**slots, "depth": depth})
 
 
 def stamp_of(message: Any) -> int:

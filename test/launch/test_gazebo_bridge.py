@@ -15,12 +15,12 @@ from node_world import HeldPipeline
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from vlam_ros.interface import INPUTS, OUTPUTS
 from vlam_ros.nodes.controller_node import ControllerNode
 from vlam_ros.nodes.fusion_node import FusionNode
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.resources import resource_path
 from vlam_ros.ros.run import autostart
-from vlam_ros.ros.topics import INPUTS, OUTPUTS
 from vlam_ros.ros.up import NODES
 
 Topics = dict[str, str]

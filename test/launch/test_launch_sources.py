@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vlam_ros.ros.topics import INPUTS, OUTPUTS, topic_argument
+from vlam_ros.interface import INPUTS, OUTPUTS, topic_argument
 from vlam_ros.ros.up import NODES
 
 ROOT = Path(__file__).parents[2]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from control_world import ControlWorld, is_zero, speed
@@ -14,15 +15,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from driven import HOLD, NAN, go_to, halt_chunk, rows_chunk
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Path
-from node_world import replace_lease
-from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import JointState, LaserScan
 from std_msgs.msg import Bool
 
-from vlam_ros.ros import qos
+from vlam_ros.interface import TOPICS
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import profile
 from vlam_ros.types import Halt
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -37,12 +37,11 @@ import rclpy
 from driven import go_to
 from rclpy.node import Node
 from vlam_ros.msg import ActionChunk
-from vlam_ros.ros import qos
-from vlam_ros.ros import qos
+from vlam_ros.ros.topics import profile
 from vlam_ros.ros.decisions import chunk_to_message
 rclpy.init()
 node = Node("stand_in")
-chunks = node.create_publisher(ActionChunk, "action_chunk", qos.ACTION_CHUNK)
+chunks = node.create_publisher(ActionChunk, "action_chunk", profile("action_chunk"))
 node.create_timer(0.05, chunks.assert_liveliness)
 def publish():
     stamp = node.get_clock().now().nanoseconds
@@ -63,7 +62,8 @@ def strict_world() -> Iterator[ControlWorld]:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
     """With a lease that a busy machine keeps: what stops the robot is what the test does."""
-    monkeypatch.setattr(qos, "ACTION_CHUNK", replace_lease(qos.ACTION_CHUNK, Duration(seconds=30)))
+    row = TOPICS["action_chunk"]
+    monkeypatch.setitem(TOPICS, row.name, replace(row, qos=replace(row.qos, lease=30.0)))
     world = ControlWorld()
     yield world
     world.close()
@@ -89,7 +89,8 @@ def test_zero_is_published_at_the_rate_until_a_chunk_comes_and_then_the_robot_dr
 
 def test_a_base_may_ask_for_a_deadline(world: ControlWorld) -> None:
     heard: list[Twist] = []
-    world.other.create_subscription(Twist, "cmd_vel", heard.append, qos.VELOCITY)
+    asked = profile("cmd_vel", offered=True)
+    world.other.create_subscription(Twist, "cmd_vel", heard.append, asked)
     world.activate()
     world.until(lambda: len(heard) >= 3)
 

@@ -25,8 +25,9 @@ from std_msgs.msg import Bool
 from visualization_msgs.msg import MarkerArray
 
 import vlam_ros.msg
-from vlam_ros.ros import inference, qos
+from vlam_ros.ros import inference
 from vlam_ros.ros.decision_inputs import inputs_from_message
+from vlam_ros.ros.topics import profile
 from vlam_ros.types import (
     Camera,
     Decision,
@@ -310,7 +311,7 @@ def inputs_heard(world: World) -> list[DecisionInputs]:
         vlam_ros.msg.DecisionInputs,
         "decision_inputs",
         lambda message: heard.append(inputs_from_message(message)),
-        qos.DECISION_INPUTS,
+        profile("decision_inputs"),
     )
     world.until(lambda: world.node.count_subscribers("decision_inputs"))
     return heard

@@ -180,17 +180,17 @@ def settings(**changes: Any) -> CameraSettings:
 
 def test_a_camera_is_made_anew_only_when_something_changes(transforms: Transforms) -> None:
     source = CameraSource(transforms, settings())
-    first = source.camera(camera_info(RADIAL))
+    first = source(camera_info(RADIAL))
     later = camera_info(RADIAL)
     later.header.stamp.sec = 5
-    assert source.camera(later) is first
-    assert source.camera(camera_info(RADIAL, fx=301.0)).fx == 301.0
+    assert source(later) is first
+    assert source(camera_info(RADIAL, fx=301.0)).fx == 301.0
 
 
 def test_the_source_knows_whether_images_are_rectified(transforms: Transforms) -> None:
     for rectified, fx in ((False, 300.0), (True, 280.0)):
         source = CameraSource(transforms, settings(rectified=rectified))
-        assert source.camera(camera_info()).fx == fx
+        assert source(camera_info()).fx == fx
 
 
 def test_the_camera_of_another_frame_is_refused(transforms: Transforms) -> None:
@@ -198,4 +198,4 @@ def test_the_camera_of_another_frame_is_refused(transforms: Transforms) -> None:
     info = camera_info()
     info.header.frame_id = "rear_optical"
     with pytest.raises(SensorError, match=r"set camera\.frame_id"):
-        source.camera(info)
+        source(info)

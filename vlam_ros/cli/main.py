@@ -31,7 +31,7 @@ EXPECTED_ERROR = 2
 INTERRUPTED = 130
 """As a shell reports a program that SIGINT ended."""
 EXTRAS = {
-    "lab": ("jinja2", "matplotlib", "mcap", "mujoco", "pycocotools", "rosbags", "tqdm", "zstandard"),
+    "lab": tuple("jinja2 matplotlib mcap mujoco pycocotools rosbags tqdm zstandard".split()),
     "learn": ("accelerate", "peft", "tensorboard"),
     "export": ("onnx", "onnxruntime", "onnxscript", "openvino"),
     "ray": ("ray",),

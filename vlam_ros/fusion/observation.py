@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from vlam_ros.configuration import SensorSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
+from vlam_ros.interface import VLAM, heard_by
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -38,13 +39,8 @@ Aged = TypeVar("Aged", bound=Stamped)
 
 def max_age(name: str, limits: SensorSettings) -> int:
     """The age in ns at which data is too old, by its name in `Sensors`."""
-    if name in ("depth", "floor", "obstacles"):
-        seconds = limits.max_lidar_age
-    elif name == "attitude":
-        seconds = limits.max_imu_age
-    else:
-        seconds = limits.max_odometry_age
-    return round(seconds * 1e9)
+    sensor = next(row.sensor for row in heard_by(VLAM) if row.field == name and row.sensor)
+    return round(getattr(limits, sensor.max_age) * 1e9)
 
 
 def check_age(name: str, stamp: int, now: int, limits: SensorSettings) -> None:

@@ -19,6 +19,7 @@ from vlam_ros.fusion.attitude import AttitudeFilter
 from vlam_ros.fusion.depth import depth_image
 from vlam_ros.fusion.deskew import Rates, pose_table
 from vlam_ros.fusion.floor import fit_floor, obstacles_among
+from vlam_ros.interface import DEPTH_CAMERA, IMU, LIDAR, ODOMETRY, Sensor
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -52,6 +53,10 @@ class _Sensor(Generic[Item]):
     history: History[Item] = field(default_factory=lambda: History(SPAN))
     seen: bool = False
     error: str = ""
+
+    @classmethod
+    def of(cls, sensor: Sensor, limits: SensorSettings) -> _Sensor[Item]:
+        return cls(sensor.name, round(getattr(limits, sensor.max_age) * 1e9))
 
     def admit(self, item: Item, now: int, stamp: int) -> bool:
         """Take an item measured at `stamp`; True if time jumped back. SensorError for its age."""
@@ -96,21 +101,16 @@ class SensorFusion:
 
     def __init__(self, sensors: SensorSettings, settings: FusionSettings) -> None:
         self._settings = settings
-        self._limits = {
-            "LiDAR": round(sensors.max_lidar_age * 1e9),
-            "IMU": round(sensors.max_imu_age * 1e9),
-            "odometry": round(sensors.max_odometry_age * 1e9),
-        }
+        self._limits = sensors
         self._filter = AttitudeFilter()
         self.reset()
 
     def reset(self) -> None:
         """Time jumped: all that was measured is of another time."""
-        limits = self._limits
-        self._sweeps: _Sensor[LidarSweep] = _Sensor("LiDAR", limits["LiDAR"])
-        self._imu: _Sensor[ImuSample] = _Sensor("IMU", limits["IMU"])
-        self._odometry: _Sensor[Odometry] = _Sensor("odometry", limits["odometry"])
-        self._depths: _Sensor[DepthImage] = _Sensor("depth camera", limits["LiDAR"])
+        self._sweeps: _Sensor[LidarSweep] = _Sensor.of(LIDAR, self._limits)
+        self._imu: _Sensor[ImuSample] = _Sensor.of(IMU, self._limits)
+        self._odometry: _Sensor[Odometry] = _Sensor.of(ODOMETRY, self._limits)
+        self._depths: _Sensor[DepthImage] = _Sensor.of(DEPTH_CAMERA, self._limits)
         self._attitudes: History[Attitude] = History(SPAN)
         self._last_view: _View | None = None
         self._filter.reset()
@@ -194,8 +194,8 @@ class SensorFusion:
         """For each sensor "ok", "absent", "lost: …" or "unusable: …", and what is not ideal."""
         report = {sensor.name: sensor.status(now) for sensor in self._sensors}
         newest = self._sweeps.history.newest
-        if newest is not None and newest.offsets is None and report["LiDAR"].startswith("ok"):
-            report["LiDAR"] += "; no time per point: its sweeps are not deskewed"
+        if newest is not None and newest.offsets is None and report[LIDAR.name].startswith("ok"):
+            report[LIDAR.name] += "; no time per point: its sweeps are not deskewed"
         return report
 
     def report_error(self, sensor: str, why: str) -> None:

@@ -11,18 +11,15 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
-from nav_msgs.msg import Path
+from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, QoSOfferedDeadlineMissedInfo
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import Bool, String
-from trajectory_msgs.msg import JointTrajectory
 
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control import Controller
 from vlam_ros.control.arm import tool_at
-from vlam_ros.ros import qos
 from vlam_ros.ros.commands import (
     arm_message,
     path_message,
@@ -36,6 +33,7 @@ from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.run import run_managed
+from vlam_ros.ros.topics import advertise
 from vlam_ros.types import Command, Halt, VelocityCommand
 
 
@@ -48,12 +46,12 @@ class ControllerNode(ManagedNode):
         self._declared = NodeParameters(self, ControllerSettings)
         self._transforms = Transforms(self)
         self.reporter: ControlReporter = ControlReporter(self, self._details)
-        advertise = self.create_lifecycle_publisher
-        self._arms = advertise(JointTrajectory, "arm", qos.COMMAND)
-        self._grips = advertise(Bool, "gripper", qos.COMMAND)
-        self._replans = advertise(String, "replan", qos.INSTRUCTION)
-        self._paths = advertise(Path, "~/path", qos.OUTPUT)
-        self._tools = advertise(PoseStamped, "~/tool_pose", qos.OUTPUT)
+        create = self.create_lifecycle_publisher
+        self._arms = advertise(create, "arm")
+        self._grips = advertise(create, "gripper")
+        self._replans = advertise(create, "replan")
+        self._paths = advertise(create, "~/path")
+        self._tools = advertise(create, "~/tool_pose")
         self._velocities: Any = None  # its type is a parameter
         self._controller: Controller | None = None  # while active
 
@@ -63,10 +61,10 @@ class ControllerNode(ManagedNode):
         """Check the parameters, advertise cmd_vel."""
         self._settings = self._declared.settings()
         kind = TwistStamped if self._settings.control.stamped_cmd_vel else Twist
-        self._velocities = self.create_lifecycle_publisher(
-            kind,
+        self._velocities = advertise(
+            self.create_lifecycle_publisher,
             "cmd_vel",
-            qos.VELOCITY,
+            kind,
             event_callbacks=PublisherEventCallbacks(deadline=self._on_late),
         )
 

@@ -12,14 +12,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, QuaternionStamped
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import Image, PointCloud2
 
 from vlam_ros.configuration import FusionNodeSettings, FusionSettings, SensorSettings
 from vlam_ros.fusion import SensorFusion, densify
 from vlam_ros.fusion.synchroniser import LOOK_PERIOD, STAMPS_KEPT, Synchroniser
-from vlam_ros.ros import fused, qos
+from vlam_ros.ros import fused
 from vlam_ros.ros.announced import AnnouncedImage
 from vlam_ros.ros.fusion_inputs import FusionInputs
 from vlam_ros.ros.images import depth_to_message
@@ -28,6 +26,7 @@ from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import SensorReporter
 from vlam_ros.ros.run import run_managed
+from vlam_ros.ros.topics import advertise
 from vlam_ros.types import DepthImage, Missing
 
 JUMP = 1_000_000_000
@@ -48,12 +47,12 @@ class FusionNode(ManagedNode):
         self._declared = NodeParameters(self, FusionNodeSettings)
         self._transforms = Transforms(self)
         self.reporter: SensorReporter = SensorReporter(self, self._states, self._details)
-        advertise = self.create_lifecycle_publisher
-        self._attitudes = advertise(QuaternionStamped, "attitude", qos.FUSED)
-        self._floors = advertise(PoseStamped, "floor", qos.FUSED)
-        self._obstacles = advertise(PointCloud2, "obstacles", qos.FUSED)
-        self._depths = advertise(Image, "depth", qos.FUSED)
-        self._dense = advertise(Image, "~/depth_dense", qos.OUTPUT)
+        create = self.create_lifecycle_publisher
+        self._attitudes = advertise(create, "attitude")
+        self._floors = advertise(create, "floor")
+        self._obstacles = advertise(create, "obstacles")
+        self._depths = advertise(create, "depth")
+        self._dense = advertise(create, "~/depth_dense")
         self._inputs: FusionInputs | None = None  # while active
 
     # --------------------------------------------------------------------------- life cycle

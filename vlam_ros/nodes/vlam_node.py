@@ -19,8 +19,8 @@ from std_msgs.msg import String
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.fusion.synchroniser import LOOK_PERIOD
+from vlam_ros.interface import CHUNK_LEASE
 from vlam_ros.language import parse_instruction
-from vlam_ros.ros import qos
 from vlam_ros.ros.image_inputs import ImageInputs
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.inference import (
@@ -39,6 +39,7 @@ from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import DecisionReporter
 from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.topics import subscribe
 from vlam_ros.runtime import (
     DEPTH_MARGIN,
     MISSES,
@@ -96,8 +97,8 @@ class VlamNode(ManagedNode):
             epoch=time.time_ns(),
         )
         self._subscribed = [
-            self.create_subscription(String, "instruction", self._on_instruction, qos.INSTRUCTION),
-            self.create_subscription(String, "replan", self._on_replan, qos.INSTRUCTION),
+            subscribe(self.create_subscription, "instruction", self._on_instruction),
+            subscribe(self.create_subscription, "replan", self._on_replan),
         ]
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,7 +111,7 @@ class VlamNode(ManagedNode):
             self._watchdog,
             self.steady_timer(LOOK_PERIOD, self._look),
             # Four assertions per lease: one that comes late must not stop the robot.
-            self.steady_timer(qos.CHUNK_LEASE.nanoseconds / 1e9 / 4, self._outputs.assert_alive),
+            self.steady_timer(CHUNK_LEASE / 4, self._outputs.assert_alive),
         ]
         return super().on_activate(state)
 

@@ -50,7 +50,7 @@ class AnnouncedImages:
             ImageError: there is no calibration in it.
             SensorError: its frame is not known, or its stamp is of another time.
         """
-        camera, stamp = self._source.camera(message), nanoseconds(message.header.stamp)
+        camera, stamp = self._source(message), nanoseconds(message.header.stamp)
         if not -AHEAD <= now - stamp <= self._max_age:
             raise SensorError(f"{age_text(now - stamp)}: are the clocks synchronised?")
         self.error, self._heard, self.frame_id = "", stamp, message.header.frame_id

@@ -29,7 +29,7 @@ class CameraSource:
         self._rectified = settings.rectified
         self._last: Camera | None = None
 
-    def camera(self, message: CameraInfo) -> Camera:
+    def __call__(self, message: CameraInfo) -> Camera:
         """The camera of a message.
 
         Raises:

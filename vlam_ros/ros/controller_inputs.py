@@ -7,23 +7,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from nav_msgs.msg import Odometry
 from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
-from sensor_msgs.msg import JointState, LaserScan, PointCloud2
-from std_msgs.msg import Bool
 
-import vlam_ros.msg
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control import Controller
 from vlam_ros.errors import VlamError
-from vlam_ros.ros import qos
-from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
-from vlam_ros.ros.decisions import chunk_from_message
-from vlam_ros.ros.mount import ODOM_FRAME, MountSource, Transforms
-from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
-from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.types import LidarSweep
+from vlam_ros.interface import LIDAR, TOPICS
+from vlam_ros.ros.converters import Converters
+from vlam_ros.ros.mount import ODOM_FRAME, Transforms
+from vlam_ros.ros.topics import subscribe
 
 
 class ControllerInputs:
@@ -41,30 +34,27 @@ class ControllerInputs:
     ) -> None:
         """Subscribe; `report_error` is told what cannot be used, and its topic."""
         self._node = node
-        self._lidar = settings.lidar
-        self._mount = MountSource(transforms, settings.lidar)
+        self._convert = Converters(transforms, settings)
         self._controller = controller
         self._report_error = report_error
         self.odom_frame = ODOM_FRAME
-        subscribe = node.create_subscription
+        feeds: dict[str, Callable[[Any, int], None]] = {
+            "action_chunk": self._feed_chunk,
+            "estop": lambda m, now: controller.estop(m.data),
+            "odom": self._feed_odometry,
+            "points": partial(self._feed_sweep, "points"),
+            "scan": partial(self._feed_sweep, "scan"),
+            "joint_states": lambda m, now: controller.joints(self._convert("joint_states", m, now)),
+        }
+        events = SubscriptionEventCallbacks(liveliness=self._on_liveliness)
         self._subscriptions = [
             subscribe(
-                vlam_ros.msg.ActionChunk,
-                "action_chunk",
-                partial(self._on_message, "action_chunk", self._feed_chunk),
-                qos.ACTION_CHUNK,
-                event_callbacks=SubscriptionEventCallbacks(liveliness=self._on_liveliness),
-            ),
-            *(
-                subscribe(kind, topic, partial(self._on_message, topic, feed), profile)
-                for kind, topic, profile, feed in (
-                    (Bool, "estop", qos.ESTOP, self._feed_estop),
-                    (Odometry, "odom", qos.ROBOT_STATE, self._feed_odometry),
-                    (PointCloud2, "points", qos.SWEEP, partial(self._feed, sweep_from_cloud)),
-                    (LaserScan, "scan", qos.SWEEP, partial(self._feed, sweep_from_scan)),
-                    (JointState, "joint_states", qos.ROBOT_STATE, self._feed_joints),
-                )
-            ),
+                node.create_subscription,
+                topic,
+                partial(self._on_message, topic, feed),
+                event_callbacks=events if topic == "action_chunk" else None,
+            )
+            for topic, feed in feeds.items()
         ]
 
     def destroy(self) -> None:
@@ -72,9 +62,9 @@ class ControllerInputs:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _on_message(self, topic: str, feed: Callable[[Any], None], message: Any) -> None:
+    def _on_message(self, topic: str, feed: Callable[[Any, int], None], message: Any) -> None:
         try:
-            feed(message)
+            feed(message, int(self._node.get_clock().now().nanoseconds))
             return
         except (VlamError, ValueError) as error:
             why = str(error)
@@ -83,30 +73,21 @@ class ControllerInputs:
         self._report_error(f"{topic}: {why}", topic)
         if topic == "action_chunk":
             self._controller.unreadable(why)
-        elif topic in ("points", "scan"):
+        elif TOPICS[topic].sensor is LIDAR:
             self._controller.unusable_cloud()
 
     def _on_liveliness(self, event: QoSLivelinessChangedInfo) -> None:
         self._controller.publisher(alive=event.alive_count > 0)
 
-    def _feed_chunk(self, message: vlam_ros.msg.ActionChunk) -> None:
-        now = int(self._node.get_clock().now().nanoseconds)
-        self._controller.chunk(chunk_from_message(message), now)
+    def _feed_chunk(self, message: Any, now: int) -> None:
+        self._controller.chunk(self._convert("action_chunk", message, now), now)
         if self._controller.trouble:
             self._report_error(f"action_chunk: {self._controller.trouble}", "action_chunk")
 
-    def _feed_estop(self, message: Bool) -> None:
-        self._controller.estop(message.data)
-
-    def _feed_odometry(self, message: Odometry) -> None:
-        self._controller.odometry(odometry_from_message(message))
+    def _feed_odometry(self, message: Any, now: int) -> None:
+        self._controller.odometry(self._convert("odom", message, now))
         self.odom_frame = message.header.frame_id or ODOM_FRAME
 
-    def _feed_joints(self, message: JointState) -> None:
-        self._controller.joints(joints_from_message(message))
-
-    def _feed(self, convert: Callable[..., LidarSweep], message: Any) -> None:
-        stamp = nanoseconds(message.header.stamp)
-        mount = self._mount.mount(message.header.frame_id, stamp)
-        sweep = convert(message, mount, self._lidar.min_range, self._lidar.max_range)
+    def _feed_sweep(self, topic: str, message: Any, now: int) -> None:
+        sweep = self._convert(topic, message, now)
         self._controller.cloud(sweep.points, sweep.stamp)

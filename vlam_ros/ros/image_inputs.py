@@ -7,11 +7,9 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
 
-from vlam_ros.ros import qos
-
-_TOPICS = ((Image, "image"), (CompressedImage, "image/compressed"))
+from vlam_ros.interface import VLAM, heard_by
+from vlam_ros.ros.topics import subscribe
 
 
 class Numbers:
@@ -46,14 +44,18 @@ class ImageInputs:
         """Subscribe to both transports."""
         self._node = node
         self.lost = 0
-        self._subscriptions = [self._subscribe(*topic, on_image) for topic in _TOPICS]
+        self._subscriptions = [
+            self._subscribe(topic.name, on_image)
+            for topic in heard_by(VLAM)
+            if topic.field == "image"
+        ]
 
     def destroy(self) -> None:
         """End the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _subscribe(self, kind: type, topic: str, on_image: Callable[[Any], None]) -> Subscription:
+    def _subscribe(self, topic: str, on_image: Callable[[Any], None]) -> Subscription:
         numbers = Numbers()
 
         def on_numbered(message: Any, info: Mapping[str, Any]) -> None:
@@ -62,5 +64,5 @@ class ImageInputs:
 
         tells_numbers = hasattr(Subscription, "CallbackType")
         callback: Callable[..., None] = on_numbered if tells_numbers else on_image
-        subscription = self._node.create_subscription(kind, topic, callback, qos.IMAGE)
+        subscription: Subscription = subscribe(self._node.create_subscription, topic, callback)
         return subscription

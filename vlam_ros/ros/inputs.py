@@ -6,24 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, QuaternionStamped
-from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
-from std_msgs.msg import Bool
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import VlamError
 from vlam_ros.fusion import Sensors, check_age
-from vlam_ros.ros import fused, qos
-from vlam_ros.ros.camera_info import CameraSource
-from vlam_ros.ros.images import depth_from_message
+from vlam_ros.interface import VLAM, Topic, heard_by
+from vlam_ros.ros.converters import Converters
 from vlam_ros.ros.mount import Transforms
-from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
-from vlam_ros.types import GripperState
-
-Convert = Callable[[Any], Any]
+from vlam_ros.ros.topics import subscribe
 
 
 class SensorInputs:
@@ -45,33 +36,19 @@ class SensorInputs:
         self._report_error = report_error
         self._on_depth = on_depth
         self.latest = Sensors()
-        camera = CameraSource(transforms, settings.camera).camera
-        self._subscriptions = [
-            self._subscribe(kind, topic, profile, field, convert)
-            for kind, topic, profile, field, convert in (
-                (CameraInfo, "camera_info", qos.IMAGE, "camera", camera),
-                (QuaternionStamped, "attitude", qos.FUSED, "attitude", fused.attitude_from_message),
-                (PoseStamped, "floor", qos.FUSED, "floor", fused.floor_from_message),
-                (PointCloud2, "obstacles", qos.FUSED, "obstacles", fused.obstacles_from_message),
-                (Odometry, "odom", qos.ROBOT_STATE, "odometry", odometry_from_message),
-                (
-                    JointState,
-                    "joint_states",
-                    qos.ROBOT_STATE,
-                    "joints",
-                    joints_from_message,
-                ),
-                (Bool, "gripper_state", qos.ROBOT_STATE, "gripper", self._gripper),
-                # Last: of what is here the executor takes the first first, and with its depth a
-                # image is decided on.
-                (Image, "depth", qos.FUSED, "depth", depth_from_message),
-            )
-        ]
+        self._convert = Converters(transforms, settings)
+        # Depth last, as in the table: of what is here the executor takes the first first, and with
+        # its depth an image is decided on.
+        self._subscriptions = {
+            row.name: subscribe(node.create_subscription, row.name, partial(self._on_message, row))
+            for row in heard_by(VLAM)
+            if row.field not in ("", "image")
+        }
 
     @property
     def depth_published(self) -> bool:
         """Whether anybody says that depth images will come."""
-        return bool(self._subscriptions[-1].get_publisher_count())
+        return bool(self._subscriptions["depth"].get_publisher_count())
 
     def forget(self) -> None:
         """Everything is of another time now."""
@@ -79,30 +56,20 @@ class SensorInputs:
 
     def destroy(self) -> None:
         """End the subscriptions."""
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
 
-    def _subscribe(
-        self, kind: type, topic: str, profile: QoSProfile, field: str, convert: Convert
-    ) -> Any:
-        callback = partial(self._on_message, topic, field, convert)
-        return self._node.create_subscription(kind, topic, callback, profile)
-
-    def _on_message(self, topic: str, field: str, convert: Convert, message: Any) -> None:
+    def _on_message(self, row: Topic, message: Any) -> None:
+        now, field = int(self._node.get_clock().now().nanoseconds), row.field
         try:
-            data = convert(message)
+            data = self._convert(row.name, message, now)
             # A calibration does not age, and depth is as old as the image it belongs to.
             if field not in ("camera", "depth"):
-                now = int(self._node.get_clock().now().nanoseconds)
                 check_age(field, data.stamp, now, self._limits)
         except VlamError as error:
             self.latest = self.latest.with_error(field, str(error))
-            self._report_error(f"{topic}: {error}", topic)
+            self._report_error(f"{row.name}: {error}", row.name)
             return
         self.latest = self.latest.with_data(field, data)
         if field == "depth":
             self._on_depth(data.stamp)
-
-    def _gripper(self, message: Bool) -> GripperState:
-        # The message has no stamp of its own.
-        return GripperState(self._node.get_clock().now().nanoseconds, message.data)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import Image
-from visualization_msgs.msg import MarkerArray
 
-import vlam_ros.msg
 from vlam_ros.configuration import ActionSettings
-from vlam_ros.ros import qos
 from vlam_ros.ros.decision_inputs import inputs_to_message
 from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, scene_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.markers import markers
+from vlam_ros.ros.topics import advertise
 from vlam_ros.types import (
     ActionChunk,
     Decision,
@@ -32,14 +29,12 @@ class Outputs:
     """
 
     def __init__(self, node: LifecycleNode) -> None:
-        advertise = node.create_lifecycle_publisher
-        self._chunks = advertise(vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK)
-        self._scenes = advertise(vlam_ros.msg.Scene, "scene", qos.OUTPUT)
-        self._inputs = advertise(
-            vlam_ros.msg.DecisionInputs, "decision_inputs", qos.DECISION_INPUTS
-        )
-        self._overlays = advertise(Image, "~/overlay", qos.OUTPUT)
-        self._markers = advertise(MarkerArray, "~/markers", qos.OUTPUT)
+        create = node.create_lifecycle_publisher
+        self._chunks = advertise(create, "action_chunk")
+        self._scenes = advertise(create, "scene")
+        self._inputs = advertise(create, "decision_inputs")
+        self._overlays = advertise(create, "~/overlay")
+        self._markers = advertise(create, "~/markers")
         self.moving = False
 
     @property

@@ -9,9 +9,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from vlam_ros.ros import qos
 from vlam_ros.ros.diagnostics import DecisionStatistics
 from vlam_ros.ros.sensor_status import SensorStatistics
+from vlam_ros.ros.topics import advertise
 from vlam_ros.types import Verdict
 
 _PERIOD = 1.0  # s
@@ -27,7 +27,7 @@ class Reporter(ABC):
         self._node = node
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._logged: dict[str, int] = {}
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
+        self._publisher = advertise(node.create_publisher, "/diagnostics")
         node.create_timer(_PERIOD, self._publish, clock=self._clock)
 
     def report_error(self, message: str, about: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Odometry and joints of the robot."""
+"""Odometry, joints and gripper of the robot."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from vlam_ros.errors import SensorError
 from vlam_ros.ros.mount import BASE_FRAME, same_frame
 from vlam_ros.ros.rotations import rotation_matrix
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.types import JointState, Odometry
+from vlam_ros.types import GripperState, JointState, Odometry
 
 if TYPE_CHECKING:
     import nav_msgs.msg
     import sensor_msgs.msg
+    import std_msgs.msg
 
 BASE_FRAMES = (BASE_FRAME, "base_footprint")
 """Frames whose planar motion is the base's: they differ by a height (REP-120)."""
@@ -60,3 +61,8 @@ def joints_from_message(message: sensor_msgs.msg.JointState) -> JointState:
             f"{list(message.name)}, positions {list(positions)}"
         )
     return JointState(nanoseconds(message.header.stamp), tuple(message.name), positions)
+
+
+def gripper_from_message(message: std_msgs.msg.Bool, now: int) -> GripperState:
+    """Whether the gripper holds something; the message came at `now` (ns) and has no stamp."""
+    return GripperState(now, bool(message.data))

@@ -25,8 +25,8 @@ from vlam_ros.errors import BagError
 from vlam_ros.lab.bags import BagReader, BagWriter, RecordedQos, recorder
 from vlam_ros.lab.bags.recorder import Recorder, in_namespace, recording, topics_of, weaker
 from vlam_ros.lab.replay.roles import ROLES
-from vlam_ros.ros import qos
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import advertise
 
 SECOND = 10**9
 ALL = QoSProfile(depth=1000)
@@ -116,7 +116,7 @@ def test_a_bag_holds_the_bytes_types_and_qos_that_were_published(
     world: NodeWorld, tmp_path: Path
 ) -> None:
     node = world.other
-    chunks = node.create_publisher(vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK)
+    chunks = advertise(node.create_publisher, "action_chunk")
     imus = node.create_publisher(Imu, "imu", FEW)
     hurried = node.create_publisher(
         String, "said", QoSProfile(depth=9, deadline=Duration(seconds=0.1))

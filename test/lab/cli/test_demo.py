@@ -375,7 +375,7 @@ def test_wrong_answers_are_shown_and_counted(
         def wait_for_node(self, *_: object) -> None:
             """It is there."""
 
-        def ask(self, image: object, camera: object, instruction: str, **_: object) -> Answer:
+        def ask(self, image: object, camera: object, instruction: str, **_: object) -> NodeDecision:
             answer = sight.answer(instruction, objects=[])
             return replace(answer, overlay=sight.observation.image)
 

@@ -14,17 +14,15 @@ from geometry_msgs.msg import PoseStamped, Twist
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from told_decisions import CUP, DONE, EXECUTE, decision
 
-import vlam_ros.msg
 from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.mission import ClockLog, CommandEvent, DecisionEvent, MissionClient, Overview
-from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_to_message, scene_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import InstructionRequest, Outcome, Reason, Verdict
 
 TICK = 10_000_000
@@ -45,20 +43,20 @@ class Pretender:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._publishers = {
-            topic: self._node.create_publisher(kind, topic, profile)
-            for topic, kind, profile in (
-                ("/clock", Clock, qos.CLOCK),
-                ("image", Image, qos.IMAGE),
-                ("action_chunk", vlam_ros.msg.ActionChunk, qos.ACTION_CHUNK),
-                ("scene", vlam_ros.msg.Scene, qos.OUTPUT),
-                ("simulator_node/truth", String, qos.OUTPUT),
-                ("simulator_node/overview", Image, qos.OUTPUT),
-                ("floor", PoseStamped, qos.FUSED),
-                ("cmd_vel", Twist, qos.COMMAND),
-                ("/diagnostics", DiagnosticArray, qos.OUTPUT),
+            topic: advertise(self._node.create_publisher, topic)
+            for topic in (
+                "/clock",
+                "image",
+                "action_chunk",
+                "scene",
+                "simulator_node/truth",
+                "simulator_node/overview",
+                "floor",
+                "cmd_vel",
+                "/diagnostics",
             )
         }
-        self._node.create_subscription(String, "instruction", self._hear, qos.INSTRUCTION)
+        subscribe(self._node.create_subscription, "instruction", self._hear)
         self._calls = 0
         self.now = 0
         self.silent: set[str] = set()

@@ -15,10 +15,9 @@ from replayed import MS, SECOND, SETTINGS
 from told_decisions import CUP, DONE, EXECUTE, SPACE, decision
 
 from vlam_ros.lab.bags import BagReader, BagWriter
-from vlam_ros.lab.replay.collected import ROLES, Collected, DecisionCollector, recorded_run
+from vlam_ros.lab.replay.collected import Collected, DecisionCollector, recorded_run
 from vlam_ros.lab.replay.records import DecisionRecord
-from vlam_ros.lab.replay.roles import ROLES as TYPES
-from vlam_ros.lab.replay.roles import assign
+from vlam_ros.lab.replay.roles import DECISIONS, ROLES, assign
 from vlam_ros.ros.decision_inputs import inputs_to_message
 from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, scene_to_message
 from vlam_ros.ros.images import image_to_message
@@ -60,9 +59,9 @@ def inputs(made: Decision, request: InstructionRequest | None = GO, **changes: A
 
 
 def told(made: Decision, what: DecisionInputs) -> CommandEvent:
-    """What is published of a decision, in the order of ROLES."""
+    """What is published of a decision, in the order of DECISIONS."""
     messages = chunk_to_message(made.chunk), scene_to_message(made)
-    return list(zip(ROLES, (*messages, inputs_to_message(what, "camera")), strict=True))
+    return list(zip(DECISIONS, (*messages, inputs_to_message(what, "camera")), strict=True))
 
 
 def collect(messages: CommandEvent, now: int = 0) -> list[Collected]:
@@ -180,8 +179,8 @@ def recorded(path: Path, messages: list[tuple[int, str, Any]], *without: str) ->
     """A bag of messages by receive time, with an image, of a robot in a namespace."""
     image = image_to_message(np.zeros((3, 4, 3), np.uint8), SECOND, "camera")
     with BagWriter(path) as bag:
-        for role in {*ROLES, "image"} - set(without):
-            bag.add(f"/robot1/{role}", TYPES[role])
+        for role in {*DECISIONS, "image"} - set(without):
+            bag.add(f"/robot1/{role}", ROLES[role])
         bag.write("/robot1/image", messages[0][0], serialize_message(image))
         for received, role, message in messages:
             if role not in without:
@@ -221,7 +220,7 @@ def test_by_the_clock_of_another_recorder_seconds_are_those_to_the_beginning(
     assert run.seconds == (0.04, 0.04)
 
 
-@pytest.mark.parametrize("lacking", ROLES)
+@pytest.mark.parametrize("lacking", DECISIONS)
 def test_a_bag_that_lacks_a_part_of_its_decisions_tells_no_run(
     tmp_path: Path, lacking: str
 ) -> None:
@@ -235,8 +234,8 @@ def test_a_bag_without_a_decision_tells_no_run(tmp_path: Path) -> None:
 def test_a_damaged_message_costs_its_decision_only(tmp_path: Path) -> None:
     messages = two_decisions(SECOND)
     with BagWriter(tmp_path / "drive") as bag:
-        for role in (*ROLES, "image"):
-            bag.add(role, TYPES[role])
+        for role in (*DECISIONS, "image"):
+            bag.add(role, ROLES[role])
         for i, (received, role, message) in enumerate(messages):
             data = serialize_message(message)
             bag.write(role, received, data[:20] if i == 1 else data)

@@ -26,10 +26,10 @@ from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay import live as live_replay
 from vlam_ros.lab.replay.live import LiveReplay
 from vlam_ros.lab.replay.roles import ROLES, assign
-from vlam_ros.ros import qos
 from vlam_ros.ros.decision_inputs import inputs_to_message
 from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, scene_to_message
 from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.topics import profile
 from vlam_ros.types import DecisionInputs, InstructionRequest, Outcome, Reason, Verdict
 
 START = 1_700_000_000 * SECOND
@@ -44,11 +44,11 @@ class FakeNode:
         self._node = Node("vlam_node", context=world.context)
         world.executor.add_node(self._node)
         self._chunks = self._node.create_publisher(
-            vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK
+            vlam_ros.msg.ActionChunk, "action_chunk", profile("action_chunk")
         )
-        self._scenes = self._node.create_publisher(vlam_ros.msg.Scene, "scene", qos.OUTPUT)
+        self._scenes = self._node.create_publisher(vlam_ros.msg.Scene, "scene", profile("scene"))
         self._inputs = self._node.create_publisher(
-            vlam_ros.msg.DecisionInputs, "decision_inputs", qos.DECISION_INPUTS
+            vlam_ros.msg.DecisionInputs, "decision_inputs", profile("decision_inputs")
         )
         self._waiting: list[tuple[int, int]] = []
         self._spun = self._now = 0
@@ -57,8 +57,8 @@ class FakeNode:
         self.lost: set[int] = set()
         self.active = True
         subscribe = self._node.create_subscription
-        subscribe(Clock, "/clock", print_nothing, qos.CLOCK)
-        subscribe(String, "instruction", print_nothing, qos.INSTRUCTION)
+        subscribe(Clock, "/clock", print_nothing, profile("/clock"))
+        subscribe(String, "instruction", print_nothing, profile("instruction"))
         subscribe(Image, "image", self._on_image, 100)
 
     def spin(self, waiting_for: str) -> None:

@@ -20,12 +20,11 @@ from vlam_ros.lab.bags.definitions import known_types
 from vlam_ros.lab.bags.recorder import recording, topics_of
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.collected import ROLES as SAID
 from vlam_ros.lab.replay.collected import Collected, recorded_run
 from vlam_ros.lab.replay.live import LiveReplay
 from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.records import DecisionRecord
-from vlam_ros.lab.replay.roles import FUSED, assign
+from vlam_ros.lab.replay.roles import DECISIONS, FUSED, assign
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.runtime import DecisionResult
@@ -78,7 +77,7 @@ def play(sensed: Path, kept: Path, logs: Path) -> list[Collected]:
         LiveReplay(bag, assign(bag.topics, {}), notes, slack=SLACK) as live,
         recording(kept, topics_of("")) as recorder,
     ):
-        wanted = [*live.player.topics, *(f"/{topic}" for topic in (*FUSED, *SAID))]
+        wanted = [*live.player.topics, *(f"/{topic}" for topic in (*FUSED, *DECISIONS))]
 
         def lacking() -> str:
             return ", ".join(topic for topic in wanted if not recorder.hears(topic))
@@ -110,7 +109,7 @@ def test_decisions_are_made_of_fused_sensors_and_the_state_of_the_robot(parity: 
     every = {"camera", "depth", "attitude", "floor", "obstacles", "odometry", "gripper", "joints"}
     assert sum(sensors == every for sensors in seen) >= 8
     with BagReader(parity.bag) as bag:
-        assert all(bag.counts[f"/{role}"] for role in (*RAW, *FUSED, *SAID, "instruction"))
+        assert all(bag.counts[f"/{role}"] for role in (*RAW, *FUSED, *DECISIONS, "instruction"))
         assert bag.counts["/image"] == ROUNDS * len(IMAGES)
 
 

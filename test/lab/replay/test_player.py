@@ -28,8 +28,8 @@ from vlam_ros.lab.replay.player import BagPlayer, Pace, Step
 from vlam_ros.lab.replay.roles import FUSED, ROLES, assign
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.ros.images import image_to_message
-from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.ros.topics import message_class
 
 START = 1_700_000_000 * SECOND
 

@@ -9,33 +9,23 @@ from typing import Any
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist, TwistStamped
-from nav_msgs.msg import Odometry
 from node_world import NodeWorld, stamp_of
 from rclpy.lifecycle import TransitionCallbackReturn
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, Imu, JointState, PointCloud2
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vlam_ros.lab.simulation.simulator_node import ORIGIN, SimulatorNode
-from vlam_ros.ros import qos
 from vlam_ros.ros.clouds import sweep_from_cloud
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.mount import mount_from_settings
 from vlam_ros.ros.run import autostart
 from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.topics import advertise, profile, subscribe
 
-KINDS: dict[str, tuple[type, Any]] = {
-    "/clock": (Clock, qos.CLOCK),
-    "image": (Image, qos.IMAGE),
-    "camera_info": (CameraInfo, qos.IMAGE),
-    "points": (PointCloud2, qos.SWEEP),
-    "imu": (Imu, qos.IMU),
-    "odom": (Odometry, qos.ROBOT_STATE),
-    "joint_states": (JointState, qos.ROBOT_STATE),
-    "gripper_state": (Bool, qos.ROBOT_STATE),
-    "simulator_node/truth": (String, qos.OUTPUT),
-}
+SENT = (
+    "/clock", "image", "camera_info", "points", "imu", "odom", "joint_states", "gripper_state",
+    "simulator_node/truth",
+)  # fmt: skip
 
 
 class SimulatedWorld(NodeWorld):
@@ -43,18 +33,17 @@ class SimulatedWorld(NodeWorld):
 
     def __init__(self) -> None:
         super().__init__()
-        self.came: dict[str, list[Any]] = {topic: [] for topic in KINDS}
-        for topic, (kind, profile) in KINDS.items():
-            self.other.create_subscription(kind, topic, self.came[topic].append, profile)
-        advertise = self.other.create_publisher
-        self.arm = advertise(JointTrajectory, "arm", qos.COMMAND)
-        self.gripper = advertise(Bool, "gripper", qos.COMMAND)
+        self.came: dict[str, list[Any]] = {topic: [] for topic in SENT}
+        for topic, came in self.came.items():
+            subscribe(self.other.create_subscription, topic, came.append)
+        self.arm = advertise(self.other.create_publisher, "arm")
+        self.gripper = advertise(self.other.create_publisher, "gripper")
         # The clock that NodeWorld sets would be a second one.
         self.other.destroy_publisher(self._clock)
 
     def start(self, velocity: type = Twist, **overrides: object) -> SimulatorNode:
         """An active node, its topics matched with those of this world."""
-        self.velocity = self.other.create_publisher(velocity, "cmd_vel", qos.COMMAND)
+        self.velocity = self.other.create_publisher(velocity, "cmd_vel", profile("cmd_vel"))
         node: SimulatorNode = self.add(SimulatorNode, **overrides)
         autostart(node)
         commands = (self.velocity, self.arm, self.gripper)
@@ -198,8 +187,8 @@ def test_a_random_room_has_the_number_of_its_seed(world: SimulatedWorld) -> None
 def test_the_overview_is_drawn_while_somebody_looks_only(world: SimulatedWorld) -> None:
     world.start()
     came: list[Any] = []
-    topic = "simulator_node/overview"
-    subscription = world.other.create_subscription(Image, topic, came.append, qos.OUTPUT)
+    create = world.other.create_subscription
+    subscription = subscribe(create, "simulator_node/overview", came.append)
     world.until(lambda: len(came) > 1)
     assert image_from_message(came[-1]).shape == (360, 480, 3)
     assert nanoseconds(came[-1].header.stamp) % 200_000_000 == 0

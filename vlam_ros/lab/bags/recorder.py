@@ -23,20 +23,14 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
 
 from vlam_ros.errors import BagError
+from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagWriter, RecordedQos
 from vlam_ros.lab.live.clock_times import ClockTimes
 from vlam_ros.lab.live.session import Session, Watch, ignore
-from vlam_ros.lab.replay.collected import ROLES as DECISIONS
-from vlam_ros.lab.replay.roles import FUSED
 from vlam_ros.ros.image_inputs import Numbers
-from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.ros.topics import INPUTS, OUTPUTS
+from vlam_ros.ros.topics import message_class
 
-NODES_OWN = (*FUSED, *DECISIONS, "replan", "simulator_node/truth")
-"""What the nodes tell each other, and what a simulator knows."""
-OF_ALL = ("/tf", "/tf_static", "/diagnostics")
-"""Topics that no namespace changes."""
 LOOK = 0.2
 """Seconds from one look for new topics to the next."""
 FETCH = 0.02
@@ -53,7 +47,7 @@ EARLY_BYTES = 200_000_000
 
 def topics_of(namespace: str) -> tuple[str, ...]:
     """All that a replay of a robot in a namespace can use, and what its drivers were told."""
-    return (*in_namespace((*INPUTS, *OUTPUTS, *NODES_OWN), namespace), *OF_ALL)
+    return in_namespace(RECORDED, namespace)
 
 
 def in_namespace(topics: Iterable[str], namespace: str) -> tuple[str, ...]:

@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-import vlam_ros.msg
 from vlam_ros.lab.live import hop
 from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.session import Session, Watch, ignore
-from vlam_ros.ros import qos
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.ros.topics import advertise, profile, subscribe
 from vlam_ros.types import Camera, Uint8Array
 
 NODES = ("hop", "vlam_node")
@@ -44,20 +43,14 @@ class AnswerTimes(Session):
     def __init__(self) -> None:
         """Advertise and subscribe."""
         super().__init__("answer_times")
-        advertise, subscribe = self._node.create_publisher, self._node.create_subscription
+        create, listen = self._node.create_publisher, self._node.create_subscription
         self._ways = {
-            "hop": _Way(advertise(Image, hop.IMAGES, qos.IMAGE)),
-            "vlam_node": _Way(
-                advertise(Image, "image", qos.IMAGE),
-                advertise(CameraInfo, "camera_info", qos.IMAGE),
-            ),
+            "hop": _Way(create(Image, hop.IMAGES, profile("image"))),
+            "vlam_node": _Way(advertise(create, "image"), advertise(create, "camera_info")),
         }
         self._answered: dict[str, tuple[int, int]] = {}  # the newest stamp, and when it came
-        for node, kind, topic, profile in (
-            ("hop", Header, hop.STAMPS, qos.OUTPUT),
-            ("vlam_node", vlam_ros.msg.ActionChunk, "action_chunk", qos.ACTION_CHUNK),
-        ):
-            subscribe(kind, topic, partial(self._on_answer, node), profile)
+        listen(Header, hop.STAMPS, partial(self._on_answer, "hop"), profile("scene"))
+        subscribe(listen, "action_chunk", partial(self._on_answer, "vlam_node"))
 
     def wait_until_answered(self, shown: Shown, seconds: float, watch: Watch = ignore) -> None:
         """Wait until both nodes have answered an image.

@@ -12,20 +12,18 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
-import vlam_ros.msg
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.errors import VlamError
 from vlam_ros.lab.live.measured import Measurement, SensorPublishers, as_it_is
 from vlam_ros.lab.live.session import Session, Watch, ignore
-from vlam_ros.ros import qos
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.fused import obstacles_from_message
 from vlam_ros.ros.images import depth_from_message, image_from_message, image_to_message
 from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import (
     ActionChunk,
     Camera,
@@ -90,33 +88,29 @@ class VlamClient(Session):
         """
         self._server, self._overlay = node_name, f"{node_name}/overlay"
         super().__init__("vlam_client", namespace)
-        advertise, subscribe = self._node.create_publisher, self._node.create_subscription
-        self._cameras = advertise(CameraInfo, "camera_info", qos.IMAGE)
-        self._images = advertise(Image, "image", qos.IMAGE)
-        self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
+        create, listen = self._node.create_publisher, self._node.create_subscription
+        self._cameras = advertise(create, "camera_info")
+        self._images = advertise(create, "image")
+        self._instructions = advertise(create, "instruction")
         # By the stamp of the image, then by topic.
         self._received: dict[int, dict[str, Any]] = {}
         self._latest: Any = None  # chunk, if there is one
         self._failure = ""
         self._fault_injection = fault_injection
         self.diagnostics: dict[str, DiagnosticStatus] = {}
-        outputs = [
-            (vlam_ros.msg.ActionChunk, _CHUNK, qos.ACTION_CHUNK),
-            (vlam_ros.msg.Scene, _SCENE, qos.OUTPUT),
-            (Image, self._overlay, qos.OUTPUT),
-        ]
+        outputs = {_CHUNK: _CHUNK, _SCENE: _SCENE, self._overlay: "~/overlay"}
         self._inputs = [self._images, self._cameras, self._instructions]
         self._sensors: SensorPublishers | None = None
         if lidar is not None:
             self._sensors = SensorPublishers(self._node, lidar, fault_injection)
             self._inputs += self._sensors.publishers
-            outputs += [(Image, _DEPTH, qos.FUSED), (PointCloud2, _OBSTACLES, qos.FUSED)]
-        self._whole = {topic for _, topic, _ in outputs}
+            outputs |= {_DEPTH: _DEPTH, _OBSTACLES: _OBSTACLES}
+        self._whole = set(outputs)
         self._outputs = [
-            subscribe(kind, topic, partial(self._on_output, topic), profile)
-            for kind, topic, profile in outputs
+            subscribe(listen, topic, partial(self._on_output, name), name=name)
+            for name, topic in outputs.items()
         ]
-        subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
+        subscribe(listen, "/diagnostics", self._on_diagnostics)
 
     def now(self) -> int:
         """The clock that images and measurements are stamped with, ns."""
@@ -312,5 +306,5 @@ class VlamClient(Session):
                 self._failure = errors[0] if errors and inactive else ""
 
 
-def _order(message: vlam_ros.msg.ActionChunk) -> tuple[int, int]:
+def _order(message: Any) -> tuple[int, int]:
     return message.epoch, message.sequence

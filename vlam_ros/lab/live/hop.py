@@ -14,7 +14,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from vlam_ros.ros import qos
+from vlam_ros.ros.topics import profile
 
 IMAGES, STAMPS = "hop/image", "hop/stamp"
 
@@ -23,7 +23,7 @@ def main() -> int:
     """Run the node until SIGINT or SIGTERM; returns 0 then."""
     rclpy.init()
     node = Node("hop")
-    stamps = node.create_publisher(Header, STAMPS, qos.OUTPUT)
+    stamps = node.create_publisher(Header, STAMPS, profile("scene"))
     # Kept until the next, as by a node that works on it. If it were not, its memory would go back
     # to the kernel every time, and taking one of 1920 × 1080 pixels would last twice as long.
     kept: list[Image] = []
@@ -32,7 +32,7 @@ def main() -> int:
         kept[:] = [image]
         stamps.publish(image.header)
 
-    node.create_subscription(Image, IMAGES, answer, qos.IMAGE)
+    node.create_subscription(Image, IMAGES, answer, profile("image"))
     with suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
     return 0

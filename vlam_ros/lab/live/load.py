@@ -10,7 +10,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 import vlam_ros.msg
@@ -18,10 +17,10 @@ from vlam_ros.configuration import LidarSettings
 from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.measured import SensorPublishers
 from vlam_ros.lab.live.session import Session, Watch, ignore
-from vlam_ros.ros import qos
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import nanoseconds, time_message
+from vlam_ros.ros.topics import advertise
 from vlam_ros.types import Camera, LidarSweep, Odometry, Outcome, Uint8Array
 
 CAMERA_PERIOD, WHEELS_PERIOD, SWEEP_PERIOD = 1 / 30, 1 / 50, 1 / 10
@@ -87,13 +86,13 @@ class Load(Session):
             lidar: where that sits.
         """
         super().__init__("load")
-        advertise, subscribe = self._node.create_publisher, self._node.create_subscription
+        create, subscribe = self._node.create_publisher, self._node.create_subscription
         self._image = image_to_message(image, 0, camera.frame_id)
         self._info = camera_to_message(camera, 0)
         self._sweep = sweep
-        self._images = advertise(Image, "image", qos.IMAGE)
-        self._infos = advertise(CameraInfo, "camera_info", qos.IMAGE)
-        self._instructions = advertise(String, "instruction", qos.INSTRUCTION)
+        self._images = advertise(create, "image")
+        self._infos = advertise(create, "camera_info")
+        self._instructions = advertise(create, "instruction")
         self._sensors = SensorPublishers(self._node, lidar)
         subscribe(vlam_ros.msg.ActionChunk, "action_chunk", self._on_chunk, EVERY)
         subscribe(vlam_ros.msg.DecisionInputs, "decision_inputs", self._on_inputs, EVERY)

@@ -16,9 +16,9 @@ from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Bool
 
 from vlam_ros.configuration import LidarSettings
-from vlam_ros.ros import qos
 from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import advertise
 from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Odometry
 
 Measurement = ImuSample | LidarSweep | Odometry | JointState | GripperState
@@ -108,13 +108,13 @@ class SensorPublishers:
         """
         self._fault_injection = fault_injection
         self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
-        self._points = node.create_publisher(PointCloud2, "points", qos.SWEEP)
-        self._imu = node.create_publisher(Imu, "imu", qos.IMU)
-        self._odometry = node.create_publisher(OdometryMessage, "odom", qos.ROBOT_STATE)
+        self._points = advertise(node.create_publisher, "points")
+        self._imu = advertise(node.create_publisher, "imu")
+        self._odometry = advertise(node.create_publisher, "odom")
         self.publishers = [self._points, self._imu, self._odometry]
         if arm:
-            self._joints = node.create_publisher(JointStateMessage, "joint_states", qos.ROBOT_STATE)
-            self._gripper = node.create_publisher(Bool, "gripper_state", qos.ROBOT_STATE)
+            self._joints = advertise(node.create_publisher, "joint_states")
+            self._gripper = advertise(node.create_publisher, "gripper_state")
             self.publishers += [self._joints, self._gripper]
 
     def publish(self, measured: Measurement) -> None:

@@ -23,10 +23,10 @@ from std_msgs.msg import String
 import vlam_ros.msg
 from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.session import Session, Watch, ignore
-from vlam_ros.ros import qos
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import Decision, Plan, Scene, Uint8Array
 
 SILENCE = 30.0
@@ -115,7 +115,7 @@ class MissionClient(Session):
             overview: whether what it looks like from aside is wanted; the simulator draws it then.
         """
         super().__init__("mission")
-        self._instructions = self._node.create_publisher(String, "instruction", qos.INSTRUCTION)
+        self._instructions = advertise(self._node.create_publisher, "instruction")
         self._text, self._after, self._said = "", (0, 0), 0
         self._happened: deque[MissionEvent] = deque()
         self._chunks: dict[int, tuple[Any, int, float]] = {}
@@ -125,25 +125,22 @@ class MissionClient(Session):
         self._diagnostics: dict[str, DiagnosticStatus] = {}
         self._last_order = (0, 0)
         self.clock = ClockLog()
-        subscribe = self._node.create_subscription
-        subscribe(Clock, "/clock", self._on_clock, qos.CLOCK)
-        subscribe(vlam_ros.msg.ActionChunk, "action_chunk", self._on_chunk, qos.ACTION_CHUNK)
-        subscribe(vlam_ros.msg.Scene, "scene", self._on_scene, qos.OUTPUT)
-        subscribe(String, "simulator_node/truth", self._on_truth, qos.OUTPUT)
-        subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.OUTPUT)
+        create = self._node.create_subscription
+        subscribe(create, "/clock", self._on_clock)
+        subscribe(create, "action_chunk", self._on_chunk)
+        subscribe(create, "scene", self._on_scene)
+        subscribe(create, "simulator_node/truth", self._on_truth)
+        subscribe(create, "/diagnostics", self._on_diagnostics)
         # Of these it matters only that they come: then fusion_node and controller_node are active.
-        for kind, topic, profile in (
-            (PoseStamped, "floor", qos.FUSED),
-            (Twist, "cmd_vel", qos.COMMAND),
-        ):
-            subscribe(kind, topic, partial(self._on_sign, topic), profile)
+        for topic in ("floor", "cmd_vel"):
+            subscribe(create, topic, partial(self._on_sign, topic))
         self._needed = ["/clock", "simulator_node/truth", "action_chunk", "floor", "cmd_vel"]
         self._needed.append(_CONTROL)
         if images:
-            subscribe(Image, "image", self._on_image, qos.IMAGE)
+            subscribe(create, "image", self._on_image)
             self._needed.append("image")
         if overview:
-            subscribe(Image, "simulator_node/overview", self._on_overview, qos.OUTPUT)
+            subscribe(create, "simulator_node/overview", self._on_overview)
             self._needed.append("simulator_node/overview")
 
     # --------------------------------------------------------------------------- what to do

@@ -9,16 +9,13 @@ from typing import Any, NamedTuple
 from vlam_ros.errors import VlamError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.replay.records import DecisionRecord, ReplayRun
-from vlam_ros.lab.replay.roles import ROLES as TYPES
-from vlam_ros.lab.replay.roles import Assignment
+from vlam_ros.lab.replay.roles import DECISIONS, ROLES, Assignment
 from vlam_ros.lab.replay.timed import OTHER_CLOCK
 from vlam_ros.ros.decision_inputs import inputs_from_message
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import ActionChunk, ActionSpace, Decision, DecisionInputs, InstructionRequest
 
-ROLES = ("action_chunk", "scene", "decision_inputs")
-"""What a decision is published as."""
 STOP_ONLY = ("stop",)
 """The commands of a chunk with which vlam_node stops the robot itself. It is of no decision, though
 its stamp may be that of an image.
@@ -49,7 +46,7 @@ class DecisionCollector:
         self._inputs: deque[DecisionInputs] = deque(maxlen=KEPT)
 
     def add(self, role: str, message: Any, now: int) -> list[Collected]:
-        """Take a message of one of ROLES that came at `now` (ns); the decisions that are whole now.
+        """Take a message of one of DECISIONS that came at `now` (ns); what decisions are whole now.
 
         Raises:
             ActionError, ValueError: a chunk is none.
@@ -105,14 +102,14 @@ def recorded_run(bag: BagReader, roles: Assignment) -> ReplayRun | None:
     Where the recorder's clock was not that of the stamps, a decision's seconds are those from the
     image's stamp to when it was begun.
     """
-    topics = {roles.topics[role]: role for role in ROLES if role in roles.topics}
-    if len(topics) < len(ROLES):
+    topics = {roles.topics[role]: role for role in DECISIONS if role in roles.topics}
+    if len(topics) < len(DECISIONS):
         return None
     collector = DecisionCollector()
     decisions: list[Collected] = []
     for message in bag.messages(topics):
         role = topics[message.topic]
-        if message.type != TYPES[role]:
+        if message.type != ROLES[role]:
             continue
         try:
             decisions += collector.add(role, message.read(), message.received)

@@ -10,16 +10,16 @@ from typing import Any
 
 import rclpy.qos
 
-import vlam_ros.msg
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.session import Session, Watch, ignore
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, DecisionCollector
 from vlam_ros.lab.replay.player import BagPlayer
-from vlam_ros.lab.replay.roles import IMAGES, Assignment
+from vlam_ros.lab.replay.roles import DECISIONS, IMAGES, ROLES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.topics import message_class
 from vlam_ros.types import ActionSpace
 
 ALL = rclpy.qos.QoSProfile(depth=200)
@@ -62,11 +62,8 @@ class LiveReplay(Session):
         self._newest = -1
         self._answered = -1, 0.0
         self.decisions: list[Collected] = []
-        for role, kind in (
-            ("action_chunk", vlam_ros.msg.ActionChunk),
-            ("scene", vlam_ros.msg.Scene),
-            ("decision_inputs", vlam_ros.msg.DecisionInputs),
-        ):
+        for role in DECISIONS:
+            kind = message_class(ROLES[role])
             self._node.create_subscription(kind, role, partial(self._on_message, role), ALL)
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 
 from vlam_ros.configuration import CameraSettings, FusionNodeSettings, Settings
 from vlam_ros.errors import VlamError
+from vlam_ros.interface import TABLE
 from vlam_ros.lab.bags import BagReader, TransformTree
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import Assignment
@@ -23,7 +24,7 @@ FIRST = 5_000_000_000
 ROLLED = 0.01
 """Elements of a camera's rotation that differ by more show that it is rolled."""
 
-_SENSORS = {"camera_info": "camera", "points": "lidar", "scan": "lidar", "imu": "imu"}
+_SENSORS = {topic.role: topic.mount for topic in TABLE if topic.mount}
 _TRANSFORMS = ("tf", "tf_static")
 
 

@@ -15,7 +15,6 @@ from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.bags.recorder import Recorder, recording, topics_of
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes, private_domain
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.collected import ROLES as SAID
 from vlam_ros.lab.replay.job import (
     Progress,
     Replayed,
@@ -30,7 +29,7 @@ from vlam_ros.lab.replay.live import LiveReplay
 from vlam_ros.lab.replay.mounts import with_mounts
 from vlam_ros.lab.replay.offline import ReplayOptions, fuses_anew
 from vlam_ros.lab.replay.records import ReplayRun
-from vlam_ros.lab.replay.roles import FUSED, Assignment, assign
+from vlam_ros.lab.replay.roles import DECISIONS, FUSED, Assignment, assign
 
 ON_ITS_WAY = 0.2
 """Seconds of the bag in which an image is decided on after it has waited for its depth."""
@@ -129,7 +128,7 @@ def _play(
         # By this machine's clock: the bag's may jump back, and a bag is read in order of time.
         recording(kept, topics_of("")) as recorder,
     ):
-        said = {f"/{topic}" for topic in (*SAID, *(FUSED if fuses else ()))}
+        said = {f"/{topic}" for topic in (*DECISIONS, *(FUSED if fuses else ()))}
         live.wait_until_heard(
             START_PATIENCE,
             lambda state: check(),

@@ -9,36 +9,27 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from vlam_ros.errors import BagError
+from vlam_ros.interface import FUSION, ROBOT, TABLE, TF, VLAM, heard_by
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import FUSED, IMAGES, RAW, ROLES, Assignment
 from vlam_ros.lab.replay.script import Cue
 from vlam_ros.lab.replay.timed import Timed, timed_messages
-from vlam_ros.ros.message_types import message_class
 from vlam_ros.ros.stamps import nanoseconds, time_message
-from vlam_ros.ros.topics import INPUTS
+from vlam_ros.ros.topics import message_class, profile
 
-SENSORS = (*(topic for topic in INPUTS if topic in ROLES), "tf", "tf_static")
+SENSORS = tuple(t.role for t in TABLE if t.publisher == ROBOT and t.role in ROLES)
 """The roles that a robot's drivers and users play."""
 LISTENERS = {
-    "vlam_node": (
-        "image",
-        "image/compressed",
-        "camera_info",
-        "odom",
-        "joint_states",
-        "gripper_state",
-        "instruction",
-        *FUSED,
-    ),
-    "fusion_node": ("camera_info", "imu", "odom", *RAW),
+    node: tuple(t.role for t in heard_by(node) if t.role in ROLES and t.type != TF)
+    for node in (VLAM, FUSION)
 }
-"""The roles that each node listens to."""
+"""The roles that each node listens to; to transforms only where tf2 is installed."""
 GAP, SHORTENED = 5_000_000_000, 1_000_000_000
 """ns: of a longer gap only so much passes, then /clock jumps to its end."""
 TICK = 10_000_000
@@ -119,7 +110,7 @@ class BagPlayer:
         if plays_fused:
             wanted = (*(role for role in SENSORS if role not in RAW), *FUSED)
         self._roles = Assignment({r: t for r, t in roles.topics.items() if r in wanted})
-        self._nodes = ["vlam_node"] if plays_fused else list(LISTENERS)
+        self._nodes = [VLAM] if plays_fused else list(LISTENERS)
         self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
         self._told = 0
         self._publishers: dict[str, Publisher] = {}
@@ -208,19 +199,15 @@ class BagPlayer:
         return role in self._publishers and not (self._script and role == "instruction")
 
     def _advertise(self, role: str) -> None:
-        durability = DurabilityPolicy.VOLATILE
-        if role == "tf_static":
-            durability = DurabilityPolicy.TRANSIENT_LOCAL
-        profile = QoSProfile(
-            depth=QUEUE, reliability=ReliabilityPolicy.RELIABLE, durability=durability
-        )
+        topic = next(t for t in TABLE if t.role == role)
+        durability = profile(topic.name).durability
+        qos = QoSProfile(depth=QUEUE, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
         try:
-            kind = message_class(ROLES[role])
+            kind = message_class(topic.type)
         except BagError as error:
             self._notes.add(f"{role} is not played: {error}")
             return
-        name = f"/{role}" if role in ("tf", "tf_static") else role
-        self._publishers[role] = self._node.create_publisher(kind, name, profile)
+        self._publishers[role] = self._node.create_publisher(kind, topic.name, qos)
 
 
 def _wait(until: int, pace: Pace, spin: Spin) -> None:

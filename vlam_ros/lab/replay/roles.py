@@ -11,40 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vlam_ros.errors import ReplayError
+from vlam_ros.interface import FUSION, TABLE, VLAM, Found
 
-_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-_POSE, _CLOUD = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/PointCloud2"
-
-ROLES: dict[str, str] = {
-    "image": _IMAGE,
-    "image/compressed": _COMPRESSED,
-    "camera_info": "sensor_msgs/msg/CameraInfo",
-    "points": _CLOUD,
-    "scan": "sensor_msgs/msg/LaserScan",
-    "imu": "sensor_msgs/msg/Imu",
-    "odom": "nav_msgs/msg/Odometry",
-    "camera_depth": _IMAGE,
-    "joint_states": "sensor_msgs/msg/JointState",
-    "gripper_state": "std_msgs/msg/Bool",
-    "instruction": "std_msgs/msg/String",
-    "tf": "tf2_msgs/msg/TFMessage",
-    "tf_static": "tf2_msgs/msg/TFMessage",
-    "depth": _IMAGE,
-    "attitude": "geometry_msgs/msg/QuaternionStamped",
-    "floor": _POSE,
-    "obstacles": _CLOUD,
-    "action_chunk": "vlam_ros/msg/ActionChunk",
-    "scene": "vlam_ros/msg/Scene",
-    "decision_inputs": "vlam_ros/msg/DecisionInputs",
-}
+_USED = [topic for topic in TABLE if topic.found is not Found.NOT]
+ROLES = {topic.role: topic.type for topic in _USED}
 """The type of each role's messages."""
 
-IMAGES = ("image", "image/compressed")
-RAW = ("points", "scan", "camera_depth")
+IMAGES = tuple(topic.role for topic in _USED if topic.field == "image")
+RAW = tuple(t.role for t in _USED if t.field == "depth" and FUSION in t.listeners)
 """What fusion_node makes depth of."""
-FUSED = ("depth", "attitude", "floor", "obstacles")
+FUSED = tuple(topic.role for topic in _USED if topic.publisher == FUSION)
 """What fusion_node makes."""
-_BY_TYPE = ("image", "image/compressed", "camera_info", "points", "scan", "imu", "odom")
+DECISIONS = tuple(topic.role for topic in _USED if topic.publisher == VLAM)
+"""What a decision is published as."""
+_BY_TYPE = tuple(topic.role for topic in _USED if topic.found is Found.BY_TYPE)
 """Roles that are found by their type alone: any other topic of that type would do as well."""
 
 
@@ -125,7 +105,9 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
             )
     if not any(role in found for role in IMAGES):
         listed = ", ".join(f"{t} ({k})" for t, k in sorted(topics.items())) or "none at all"
-        raise ReplayError(f"the bag has no images ({_IMAGE} or CompressedImage), only: {listed}")
+        raise ReplayError(
+            f"the bag has no images ({ROLES['image']} or CompressedImage), only: {listed}"
+        )
     return Assignment(found, tuple(notes))
 
 

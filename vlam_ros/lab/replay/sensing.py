@@ -7,6 +7,7 @@ What cannot be used is noted once, and the run goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,13 @@ import numpy as np
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import ImageError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors, check_age
+from vlam_ros.interface import FUSION, VLAM, Topic, heard_by
 from vlam_ros.lab.bags import TransformTree
 from vlam_ros.lab.notes import Notes
-from vlam_ros.ros import fused
-from vlam_ros.ros.camera_info import CameraSource
-from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
-from vlam_ros.ros.images import depth_from_message, image_from_message
-from vlam_ros.ros.imu import imu_from_message
-from vlam_ros.ros.mount import MountSource
-from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
-from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.ros.converters import Converters
+from vlam_ros.ros.images import image_from_message
 from vlam_ros.runtime import DecisionJob, DecisionResult, Runtime
-from vlam_ros.types import GripperState, Missing, Observation, Uint8Array
+from vlam_ros.types import LidarSweep, Missing, Observation, Uint8Array
 from vlam_ros.types.decision_inputs import SENSORS
 
 
@@ -48,40 +44,27 @@ class BagSensors:
         self.tree = TransformTree()
         self._notes = notes
         self._limits = settings.sensors
-        self._lidar = fusion.lidar
-        self._camera = CameraSource(self.tree, settings.camera)
-        self._lidar_mount = MountSource(self.tree, fusion.lidar)
-        self._imu_mount = MountSource(self.tree, fusion.imu)
+        self._convert = Converters(self.tree, settings)
+        self._convert_raw = Converters(self.tree, fusion)
         self._fusion = SensorFusion(fusion.sensors, fusion.fusion)
         self.latest = Sensors()
         self._feeds: dict[str, Callable[[Any, int], None]] = {
-            "camera_info": lambda m, now: self._keep("camera", self._camera.camera(m), now),
-            "odom": self._odometry,
-            "joint_states": lambda m, now: self._keep("joints", joints_from_message(m), now),
-            "gripper_state": lambda m, now: self._keep("gripper", GripperState(now, m.data), now),
-            "tf": lambda m, now: self.tree.add(m, static=False),
-            "tf_static": lambda m, now: self.tree.add(m, static=True),
+            row.role: partial(self._keep, row)
+            for row in heard_by(VLAM)
+            if row.field not in ("", "image") and not (fuses and row.publisher == FUSION)
         }
-        self._feeds |= self._raw() if fuses else self._fused()
+        self._feeds["tf"] = lambda m, now: self.tree.add(m, static=False)
+        self._feeds["tf_static"] = lambda m, now: self.tree.add(m, static=True)
+        if fuses:
+            self._feeds |= self._raw()
 
     def _raw(self) -> dict[str, Callable[[Any, int], None]]:
+        fusion, data = self._fusion, self._convert_raw
         return {
-            "imu": lambda m, now: self._fusion.add_imu(
-                imu_from_message(m, _mount(self._imu_mount, m)), now
-            ),
-            "points": lambda m, now: self._sweep(m, sweep_from_cloud, now),
-            "scan": lambda m, now: self._sweep(m, sweep_from_scan, now),
-            "camera_depth": lambda m, now: self._fusion.add_depth(depth_from_message(m), now),
-        }
-
-    def _fused(self) -> dict[str, Callable[[Any, int], None]]:
-        return {
-            "depth": lambda m, now: self._keep("depth", depth_from_message(m), now),
-            "attitude": lambda m, now: self._keep("attitude", fused.attitude_from_message(m), now),
-            "floor": lambda m, now: self._keep("floor", fused.floor_from_message(m), now),
-            "obstacles": lambda m, now: self._keep(
-                "obstacles", fused.obstacles_from_message(m), now
-            ),
+            "imu": lambda m, now: fusion.add_imu(data("imu", m, now), now),
+            "points": lambda m, now: self._sweep(data("points", m, now), now),
+            "scan": lambda m, now: self._sweep(data("scan", m, now), now),
+            "camera_depth": lambda m, now: fusion.add_depth(data("camera_depth", m, now), now),
         }
 
     def feed(self, role: str, message: Any, now: int) -> None:
@@ -121,21 +104,16 @@ class BagSensors:
         found |= {"depth": latest.depths[-1]} if latest.depths else {}
         return {name: data for name, data in found.items() if not isinstance(data, Missing)}
 
-    def _keep(self, name: str, data: Any, now: int) -> None:
+    def _keep(self, row: Topic, message: Any, now: int) -> None:
+        data = self._convert(row.name, message, now)
         # A calibration does not age, and depth is as old as the image it belongs to.
-        if self._checks_ages and name not in ("camera", "depth"):
-            check_age(name, data.stamp, now, self._limits)
-        self.latest = self.latest.with_data(name, data)
+        if self._checks_ages and row.field not in ("camera", "depth"):
+            check_age(row.field, data.stamp, now, self._limits)
+        self.latest = self.latest.with_data(row.field, data)
+        if row.field == "odometry" and self.fuses:
+            self._fusion.add_odometry(data, now)
 
-    def _odometry(self, message: Any, now: int) -> None:
-        odometry = odometry_from_message(message)
-        self._keep("odometry", odometry, now)
-        if self.fuses:
-            self._fusion.add_odometry(odometry, now)
-
-    def _sweep(self, message: Any, convert: Callable[..., Any], now: int) -> None:
-        mount = _mount(self._lidar_mount, message)
-        sweep = convert(message, mount, self._lidar.min_range, self._lidar.max_range)
+    def _sweep(self, sweep: LidarSweep, now: int) -> None:
         if isinstance(self.latest.odometry, Missing):  # then tf may know how the robot moved
             for moved in self.tree.odometry(sweep.span):
                 self._fusion.add_odometry(moved, now)
@@ -161,7 +139,3 @@ def decide(runtime: Runtime, job: DecisionJob, now: int, notes: Notes) -> Decisi
         raise result.error
     notes.add(f"an image was passed over: {result.error}", once="image")
     return None
-
-
-def _mount(source: MountSource, message: Any) -> Any:
-    return source.mount(message.header.frame_id, nanoseconds(message.header.stamp))

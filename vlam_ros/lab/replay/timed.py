@@ -13,7 +13,7 @@ from typing import Any
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.roles import ROLES, Assignment
+from vlam_ros.lab.replay.roles import DECISIONS, ROLES, Assignment
 from vlam_ros.ros.stamps import nanoseconds
 
 OTHER_CLOCK = 5_000_000_000
@@ -108,6 +108,6 @@ def _stamp(role: str, content: Any) -> int | None:
     calibration may be as old as it likes. Zero is a stamp that nobody filled in.
     """
     header = getattr(content, "header", None)
-    if header is None or role in ("action_chunk", "scene", "decision_inputs", "camera_info"):
+    if header is None or role in (*DECISIONS, "camera_info"):
         return None
     return nanoseconds(header.stamp) or None

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
@@ -22,13 +21,13 @@ from vlam_ros.configuration import LidarSettings, SimulatorSettings
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.live.measured import SensorPublishers
 from vlam_ros.lab.simulation.simulator_status import SimulatorReporter
-from vlam_ros.ros import qos
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.stamps import time_message
+from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import VelocityCommand
 
 if TYPE_CHECKING:
@@ -60,12 +59,11 @@ class SimulatorNode(ManagedNode):
         self._declared = NodeParameters(self, SimulatorSettings)
         self._details: dict[str, str] = {}
         self.reporter: SimulatorReporter = SimulatorReporter(self, self._time, self._details)
-        advertise = self.create_publisher
-        self._clocks = advertise(Clock, "/clock", qos.CLOCK)
-        self._cameras = advertise(CameraInfo, "camera_info", qos.IMAGE)
-        self._images = advertise(Image, "image", qos.IMAGE)
-        self._truths = advertise(String, "~/truth", qos.OUTPUT)
-        self._overviews = advertise(Image, "~/overview", qos.OUTPUT)
+        self._clocks = advertise(self.create_publisher, "/clock")
+        self._cameras = advertise(self.create_publisher, "camera_info")
+        self._images = advertise(self.create_publisher, "image")
+        self._truths = advertise(self.create_publisher, "~/truth")
+        self._overviews = advertise(self.create_publisher, "~/overview")
         self._sensors: SensorPublishers | None = None
         self._simulator: Simulator | None = None  # while active
 
@@ -104,12 +102,9 @@ class SimulatorNode(ManagedNode):
             return TransitionCallbackReturn.FAILURE
         velocity = TwistStamped if settings.stamped_cmd_vel else Twist
         self._subscriptions_here = [
-            self.create_subscription(kind, topic, callback, qos.COMMAND)
-            for kind, topic, callback in (
-                (velocity, "cmd_vel", self._on_velocity),
-                (JointTrajectory, "arm", self._on_arm),
-                (Bool, "gripper", self._on_gripper),
-            )
+            subscribe(self.create_subscription, "cmd_vel", self._on_velocity, velocity),
+            subscribe(self.create_subscription, "arm", self._on_arm),
+            subscribe(self.create_subscription, "gripper", self._on_gripper),
         ]
         self._period = TICK / settings.rate
         self._due = float(self._steady.now().nanoseconds)

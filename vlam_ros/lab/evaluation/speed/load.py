@@ -22,6 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vlam_ros.configuration import FusionNodeSettings
+from vlam_ros.interface import COMMAND_DEADLINE
 from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
@@ -34,12 +35,11 @@ from vlam_ros.lab.live.node_process import (
 )
 from vlam_ros.lab.live.simulated_robot import camera_parameters
 from vlam_ros.lab.simulation import Lidar, LidarSpec, Standing, World
-from vlam_ros.ros import qos
 
 INSTRUCTION = "go to the orange ball"
 AT_MOST = 1.2
 """Times its inference that a chunk's image may be old, and one frame."""
-DEADLINE = qos.VELOCITY.deadline.nanoseconds / 1e6
+DEADLINE = COMMAND_DEADLINE * 1e3
 """ms that cmd_vel may be silent."""
 SETTLES = 10.0
 """Seconds after which the memory must not grow any more."""
