@@ -73,19 +73,31 @@ class SensorSettings:
     max_lidar_age: float = parameter("oldest sweep, depth and obstacles used, s", 0.01, 10)
     max_imu_age: float = parameter("oldest IMU reading and attitude used, s", 0.01, 10)
     max_odometry_age: float = parameter("oldest odometry and robot state used, s", 0.01, 10)
+    max_range_age: float = parameter("oldest reading of the range sensor used, s", 0.01, 10)
 
 
 @dataclass(frozen=True)
-class LidarSettings:
-    """Which LiDAR it is, where it sits on the robot without tf, and what it can measure."""
+class MountSettings:
+    """Which sensor it is, and where it sits on the robot without tf."""
 
-    frame_id: str = parameter("frame of the sweeps that the mount is of; empty: any")
+    frame_id: str = parameter("frame of the messages that the mount is of; empty: any")
     x: float = parameter("ahead of base_link, m", -5, 5)
     y: float = parameter("left of base_link, m", -5, 5)
     z: float = parameter("above base_link, m", -5, 10)
     roll: float = parameter("turn about x, rad", -3.15, 3.15)
     pitch: float = parameter("turn about y, rad", -3.15, 3.15)
     yaw: float = parameter("turn about z, rad", -3.15, 3.15)
+
+
+@dataclass(frozen=True)
+class RangeSettings(MountSettings):
+    """Where the ultrasonic or infrared sensor sits, which looks along the x axis of its frame."""
+
+
+@dataclass(frozen=True)
+class LidarSettings(MountSettings):
+    """Where the LiDAR sits, and what it can measure."""
+
     min_range: float = parameter("nearer returns are ignored, m", 0, 10)
     max_range: float = parameter("farther returns are ignored, m", 0.1, 1000)
 
@@ -279,6 +291,7 @@ class Settings(NodeSettings):
 
     model: ModelSettings
     camera: CameraSettings
+    range: RangeSettings
     sensors: SensorSettings
     perception: PerceptionSettings
     policy: PolicySettings

@@ -65,6 +65,7 @@ LIDAR = Sensor("LiDAR", "lidar", ("min_range", "max_range"), "max_lidar_age")
 IMU = Sensor("IMU", "imu", (), "max_imu_age")
 ODOMETRY = Sensor("odometry", max_age="max_odometry_age")
 DEPTH_CAMERA = Sensor("depth camera", max_age="max_lidar_age")
+RANGER = Sensor("range sensor", "range", (), "max_range_age")
 BODY = Sensor("robot state", max_age="max_odometry_age")
 
 
@@ -144,6 +145,9 @@ TABLE = (
     Topic("camera_depth", IMAGE, NEWEST, ROBOT, (FUSION,),
           "optional: an RGB-D camera's, 32FC1 or 16UC1, registered to the image", BY_NAME,
           "images:depth_from_message", "depth", DEPTH_CAMERA),
+    Topic("range", "sensor_msgs/msg/Range", NEWEST, ROBOT, (VLAM,),
+          "optional: an ultrasonic or infrared sensor; what it sees is in the way", BY_NAME,
+          "ranges:range_from_message", "range", RANGER),
     Topic("joint_states", "sensor_msgs/msg/JointState", STATE, ROBOT, (VLAM, CONTROLLER),
           "needed for an arm", BY_NAME, "robot_state:joints_from_message", "joints", BODY),
     Topic("gripper_state", BOOL, STATE, ROBOT, (VLAM,), "whether it holds something; for an arm",

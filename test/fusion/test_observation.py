@@ -22,6 +22,7 @@ from vlam_ros.types import (
     Observation,
     Obstacles,
     Odometry,
+    RangeReading,
 )
 
 SECOND = 10**9
@@ -29,7 +30,13 @@ SECOND = 10**9
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 STAMP = 100 * SECOND
-LIMITS = replace(Settings.load().sensors, max_lidar_age=0.5, max_imu_age=0.3, max_odometry_age=0.8)
+LIMITS = replace(
+    Settings.load().sensors,
+    max_lidar_age=0.5,
+    max_imu_age=0.3,
+    max_odometry_age=0.8,
+    max_range_age=0.6,
+)
 CAMERA = Camera(64, 48, 50.0, 50.0, 31.5, 23.5, np.eye(3), np.zeros(3))
 
 # Each sensor's data at a stamp, and the seconds that it may be old.
@@ -40,6 +47,7 @@ AGEING: dict[str, tuple[Callable[[int], object], float]] = {
     "odometry": (lambda stamp: Odometry(stamp, 0.0, 0.0, 0.0), 0.8),
     "gripper": (lambda stamp: GripperState(stamp, True), 0.8),
     "joints": (lambda stamp: JointState(stamp, (), ()), 0.8),
+    "range": (lambda stamp: RangeReading(stamp, 1.0, np.zeros((3, 3), np.float32)), 0.6),
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Range
 from std_msgs.msg import Bool, String
 
 from vlam_ros.configuration import FusionNodeSettings
@@ -24,12 +26,16 @@ from vlam_ros.lab.simulation.rooms import named_room
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.mount import mount_from_settings
+from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, VelocityCommand
 
 SECOND, MS = 10**9, 10**6
 EPOCH = 1_750_000_000 * SECOND
 TICK, IMAGE = 10 * MS, 200 * MS
-RAW = ("image", "camera_info", "points", "imu", "odom", "joint_states", "gripper_state")
+SOMETHING = 1200 * MS
+RAW = (
+    "image", "camera_info", "points", "imu", "odom", "range", "joint_states", "gripper_state"
+)  # fmt: skip
 LIDAR = FusionNodeSettings.load().lidar
 
 
@@ -50,6 +56,8 @@ def sensed_bag(path: Path, seconds: float, said: Mapping[float, str]) -> Path:
                 messages.append((robot.now, "camera_info", camera_to_message(camera, robot.now)))
                 image = image_to_message(robot.image(), robot.now, camera.frame_id)
                 messages.append((robot.now, "image", image))
+            if (robot.now - EPOCH) % (10 * TICK) == 0:
+                messages.append((robot.now, "range", _reading(robot.now)))
             robot.drive(VelocityCommand(0.0, 0.1))
             for arrival in robot.advance(robot.now + TICK):
                 messages.append((arrival.now, *_message(arrival.measured)))
@@ -60,6 +68,15 @@ def sensed_bag(path: Path, seconds: float, said: Mapping[float, str]) -> Path:
         for now, role, message in messages:
             bag.write(f"/{role}", now + 2 * MS, serialize_message(message))
     return path
+
+
+def _reading(now: int) -> Range:
+    """Something is close ahead at SOMETHING, and at no other time."""
+    reading = Range(field_of_view=0.3, min_range=0.02, max_range=4.0, range=math.inf)
+    reading.header.stamp, reading.header.frame_id = time_message(now), "range"
+    if now == EPOCH + SOMETHING:
+        reading.range = 0.3
+    return reading
 
 
 def _message(measured: Any) -> tuple[str, Any]:

@@ -23,6 +23,7 @@ from sensor_msgs.msg import (
     LaserScan,
     PointCloud2,
     PointField,
+    Range,
 )
 from std_msgs.msg import Bool, String
 
@@ -49,6 +50,7 @@ from vlam_ros.ros.fused import (
 from vlam_ros.ros.images import depth_from_message, image_from_message
 from vlam_ros.ros.imu import imu_from_message
 from vlam_ros.ros.mount import Mount, mount_from_transform
+from vlam_ros.ros.ranges import range_from_message
 from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
 from vlam_ros.ros.rotations import quaternion_from_angles, rotation_from_angles
 from vlam_ros.ros.stamps import nanoseconds, time_message
@@ -201,6 +203,12 @@ def scene() -> Scene:
     return scene_to_message(Decision(SceneData(STAMP, (THING, HIDDEN)), plan, HOLD.verdict, HOLD))
 
 
+def ranger() -> Range:
+    message = Range(field_of_view=0.4, min_range=0.1, max_range=3.0, range=1.3)
+    message.header.stamp = time_message(STAMP)
+    return message
+
+
 def inputs(request: InstructionRequest | None) -> DecisionInputs:
     sensors = (SensorInput("depth", STAMP), SensorInput("imu", missing="none came", lost=True))
     told = Inputs(STAMP, STAMP + 1, 3, request, sensors, True, False)
@@ -236,6 +244,7 @@ CASES = {
     },
     "points": Case(cloud(), finite_points),
     "scan": Case(scan(), lambda m: sweep_from_scan(m, MOUNT, 0.1, 50.0)),
+    "range": Case(ranger(), lambda m: range_from_message(m, MOUNT)),
     "IMU": Case(imu(0.0), lambda m: imu_from_message(m, MOUNT)),
     "IMU that knows its tilt": Case(imu(1e-4), lambda m: imu_from_message(m, MOUNT)),
     "camera": Case(calibration("plumb_bob", 5), lambda m: camera_from_message(m, MOUNT)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from policy_world import SECOND, START, gripper, observation, policy, skills, thing
 
-from vlam_ros.types import Instruction, Missing, Obstacles, Reason, Refusal, SkillStep
+from vlam_ros.types import Instruction, Missing, Obstacles, RangeReading, Reason, Refusal, SkillStep
 from vlam_ros.verification.checks import (
     check_age,
     check_gripper,
@@ -163,3 +163,45 @@ def test_the_gripper_must_fit_the_skill(skill: str, holding: bool, fits: bool) -
     else:
         assert reason_of(check_gripper, step, gripper(holding))[0] is Reason.PRECONDITION
     check_gripper(step, Missing("no gripper state"))
+
+
+def arc(x: float, half_width: float = 0.1) -> RangeReading:
+    points = [(x, y, 0.2) for y in np.linspace(-half_width, half_width, 13)]
+    return RangeReading(START, x, np.array(points, np.float32))
+
+
+NOTHING = RangeReading(START, float("inf"), np.zeros((0, 3), np.float32))
+CLEAR = Obstacles(START, np.zeros((0, 3), np.float32))
+
+
+@pytest.mark.parametrize("obstacles", [CLEAR, Missing("no LiDAR")])
+def test_what_a_range_sensor_sees_blocks_the_path(obstacles: Obstacles | Missing) -> None:
+    seen = observation(obstacles=obstacles, range=arc(0.7))
+    reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
+    assert reason is Reason.PATH_BLOCKED
+    assert message == "something at (0.70, 0.00) is in the way to 'red cup': clear the path"
+    # The arc of a cone that reaches into the corridor blocks it, wherever on it the thing is.
+    beside = replace(arc(0.7), arc=arc(0.7, 0.3).arc + np.float32([0.0, 0.45, 0.0]))
+    assert reason_of(check_path, GO, (1.65, 0.0), replace(seen, range=beside), 0.2, 1.0)
+
+
+def test_what_is_behind_the_goal_or_nothing_does_not_block_the_path() -> None:
+    for reading in (NOTHING, arc(2.0)):
+        seen = observation(obstacles=CLEAR, range=reading)
+        assert check_path(GO, (1.65, 0.0), seen, 0.2, 1.0) == ""
+
+
+def test_with_a_range_sensor_alone_the_path_is_checked_by_it_and_that_is_said() -> None:
+    seen = observation(obstacles=Missing("no LiDAR"), range=NOTHING)
+    said = "the path is checked by the range sensor alone: no LiDAR"
+    assert check_path(GO, (1.65, 0.0), seen, 0.2, 1.0) == said
+
+
+def test_a_range_sensor_that_was_lost_or_is_old_watches_no_path() -> None:
+    lost = Missing("range: 2.00 s old, 0.5 s are allowed", lost=True)
+    old = replace(NOTHING, stamp=START - 2 * SECOND)
+    for reading, said in ((lost, "range sensor was lost"), (old, "range sensor is 2.1 s old")):
+        seen = observation(obstacles=CLEAR, range=reading)
+        reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
+        assert reason is Reason.STALE_SENSOR
+        assert said in message

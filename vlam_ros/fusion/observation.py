@@ -24,8 +24,10 @@ from vlam_ros.types import (
     Observation,
     Obstacles,
     Odometry,
+    RangeReading,
     Uint8Array,
 )
+from vlam_ros.types.decision_inputs import SENSORS
 
 DEPTHS_KEPT = 5
 """Depth images that are kept, as many as the topic's queue holds."""
@@ -33,7 +35,19 @@ ODOMETRIES_KEPT = 50
 """Readings that are kept for images that waited: half a second or more of most robots."""
 
 
-Stamped = Attitude | DepthImage | FloorPlane | GripperState | JointState | Obstacles | Odometry
+NEWEST = tuple(name for name in SENSORS if name not in ("camera", "depth", "odometry"))
+"""The fields of an Observation that are the newest data, until it is too old."""
+
+Stamped = (
+    Attitude
+    | DepthImage
+    | FloorPlane
+    | GripperState
+    | JointState
+    | Obstacles
+    | Odometry
+    | RangeReading
+)
 Aged = TypeVar("Aged", bound=Stamped)
 
 
@@ -82,6 +96,7 @@ class Sensors:
     driven: tuple[Odometry, ...] = ()
     gripper: GripperState | Missing = Missing("no gripper state yet")
     joints: JointState | Missing = Missing("no joint states yet")
+    range: RangeReading | Missing = Missing("no range yet")
 
     def with_data(self, name: str, data: Any) -> Sensors:
         """With new data of one field; of depth and odometry a few old ones are kept."""
@@ -128,12 +143,8 @@ class Sensors:
             image=image,
             camera=self.camera,
             depth=self._depth(stamp, image.shape[:2], now, limits),
-            attitude=_fresh("attitude", self.attitude, now, limits),
-            floor=_fresh("floor", self.floor, now, limits),
-            obstacles=_fresh("obstacles", self.obstacles, now, limits),
             odometry=self._odometry(stamp, now, limits),
-            gripper=_fresh("gripper", self.gripper, now, limits),
-            joints=_fresh("joints", self.joints, now, limits),
+            **{name: _fresh(name, getattr(self, name), now, limits) for name in NEWEST},
         )
         if fusion is None:
             return known
@@ -171,13 +182,8 @@ class Sensors:
     def ages(self, now: int) -> dict[str, str]:
         """For diagnostics: how old the last good data of each sensor is, or why there is none."""
         depth = self.depths[-1] if self.depths else Missing("no depth yet")
+        ages = {name: getattr(self, name) for name in (*NEWEST, "odometry")} | {"depth": depth}
         return {
             "camera": self.camera.reason if isinstance(self.camera, Missing) else "calibrated",
-            "age of attitude (s)": _age(self.attitude, now),
-            "age of depth (s)": _age(depth, now),
-            "age of floor (s)": _age(self.floor, now),
-            "age of gripper (s)": _age(self.gripper, now),
-            "age of joints (s)": _age(self.joints, now),
-            "age of obstacles (s)": _age(self.obstacles, now),
-            "age of odometry (s)": _age(self.odometry, now),
+            **{f"age of {name} (s)": _age(data, now) for name, data in sorted(ages.items())},
         }

@@ -1,7 +1,7 @@
 """Where the sensors sit on the robot: from what tells transforms (tf2, a bag), else from settings.
 
-tf2_ros is not on PyPI; a robot without it describes its sensors in `camera.*`, `lidar.*` and
-`imu.*` of the parameters.
+tf2_ros is not on PyPI; a robot without it describes its sensors in `camera.*`, `lidar.*`, `imu.*`
+and `range.*` of the parameters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from vlam_ros.configuration import CameraSettings, ImuSettings, LidarSettings
+from vlam_ros.configuration import (
+    CameraSettings,
+    ImuSettings,
+    LidarSettings,
+    MountSettings,
+    RangeSettings,
+)
 from vlam_ros.errors import SensorError
 from vlam_ros.ros.rotations import rotation_from_angles, rotation_matrix
 from vlam_ros.types import FloatArray, Odometry, optical_rotation
@@ -25,8 +31,13 @@ if TYPE_CHECKING:
 
 BASE_FRAME, ODOM_FRAME = "base_link", "odom"
 
-Place = CameraSettings | LidarSettings | ImuSettings
-_GROUPS = {CameraSettings: "camera", LidarSettings: "lidar", ImuSettings: "imu"}
+Place = CameraSettings | ImuSettings | MountSettings
+_GROUPS: dict[type, str] = {
+    CameraSettings: "camera",
+    ImuSettings: "imu",
+    LidarSettings: "lidar",
+    RangeSettings: "range",
+}
 
 
 @dataclass(frozen=True)

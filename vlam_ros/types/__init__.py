@@ -36,6 +36,7 @@ from vlam_ros.types.observation import (
     Observation,
     Obstacles,
     Odometry,
+    RangeReading,
 )
 from vlam_ros.types.plan import (
     NOT_FOUND,
@@ -92,6 +93,7 @@ __all__ = [
     "PositionSource",
     "Progress",
     "Proposal",
+    "RangeReading",
     "Reason",
     "Refusal",
     "Relation",

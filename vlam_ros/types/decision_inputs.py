@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from vlam_ros.types.instruction import InstructionRequest
 from vlam_ros.types.observation import GripperState, Missing, Observation
 
-SENSORS = (
-    "camera",
-    "depth",
-    "attitude",
-    "floor",
-    "obstacles",
-    "odometry",
-    "gripper",
-    "joints",
-)
+SENSORS = tuple(f.name for f in fields(Observation) if f.name not in ("stamp", "now", "image"))
 """The fields of an Observation beside the image."""
 
 

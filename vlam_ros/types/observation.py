@@ -51,6 +51,19 @@ class Obstacles:
 
 
 @dataclass(frozen=True)
+class RangeReading:
+    """What an ultrasonic or infrared sensor says: something is somewhere on an arc, or nothing is.
+
+    `distance` is in metres from the sensor, infinite for nothing; `arc` are the places where it may
+    be, float32[N,3] in `base_link`, metres, none for nothing.
+    """
+
+    stamp: int
+    distance: float
+    arc: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class FloorPlane:
     """The floor around the robot, as LiDAR returns show it: floor points p have n · p = offset.
 
@@ -115,6 +128,7 @@ class Observation:
     odometry: Odometry | Missing = field(default_factory=lambda: Missing("no odometry"))
     gripper: GripperState | Missing = field(default_factory=lambda: Missing("no gripper state"))
     joints: JointState | Missing = field(default_factory=lambda: Missing("no joint states"))
+    range: RangeReading | Missing = field(default_factory=lambda: Missing("no range sensor"))
 
     def __post_init__(self) -> None:
         shape = self.image.shape

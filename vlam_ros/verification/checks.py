@@ -117,23 +117,38 @@ def check_path(
     corridor: float,
     age: float,
 ) -> str:
-    """PATH_BLOCKED if a LiDAR return is within `corridor` (m) of the way to a goal (x, y), and
-    STALE_SENSOR if there was a LiDAR and it no longer watches.
+    """PATH_BLOCKED if a LiDAR return, or what the range sensor sees, is within `corridor` (m) of
+    the way to a goal (x, y), and STALE_SENSOR if one of them was there and no longer watches.
 
     Returns:
-        A remark if there never was a LiDAR and nothing was checked, otherwise nothing.
+        A remark if there never was a LiDAR and little or nothing was checked, otherwise nothing.
     """
-    obstacles = observation.obstacles
+    obstacles, reading = observation.obstacles, observation.range
     if isinstance(obstacles, Missing) and obstacles.lost:
         raise Refusal(
             Reason.STALE_SENSOR,
             f"the LiDAR was lost, nobody watches the path: {obstacles.reason}; is the LiDAR "
             "running, and fusion_node?",
         )
+    if isinstance(reading, Missing) and reading.lost:
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"the range sensor was lost, which watches the path: {reading.reason}; is it running?",
+        )
+    seen = []
+    if not isinstance(obstacles, Missing):
+        check_age("LiDAR scan", obstacles.stamp, observation.now, age)
+        seen.append(obstacles.points)
+    if not isinstance(reading, Missing):
+        check_age("reading of the range sensor", reading.stamp, observation.now, age)
+        seen.append(reading.arc)
+    remark = ""
     if isinstance(obstacles, Missing):
-        return f"the path is not checked: {obstacles.reason}"
-    check_age("LiDAR scan", obstacles.stamp, observation.now, age)
-    points = obstacles.points[:, :2].astype(np.float64)
+        how = "checked by the range sensor alone" if seen else "not checked"
+        remark = f"the path is {how}: {obstacles.reason}"
+    if not seen:
+        return remark
+    points = np.concatenate(seen)[:, :2].astype(np.float64)
     blocking = points[_distances(points, np.array(goal)) <= corridor]
     nearest_first = blocking[np.argsort(np.hypot(*blocking.T), kind="stable")]
     first = next((place for place in nearest_first if _has_company(place, points)), None)
@@ -144,7 +159,7 @@ def check_path(
             Reason.PATH_BLOCKED,
             f"something at ({x:.2f}, {y:.2f}) is in the way to '{name}': clear the path",
         )
-    return ""
+    return remark
 
 
 def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:

@@ -107,10 +107,18 @@ def test_every_image_is_decided_on_in_both_rounds_under_both_instructions(
 def test_decisions_are_made_of_fused_sensors_and_the_state_of_the_robot(parity: Parity) -> None:
     seen = [{s.name for s in decided.inputs.sensors if not s.missing} for decided in parity.offline]
     every = {"camera", "depth", "attitude", "floor", "obstacles", "odometry", "gripper", "joints"}
+    every |= {"range"}
     assert sum(sensors == every for sensors in seen) >= 8
     with BagReader(parity.bag) as bag:
         assert all(bag.counts[f"/{role}"] for role in (*RAW, *FUSED, *DECISIONS, "instruction"))
         assert bag.counts["/image"] == ROUNDS * len(IMAGES)
+
+
+def test_what_the_range_sensor_saw_blocked_the_path_while_it_did(parity: Parity) -> None:
+    said = [d.record.message for d in parity.live if d.record.reason == "PATH_BLOCKED"]
+    assert said
+    assert all(message.startswith("something at (0.50, -0.0") for message in said)
+    assert len(said) < len(parity.live) / 2
 
 
 def test_offline_decides_the_same_to_the_byte(parity: Parity) -> None:

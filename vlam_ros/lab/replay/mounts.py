@@ -45,7 +45,8 @@ def with_mounts(
     if found:
         notes.add(f"tf2 is not installed: parameters say where {', '.join(sorted(found))} sit")
     camera = replace(settings.camera, **found.get("camera", {}))
-    return replace(settings, camera=camera), replace(
+    ranger = replace(settings.range, **found.get("range", {}))
+    return replace(settings, camera=camera, range=ranger), replace(
         fusion,
         camera=_like(camera, fusion.camera),
         lidar=replace(fusion.lidar, **found.get("lidar", {})),
