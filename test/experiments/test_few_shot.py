@@ -17,7 +17,7 @@ from pareto import pareto_front
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.grounding import Answer, Candidate
 from vlam_ros.lab.evaluation.queries import Kind, extra_questions
-from vlam_ros.lab.evaluation.report import Report, Row
+from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
 from vlam_ros.lab.training.data import Dataset
@@ -163,7 +163,7 @@ def test_trials_are_all_combinations_by_images_first_and_a_missed_gate_is_code_1
 
     def study(*args: Any, **named: Any) -> Report:
         seen.append((args, named))
-        return Report((Row("IoU gained", gained, 2, 0.35),))
+        return Report((Metric("IoU gained", gained, 2, 0.35),))
 
     monkeypatch.setattr(module, "few_shot", study)
     options = "--methods lora full --images 5 10 --seeds 2 --steps 7 --scenes 3 --threads 1"
