@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from vlam_ros.ros.control_status import ControlStatistics
+from vlam_ros.ros.diagnostics import ControlStatistics
 from vlam_ros.types import Halt
 
 SECOND = 10**9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from vlam_ros.ros.sensor_status import ABSENT, ITSELF, SensorStatistics
+from vlam_ros.ros.diagnostics import ABSENT, ITSELF, SensorStatistics
 
 SECOND = 10**9
 OK, WARN = DiagnosticStatus.OK, DiagnosticStatus.WARN

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.visualization.canvas import Rectangle, overlap
-from vlam_ros.visualization.labels import LEFT_FIRST, RIGHT_FIRST, Labels, Named
+from vlam_ros.visualization.symbols import LEFT_FIRST, RIGHT_FIRST, Labels, Named
 
 WIDTH, HEIGHT = 300, 200
 SIZE = (60, 16)

@@ -28,12 +28,11 @@ from vlam_ros.types import (
     optical_rotation,
 )
 from vlam_ros.visualization import draw_top_view
-from vlam_ros.visualization.caption import VERDICT_COLOURS
 from vlam_ros.visualization.floor_map import ABOVE, LEFT, SEEN, SIDE, WHITE, FloorMap
-from vlam_ros.visualization.roles import DESTINATION, OTHER, TARGET
-from vlam_ros.visualization.side_panel import PANEL_WIDTH
+from vlam_ros.visualization.layers import TURN_RADIUS
+from vlam_ros.visualization.overlay import DESTINATION, OTHER, TARGET, VERDICT_COLOURS
 from vlam_ros.visualization.symbols import OBSTACLE, PATH, RETURN, ROBOT
-from vlam_ros.visualization.waypoints import TURN_RADIUS
+from vlam_ros.visualization.top_view import PANEL_WIDTH
 
 SPACE = ActionSpace.of(
     ("stop", "go_to", "pick_up"), (-3.0, -3.0, -1.0, -math.pi), (3, 3, 1, math.pi)

@@ -14,7 +14,6 @@ from vlam_ros.actions.chunk import (
     void_at,
 )
 from vlam_ros.actions.ensemble import ensemble
-from vlam_ros.actions.statistics import action_space_from_statistics
 from vlam_ros.actions.tokenizer import STOP, ActionTokenizer
 from vlam_ros.types import ActionChunk, ActionSpace
 
@@ -23,7 +22,6 @@ __all__ = [
     "ActionChunk",
     "ActionSpace",
     "ActionTokenizer",
-    "action_space_from_statistics",
     "chunk_from_dict",
     "chunk_to_dict",
     "current_row",

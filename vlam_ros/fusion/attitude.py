@@ -12,7 +12,6 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.fusion.rotation import rotation_from_vector, tilt_of, up_vector
 from vlam_ros.types import ImuSample
 
 Vector = npt.NDArray[np.float64]
@@ -35,6 +34,7 @@ like a bias until it is fast.
 """
 GAP = 0.5
 """Seconds without a reading after which the filter starts anew: nobody knows how far it turned."""
+Array = npt.NDArray[np.float64]
 
 
 class AttitudeFilter:
@@ -114,3 +114,27 @@ class AttitudeFilter:
 def _direction(force: Vector) -> Vector:
     length = float(np.linalg.norm(force))
     return force / length if length > 0 else np.array([0.0, 0.0, 1.0])
+
+
+def rotation_from_vector(vectors: Array) -> Array:
+    """Rotation matrices [N,3,3] of rotation vectors [N,3] in rad (Rodrigues' formula)."""
+    angle = np.linalg.norm(vectors, axis=-1)[:, None, None]
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
+    # sinc(x) is sin(πx) / πx: exact down to an angle of zero.
+    sine = np.sinc(angle / np.pi)
+    cosine = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
+    return np.asarray(np.eye(3) + sine * cross + cosine * (cross @ cross), np.float64)
+
+
+def up_vector(roll: float, pitch: float) -> Array:
+    """The unit vector [3] that points up, in a base turned by R_y(pitch) R_x(roll)."""
+    cr, sr, cp, sp = np.cos(roll), np.sin(roll), np.cos(pitch), np.sin(pitch)
+    return np.array([-sp, cp * sr, cp * cr])
+
+
+def tilt_of(up: Array) -> tuple[float, float]:
+    """Roll and pitch in rad of a base that sees the upward direction along `up` [3]."""
+    x, y, z = up / np.linalg.norm(up)
+    return float(np.arctan2(y, z)), float(np.arcsin(np.clip(-x, -1, 1)))

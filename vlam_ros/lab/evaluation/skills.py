@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, test_sentences
 from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import Skill
 
 UNKNOWN_VERBS = (
@@ -38,7 +38,7 @@ class SkillReport:
         return self.right / self.sentences
 
 
-def evaluate_skills(grounder: Grounder, skills: Sequence[Skill]) -> SkillReport:
+def evaluate_skills(grounder: ClipsegGrounder, skills: Sequence[Skill]) -> SkillReport:
     """Parse and choose for every test sentence; the image has no say here."""
     wrong, right, refused = [], 0, 0
     trained = {p.format(t="the object", d="the destination") for p in _trained_patterns()}

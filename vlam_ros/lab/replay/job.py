@@ -17,6 +17,7 @@ import torch
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import ReplayError
 from vlam_ros.lab.bags import BagReader
+from vlam_ros.lab.jpeg import jpeg
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import describe_bag, recorded_run
 from vlam_ros.lab.replay.compare import Comparison, compare
@@ -31,7 +32,6 @@ from vlam_ros.lab.report.replay_page import replay_page
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import ActionSpace
 from vlam_ros.visualization import draw_overlay, draw_top_view
-from vlam_ros.visualization.jpeg import jpeg
 
 OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
 """Pixels and JPEG quality of a report's images."""

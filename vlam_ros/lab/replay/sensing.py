@@ -19,10 +19,9 @@ from vlam_ros.ros import fused
 from vlam_ros.ros.camera_info import CameraSource
 from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
 from vlam_ros.ros.images import depth_from_message
-from vlam_ros.ros.imu import imu_from_message
 from vlam_ros.ros.mount import MountSource
 from vlam_ros.ros.observation import Sensors, check_age
-from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
+from vlam_ros.ros.robot_state import imu_from_message, joints_from_message, odometry_from_message
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import Camera, GripperState, Missing, Observation, Uint8Array
 from vlam_ros.types.decision_inputs import SENSORS

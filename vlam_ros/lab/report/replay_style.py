@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from vlam_ros.lab.report.palette import PALETTE
 from vlam_ros.visualization.canvas import Colour
-from vlam_ros.visualization.caption import VERDICT_COLOURS
-from vlam_ros.visualization.roles import DESTINATION, OTHER, TARGET
+from vlam_ros.visualization.overlay import DESTINATION, OTHER, TARGET, VERDICT_COLOURS
 
 
 def _colour(colour: Colour) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +17,8 @@ from tiny_clipseg import CALIBRATION
 from torch import Tensor
 
 from vlam_ros.errors import ModelError
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import Backend, Checkpoint, load_checkpoint
-from vlam_ros.perception.clipseg.backends import onnx_runtime
-from vlam_ros.perception.clipseg.export import export
+from vlam_ros.lab.export import export
+from vlam_ros.perception.clipseg import Backend, Checkpoint, ClipsegGrounder, load_checkpoint
 
 RUNTIMES = ("onnxruntime", "openvino")
 TEXTS = ["red cup", "a box on the yellow cone", "the ball"]
@@ -93,8 +92,8 @@ def test_in_int8_the_vision_tower_is_nearly_the_same(tiny: Checkpoint, exported:
 
 def test_a_grounder_needs_nothing_but_the_folder(exported: Path, tiny: Checkpoint) -> None:
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
-    eyes = Grounder.from_pretrained(exported, backend="onnxruntime")
-    own = Grounder(tiny)
+    eyes = ClipsegGrounder.from_pretrained(exported, backend="onnxruntime")
+    own = ClipsegGrounder(tiny)
     assert (eyes.backend, eyes.precision, eyes.calibration) == (
         "onnxruntime", "float32", CALIBRATION,
     )  # fmt: skip
@@ -181,7 +180,7 @@ def test_a_gpu_needs_a_runtime_that_has_it(
     runtime = SimpleNamespace(
         get_available_providers=lambda: ["CPUExecutionProvider"], __version__="1.0"
     )
-    monkeypatch.setattr(onnx_runtime, "onnxruntime", runtime)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     with pytest.raises(ModelError, match="install onnxruntime-gpu"):
         load_checkpoint(exported, "cuda", "auto", backend)
 
@@ -197,7 +196,7 @@ def test_tensorrt_keeps_its_engines_beside_the_graphs(
             asked.append(providers[0]) or SimpleNamespace(get_inputs=list, get_outputs=list)
         ),
     )
-    monkeypatch.setattr(onnx_runtime, "onnxruntime", runtime)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     backend = load_checkpoint(exported, "auto", "auto", "tensorrt").backend
     assert (backend.device.type, backend.precision) == ("cuda", "float16")
     provider, options = asked[0]
@@ -219,7 +218,7 @@ def test_a_runtime_that_is_not_installed_is_named(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
     monkeypatch.delitem(
-        __import__("sys").modules, "vlam_ros.perception.clipseg.backends.openvino", raising=False
+        __import__("sys").modules, "vlam_ros.perception.clipseg.exported", raising=False
     )
     with pytest.raises(ModelError, match="pip install openvino"):
         load_checkpoint(exported, "cpu", "auto", "openvino")

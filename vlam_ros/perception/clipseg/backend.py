@@ -1,20 +1,55 @@
-"""A CLIPSeg run by PyTorch, on the CPU or a GPU."""
+"""What runs a CLIPSeg: the Backend that all else asks, and the one that runs it by PyTorch."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from vlam_ros.perception.clipseg import model as clipseg
-from vlam_ros.perception.clipseg.backends.protocol import Activations
 
 CHUNK_BYTES = 16 << 20
 """Largest buffer of the decoder on a CPU. What is larger than 32 MB goes back to the kernel after
 every layer (glibc's M_MMAP_THRESHOLD), and faulting its pages in again takes as long as the layer.
 """
+Activations: TypeAlias = tuple[Tensor, ...]
+"""The decoder's inputs for B images of N patches, float[B,1+N,width] each."""
+
+
+class Backend(Protocol):
+    """The parts of one CLIPSeg. Tensors go in from anywhere and come out on `device`."""
+
+    @property
+    def name(self) -> str:
+        """Of the runtime, for diagnostics."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+
+    @property
+    def precision(self) -> str:
+        """float32, bfloat16, float16 or int8."""
+
+    def encode_pixels(self, pixels: Tensor) -> Activations:
+        """Run the vision tower over normalised images float[B,3,S,S], as far as the decoder
+        reads it.
+        """
+
+    def embed(self, activations: Activations) -> Tensor:
+        """Run the rest of the vision tower: images in CLIP's joint space float[B,D], not
+        normalised.
+        """
+
+    def encode_texts(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Texts int64[T,L] in CLIP's joint space float[T,D], not normalised."""
+
+    def decode_masks(self, activations: Activations, conditions: Tensor, images: Tensor) -> Tensor:
+        """Mask logits float[P,h,w] of P pairs: text embeddings float[P,D], not normalised, and
+        which of the B images int64[P] each asks about.
+        """
 
 
 class TorchBackend:

@@ -11,28 +11,63 @@ CLIPSeg: Lüddecke and Ecker, "Image Segmentation Using Text and Image Prompts",
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from vlam_ros.perception.clipseg import (
-    Activations,
-    Calibration,
-    Checkpoint,
-    load_checkpoint,
-    load_clip,
-)
-from vlam_ros.perception.preprocess import preprocess
-from vlam_ros.perception.texts import TextEmbeddings
+from vlam_ros.perception.calibration import Calibration
+from vlam_ros.perception.clipseg.backend import Activations
+from vlam_ros.perception.clipseg.loader import Checkpoint, load_checkpoint, load_clip
+from vlam_ros.perception.clipseg.model import tokenized
+from vlam_ros.perception.clipseg.preprocess import preprocess
 from vlam_ros.types import Uint8Array
 
 Float32Array = npt.NDArray[np.float32]
+TEXT_CACHE = 1024
+"""Text embeddings kept; an instruction with its competitors needs some dozens."""
+
+
+class TextEmbeddings:
+    """The text tower of a checkpoint, each text run once."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._backend = checkpoint.backend
+        self._tokenizer = checkpoint.tokenizer
+        self._config = checkpoint.config
+        self._cache: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """Text embeddings [T,D], not normalised: CLIPSeg's decoder is conditioned on these."""
+        with self._lock:
+            known = {text: self._cache[text] for text in texts if text in self._cache}
+        if new := [text for text in dict.fromkeys(texts) if text not in known]:
+            known.update(zip(new, self._encode(new), strict=True))
+        with self._lock:
+            for text, embedding in known.items():
+                self._cache[text] = embedding
+                self._cache.move_to_end(text)
+            while len(self._cache) > TEXT_CACHE:
+                self._cache.popitem(last=False)
+        if not texts:
+            return torch.zeros((0, self._config.projection_dim), device=self._backend.device)
+        return torch.stack([known[text] for text in texts])
+
+    def directions(self, texts: Sequence[str]) -> torch.Tensor:
+        """Normalised text embeddings float32[T,D]: their products are cosines."""
+        return functional.normalize(self(texts).float(), dim=-1)
+
+    def _encode(self, texts: list[str]) -> torch.Tensor:
+        tokens = tokenized(self._tokenizer, self._config, texts)
+        return self._backend.encode_texts(tokens.input_ids, tokens.attention_mask)
 
 
 @dataclass(frozen=True)
@@ -53,11 +88,10 @@ class ImageFeatures:
         return functional.normalize(self._embed().float(), dim=-1)
 
 
-class Grounder:
-    """Finds what phrases mean in an image: masks by CLIPSeg, similarities by CLIP.
+class ClipsegGrounder:
+    """The Grounder of a checkpoint: masks by CLIPSeg, similarities by CLIP.
 
-    `calibration` holds the checkpoint's thresholds, None where it has none; `notes` what the
-    loader decided automatically.
+    `notes` is what the loader decided automatically.
     """
 
     def __init__(self, checkpoint: Checkpoint, clip: Checkpoint | None = None) -> None:
@@ -82,7 +116,7 @@ class Grounder:
         backend: str = "torch",
         compiled: bool = False,
         adapter: str | Path = "",
-    ) -> Grounder:
+    ) -> ClipsegGrounder:
         """Load a CLIPSeg checkpoint, and a separate CLIP, always run by PyTorch, if one is named.
 
         Arguments and errors are those of `vlam_ros.perception.clipseg.load_checkpoint`.
@@ -113,7 +147,7 @@ class Grounder:
         return ImageFeatures(activations, image.shape[:2], embed)
 
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> Float32Array:
-        """Mask logits float32[P,h,w] of P >= 1 prompts, in one decoder batch."""
+        """See Grounder; in one decoder batch."""
         if not prompts:
             raise ValueError("segment needs at least one prompt")
         conditions = self._texts(prompts)
@@ -137,19 +171,10 @@ class Grounder:
         texts: Sequence[str],
         prompts: Sequence[Sequence[str]],
     ) -> tuple[Float32Array, list[Float32Array]]:
-        """What N crops uint8[H,W,3] show, in one vision and one decoder batch.
+        """See Grounder; in one vision and one decoder batch.
 
         Crops are resized to `calibration.crop_size`, or to the model's own size if there is no
         calibration; the position embeddings are interpolated.
-
-        Args:
-            crops: N images.
-            texts: T texts to compare each crop with.
-            prompts: for each crop what masks are wanted of, one or more.
-
-        Returns:
-            CLIP cosines float32[N,T], and for each crop the mask logits float32[P,s,s] of its P
-            prompts.
         """
         if not crops:
             return np.zeros((0, len(texts)), np.float32), []

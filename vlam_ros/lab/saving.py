@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vlam_ros.errors import ModelError
-from vlam_ros.perception.clipseg.checkpoint import Checkpoint
+from vlam_ros.perception.clipseg.loader import Checkpoint
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:

@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from vlam_ros.errors import ModelError
+from vlam_ros.lab.saving import new_folder, save_companions
 from vlam_ros.perception.clipseg import model as clipseg
-from vlam_ros.perception.clipseg.backends.exported import (
+from vlam_ros.perception.clipseg.exported import (
     DECODER,
     EMBEDDING,
     GRAPHS,
@@ -37,8 +38,7 @@ from vlam_ros.perception.clipseg.backends.exported import (
     VISION,
     graph_name,
 )
-from vlam_ros.perception.clipseg.checkpoint import Checkpoint
-from vlam_ros.perception.clipseg.saving import new_folder, save_companions
+from vlam_ros.perception.clipseg.loader import Checkpoint
 
 OPSET = 20
 """Of ONNX: what TensorRT 10 and OpenVINO read too."""

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from vlam_ros.control.frames import OdometryHistory
 from vlam_ros.types import Odometry, PlanarPose
+from vlam_ros.types.history import OdometryHistory
 
 PATIENCE = 250_000_000
 

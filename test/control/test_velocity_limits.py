@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from vlam_ros.control.limits import Limiter, stopping_speed
+from vlam_ros.control.velocity import Limiter, stopping_speed
 
 TICK = 1 / 30
 

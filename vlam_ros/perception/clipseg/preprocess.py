@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from torch.nn import functional
 
-from vlam_ros.errors import ImageError
-from vlam_ros.perception.clipseg import Preprocessing
+from vlam_ros.errors import ImageError, ModelError
 from vlam_ros.types import Uint8Array
 
 CPU = torch.device("cpu")
+RESAMPLING = {2: "bilinear", 3: "bicubic"}
+"""The image processors' resampling filters (Pillow's numbers) that preprocessing can repeat."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes pixel values: resized to `size` x `size`, scaled to 0..1, normalised.
+
+    With `centre_crop` the image's middle square is taken, otherwise it is squeezed.
+    """
+
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resampling: str = "bilinear"
+    centre_crop: bool = False
+
+    @classmethod
+    def of(cls, name: str, processor: Any) -> Preprocessing:
+        """What the image processor of a checkpoint does.
+
+        Raises:
+            ModelError: it does something that we cannot repeat.
+        """
+        crops = bool(getattr(processor, "do_center_crop", False))
+        size = processor.crop_size if crops else processor.size
+        steps = (processor.do_resize, processor.do_rescale, processor.do_normalize)
+        if (
+            not all(steps)
+            or not size.height
+            or size.height != size.width
+            or (crops and processor.size.shortest_edge != size.height)
+            or processor.resample not in RESAMPLING
+            or abs(processor.rescale_factor * 255 - 1) > 1e-6
+        ):
+            raise ModelError(
+                f"the image processor of {name} must resize to a square (bilinear or bicubic), "
+                f"rescale by 1/255 and normalise, got {processor.to_dict()}"
+            )
+        return cls(
+            size=int(size.height),
+            mean=tuple(processor.image_mean),
+            std=tuple(processor.image_std),
+            resampling=RESAMPLING[processor.resample],
+            centre_crop=crops,
+        )
 
 
 def preprocess(

@@ -1,4 +1,4 @@
-"""The floor among the points of a sweep, and what stands on it.
+"""What a sweep shows: depth in the image, the floor, and what stands on it.
 
 The plane around the robot is found by RANSAC (Fischler and Bolles 1981) among planes that a floor
 could be, and fitted to its points by least squares. Where a robot stands on a ramp its floor is the
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.configuration import FusionSettings
-from vlam_ros.types import FloorPlane, Missing
+from vlam_ros.types import Camera, FloatArray, FloorPlane, Missing
 
 Points = npt.NDArray[np.float32]
 
@@ -30,6 +31,7 @@ HOLE = 0.10
 """Metres: a return so far below the floor shows a step down, which stops a robot like a wall."""
 FLATNESS = 0.01
 """Metres a floor may leave its plane in each metre of distance."""
+Depth = npt.NDArray[np.float32]
 
 
 def fit_floor(points: Points, stamp: int) -> FloorPlane | Missing:
@@ -82,3 +84,31 @@ def obstacles_among(points: Points, floor: FloorPlane, settings: FusionSettings)
     x, y, z = points.T
     robot = (x > rear) & (x < front) & (np.abs(y) < side) & (z < top)
     return points[(standing | (height < -HOLE - slack)) & ~robot]
+
+
+def depth_image(points: FloatArray, camera: Camera) -> Depth:
+    """Depth float32[H,W] along the optical axis, in metres, NaN where no point is seen.
+
+    Args:
+        points: [N,3] in `base_link`, metres; of several in one pixel the nearest wins.
+        camera: its size is that of the image.
+    """
+    image = np.full((camera.height, camera.width), np.nan, np.float32)
+    pixels, depth = camera.project(points)
+    seen = np.flatnonzero(np.isfinite(depth))
+    # Written from far to near, so that the nearest stays.
+    seen = seen[np.argsort(-depth[seen], kind="stable")]
+    columns, rows = np.rint(pixels[seen]).astype(np.int32).T
+    image[rows, columns] = depth[seen]
+    return image
+
+
+def densify(depth: Depth, radius: int = 6) -> Depth:
+    """An image of sparse depth [H,W] for people: each value spread by `radius` pixels, the nearest
+    winning. Not for measuring: it widens every object.
+    """
+    nearness = np.where(np.isfinite(depth), 1 / np.maximum(depth, 1e-3), 0).astype(np.float32)
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    spread = cv2.dilate(nearness, disk)
+    with np.errstate(divide="ignore"):
+        return np.where(spread > 0, 1 / spread, np.nan).astype(np.float32)
