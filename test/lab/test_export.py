@@ -138,8 +138,8 @@ def test_an_export_that_fails_leaves_nothing(
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("vlam_ros.perception.clipseg.export._graphs", lambda _: {})
-    monkeypatch.setattr("vlam_ros.perception.clipseg.export._save", fail)
+    monkeypatch.setattr("vlam_ros.lab.export._graphs", lambda _: {})
+    monkeypatch.setattr("vlam_ros.lab.export._save", fail)
     with pytest.raises(OSError, match="disk full"):
         export(tiny, tmp_path / "out")
     assert not list(tmp_path.iterdir())

@@ -73,7 +73,7 @@ class ChunkFollower:
         self._chain: list[Followed] = []
         self._recent: deque[ActionChunk] = deque(maxlen=CHUNKS_KEPT)
         self._base.reset()
-        self.trouble = ""
+        self.chunk_error = ""
 
     def add_odometry(self, odometry: Odometry) -> None:
         """Take where the base is; if time jumped back, chunks of before are void."""
@@ -107,7 +107,7 @@ class ChunkFollower:
             merged = self._averaged(chunk, now)
         except ActionError as error:
             self.forget(Halt.UNREADABLE)
-            self.trouble = str(error)
+            self.chunk_error = str(error)
             return True
         if rows.motion is MotionKind.STAND:
             self.forget(Halt.HOLD)
@@ -118,7 +118,7 @@ class ChunkFollower:
         if not self._chain:
             self._base.reset()
         self._chain = [*self._chain[-CHUNKS_KEPT:], followed]
-        self._why, self.trouble = Halt.NONE, ""
+        self._why, self.chunk_error = Halt.NONE, ""
         self._take_events(chunk, rows)
         return True
 

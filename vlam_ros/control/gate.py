@@ -101,7 +101,7 @@ class SafetyGate:
         self._limits.stop()
         self._last = now
 
-    def let_through(self, command: Command, now: int, history: OdometryHistory) -> Command:
+    def limited(self, command: Command, now: int, history: OdometryHistory) -> Command:
         """The command with a velocity within the limits, or the halt before an obstacle."""
         seconds = 0.0 if self._last is None else (now - self._last) / 1e9
         self._last = now

@@ -27,7 +27,7 @@ from vlam_ros.types import LidarSweep
 
 
 class ControllerInputs:
-    """Converts and feeds what comes. What cannot be used ends in a error, and where the robot
+    """Converts and feeds what comes. What cannot be used ends in an error, and where the robot
     depends on it in a stop. `odom_frame` is the frame that odometry comes in.
     """
 
@@ -92,8 +92,8 @@ class ControllerInputs:
     def _feed_chunk(self, message: vlam_ros.msg.ActionChunk) -> None:
         now = int(self._node.get_clock().now().nanoseconds)
         self._controller.chunk(chunk_from_message(message), now)
-        if self._controller.trouble:
-            self._report_error(f"action_chunk: {self._controller.trouble}", "action_chunk")
+        if self._controller.chunk_error:
+            self._report_error(f"action_chunk: {self._controller.chunk_error}", "action_chunk")
 
     def _feed_estop(self, message: Bool) -> None:
         self._controller.estop(message.data)

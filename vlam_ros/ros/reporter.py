@@ -14,7 +14,7 @@ from vlam_ros.ros.diagnostics import ControlStatistics, DecisionStatistics, Sens
 from vlam_ros.types import Halt, Verdict
 
 _PERIOD = 1.0  # s
-_COMPLAINT_PERIOD = 2 * 10**9  # ns; a bad camera would fill the log at its frame rate
+_LOG_PERIOD = 2 * 10**9  # ns; a bad camera would fill the log at its frame rate
 
 _INACTIVE = "not active: configure and activate it"
 
@@ -35,7 +35,7 @@ class Reporter(ABC):
         """
         now = self._now()
         self._note(now, message, about)
-        if about not in self._logged or now - self._logged[about] >= _COMPLAINT_PERIOD:
+        if about not in self._logged or now - self._logged[about] >= _LOG_PERIOD:
             self._logged[about] = now
             self._node.get_logger().warning(message)
 
@@ -46,7 +46,7 @@ class Reporter(ABC):
 
     @abstractmethod
     def _note(self, now: int, message: str, about: str) -> None:
-        """Take a error into the statistics."""
+        """Take an error into the statistics."""
 
     @abstractmethod
     def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:

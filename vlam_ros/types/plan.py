@@ -95,7 +95,7 @@ class Plan:
 
     @property
     def destination(self) -> SceneObject | None:
-        """Their first destination."""
+        """The first destination of the steps that are still to be done."""
         return next((s.destination for s in self.to_come if s.destination), None)
 
 

@@ -39,7 +39,7 @@ Poses = npt.NDArray[np.float64]
 AHEAD = 0.1
 """Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
 
-COMPANY = 0.15
+NEIGHBOUR = 0.15
 """Metres from a LiDAR return to the next one of the same thing, at the distances driven to."""
 
 
@@ -234,7 +234,7 @@ def check_path(
     points = obstacles.points[:, :2].astype(np.float64)
     blocking = points[_distances(points, way) <= corridor]
     nearest_first = blocking[np.argsort(np.hypot(*blocking.T), kind="stable")]
-    first = next((place for place in nearest_first if _has_company(place, points)), None)
+    first = next((place for place in nearest_first if _has_neighbour(place, points)), None)
     if first is not None:
         x, y = first
         name = step.target.phrase if step.target else "the goal"
@@ -261,9 +261,9 @@ def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:
         )
 
 
-def _has_company(place: Poses, points: Poses) -> bool:
+def _has_neighbour(place: Poses, points: Poses) -> bool:
     """Whether a return [2] is not alone among all [N,2]: a lone one is the floor's noise."""
-    near = np.linalg.norm(points - place, axis=1) <= COMPANY
+    near = np.linalg.norm(points - place, axis=1) <= NEIGHBOUR
     return bool(np.count_nonzero(near) > 1)  # one of them is itself
 
 

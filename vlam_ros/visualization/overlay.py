@@ -58,7 +58,7 @@ class Role(Enum):
 
     @property
     def colour(self) -> Colour:
-        """In all images."""
+        """Its colour, the same in all images."""
         return _COLOURS[self]
 
     @property
@@ -68,7 +68,7 @@ class Role(Enum):
 
     @property
     def font(self) -> int:
-        """Of the label."""
+        """The font of its label."""
         return BOLD if self.value else REGULAR
 
 

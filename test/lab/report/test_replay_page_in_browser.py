@@ -12,7 +12,6 @@ from opened_page import DESKTOP, PHONE, Opened, chromium
 from playwright.sync_api import Browser, expect
 from replay_runs import DONE, EXECUTE, HOLD, NAN, at, replay, tokens, with_decisions
 
-from vlam_ros.lab.jpeg import jpeg
 from vlam_ros.lab.replay.compare import compare
 from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import ReplayRun
@@ -20,6 +19,7 @@ from vlam_ros.lab.replay.table import BagRow
 from vlam_ros.lab.replay.thresholds import Thresholds, passed_over
 from vlam_ros.lab.report.bags_page import bags_page
 from vlam_ros.lab.report.replay_page import replay_page
+from vlam_ros.lab.visualization.jpeg import jpeg
 
 TRAY = replace(EXECUTE, instruction="go to the blue tray")
 MOVED = replace(EXECUTE, tokens=tokens((1, 40 / 127, 0.0, NAN, 0.0), (1, 0.5, 0.1, NAN, 0.2)))

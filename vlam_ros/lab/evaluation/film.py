@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from vlam_ros.lab.jpeg import jpeg
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.types import Decision, Outcome, Uint8Array
 from vlam_ros.visualization.canvas import (
     BOLD,

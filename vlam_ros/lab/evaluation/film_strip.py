@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vlam_ros.lab.evaluation.lockstep import Decided
-from vlam_ros.lab.jpeg import jpeg
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.types import Decision, Outcome, Uint8Array
 from vlam_ros.visualization.canvas import BOLD, INK, PANEL, Paragraph, band, shortened
 from vlam_ros.visualization.overlay import VERDICT_COLOURS, Role, with_roles

@@ -17,7 +17,6 @@ import torch
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import ReplayError
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.jpeg import jpeg
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import describe_bag, recorded_run
 from vlam_ros.lab.replay.compare import Comparison, compare
@@ -29,9 +28,11 @@ from vlam_ros.lab.replay.roles import Assignment, assign
 from vlam_ros.lab.replay.table import BagRow
 from vlam_ros.lab.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.lab.report.replay_page import replay_page
+from vlam_ros.lab.visualization import draw_top_view
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import ActionSpace
-from vlam_ros.visualization import draw_overlay, draw_top_view
+from vlam_ros.visualization import draw_overlay
 
 OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
 """Pixels and JPEG quality of a report's images."""

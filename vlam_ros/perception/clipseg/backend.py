@@ -23,7 +23,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the runtime, for diagnostics."""
+        """The runtime's name, for diagnostics."""
 
     @property
     def device(self) -> torch.device:

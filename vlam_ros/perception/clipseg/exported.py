@@ -41,7 +41,7 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """For diagnostics."""
+        """Its name, for diagnostics."""
 
     @property
     def device(self) -> torch.device:
@@ -49,7 +49,7 @@ class Runtime(Protocol):
 
     @property
     def precision(self) -> str:
-        """In which it calculates."""
+        """The precision in which it calculates."""
 
     def load(self, path: Path) -> Graph:
         """Read a graph and make it ready; raises whatever the runtime raises."""

@@ -78,7 +78,7 @@ class Checkpoint:
 
     @property
     def tokenizer(self) -> CLIPTokenizer:
-        """Of the text tower."""
+        """The tokenizer of the text tower."""
         return self.processor.tokenizer
 
     @property

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vlam_ros.lab.visualization.floor_map import FARTHEST, SIDE, FloorMap, floor_in_view
 from vlam_ros.types import Camera, optical_rotation
-from vlam_ros.visualization.floor_map import FARTHEST, SIDE, FloorMap, floor_in_view
 
 NOTHING = np.zeros((0, 2))
 CAMERA = Camera(640, 480, 320.0, 240.0, 319.5, 239.5, optical_rotation(0.6), np.array([0.2, 0, 1]))

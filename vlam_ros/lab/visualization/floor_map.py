@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.lab.visualization.symbols import polygon
 from vlam_ros.types import Camera, FloatArray, Uint8Array
 from vlam_ros.visualization.canvas import REGULAR, Colour, text_width, write
-from vlam_ros.visualization.symbols import polygon
 
 Pixels = npt.NDArray[np.float64]
 

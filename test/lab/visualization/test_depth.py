@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlam_ros.errors import ImageError
-from vlam_ros.visualization import draw_depth
-from vlam_ros.visualization.depth import DIM, TINT
+from vlam_ros.lab.visualization import draw_depth
+from vlam_ros.lab.visualization.depth import DIM, TINT
 
 HEIGHT, WIDTH = 480, 640
 IMAGE = np.full((HEIGHT, WIDTH, 3), (200, 100, 50), np.uint8)

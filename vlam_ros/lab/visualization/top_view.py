@@ -17,6 +17,39 @@ import numpy.typing as npt
 
 from vlam_ros.actions import due_times
 from vlam_ros.configuration import FusionNodeSettings
+from vlam_ros.lab.visualization.floor_map import (
+    ABOVE,
+    AXIS_TEXT,
+    BELOW,
+    LEFT,
+    SEEN,
+    SEEN_EDGE,
+    SIDE,
+    WHITE,
+    FloorMap,
+    draw_floor,
+    draw_scales,
+)
+from vlam_ros.lab.visualization.layers import (
+    DecodedRow,
+    ObjectLayer,
+    WaypointLayer,
+    decoded_rows,
+    is_placed,
+)
+from vlam_ros.lab.visualization.symbols import (
+    EVENT,
+    OBSTACLE,
+    PATH,
+    RETURN,
+    Labels,
+    disc,
+    edge_of,
+    polygon,
+    ring,
+    robot,
+    waypoint,
+)
 from vlam_ros.types import ActionChunk, Camera, Decision, FloatArray, Missing, Obstacles, Uint8Array
 from vlam_ros.visualization.canvas import (
     BOLD,
@@ -30,40 +63,7 @@ from vlam_ros.visualization.canvas import (
     text_width,
     write,
 )
-from vlam_ros.visualization.floor_map import (
-    ABOVE,
-    AXIS_TEXT,
-    BELOW,
-    LEFT,
-    SEEN,
-    SEEN_EDGE,
-    SIDE,
-    WHITE,
-    FloorMap,
-    draw_floor,
-    draw_scales,
-)
-from vlam_ros.visualization.layers import (
-    DecodedRow,
-    ObjectLayer,
-    WaypointLayer,
-    decoded_rows,
-    is_placed,
-)
 from vlam_ros.visualization.overlay import OTHER, captioned, label_of, with_roles
-from vlam_ros.visualization.symbols import (
-    EVENT,
-    OBSTACLE,
-    PATH,
-    RETURN,
-    Labels,
-    disc,
-    edge_of,
-    polygon,
-    ring,
-    robot,
-    waypoint,
-)
 
 UNIT = 1.25
 """By how much text is larger than in an overlay of 640 pixels."""

@@ -8,6 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlam_ros.actions import ActionTokenizer, stop_chunk
+from vlam_ros.lab.visualization import draw_top_view
+from vlam_ros.lab.visualization.floor_map import ABOVE, LEFT, SEEN, SIDE, WHITE, FloorMap
+from vlam_ros.lab.visualization.layers import TURN_RADIUS
+from vlam_ros.lab.visualization.symbols import OBSTACLE, PATH, RETURN, ROBOT
+from vlam_ros.lab.visualization.top_view import PANEL_WIDTH
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,
@@ -27,12 +32,7 @@ from vlam_ros.types import (
     Verdict,
     optical_rotation,
 )
-from vlam_ros.visualization import draw_top_view
-from vlam_ros.visualization.floor_map import ABOVE, LEFT, SEEN, SIDE, WHITE, FloorMap
-from vlam_ros.visualization.layers import TURN_RADIUS
 from vlam_ros.visualization.overlay import DESTINATION, OTHER, TARGET, VERDICT_COLOURS
-from vlam_ros.visualization.symbols import OBSTACLE, PATH, RETURN, ROBOT
-from vlam_ros.visualization.top_view import PANEL_WIDTH
 
 SPACE = ActionSpace.of(
     ("stop", "go_to", "pick_up"), (-3.0, -3.0, -1.0, -math.pi), (3, 3, 1, math.pi)

@@ -3,8 +3,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from vlam_ros.lab.visualization.symbols import LEFT_FIRST, RIGHT_FIRST, Labels, Named
 from vlam_ros.visualization.canvas import Rectangle, overlap
-from vlam_ros.visualization.symbols import LEFT_FIRST, RIGHT_FIRST, Labels, Named
 
 WIDTH, HEIGHT = 300, 200
 SIZE = (60, 16)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import ImageError
-from vlam_ros.lab.jpeg import jpeg
+from vlam_ros.lab.visualization.jpeg import jpeg
 
 WIDE = np.zeros((60, 200, 3), np.uint8)
 WIDE[..., 0] = 240  # red

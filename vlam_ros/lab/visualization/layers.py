@@ -9,20 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlam_ros.actions import STOP, ActionTokenizer
-from vlam_ros.types import ActionChunk, PositionSource, SceneObject, Uint8Array
-from vlam_ros.visualization.canvas import (
-    BOLD,
-    LABEL_TEXT,
-    Rectangle,
-    draw_label,
-    fitted,
-    label_size,
-    text_width,
-    write,
-)
-from vlam_ros.visualization.floor_map import SIDE, WHITE, FloorMap
-from vlam_ros.visualization.overlay import Role, label_of
-from vlam_ros.visualization.symbols import (
+from vlam_ros.lab.visualization.floor_map import SIDE, WHITE, FloorMap
+from vlam_ros.lab.visualization.symbols import (
     EVENT,
     LEFT_FIRST,
     PATH,
@@ -39,6 +27,18 @@ from vlam_ros.visualization.symbols import (
     ring,
     waypoint,
 )
+from vlam_ros.types import ActionChunk, PositionSource, SceneObject, Uint8Array
+from vlam_ros.visualization.canvas import (
+    BOLD,
+    LABEL_TEXT,
+    Rectangle,
+    draw_label,
+    fitted,
+    label_size,
+    text_width,
+    write,
+)
+from vlam_ros.visualization.overlay import Role, label_of
 
 TURN_RADIUS = 0.6
 """Metres from the origin at which a row is drawn that only turns the base."""
