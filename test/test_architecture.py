@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
-FOR_ALL = {"", "errors", "types", "resources", "configuration", "parameter_file", "threads"}
+FOR_ALL = {"", "errors", "types", "resources", "configuration", "threads"}
 STAGES = {"language", "perception", "fusion", "actions", "control"}
 DECISION = STAGES | {"policies", "verification", "pipeline", "visualization"}
 ROBOT = DECISION | {"ros", "nodes"}

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import VlamError
-from vlam_ros.ros.fusion_inputs import SILENCE, AnnouncedImages
+from vlam_ros.ros.announced import SILENCE, AnnouncedImages
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import Camera

@@ -119,7 +119,9 @@ class ChunkFollower:
             self._base.reset()
         self._chain = [*self._chain[-CHUNKS_KEPT:], followed]
         self._why, self.chunk_error = Halt.NONE, ""
-        self._take_events(chunk, rows)
+        times = [int(due) for due in rows.due[rows.events]]
+        events = [Event(due, due + chunk.step, rows.closes) for due in times]
+        self._events.take(chunk.request, chunk.skill, events, int(rows.due[0]))
         return True
 
     def _checked(self, chunk: ActionChunk) -> DecodedRows:
@@ -142,11 +144,6 @@ class ChunkFollower:
         there = [Odometry(c.stamp, pose.x, pose.y, pose.yaw) for c, pose in where]
         decay = self._settings.control.ensemble_decay
         return ensemble([c for c, _ in where], there, now, decay) or chunk
-
-    def _take_events(self, chunk: ActionChunk, rows: DecodedRows) -> None:
-        times = [int(due) for due in rows.due[rows.events]]
-        events = [Event(due, due + chunk.step, rows.closes) for due in times]
-        self._events.take(chunk.request, chunk.skill, events, int(rows.due[0]))
 
     @property
     def _followed(self) -> Followed | None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vlam_ros.types import ImuSample
 
-Vector = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
 
 GRAVITY = 9.80665
 GAIN_MOVING, GAIN_AT_REST = 0.05, 3.0
@@ -34,14 +34,13 @@ like a bias until it is fast.
 """
 GAP = 0.5
 """Seconds without a reading after which the filter starts anew: nobody knows how far it turned."""
-Array = npt.NDArray[np.float64]
 
 
 class AttitudeFilter:
     """Feed it readings in the order of their stamps; `roll` and `pitch` are those of the last."""
 
     def __init__(self) -> None:
-        self.bias: Vector = np.zeros(3)
+        self.bias: Array = np.zeros(3)
         self.reset()
 
     def reset(self) -> None:
@@ -50,7 +49,7 @@ class AttitudeFilter:
         self._since = 0.0
         self._up = np.array([0.0, 0.0, 1.0])
         self._recent: deque[ImuSample] = deque()
-        self._means: deque[tuple[int, Vector]] = deque()
+        self._means: deque[tuple[int, Array]] = deque()
         self.at_rest = False
 
     @property
@@ -111,7 +110,7 @@ class AttitudeFilter:
         )
 
 
-def _direction(force: Vector) -> Vector:
+def _direction(force: Array) -> Array:
     length = float(np.linalg.norm(force))
     return force / length if length > 0 else np.array([0.0, 0.0, 1.0])
 

@@ -17,6 +17,7 @@ from vlam_ros.configuration import FusionSettings
 from vlam_ros.types import Camera, FloatArray, FloorPlane, Missing
 
 Points = npt.NDArray[np.float32]
+Depth = npt.NDArray[np.float32]
 
 NEARBY = 3.0
 """Metres around the robot in which a floor is taken for a plane."""
@@ -31,7 +32,6 @@ HOLE = 0.10
 """Metres: a return so far below the floor shows a step down, which stops a robot like a wall."""
 FLATNESS = 0.01
 """Metres a floor may leave its plane in each metre of distance."""
-Depth = npt.NDArray[np.float32]
 
 
 def fit_floor(points: Points, stamp: int) -> FloorPlane | Missing:

@@ -19,7 +19,8 @@ from sensor_msgs.msg import Image, PointCloud2
 from vlam_ros.configuration import FusionNodeSettings, FusionSettings, SensorSettings
 from vlam_ros.fusion import SensorFusion, densify
 from vlam_ros.ros import fused, qos
-from vlam_ros.ros.fusion_inputs import AnnouncedImage, FusionInputs
+from vlam_ros.ros.announced import AnnouncedImage
+from vlam_ros.ros.fusion_inputs import FusionInputs
 from vlam_ros.ros.images import depth_to_message
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,27 +11,22 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2
 
-from vlam_ros.configuration import CameraSettings, FusionNodeSettings
+from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError, VlamError
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.ros import qos
-from vlam_ros.ros.camera_info import CameraSource
+from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
 from vlam_ros.ros.clouds import sweep_from_cloud, sweep_from_scan
-from vlam_ros.ros.diagnostics import ABSENT
 from vlam_ros.ros.images import depth_from_message
 from vlam_ros.ros.mount import MountSource, Transforms, same_frame
 from vlam_ros.ros.reporter import SensorReporter
 from vlam_ros.ros.robot_state import imu_from_message, odometry_from_message
-from vlam_ros.ros.stamps import age_text, nanoseconds
-from vlam_ros.types import Camera, LidarSweep
+from vlam_ros.ros.stamps import nanoseconds
+from vlam_ros.types import LidarSweep
 
 # The sensors' names in diagnostics, and in SensorFusion, which does not know the last one.
 LIDAR, IMU, ODOMETRY, DEPTH_CAMERA = "LiDAR", "IMU", "odometry", "depth camera"
 CAMERA_INFO = "camera_info"
-AHEAD = 100_000_000
-"""ns that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
-SILENCE = 2_000_000_000
-"""ns without a usable `camera_info` after which it is lost; some cameras are slow."""
 
 
 class FusionInputs:
@@ -151,53 +145,3 @@ class FusionInputs:
     @staticmethod
     def _mount(source: MountSource, message: Any) -> Any:
         return source.mount(message.header.frame_id, nanoseconds(message.header.stamp))
-
-
-@dataclass(frozen=True)
-class AnnouncedImage:
-    """An image taken at `stamp` (ns) in `frame_id`, which wants to know what the sensors knew."""
-
-    stamp: int
-    frame_id: str
-    camera: Camera
-
-
-class AnnouncedImages:
-    """Makes an image of every `camera_info` that can be used. `error` says what is wrong with
-    the last one, if anything is.
-    """
-
-    def __init__(self, transforms: Transforms, settings: CameraSettings, max_age: int) -> None:
-        """Refuse stamps that are older than `max_age` ns."""
-        self._source = CameraSource(transforms, settings)
-        self._max_age = max_age
-        self._newest: int | None = None
-        self.error = ""
-        self.frame_id = ""
-
-    def image(self, message: CameraInfo, now: int) -> AnnouncedImage:
-        """The image of a message that came at `now` (ns).
-
-        Raises:
-            ImageError: there is no calibration in it.
-            SensorError: its frame is not known, or its stamp is of another time.
-        """
-        camera, stamp = self._source.camera(message), nanoseconds(message.header.stamp)
-        if not -AHEAD <= now - stamp <= self._max_age:
-            raise SensorError(f"{age_text(now - stamp)}: are the clocks synchronised?")
-        self.error, self._newest, self.frame_id = "", stamp, message.header.frame_id
-        return AnnouncedImage(stamp, message.header.frame_id, camera)
-
-    def state(self, now: int) -> str:
-        """What `camera_info` is at `now` (ns), as `SensorFusion.status` says of the sensors."""
-        if self.error:
-            return f"{'unusable' if self._newest is None else 'lost'}: {self.error}"
-        if self._newest is None:
-            return ABSENT
-        if now - self._newest > SILENCE:
-            return "lost: nothing comes any more"
-        return f"ok, {age_text(max(0, now - self._newest))}"
-
-    def forget(self) -> None:
-        """Time jumped: when it came last is of another time."""
-        self._newest, self.error = None, ""

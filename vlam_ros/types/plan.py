@@ -133,6 +133,12 @@ class Progress:
         """The index of the current step."""
         return self.plan.current if self.plan else 0
 
+    @property
+    def sightings(self) -> dict[Noun, Sighting]:
+        """Where the objects of the plan were seen last, by the noun that names each."""
+        known = {Noun.TARGET: self.target, Noun.DESTINATION: self.destination}
+        return {noun: sighting for noun, sighting in known.items() if sighting is not None}
+
     def elapsed(self, stamp: int) -> float:
         """Seconds from when the current step began to a stamp (ns); 0 before it has begun."""
         return (stamp - self.since) * 1e-9 if self.since else 0.0

@@ -98,13 +98,10 @@ class ExportedBackend:
 
     def decode_masks(self, activations: Activations, conditions: Tensor, images: Tensor) -> Tensor:
         """See Backend."""
-        graph = self._graph(DECODER, self._size(activations))
+        patches = activations[0].shape[1] - 1
+        graph = self._graph(DECODER, round(patches**0.5) * self._patch)
         (logits,) = graph([*activations, conditions, images])
         return logits
-
-    def _size(self, activations: Activations) -> int:
-        patches = activations[0].shape[1] - 1
-        return round(patches**0.5) * self._patch
 
     def _graph(self, part: str, size: int | None = None) -> Graph:
         name = graph_name(part, size)

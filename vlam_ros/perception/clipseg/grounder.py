@@ -50,7 +50,9 @@ class TextEmbeddings:
         with self._lock:
             known = {text: self._cache[text] for text in texts if text in self._cache}
         if new := [text for text in dict.fromkeys(texts) if text not in known]:
-            known.update(zip(new, self._encode(new), strict=True))
+            tokens = tokenized(self._tokenizer, self._config, new)
+            embeddings = self._backend.encode_texts(tokens.input_ids, tokens.attention_mask)
+            known.update(zip(new, embeddings, strict=True))
         with self._lock:
             for text, embedding in known.items():
                 self._cache[text] = embedding
@@ -64,10 +66,6 @@ class TextEmbeddings:
     def directions(self, texts: Sequence[str]) -> torch.Tensor:
         """Normalised text embeddings float32[T,D]: their products are cosines."""
         return functional.normalize(self(texts).float(), dim=-1)
-
-    def _encode(self, texts: list[str]) -> torch.Tensor:
-        tokens = tokenized(self._tokenizer, self._config, texts)
-        return self._backend.encode_texts(tokens.input_ids, tokens.attention_mask)
 
 
 @dataclass(frozen=True)

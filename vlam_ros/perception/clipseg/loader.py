@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -216,30 +216,24 @@ def _load_exported(name_or_path: str | Path, device: str, dtype: str, backend: s
 @contextmanager
 def _loading(name: str, folder: Path | None) -> Iterator[None]:
     """Let the libraries load without a word in the node's log, and explain what they raise."""
-    bars = transformers_logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
-    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    try:
-        transformers_logging.disable_progress_bar()
-        disable_progress_bars()
-        for logger in loggers:
+    with ExitStack() as afterwards, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in map(logging.getLogger, ("transformers", "huggingface_hub")):
+            afterwards.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        if transformers_logging.is_progress_bar_enabled():
+            afterwards.callback(transformers_logging.enable_progress_bar)
+            transformers_logging.disable_progress_bar()
+        if not are_progress_bars_disabled():
+            afterwards.callback(enable_progress_bars)
+            disable_progress_bars()
+        try:
             yield
-    except ModelError:
-        raise
-    # Damaged files make the libraries raise almost anything: KeyError, SafetensorError, …
-    except Exception as error:
-        raise ModelError(_explanation(name, folder, error)) from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        for shown, show in zip(
-            bars, (transformers_logging.enable_progress_bar, enable_progress_bars), strict=True
-        ):
-            if shown:
-                show()
+        except ModelError:
+            raise
+        # Damaged files make the libraries raise almost anything: KeyError, SafetensorError, …
+        except Exception as error:
+            raise ModelError(_explanation(name, folder, error)) from error
 
 
 def _checkpoint(
