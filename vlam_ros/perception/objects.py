@@ -168,8 +168,8 @@ def refined(
         window: where the crop was cut.
         probability: float32[s,s], the phrase's mask probability in the crop.
         image_size: (height, width) of the image.
-        mask_threshold: probability in 0..1 from which a pixel belongs to the phrase.
-        min_area: the smallest object, in pixels of the candidate's mask.
+        mask_threshold: see `find_objects`.
+        min_area: see `find_objects`.
     """
     count, pieces = cv2.connectedComponents((probability > mask_threshold).astype(np.uint8))
     if count == 1:

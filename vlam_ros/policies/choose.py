@@ -63,7 +63,7 @@ def choose_skill(
 
     Args:
         skills: in the order of their ids.
-        clip: compares the skill phrase with the prompts; its text embeddings are cached by string.
+        clip: compares the skill phrase with the prompts.
         instruction: its skill phrase, target and destination are used.
         affordance: cosines float[T] of the image with texts.
 

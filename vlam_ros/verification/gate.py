@@ -61,13 +61,7 @@ def verify(
 ) -> Verdict:
     """Whether a proposal may be executed; the same checks for every policy.
 
-    Args:
-        proposal: what the policy would do.
-        task: what was asked for.
-        scene: what is seen.
-        observation: what the sensors say.
-        progress: how far the task was done before the proposal.
-        limits: what the gate goes by.
+    `progress` is how far the task was done before the proposal.
 
     Returns:
         DONE or EXECUTE with the proposal's confidence and a remark on what could not be checked;

@@ -251,14 +251,9 @@ class OpenVino:
 def load_exported(
     folder: Path, backend: str, device: str, dtype: str, config: Any
 ) -> ExportedBackend:
-    """The graphs in a folder on a runtime.
+    """The graphs in a folder that `vlam export` wrote, with the CLIPSegConfig in it, on a runtime.
 
-    Args:
-        folder: as `vlam export` wrote it.
-        backend: "onnxruntime", "tensorrt" or "openvino".
-        device: "auto", "cpu" or "cuda".
-        dtype: "auto" or the precision to calculate in.
-        config: the CLIPSegConfig in it.
+    Backend, device and dtype are those of `load_checkpoint`.
 
     Raises:
         ModelError: the runtime is not installed or cannot do what is asked for, the folder was not
