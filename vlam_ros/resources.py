@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vlam_ros.errors import ConfigurationError
 
 NODES = ("vlam_node", "fusion_node", "controller_node", "simulator_node")
@@ -79,6 +77,8 @@ def parameter_sections(path: str | Path, node: str) -> tuple[dict[str, Any], dic
     Raises:
         ConfigurationError: the file cannot be read, or has nothing for any node of this package.
     """
+    import yaml  # here, as launch files look for resources without the dependencies
+
     try:
         with open(path, encoding="utf-8") as file:
             document = yaml.safe_load(file)
