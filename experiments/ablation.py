@@ -37,8 +37,7 @@ from vlam_ros.lab.training.examples import Batch, asked
 from vlam_ros.lab.training.grounding import Grounding, Look, cosines, measure
 from vlam_ros.lab.training.recipe import ALIGNMENT, CONTRASTIVE, TERMS, Recipe
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.policies import load_skills
 from vlam_ros.resources import write_file
 
@@ -248,7 +247,9 @@ def _skills(checkpoint: Checkpoint) -> float:
     assert calibration is not None
     # Nothing is refused: the nearest prompt decides.
     nearest = replace(checkpoint, calibration=replace(calibration, skill_threshold=-1.0))
-    return evaluate_skills(Grounder(nearest), load_skills(Settings.load().policy.skills)).accuracy
+    return evaluate_skills(
+        ClipsegGrounder(nearest), load_skills(Settings.load().policy.skills)
+    ).accuracy
 
 
 def difference(before: Sequence[float], after: Sequence[float]) -> str:

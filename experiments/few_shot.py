@@ -38,8 +38,7 @@ from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.training_batches import Course
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.resources import write_file
 
@@ -124,7 +123,9 @@ class EvaluationSet:
     ) -> tuple[list[Answer], list[Answer]]:
         """The answers about new and about old."""
         # A new one each time: it keeps what it has read.
-        new, old = (answers_to(Grounder(checkpoint), settings, a) for a in (self.new, self.old))
+        new, old = (
+            answers_to(ClipsegGrounder(checkpoint), settings, a) for a in (self.new, self.old)
+        )
         return new, old
 
 

@@ -32,8 +32,7 @@ from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.paraphrases import skill_phrase
 from vlam_ros.lab.training.skills import RATES, STEPS, learn_skills
 from vlam_ros.lab.training.understanding import REFUSED, understood
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import load_checkpoint
+from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.policies import Skill, load_skills
 from vlam_ros.types import Noun
@@ -174,7 +173,9 @@ def with_new_skills(skills: Sequence[Skill]) -> tuple[Skill, ...]:
     return (*skills, *new)
 
 
-def hear(grounder: Grounder, skills: Sequence[Skill], read: frozenset[str] = frozenset()) -> Heard:
+def hear(
+    grounder: ClipsegGrounder, skills: Sequence[Skill], read: frozenset[str] = frozenset()
+) -> Heard:
     """Understand all sentences, without those whose phrase is among what training has `read`."""
 
     def ask(many: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str, str]]:
@@ -200,7 +201,7 @@ def hear(grounder: Grounder, skills: Sequence[Skill], read: frozenset[str] = fro
     )
 
 
-def see(grounder: Grounder, settings: Settings, scenes: int, progress: bool) -> Seen:
+def see(grounder: ClipsegGrounder, settings: Settings, scenes: int, progress: bool) -> Seen:
     """Look at scenes of the test split, with the model's own thresholds."""
     assert grounder.calibration is not None
     threshold = grounder.calibration.crop_threshold
@@ -238,7 +239,7 @@ def teach(
         folder = Path(name)
         checkpoint = load_checkpoint(model, settings.device, "float32")
         learned = learn_skills(checkpoint, skills, folder, settings, method)
-        grounder = Grounder.from_pretrained(model, adapter=folder)
+        grounder = ClipsegGrounder.from_pretrained(model, adapter=folder)
     batches = map(learned.paraphrases.batch, range(steps))
     read = frozenset(skill_phrase(text) for batch in batches for text in batch.sentences)
     return Taught(
@@ -276,7 +277,7 @@ def evaluate_skill_transfer(
     settings = Settings.load()
     old = load_skills(settings.policy.skills)
     skills = with_new_skills(old)
-    grounder = Grounder.from_pretrained(model)
+    grounder = ClipsegGrounder.from_pretrained(model)
     if grounder.calibration is None:
         raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
     before, listed = hear(grounder, old), hear(grounder, skills)

@@ -12,9 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
-FOR_ALL = {
-    "", "errors", "types", "interface", "resources", "configuration", "parameter_file", "threads"
-}  # fmt: skip
+FOR_ALL = {"", "errors", "types", "interface", "resources", "configuration", "threads"}
 STAGES = {"language", "perception", "fusion", "actions", "control"}
 DECISION = STAGES | {"policies", "verification", "pipeline", "visualization"}
 ROBOT = DECISION | {"runtime", "ros", "nodes"}

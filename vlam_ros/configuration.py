@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.parameter_file import parameter_sections, read_parameters
-from vlam_ros.resources import resource_path
+from vlam_ros.resources import parameter_sections, read_parameters, resource_path
 
 T = TypeVar("T")
 Group = TypeVar("Group", bound="NodeSettings")

@@ -16,13 +16,8 @@ from vlam_ros.actions import STOP, ActionTokenizer, stop_chunk
 from vlam_ros.configuration import ActionSettings, PolicySettings, Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import (
-    Grounder,
-    ImageFeatures,
-    Perceiver,
-    is_confirmed,
-    unknown_words,
-)
+from vlam_ros.perception import Perceiver, is_confirmed, unknown_words
+from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.policies import Policy, Skill, choose_skill, load_skills, make_policy, means_stop
 from vlam_ros.types import (
     NOT_FOUND,
@@ -60,7 +55,7 @@ class Pipeline:
 
     def __init__(
         self,
-        grounder: Grounder,
+        grounder: ClipsegGrounder,
         perceiver: Perceiver,
         skills: Sequence[Skill],
         policy: Policy,
@@ -91,7 +86,7 @@ class Pipeline:
         # First what is quick to fail.
         skills = load_skills(settings.policy.skills)
         policy = make_policy(skills, settings.policy, action)
-        grounder = Grounder.from_pretrained(
+        grounder = ClipsegGrounder.from_pretrained(
             model.name_or_path,
             model.device,
             model.dtype,

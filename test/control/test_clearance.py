@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.configuration import ControllerSettings
-from vlam_ros.control.clearance import free_way, standing_points
+from vlam_ros.control.gate import free_way, standing_points
 
 SETTINGS = ControllerSettings.load()
 KEEP = 0.28

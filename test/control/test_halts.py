@@ -131,10 +131,10 @@ def test_a_chunk_that_cannot_be_decoded_stops_and_says_why(name: str) -> None:
     robot = moving()
     robot.controller.chunk(wrong_chunks()[name], robot.now)
     assert_stopped(robot.tick(), Halt.UNREADABLE)
-    assert robot.controller.trouble
+    assert robot.controller.chunk_error
     robot.controller.chunk(go_to(1.0, 0.0, 0.0, stamp=robot.now, sequence=2), robot.now)
     assert robot.tick().halt is Halt.NONE
-    assert robot.controller.trouble == ""
+    assert robot.controller.chunk_error == ""
 
 
 def test_a_message_that_is_no_chunk_stops() -> None:

@@ -28,7 +28,7 @@ from vlam_ros.lab.training.captions import vocabulary
 from vlam_ros.lab.training.paraphrases import PARTICLES, Paraphrases, skill_phrase
 from vlam_ros.lab.training.skills import STEPS
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import load_skills
 
 OLD = load_skills("skills.yaml")
@@ -75,7 +75,7 @@ def test_training_does_not_read_what_is_asked_after() -> None:
 
 
 def test_prompts_alone_do_not_tell_a_new_verb_from_any_other() -> None:
-    grounder = Grounder.from_pretrained("embedded", "cpu")
+    grounder = ClipsegGrounder.from_pretrained("embedded", "cpu")
     before, listed = hear(grounder, OLD), hear(grounder, SKILLS)
     assert before.new == 0
     assert before.refused > 0.9

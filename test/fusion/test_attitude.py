@@ -9,8 +9,13 @@ import pytest
 from ahrs import Quaternion
 from ahrs.filters import Mahony
 
-from vlam_ros.fusion.attitude import GRAVITY, AttitudeFilter
-from vlam_ros.fusion.rotation import rotation_from_vector, tilt_of, up_vector
+from vlam_ros.fusion.attitude import (
+    GRAVITY,
+    AttitudeFilter,
+    rotation_from_vector,
+    tilt_of,
+    up_vector,
+)
 from vlam_ros.types import ImuSample
 
 RATE = 200

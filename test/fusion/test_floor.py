@@ -7,7 +7,7 @@ import pytest
 
 from vlam_ros.configuration import FusionNodeSettings, FusionSettings
 from vlam_ros.fusion import fit_floor, obstacles_among
-from vlam_ros.fusion.rotation import tilt_of, up_vector
+from vlam_ros.fusion.attitude import tilt_of, up_vector
 from vlam_ros.types import FloorPlane, Missing
 
 

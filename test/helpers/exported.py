@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
+from vlam_ros.lab.export import export
 from vlam_ros.perception.clipseg import load_checkpoint
-from vlam_ros.perception.clipseg.export import export
 
 
 class Exported(NamedTuple):

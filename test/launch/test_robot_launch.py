@@ -33,7 +33,7 @@ from launch_ros.utilities import evaluate_parameters, normalize_parameters
 
 from vlam_ros.configuration import NodeSettings, parameters
 from vlam_ros.interface import INPUTS, OUTPUTS, topic_argument
-from vlam_ros.parameter_file import read_parameters
+from vlam_ros.resources import read_parameters
 from vlam_ros.ros import launching
 from vlam_ros.ros.up import NODES
 

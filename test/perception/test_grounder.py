@@ -10,8 +10,14 @@ from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 from transformers import CLIPModel
 
 from vlam_ros.lab.evaluation.speed.subjects import full_size
-from vlam_ros.perception import Grounder, preprocess, texts
-from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint, load_clip
+from vlam_ros.perception.clipseg import (
+    Checkpoint,
+    ClipsegGrounder,
+    load_checkpoint,
+    load_clip,
+    preprocess,
+)
+from vlam_ros.perception.clipseg import grounder as texts
 from vlam_ros.perception.clipseg.loader import EMBEDDED
 from vlam_ros.types import Uint8Array
 
@@ -30,7 +36,7 @@ def forward(checkpoint: Checkpoint, image: Uint8Array, prompts: tuple[str, ...])
 
 
 def assert_equals_forward(checkpoint: Checkpoint, image: Uint8Array) -> None:
-    grounder = Grounder(checkpoint)
+    grounder = ClipsegGrounder(checkpoint)
     masks = grounder.segment(grounder.encode_image(image), PROMPTS)
     expected = forward(checkpoint, image, PROMPTS)
     assert masks.shape == expected.shape
@@ -69,8 +75,8 @@ def test_masks_equal_forward_on_the_embedded_model(image: Image) -> None:
 
 
 @pytest.fixture(scope="module")
-def grounder(tiny_checkpoint: Path) -> Grounder:
-    return Grounder.from_pretrained(tiny_checkpoint, device="cpu")
+def grounder(tiny_checkpoint: Path) -> ClipsegGrounder:
+    return ClipsegGrounder.from_pretrained(tiny_checkpoint, device="cpu")
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, module: torch.nn.Module) -> list[int]:
@@ -90,7 +96,7 @@ def test_one_vision_pass_serves_all_questions_about_a_image(
     tiny_checkpoint: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
-    grounder = Grounder(checkpoint)
+    grounder = ClipsegGrounder(checkpoint)
     layers = checkpoint.model.clip.vision_model.encoder.layers
     passes = [count_calls(monkeypatch, layer) for layer in layers]
     features = grounder.encode_image(image(240, 320))
@@ -105,7 +111,7 @@ def test_the_decoder_runs_once_for_all_prompts(
     tiny_checkpoint: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
-    grounder = Grounder(checkpoint)
+    grounder = ClipsegGrounder(checkpoint)
     features = grounder.encode_image(image(240, 320))
     reduced = count_calls(monkeypatch, checkpoint.model.decoder.reduces[0])
     decoded = count_calls(monkeypatch, checkpoint.model.decoder.layers[-1])
@@ -117,7 +123,7 @@ def test_a_text_is_encoded_once(
     tiny_checkpoint: Path, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
-    grounder = Grounder(checkpoint)
+    grounder = ClipsegGrounder(checkpoint)
     features = grounder.encode_image(image(60, 80))
     encoded = count_calls(monkeypatch, checkpoint.model.clip.text_projection)
     grounder.segment(features, ("red cup", "ball", "red cup"))
@@ -131,7 +137,7 @@ def test_the_text_cache_is_bounded_and_forgets_what_was_not_asked_longest(
 ) -> None:
     monkeypatch.setattr(texts, "TEXT_CACHE", 3)
     checkpoint = load_checkpoint(tiny_checkpoint, device="cpu")
-    grounder = Grounder(checkpoint)
+    grounder = ClipsegGrounder(checkpoint)
     encoded = count_calls(monkeypatch, checkpoint.model.clip.text_projection)
     many = grounder.text_similarity("a", ("b", "c", "d", "e"))
     assert many.shape == (4,)
@@ -144,7 +150,7 @@ def test_the_text_cache_is_bounded_and_forgets_what_was_not_asked_longest(
     assert encoded == [1, 4, 1, 1]
 
 
-def test_similarities_equal_those_of_transformers(grounder: Grounder, image: Image) -> None:
+def test_similarities_equal_those_of_transformers(grounder: ClipsegGrounder, image: Image) -> None:
     checkpoint = load_checkpoint(grounder.name, device="cpu")
     pixels = image(240, 320)
     tokens = checkpoint.tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
@@ -161,7 +167,7 @@ def test_similarities_equal_those_of_transformers(grounder: Grounder, image: Ima
 
 
 def test_the_second_look_sees_crops_as_images_of_the_calibrated_size(
-    grounder: Grounder, image: Image
+    grounder: ClipsegGrounder, image: Image
 ) -> None:
     checkpoint = load_checkpoint(grounder.name, device="cpu")
     crops = [image(50, 50, seed=1), image(90, 90, seed=2)]
@@ -175,7 +181,7 @@ def test_the_second_look_sees_crops_as_images_of_the_calibrated_size(
     assert cosines == pytest.approx(expected.numpy(), abs=1e-5)
 
 
-def test_each_crop_is_decoded_for_its_own_prompts(grounder: Grounder, image: Image) -> None:
+def test_each_crop_is_decoded_for_its_own_prompts(grounder: ClipsegGrounder, image: Image) -> None:
     crops = [image(50, 50, seed=1), image(90, 90, seed=2)]
     prompts = [PROMPTS, ("red cup",)]
     _, together = grounder.second_look(crops, (), prompts)
@@ -185,13 +191,13 @@ def test_each_crop_is_decoded_for_its_own_prompts(grounder: Grounder, image: Ima
         assert masks == pytest.approx(alone, abs=1e-4)
     # At the model's own size the crop is an image, and its masks are those of the image.
     whole = dataclasses.replace(load_checkpoint(grounder.name, device="cpu"), calibration=None)
-    eyes = Grounder(whole)
+    eyes = ClipsegGrounder(whole)
     (masks,) = eyes.second_look(crops[:1], (), [PROMPTS])[1]
     expected = eyes.segment(eyes.encode_image(crops[0]), PROMPTS)
     assert masks == pytest.approx(expected, abs=1e-4)
 
 
-def test_nothing_asked_gives_nothing(grounder: Grounder, image: Image) -> None:
+def test_nothing_asked_gives_nothing(grounder: ClipsegGrounder, image: Image) -> None:
     features = grounder.encode_image(image(60, 80))
     assert features.size == (60, 80)
     with pytest.raises(ValueError, match="at least one prompt"):
@@ -202,16 +208,16 @@ def test_nothing_asked_gives_nothing(grounder: Grounder, image: Image) -> None:
     assert masks == []
 
 
-def test_a_text_longer_than_the_tower_reads_is_cut(grounder: Grounder, image: Image) -> None:
+def test_a_text_longer_than_the_tower_reads_is_cut(grounder: ClipsegGrounder, image: Image) -> None:
     features = grounder.encode_image(image(60, 80))
     assert np.isfinite(grounder.similarity(features, ["cup " * 1000])).all()
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_stays_near_float32(
-    tiny_checkpoint: Path, grounder: Grounder, image: Image, dtype: str
+    tiny_checkpoint: Path, grounder: ClipsegGrounder, image: Image, dtype: str
 ) -> None:
-    half = Grounder.from_pretrained(tiny_checkpoint, device="cpu", dtype=dtype)
+    half = ClipsegGrounder.from_pretrained(tiny_checkpoint, device="cpu", dtype=dtype)
     pixels = image(240, 320)
     exact, near = (g.segment(g.encode_image(pixels), PROMPTS) for g in (grounder, half))
     assert near.dtype == np.float32
@@ -221,9 +227,9 @@ def test_half_precision_stays_near_float32(
 
 
 def test_a_separate_clip_judges_images_and_sentences_but_not_masks(
-    tiny_checkpoint: Path, tiny_clip: Path, grounder: Grounder, image: Image
+    tiny_checkpoint: Path, tiny_clip: Path, grounder: ClipsegGrounder, image: Image
 ) -> None:
-    both = Grounder.from_pretrained(tiny_checkpoint, device="cpu", clip=str(tiny_clip))
+    both = ClipsegGrounder.from_pretrained(tiny_checkpoint, device="cpu", clip=str(tiny_clip))
     pixels = image(64, 64)
     features = both.encode_image(pixels)
     loaded = load_clip(tiny_clip, device="cpu")
@@ -247,5 +253,5 @@ def test_the_skills_thresholds_are_those_of_the_clip_that_compares_them(
     masks = load_checkpoint(tiny_checkpoint, device="cpu")
     skills = dataclasses.replace(CALIBRATION, skill_threshold=0.9, crop_threshold=0.1)
     clip_checkpoint = dataclasses.replace(load_clip(tiny_clip, device="cpu"), calibration=skills)
-    used = Grounder(masks, clip_checkpoint).calibration
+    used = ClipsegGrounder(masks, clip_checkpoint).calibration
     assert used == dataclasses.replace(CALIBRATION, skill_threshold=0.9)

@@ -9,8 +9,9 @@ import torch
 from tiny_clipseg import CALIBRATION
 
 from vlam_ros.configuration import PerceptionSettings
-from vlam_ros.perception import Grounder, ImageFeatures, Perceiver, is_confirmed, square_crop
-from vlam_ros.perception.clipseg import Calibration
+from vlam_ros.perception import Perceiver, is_confirmed
+from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, ImageFeatures
+from vlam_ros.perception.objects import Window
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -302,7 +303,7 @@ def test_without_phrases_the_image_is_still_encoded_for_the_skills(
 def test_a_real_checkpoint_goes_all_the_way(
     tiny_checkpoint: Path, settings: PerceptionSettings
 ) -> None:
-    grounder = Grounder.from_pretrained(tiny_checkpoint, device="cpu")
+    grounder = ClipsegGrounder.from_pretrained(tiny_checkpoint, device="cpu")
     observation = dataclasses.replace(observe(("red", 200, 40, 40)), camera=CAMERA)
     few = dataclasses.replace(settings, nouns=("cup",), min_area=1)
     scenes = [
@@ -316,18 +317,18 @@ def test_a_real_checkpoint_goes_all_the_way(
 
 def test_a_crop_is_a_square_around_the_box() -> None:
     image = np.arange(100 * 120 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 120, 3)
-    crop = square_crop(image, (50, 40, 60, 60), margin=0.5)
+    crop = Window.around((50, 40, 60, 60), margin=0.5).cut(image)
     assert crop.shape == (30, 30, 3)
     assert np.array_equal(crop, image[35:65, 40:70])
 
 
 def test_a_crop_beyond_the_image_repeats_its_border() -> None:
     image = np.arange(40 * 60 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 60, 3)
-    crop = square_crop(image, (50, 30, 60, 40), margin=1.0)
+    crop = Window.around((50, 30, 60, 40), margin=1.0).cut(image)
     assert crop.shape == (20, 20, 3)
     assert np.array_equal(crop[:15, :15], image[25:40, 45:60])
     assert (crop[:15, 15:] == image[25:40, 59:60]).all()
     assert (crop[15:, :15] == image[39:40, 45:60]).all()
     assert (crop[15:, 15:] == image[39, 59]).all()
-    whole = square_crop(image, (0, 0, 60, 40), margin=0.3)
+    whole = Window.around((0, 0, 60, 40), margin=0.3).cut(image)
     assert whole.shape == (78, 78, 3)

@@ -6,9 +6,8 @@ import torch
 from transformers import CLIPImageProcessor, ViTImageProcessor
 
 from vlam_ros.errors import ImageError
-from vlam_ros.perception import preprocess
-from vlam_ros.perception.clipseg import Preprocessing
-from vlam_ros.perception.preprocess import resized
+from vlam_ros.perception.clipseg import Preprocessing, preprocess
+from vlam_ros.perception.clipseg.preprocess import resized
 from vlam_ros.types import Uint8Array
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vlam_ros.perception.second_look import Window, refined
+from vlam_ros.perception.objects import Window, refined
 from vlam_ros.types import SceneObject
 
 IMAGE = (240, 320)

@@ -20,7 +20,7 @@ from vlam_ros.ros.decisions import (
     hold_chunk,
     scene_to_message,
 )
-from vlam_ros.ros.markers import markers
+from vlam_ros.ros.outputs import markers
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,

@@ -48,10 +48,9 @@ from vlam_ros.ros.fused import (
     obstacles_from_message,
 )
 from vlam_ros.ros.images import depth_from_message, image_from_message
-from vlam_ros.ros.imu import imu_from_message
 from vlam_ros.ros.mount import Mount, mount_from_transform
 from vlam_ros.ros.ranges import range_from_message
-from vlam_ros.ros.robot_state import joints_from_message, odometry_from_message
+from vlam_ros.ros.robot_state import imu_from_message, joints_from_message, odometry_from_message
 from vlam_ros.ros.rotations import quaternion_from_angles, rotation_from_angles
 from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import (

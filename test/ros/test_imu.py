@@ -13,8 +13,8 @@ from sensor_msgs.msg import Imu
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.imu import imu_from_message
 from vlam_ros.ros.mount import Mount, mount_from_settings
+from vlam_ros.ros.robot_state import imu_from_message
 from vlam_ros.ros.rotations import quaternion_from_angles, rotation_matrix
 from vlam_ros.ros.stamps import time_message
 

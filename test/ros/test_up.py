@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.parameter_file import read_parameters
-from vlam_ros.resources import resource_path
+from vlam_ros.resources import read_parameters, resource_path
 from vlam_ros.ros.dds import with_profile
 from vlam_ros.ros.up import NODES, node_command, run_together, up
 

@@ -7,7 +7,7 @@ import pytest
 from policy_world import SECOND, START, gripper, observation, policy, skills, thing
 
 from vlam_ros.types import Instruction, Missing, Obstacles, RangeReading, Reason, Refusal, SkillStep
-from vlam_ros.verification.checks import (
+from vlam_ros.verification.gate import (
     check_age,
     check_gripper,
     check_path,
@@ -81,7 +81,7 @@ def blocked(*points: tuple[float, float], goal: tuple[float, float] = (1.65, 0.0
     cloud = np.array([(x, y, 0.3) for x, y in points], np.float32).reshape(-1, 3)
     seen = observation(obstacles=Obstacles(START, cloud))
     try:
-        check_path(GO, goal, seen, 0.2, 1.0)
+        check_path(GO, np.array([goal]), seen, 0.2, 1.0)
     except Refusal as refusal:
         return refusal.reason is Reason.PATH_BLOCKED
     return False
@@ -116,7 +116,7 @@ def test_the_nearest_of_the_obstacles_is_named() -> None:
     points = [*post(1.5, 0.1), *post(0.8, -0.1), *post(1.0, 2.0), (0.4, 0.0)]
     cloud = np.array([(x, y, 0.3) for x, y in points], np.float32)
     seen = observation(obstacles=Obstacles(START, cloud))
-    reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
+    reason, message = reason_of(check_path, GO, np.array([(1.65, 0.0)]), seen, 0.2, 1.0)
     assert (reason, message) == (
         Reason.PATH_BLOCKED,
         "something at (0.80, -0.10) is in the way to 'red cup': clear the path",
@@ -125,12 +125,15 @@ def test_the_nearest_of_the_obstacles_is_named() -> None:
 
 def test_without_lidar_the_path_is_not_checked_and_that_is_said() -> None:
     seen = observation(obstacles=Missing("no LiDAR"))
-    assert check_path(GO, (1.65, 0.0), seen, 0.2, 1.0) == "the path is not checked: no LiDAR"
+    assert (
+        check_path(GO, np.array([(1.65, 0.0)]), seen, 0.2, 1.0)
+        == "the path is not checked: no LiDAR"
+    )
 
 
 def test_a_lidar_that_was_lost_is_not_a_robot_without_lidar() -> None:
     seen = observation(obstacles=Missing("obstacles: 2.00 s old, 0.5 s are allowed", lost=True))
-    reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
+    reason, message = reason_of(check_path, GO, np.array([(1.65, 0.0)]), seen, 0.2, 1.0)
     assert reason is Reason.STALE_SENSOR
     assert "LiDAR was lost, nobody watches the path: obstacles: 2.00 s old" in message
     assert "is the LiDAR running" in message
@@ -139,7 +142,7 @@ def test_a_lidar_that_was_lost_is_not_a_robot_without_lidar() -> None:
 def test_an_old_scan_is_not_a_clear_path() -> None:
     old = Obstacles(START - 2 * SECOND, np.zeros((0, 3), np.float32))
     seen = observation(obstacles=old)
-    reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
+    reason, message = reason_of(check_path, GO, np.array([(1.65, 0.0)]), seen, 0.2, 1.0)
     assert reason is Reason.STALE_SENSOR
     assert "LiDAR scan is 2.1 s old" in message
 

@@ -128,6 +128,13 @@ def test_rows_of_the_base_are_held_to_a_free_path() -> None:
     assert check(grab((0.6, 0.0, 0.3)), wall(0.4, 0.0)).outcome is Outcome.EXECUTE
 
 
+def test_the_way_is_checked_from_each_way_point_to_the_next() -> None:
+    around = nudge((1.0, 1.0, NOT), (1.0, 0.0, NOT))
+    assert check(around, wall(1.0, 0.5)).reason is Reason.PATH_BLOCKED
+    # The straight way to the last way point is not gone.
+    assert check(around, wall(0.6, 0.0)).outcome is Outcome.EXECUTE
+
+
 def test_without_its_lidar_rows_of_the_base_are_not_executed() -> None:
     lost = observation(obstacles=Missing("obstacles: 2.00 s old", lost=True))
     assert check(nudge((0.5, 0.0, 0.0)), lost).reason is Reason.STALE_SENSOR

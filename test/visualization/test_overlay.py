@@ -22,9 +22,7 @@ from vlam_ros.types import (
     Verdict,
 )
 from vlam_ros.visualization import draw_overlay
-from vlam_ros.visualization.caption import VERDICT_COLOURS
-from vlam_ros.visualization.overlay import SHADE
-from vlam_ros.visualization.roles import DESTINATION, OTHER, TARGET
+from vlam_ros.visualization.overlay import DESTINATION, OTHER, SHADE, TARGET, VERDICT_COLOURS
 
 HOLD = Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, "no 'red cup' in the image")
 

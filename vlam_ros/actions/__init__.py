@@ -7,14 +7,13 @@ from vlam_ros.actions.chunk import (
     drop_late_rows,
     due_times,
     is_void,
-    space_from_dict,
+    read_space,
     stop_chunk,
     tokens_from_text,
     tokens_to_text,
     void_at,
 )
 from vlam_ros.actions.ensemble import ensemble
-from vlam_ros.actions.statistics import action_space_from_statistics
 from vlam_ros.actions.tokenizer import STOP, ActionTokenizer
 from vlam_ros.types import ActionChunk, ActionSpace
 
@@ -23,7 +22,6 @@ __all__ = [
     "ActionChunk",
     "ActionSpace",
     "ActionTokenizer",
-    "action_space_from_statistics",
     "chunk_from_dict",
     "chunk_to_dict",
     "current_row",
@@ -31,7 +29,7 @@ __all__ = [
     "due_times",
     "ensemble",
     "is_void",
-    "space_from_dict",
+    "read_space",
     "stop_chunk",
     "tokens_from_text",
     "tokens_to_text",

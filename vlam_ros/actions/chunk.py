@@ -6,9 +6,9 @@ Times are integer nanoseconds of the clock that stamped the image. Row i of a ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from operator import index
+from operator import getitem, index
 from typing import Any
 
 import numpy as np
@@ -129,7 +129,7 @@ def chunk_from_dict(values: Mapping[str, Any]) -> ActionChunk:
         fields: dict[str, Any] = {
             **values,
             **{name: index(values[name]) for name in ("stamp", "start_offset", "step")},
-            "space": space_from_dict(values["space"]),
+            "space": read_space(values["space"], getitem),
             "request": InstructionRequest(**values["request"]),
             "verdict": Verdict(**verdict),
         }
@@ -141,21 +141,31 @@ def chunk_from_dict(values: Mapping[str, Any]) -> ActionChunk:
         ) from error
 
 
-def space_from_dict(values: Mapping[str, Any]) -> ActionSpace:
-    """An action space from what `asdict` made of it, also after JSON.
+def read_space(values: Any, get: Callable[[Any, str], Any]) -> ActionSpace:
+    """An action space from what `asdict` made of it, also after JSON, or from a message.
 
     Of one that was written before commands and dimensions were described, ranges and names are
     known: enough to decode its rows.
+
+    Args:
+        values: the mapping or the message.
+        get: reads one of its fields by name: `operator.getitem` or `getattr`.
     """
-    if "dimensions" not in values:
-        return ActionSpace.of(values["commands"], values["low"], values["high"], values["bins"])
+    try:
+        given = get(values, "dimensions")
+    except (KeyError, AttributeError):
+        return ActionSpace.of(*(get(values, name) for name in ("commands", "low", "high", "bins")))
     commands = [
         ActionCommand(
-            c["name"], PoseFrame(c["pose_of"]), bool(c["timed"]), GripperEffect(c["gripper"])
+            get(c, "name"),
+            PoseFrame(get(c, "pose_of")),
+            bool(get(c, "timed")),
+            GripperEffect(get(c, "gripper")),
         )
-        for c in values["commands"]
+        for c in get(values, "commands")
     ]
-    dimensions = [ActionDimension(**dimension) for dimension in values["dimensions"]]
+    fields = ("name", "unit", "low", "high", "bins")
+    dimensions = [ActionDimension(*(get(d, name) for name in fields)) for d in given]
     return ActionSpace(tuple(commands), tuple(dimensions))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from vlam_ros.errors import ActionError
 from vlam_ros.types import ActionChunk, Odometry, Outcome
 
 Rows = npt.NDArray[np.float64]
+
+_SERIES = attrgetter("request", "skill", "frame_id", "space", "verdict.outcome")
+"""What chunks have in common that are averaged."""
 
 
 def ensemble(
@@ -61,28 +65,21 @@ def ensemble(
     older = [
         (chunk, _moved(tokenizer.decode(chunk.tokens), there, here, columns))
         for chunk, there in pairs[:-1]
-        if _belongs(chunk, kept)
+        if _SERIES(chunk) == _SERIES(kept)
     ]
     averaged = rows.copy()
     for i, due in enumerate(due_times(kept)):
         said = [
             poses[r] for chunk, poses in older if (r := current_row(chunk, int(due))) is not None
         ]
-        alike = [row for row in said if _alike(row, rows[i])]
+        alike = [
+            row
+            for row in said
+            if row[0] == rows[i, 0] and (np.isnan(row) == np.isnan(rows[i])).all()
+        ]
         averaged[i] = _average(np.array([*alike, rows[i]]), m, angles)
     tokens = tokenizer.encode(averaged, used=~np.isnan(averaged[:, 1:]))
     return replace(kept, tokens=tokens)
-
-
-def _belongs(chunk: ActionChunk, newest: ActionChunk) -> bool:
-    def key(c: ActionChunk) -> tuple[object, ...]:
-        return c.request, c.skill, c.frame_id, c.space, c.verdict.outcome
-
-    return key(chunk) == key(newest)
-
-
-def _alike(row: Rows, newest: Rows) -> bool:
-    return row[0] == newest[0] and bool((np.isnan(row) == np.isnan(newest)).all())
 
 
 def _moved(rows: Rows, there: Odometry, here: Odometry, columns: tuple[str, ...]) -> Rows:

@@ -50,8 +50,7 @@ def run(options: argparse.Namespace) -> int:
     settings, image = ask_settings(options), read_image(options.image)
     console = Console(highlight=False, markup=False)
     with console.status("importing the models' libraries") as status:
-        from vlam_ros.cli.files import write_chunk, write_image
-        from vlam_ros.cli.show import show_decision
+        from vlam_ros.cli.show import show_decision, write_chunk, write_image
         from vlam_ros.pipeline import Pipeline
         from vlam_ros.types import InstructionRequest, Observation
         from vlam_ros.visualization import draw_overlay

@@ -1,15 +1,19 @@
-"""What `vlam ask` and `vlam demo` show of a decision."""
+"""What `vlam ask` and `vlam demo` show of a decision, and the files that they write."""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
+import cv2
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlam_ros.actions import ActionTokenizer, due_times, tokens_to_text
-from vlam_ros.types import ActionChunk, Outcome, Plan, PositionSource, SceneObject
+from vlam_ros.actions import ActionTokenizer, chunk_to_dict, due_times, tokens_to_text
+from vlam_ros.resources import write_file
+from vlam_ros.types import ActionChunk, Outcome, Plan, PositionSource, SceneObject, Uint8Array
 
 STYLES = {Outcome.EXECUTE: "bold green", Outcome.HOLD: "bold yellow", Outcome.DONE: "bold blue"}
 """Of verdicts."""
@@ -52,3 +56,15 @@ def _action_table(chunk: ActionChunk) -> Table:
         pose = ["–" if math.isnan(value) else f"{value:.2f}" for value in action[1:]]
         table.add_row(str(row), f"{(due - chunk.stamp) / 1e9:.2f}", skill, *pose, text)
     return table
+
+
+def write_image(path: Path, image: Uint8Array) -> None:
+    """Write uint8[H,W,3] RGB as a PNG, whatever the name; errors as in `write_file`."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    write_file(path, data.tobytes())
+
+
+def write_chunk(path: Path, chunk: ActionChunk) -> None:
+    """Write a chunk as the JSON that `chunk_from_dict` reads; errors as in `write_file`."""
+    text = json.dumps(chunk_to_dict(chunk), indent=2, ensure_ascii=False)
+    write_file(path, f"{text}\n".encode())

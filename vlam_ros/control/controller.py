@@ -41,7 +41,7 @@ class Controller:
     def unreadable(self, why: str) -> None:
         """A decision came that is no chunk: stop until a good one comes."""
         self._follower.forget(Halt.UNREADABLE)
-        self._follower.trouble = why
+        self._follower.chunk_error = why
 
     def odometry(self, odometry: Odometry) -> None:
         """Where the base is."""
@@ -88,7 +88,7 @@ class Controller:
         if halt is Halt.NONE:
             command = follower.command(now)
             if command.halt is Halt.NONE and not follower.moves_tool:
-                return gate.let_through(command, now, follower.history)
+                return gate.limited(command, now, follower.history)
         else:
             follower.pause(now)
             command = Command(halt=halt)
@@ -108,9 +108,9 @@ class Controller:
         return self._follower.missed
 
     @property
-    def trouble(self) -> str:
+    def chunk_error(self) -> str:
         """What is wrong with the chunk where that is why the robot stands."""
-        return self._follower.trouble
+        return self._follower.chunk_error
 
     def ages(self, now: int) -> dict[str, float]:
         """Seconds since the newest odometry and LiDAR sweep, of those that ever came."""

@@ -15,11 +15,8 @@ import numpy.typing as npt
 from vlam_ros.actions import ensemble, is_void
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control.arm import Arm, Joints, check_reach, joints_for
-from vlam_ros.control.events import Event, Events
-from vlam_ros.control.frames import OdometryHistory
-from vlam_ros.control.limits import LONGEST_TICK
-from vlam_ros.control.pursuit import BaseTracker
-from vlam_ros.control.rows import MotionKind, Rows, rows_of
+from vlam_ros.control.rows import DecodedRows, Event, Events, MotionKind, rows_of
+from vlam_ros.control.velocity import LONGEST_TICK, BaseTracker
 from vlam_ros.errors import ActionError
 from vlam_ros.types import (
     ActionChunk,
@@ -31,6 +28,7 @@ from vlam_ros.types import (
     PlanarPose,
     VelocityCommand,
 )
+from vlam_ros.types.history import OdometryHistory
 
 Poses = npt.NDArray[np.float64]
 CHUNKS_KEPT = 8
@@ -41,7 +39,7 @@ class Followed:
     """A chunk with its rows, and where the base was at its stamp as soon as odometry knows."""
 
     chunk: ActionChunk
-    rows: Rows
+    rows: DecodedRows
     start: PlanarPose | None = None
 
     @property
@@ -75,7 +73,7 @@ class ChunkFollower:
         self._chain: list[Followed] = []
         self._recent: deque[ActionChunk] = deque(maxlen=CHUNKS_KEPT)
         self._base.reset()
-        self.trouble = ""
+        self.chunk_error = ""
 
     def add_odometry(self, odometry: Odometry) -> None:
         """Take where the base is; if time jumped back, chunks of before are void."""
@@ -109,7 +107,7 @@ class ChunkFollower:
             merged = self._averaged(chunk, now)
         except ActionError as error:
             self.forget(Halt.UNREADABLE)
-            self.trouble = str(error)
+            self.chunk_error = str(error)
             return True
         if rows.motion is MotionKind.STAND:
             self.forget(Halt.HOLD)
@@ -120,11 +118,13 @@ class ChunkFollower:
         if not self._chain:
             self._base.reset()
         self._chain = [*self._chain[-CHUNKS_KEPT:], followed]
-        self._why, self.trouble = Halt.NONE, ""
-        self._take_events(chunk, rows)
+        self._why, self.chunk_error = Halt.NONE, ""
+        times = [int(due) for due in rows.due[rows.events]]
+        events = [Event(due, due + chunk.step, rows.closes) for due in times]
+        self._events.take(chunk.request, chunk.skill, events, int(rows.due[0]))
         return True
 
-    def _checked(self, chunk: ActionChunk) -> Rows:
+    def _checked(self, chunk: ActionChunk) -> DecodedRows:
         rows = rows_of(chunk)
         if rows.motion is MotionKind.TOOL:
             for x, y, z in rows.poses[~rows.events, :3]:
@@ -144,11 +144,6 @@ class ChunkFollower:
         there = [Odometry(c.stamp, pose.x, pose.y, pose.yaw) for c, pose in where]
         decay = self._settings.control.ensemble_decay
         return ensemble([c for c, _ in where], there, now, decay) or chunk
-
-    def _take_events(self, chunk: ActionChunk, rows: Rows) -> None:
-        times = [int(due) for due in rows.due[rows.events]]
-        events = [Event(due, due + chunk.step, rows.closes) for due in times]
-        self._events.take(chunk.request, chunk.skill, events, int(rows.due[0]))
 
     @property
     def _followed(self) -> Followed | None:
@@ -204,7 +199,7 @@ class ChunkFollower:
         return start
 
     def _base_velocity(
-        self, rows: Rows, start: PlanarPose, here: PlanarPose, now: int
+        self, rows: DecodedRows, start: PlanarPose, here: PlanarPose, now: int
     ) -> VelocityCommand:
         if rows.motion is MotionKind.PATH:
             last = start.yaw + rows.poses[-1, 3] - here.yaw

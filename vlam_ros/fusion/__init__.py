@@ -1,11 +1,10 @@
 """LiDAR and IMU for the perception step: attitude, deskewed depth, the floor and obstacles."""
 
 from vlam_ros.fusion.attitude import AttitudeFilter
-from vlam_ros.fusion.depth import densify, depth_image
 from vlam_ros.fusion.deskew import PoseTable, Rates, pose_table
-from vlam_ros.fusion.floor import fit_floor, obstacles_among
 from vlam_ros.fusion.observation import Sensors, check_age
 from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
+from vlam_ros.fusion.sweep import densify, depth_image, fit_floor, obstacles_among
 
 __all__ = [
     "AttitudeFilter",

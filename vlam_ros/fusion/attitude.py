@@ -12,10 +12,9 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.fusion.rotation import rotation_from_vector, tilt_of, up_vector
 from vlam_ros.types import ImuSample
 
-Vector = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
 
 GRAVITY = 9.80665
 GAIN_MOVING, GAIN_AT_REST = 0.05, 3.0
@@ -41,7 +40,7 @@ class AttitudeFilter:
     """Feed it readings in the order of their stamps; `roll` and `pitch` are those of the last."""
 
     def __init__(self) -> None:
-        self.bias: Vector = np.zeros(3)
+        self.bias: Array = np.zeros(3)
         self.reset()
 
     def reset(self) -> None:
@@ -50,7 +49,7 @@ class AttitudeFilter:
         self._since = 0.0
         self._up = np.array([0.0, 0.0, 1.0])
         self._recent: deque[ImuSample] = deque()
-        self._means: deque[tuple[int, Vector]] = deque()
+        self._means: deque[tuple[int, Array]] = deque()
         self.at_rest = False
 
     @property
@@ -111,6 +110,30 @@ class AttitudeFilter:
         )
 
 
-def _direction(force: Vector) -> Vector:
+def _direction(force: Array) -> Array:
     length = float(np.linalg.norm(force))
     return force / length if length > 0 else np.array([0.0, 0.0, 1.0])
+
+
+def rotation_from_vector(vectors: Array) -> Array:
+    """Rotation matrices [N,3,3] of rotation vectors [N,3] in rad (Rodrigues' formula)."""
+    angle = np.linalg.norm(vectors, axis=-1)[:, None, None]
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
+    # sinc(x) is sin(πx) / πx: exact down to an angle of zero.
+    sine = np.sinc(angle / np.pi)
+    cosine = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
+    return np.asarray(np.eye(3) + sine * cross + cosine * (cross @ cross), np.float64)
+
+
+def up_vector(roll: float, pitch: float) -> Array:
+    """The unit vector [3] that points up, in a base turned by R_y(pitch) R_x(roll)."""
+    cr, sr, cp, sp = np.cos(roll), np.sin(roll), np.cos(pitch), np.sin(pitch)
+    return np.array([-sp, cp * sr, cp * cr])
+
+
+def tilt_of(up: Array) -> tuple[float, float]:
+    """Roll and pitch in rad of a base that sees the upward direction along `up` [3]."""
+    x, y, z = up / np.linalg.norm(up)
+    return float(np.arctan2(y, z)), float(np.arcsin(np.clip(-x, -1, 1)))

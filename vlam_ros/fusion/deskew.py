@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.fusion.rotation import Array, rotation_from_vector
+from vlam_ros.fusion.attitude import Array, rotation_from_vector
 from vlam_ros.types import Odometry
 
 STEP = 0.001

@@ -16,9 +16,8 @@ import numpy.typing as npt
 from vlam_ros.configuration import FusionSettings, SensorSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion.attitude import AttitudeFilter
-from vlam_ros.fusion.depth import depth_image
 from vlam_ros.fusion.deskew import Rates, pose_table
-from vlam_ros.fusion.floor import fit_floor, obstacles_among
+from vlam_ros.fusion.sweep import depth_image, fit_floor, obstacles_among
 from vlam_ros.interface import DEPTH_CAMERA, IMU, LIDAR, ODOMETRY, Sensor
 from vlam_ros.types import (
     Attitude,

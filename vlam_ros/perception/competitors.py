@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlam_ros.configuration import PerceptionSettings
-from vlam_ros.perception.clipseg import Calibration
+from vlam_ros.perception.calibration import Calibration
 
 PLACEHOLDERS = frozenset({"object", "objects", "thing", "things", "item", "items", "one", "ones"})
 """Nouns that are true of every object."""

@@ -11,21 +11,59 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.configuration import PerceptionSettings
-from vlam_ros.perception.clipseg import UNCALIBRATED_MASK_THRESHOLD, Calibration
+from vlam_ros.perception.calibration import UNCALIBRATED_MASK_THRESHOLD, Calibration
 from vlam_ros.perception.competitors import lookalikes, opponents
-from vlam_ros.perception.grounder import Grounder, ImageFeatures
-from vlam_ros.perception.objects import expit, find_objects
+from vlam_ros.perception.objects import Window, expit, find_objects, refined
 from vlam_ros.perception.positions import locate
-from vlam_ros.perception.second_look import Window, refined
 from vlam_ros.types import Observation, Scene, SceneObject, Uint8Array
 
 LOOSER = 0.3
 """What the loose crop has more margin than the close one, share of the candidate's size."""
+
+Float32Array = npt.NDArray[np.float32]
+Features = TypeVar("Features")
+"""What a Grounder knows of an image; nobody else looks into it."""
+
+
+class Grounder(Protocol[Features]):
+    """Finds what phrases mean in an image."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The thresholds of its checkpoint, None where it has none."""
+
+    def preprocess(self, image: Uint8Array) -> Any:
+        """An image uint8[H,W,3] RGB as `encode_pixels` wants it."""
+
+    def encode_pixels(self, pixels: Any, image: Uint8Array) -> Features:
+        """The features of a preprocessed image."""
+
+    def segment(self, features: Features, prompts: Sequence[str]) -> Float32Array:
+        """Mask logits float32[P,h,w] of P >= 1 prompts."""
+
+    def second_look(
+        self,
+        crops: Sequence[Uint8Array],
+        texts: Sequence[str],
+        prompts: Sequence[Sequence[str]],
+    ) -> tuple[Float32Array, list[Float32Array]]:
+        """What crops show.
+
+        Args:
+            crops: N images uint8[H,W,3].
+            texts: T texts to compare each crop with.
+            prompts: for each crop what masks are wanted of, one or more.
+
+        Returns:
+            Image-text cosines float32[N,T], and for each crop the mask logits float32[P,s,s] of
+            its P prompts.
+        """
 
 
 def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> bool:
@@ -42,16 +80,16 @@ def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> boo
     return leads and candidate.score >= calibration.mask_threshold
 
 
-class Perceiver:
+class Perceiver(Generic[Features]):
     """Sees the objects that an instruction talks about; nothing is carried from call to call."""
 
-    def __init__(self, grounder: Grounder, settings: PerceptionSettings) -> None:
+    def __init__(self, grounder: Grounder[Features], settings: PerceptionSettings) -> None:
         self.grounder = grounder
         self.settings = settings
 
     def perceive(
         self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
-    ) -> tuple[Scene, ImageFeatures]:
+    ) -> tuple[Scene, Features]:
         """Find the objects of all phrases in one vision pass, and look twice at some.
 
         Args:

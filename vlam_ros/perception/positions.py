@@ -252,7 +252,7 @@ def floor_centre(
     behind the near edge, in the direction in which the floor leads away from the camera.
 
     Args:
-        camera: the camera.
+        camera: whose pixel it is.
         foot: pixel (u, v), not rounded.
         floor: what the object stands on.
         width: of the object in normalised image coordinates (x/z).

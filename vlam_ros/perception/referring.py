@@ -4,7 +4,7 @@ Relations are read from metric positions in `base_link` (x forward, y left), so 
 robot's: left of is a larger y, in front of is nearer to the robot. What the positions do not
 decide is refused, not guessed.
 
-An object that may well be what the phrase means, though it is not confirmed, is a rival of the one
+An object that may well be what the phrase means, though it is not confirmed, counts beside the one
 that is: the surer of two alike is no more meant than the other.
 """
 

@@ -20,6 +20,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.perception.calibration import Calibration
 from vlam_ros.policies.skills import Skill
 from vlam_ros.types import FloatArray, Instruction, Reason, Refusal, Task
 
@@ -31,23 +32,11 @@ UNFIT = 0.1
 """How often people leave out what a skill needs, or name what it has no use for."""
 
 
-class SkillCalibration(Protocol):
-    """What a checkpoint's calibration says of skills."""
-
-    @property
-    def skill_temperature(self) -> float:
-        """T of the formula above."""
-
-    @property
-    def skill_threshold(self) -> float:
-        """The best text-text cosine below which the words mean none of the skills."""
-
-
 class SkillClip(Protocol):
     """The CLIP that skills are chosen by."""
 
     @property
-    def calibration(self) -> SkillCalibration | None:
+    def calibration(self) -> Calibration | None:
         """The thresholds of the checkpoint; None if it has none."""
 
     def text_similarity(self, text: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -74,7 +63,7 @@ def choose_skill(
 
     Args:
         skills: in the order of their ids.
-        clip: compares the skill phrase with the prompts; its text embeddings are cached by string.
+        clip: compares the skill phrase with the prompts.
         instruction: its skill phrase, target and destination are used.
         affordance: cosines float[T] of the image with texts.
 

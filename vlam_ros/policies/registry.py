@@ -47,11 +47,7 @@ class Policy(Protocol):
     ) -> Proposal:
         """What to do now, in `base_link` at the stamp of the observation; or a refusal.
 
-        Args:
-            observation: what the sensors say.
-            task: what was asked for, and the skill that it means.
-            scene: the objects that are seen, those that are sure `confirmed`.
-            progress: how far the task is done.
+        The objects of the scene that are sure are `confirmed`.
         """
 
 

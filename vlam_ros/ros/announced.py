@@ -10,8 +10,8 @@ from vlam_ros.configuration import CameraSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion import age_text
 from vlam_ros.ros.camera_info import CameraSource
+from vlam_ros.ros.diagnostics import ABSENT
 from vlam_ros.ros.mount import Transforms
-from vlam_ros.ros.sensor_status import ABSENT
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import Camera
 
@@ -39,7 +39,7 @@ class AnnouncedImages:
         """Refuse stamps that are older than `max_age` ns."""
         self._source = CameraSource(transforms, settings)
         self._max_age = max_age
-        self._heard: int | None = None
+        self._newest: int | None = None
         self.error = ""
         self.frame_id = ""
 
@@ -53,19 +53,19 @@ class AnnouncedImages:
         camera, stamp = self._source(message), nanoseconds(message.header.stamp)
         if not -AHEAD <= now - stamp <= self._max_age:
             raise SensorError(f"{age_text(now - stamp)}: are the clocks synchronised?")
-        self.error, self._heard, self.frame_id = "", stamp, message.header.frame_id
+        self.error, self._newest, self.frame_id = "", stamp, message.header.frame_id
         return AnnouncedImage(stamp, message.header.frame_id, camera)
 
     def state(self, now: int) -> str:
         """What `camera_info` is at `now` (ns), as `SensorFusion.status` says of the sensors."""
         if self.error:
-            return f"{'unusable' if self._heard is None else 'lost'}: {self.error}"
-        if self._heard is None:
+            return f"{'unusable' if self._newest is None else 'lost'}: {self.error}"
+        if self._newest is None:
             return ABSENT
-        if now - self._heard > SILENCE:
+        if now - self._newest > SILENCE:
             return "lost: nothing comes any more"
-        return f"ok, {age_text(max(0, now - self._heard))}"
+        return f"ok, {age_text(max(0, now - self._newest))}"
 
     def forget(self) -> None:
-        """Time jumped: when it was heard last is of another time."""
-        self._heard, self.error = None, ""
+        """Time jumped: when it came last is of another time."""
+        self._newest, self.error = None, ""

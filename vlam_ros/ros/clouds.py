@@ -48,8 +48,8 @@ def sweep_from_cloud(
         squared = np.einsum("ij,ij->i", points, points)
     # False for NaN and infinity, too.
     kept = (squared >= min_range**2) & (squared <= max_range**2)
-    if len(points) and not kept.any():
-        _check_any_finite(points)
+    if len(points) and not kept.any() and not np.isfinite(points).all(axis=1).any():
+        raise SensorError(f"a cloud of {len(points)} points has no finite point")
     offsets = None if clock is None else _offsets(cloud["time"][kept], clock.name, stamp)
     return LidarSweep(stamp, _in_base(points[kept], mount), offsets)
 
@@ -139,11 +139,6 @@ def _points(cloud: npt.NDArray[Any]) -> Points:
         for column, name in enumerate(_AXES):
             points[:, column] = cloud[name]
     return points
-
-
-def _check_any_finite(points: Points) -> None:
-    if not np.isfinite(points).all(axis=1).any():
-        raise SensorError(f"a cloud of {len(points)} points has no finite point")
 
 
 def _in_base(points: Points, mount: Mount) -> Points:

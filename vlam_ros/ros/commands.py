@@ -25,7 +25,7 @@ def twist_message(velocity: VelocityCommand) -> Twist:
 
 
 def stamped_twist_message(velocity: VelocityCommand, stamp: int) -> TwistStamped:
-    """The same with the time (ns) at which it is told, in `base_link`."""
+    """The velocity of a base in `base_link`, with the time (ns) at which it is commanded."""
     message = TwistStamped(twist=twist_message(velocity))
     message.header.stamp, message.header.frame_id = time_message(stamp), BASE_FRAME
     return message

@@ -20,7 +20,7 @@ from vlam_ros.ros.topics import subscribe
 
 
 class ControllerInputs:
-    """Converts and feeds what comes. What cannot be used ends in a error, and where the robot
+    """Converts and feeds what comes. What cannot be used ends in an error, and where the robot
     depends on it in a stop. `odom_frame` is the frame that odometry comes in.
     """
 
@@ -81,8 +81,8 @@ class ControllerInputs:
 
     def _feed_chunk(self, message: Any, now: int) -> None:
         self._controller.chunk(self._convert("action_chunk", message, now), now)
-        if self._controller.trouble:
-            self._report_error(f"action_chunk: {self._controller.trouble}", "action_chunk")
+        if self._controller.chunk_error:
+            self._report_error(f"action_chunk: {self._controller.chunk_error}", "action_chunk")
 
     def _feed_odometry(self, message: Any, now: int) -> None:
         self._controller.odometry(self._convert("odom", message, now))

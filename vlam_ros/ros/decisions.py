@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlam_ros.actions import stop_chunk
+from vlam_ros.actions import read_space, stop_chunk
 from vlam_ros.configuration import ActionSettings
 from vlam_ros.errors import ActionError
 from vlam_ros.ros.mount import BASE_FRAME
 from vlam_ros.ros.stamps import duration_message, nanoseconds, time_message
 from vlam_ros.types import (
     ActionChunk,
-    ActionCommand,
-    ActionDimension,
     ActionSpace,
     Decision,
-    GripperEffect,
     InstructionRequest,
     Outcome,
     Plan,
-    PoseFrame,
     PositionSource,
     Reason,
     Scene,
@@ -49,7 +45,7 @@ def chunk_from_message(message: vlam_ros.msg.ActionChunk) -> ActionChunk:
             their timing is wrong.
         ValueError: outcome or reason are no known ones, or contradict each other.
     """
-    space = _space(message.space)
+    space = read_space(message.space, getattr)
     tokens, width = [_row(token) for token in message.tokens], len(space.columns)
     if any(len(row) != width for row in tokens):
         raise ActionError(
@@ -75,20 +71,8 @@ def chunk_from_message(message: vlam_ros.msg.ActionChunk) -> ActionChunk:
     )
 
 
-def _space(message: vlam_ros.msg.ActionSpace) -> ActionSpace:
-    if not hasattr(message, "dimensions"):  # of a bag from before commands described themselves
-        return ActionSpace.of(message.commands, message.low, message.high, message.bins)
-    return ActionSpace(
-        tuple(
-            ActionCommand(c.name, PoseFrame(c.pose_of), bool(c.timed), GripperEffect(c.gripper))
-            for c in message.commands
-        ),
-        tuple(ActionDimension(d.name, d.unit, d.low, d.high, d.bins) for d in message.dimensions),
-    )
-
-
 def _row(token: vlam_ros.msg.ActionToken) -> tuple[int, ...]:
-    if not hasattr(token, "bins"):  # as above
+    if not hasattr(token, "bins"):  # of a bag from before commands described themselves
         return token.cmd, token.x, token.y, token.z, token.theta
     return token.cmd, *token.bins
 

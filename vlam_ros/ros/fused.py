@@ -102,14 +102,10 @@ def floor_to_message(floor: FloorPlane) -> PoseStamped:
     from geometry_msgs.msg import Point, PoseStamped
 
     message = PoseStamped(header=_header(floor.stamp))
-    message.pose.position = Point(**dict(zip("xyz", _foot(floor), strict=True)))
+    x, y, z = (float(floor.offset * n) for n in floor.normal)
+    message.pose.position = Point(x=x, y=y, z=z)
     message.pose.orientation = quaternion_to_normal(floor.normal)
     return message
-
-
-def _foot(floor: FloorPlane) -> tuple[float, float, float]:
-    x, y, z = (float(floor.offset * n) for n in floor.normal)
-    return x, y, z
 
 
 def _header(stamp: int) -> Header:

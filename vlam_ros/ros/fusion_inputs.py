@@ -21,7 +21,7 @@ from vlam_ros.ros.topics import subscribe
 
 
 class FusionInputs:
-    """Converts and feeds what comes. What cannot be used ends in a error about its sensor, and
+    """Converts and feeds what comes. What cannot be used ends in an error about its sensor, and
     the node goes on.
     """
 

@@ -7,7 +7,7 @@ binds the process to NumPy 1, and it checks no more than is checked here.
 from __future__ import annotations
 
 import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -112,24 +112,21 @@ def _decode(message: CompressedImage) -> Uint8Array:
 
 def image_to_message(image: Uint8Array, stamp: int, frame_id: str) -> Image:
     """uint8[H,W,3] RGB as an rgb8 message; `stamp` in nanoseconds."""
-    from sensor_msgs.msg import Image
-
-    height, width, channels = image.shape
-    message = Image(height=height, width=width, encoding="rgb8", step=width * channels)
-    message.header.stamp = time_message(stamp)
-    message.header.frame_id = frame_id
-    # The setter looks at every byte of anything but an array.array.
-    message.data = array.array("B", image.tobytes())
-    return message
+    return _message(image, "rgb8", stamp, frame_id)
 
 
 def depth_to_message(depth: DepthImage, frame_id: str) -> Image:
     """Depth in metres as a 32FC1 message, NaN where nothing is known (REP-118)."""
+    return _message(np.ascontiguousarray(depth.depth, "<f4"), "32FC1", depth.stamp, frame_id)
+
+
+def _message(image: npt.NDArray[Any], encoding: str, stamp: int, frame_id: str) -> Image:
     from sensor_msgs.msg import Image
 
-    height, width = depth.depth.shape
-    message = Image(height=height, width=width, encoding="32FC1", step=4 * width)
-    message.header.stamp = time_message(depth.stamp)
-    message.header.frame_id = frame_id
-    message.data = array.array("B", np.ascontiguousarray(depth.depth, "<f4").tobytes())
+    height, width = image.shape[:2]
+    message = Image(height=height, width=width, encoding=encoding)
+    message.header.stamp, message.header.frame_id = time_message(stamp), frame_id
+    message.step = image.nbytes // height
+    # The setter looks at every byte of anything but an array.array.
+    message.data = array.array("B", image.tobytes())
     return message

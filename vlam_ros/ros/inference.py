@@ -23,7 +23,7 @@ from vlam_ros.types import Uint8Array
 from vlam_ros.visualization import draw_overlay
 
 if TYPE_CHECKING:  # the models are imported with the pipeline, not with the node
-    from vlam_ros.perception import Grounder
+    from vlam_ros.perception.clipseg import ClipsegGrounder
 
 NodeJob: TypeAlias = tuple[DecisionJob, bool]
 """An image to decide on, and whether an overlay is wanted."""
@@ -38,14 +38,14 @@ class NodePipeline(DecisionMaker, Protocol):
     """What a node needs of `vlam_ros.pipeline.Pipeline`."""
 
     @property
-    def grounder(self) -> Grounder:
+    def grounder(self) -> ClipsegGrounder:
         """The models in use."""
 
     def warm_up(self) -> None:
         """Run once, so that the first decision is not the slowest."""
 
 
-def describe(models: Grounder) -> dict[str, str]:
+def describe(models: ClipsegGrounder) -> dict[str, str]:
     """For diagnostics: which models run where."""
     return {
         "model": models.name,

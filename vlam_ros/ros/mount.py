@@ -134,17 +134,11 @@ class Transforms:
 
     @property
     def source(self) -> str:
-        """For people: what was asked."""
+        """See TransformSource."""
         return "tf" if self._tf2 is not None else "tf (tf2_ros is not installed here)"
 
     def mount(self, frame_id: str, stamp: int) -> Mount | None:
-        """The transform of a frame into `base_link` at a stamp (ns), or else the latest.
-
-        A frame with a prefix is looked for in the `base_link` with that prefix first.
-
-        Raises:
-            SensorError: the transform is not filled in.
-        """
+        """See TransformSource; a frame with a prefix is looked for in its own `base_link` first."""
         if self._tf2 is None:
             return None
         from rclpy.time import Time
@@ -160,10 +154,7 @@ class Transforms:
         return None
 
     def odometry(self, span: tuple[int, int]) -> list[Odometry]:
-        """How `base_link` moved in `odom` from one stamp (ns) to another, as odometry at both.
-
-        Nothing if tf2 does not know, or the stamps are the same.
-        """
+        """See TransformSource; none if tf2 does not know, or the stamps are the same."""
         poses = [self._planar(stamp) for stamp in span]
         seconds = (span[1] - span[0]) / 1e9
         if self._tf2 is None or seconds <= 0 or None in poses:

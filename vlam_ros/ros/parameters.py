@@ -22,8 +22,7 @@ from rclpy.parameter import Parameter
 
 from vlam_ros.configuration import NodeSettings, parameters
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.parameter_file import read_parameters
-from vlam_ros.resources import resource_path
+from vlam_ros.resources import read_parameters, resource_path
 
 Group = TypeVar("Group", bound=NodeSettings)
 

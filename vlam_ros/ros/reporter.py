@@ -9,13 +9,12 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from vlam_ros.ros.diagnostics import DecisionStatistics
-from vlam_ros.ros.sensor_status import SensorStatistics
+from vlam_ros.ros.diagnostics import ControlStatistics, DecisionStatistics, SensorStatistics
 from vlam_ros.ros.topics import advertise
-from vlam_ros.types import Verdict
+from vlam_ros.types import Halt, Verdict
 
 _PERIOD = 1.0  # s
-_COMPLAINT_PERIOD = 2 * 10**9  # ns; a bad camera would fill the log at its frame rate
+_LOG_PERIOD = 2 * 10**9  # ns; a bad camera would fill the log at its frame rate
 
 _INACTIVE = "not active: configure and activate it"
 
@@ -36,7 +35,7 @@ class Reporter(ABC):
         """
         now = self._now()
         self._note(now, message, about)
-        if about not in self._logged or now - self._logged[about] >= _COMPLAINT_PERIOD:
+        if about not in self._logged or now - self._logged[about] >= _LOG_PERIOD:
             self._logged[about] = now
             self._node.get_logger().warning(message)
 
@@ -47,7 +46,7 @@ class Reporter(ABC):
 
     @abstractmethod
     def _note(self, now: int, message: str, about: str) -> None:
-        """Take a error into the statistics."""
+        """Take an error into the statistics."""
 
     @abstractmethod
     def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
@@ -118,3 +117,33 @@ class SensorReporter(Reporter):
         if states is None:
             return [self._statistics.inactive(now, name, _INACTIVE)]
         return self._statistics.statuses(now, name, states, self._details())
+
+
+class ControlReporter(Reporter):
+    """Reports on a controlling node with `ControlStatistics`."""
+
+    def __init__(self, node: Node, details: Callable[[], Mapping[str, str]]) -> None:
+        """`details` are values to publish beside the statistics."""
+        super().__init__(node)
+        self._details = details
+        self._statistics = ControlStatistics()
+
+    def command(self, halt: Halt) -> None:
+        """A command was given."""
+        self._statistics.command(halt)
+
+    def missed(self, why: str) -> None:
+        """An event of the gripper passed, and a new chunk was asked for."""
+        self._statistics.missed()
+        self._node.get_logger().warning(f"a new chunk is asked for: {why}")
+
+    def late(self, times: int) -> None:
+        """cmd_vel missed its deadline, because the machine is too slow or too busy."""
+        self._statistics.late(times)
+
+    def _note(self, now: int, message: str, about: str) -> None:
+        self._statistics.error(now, message)
+
+    def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
+        name = f"{self._node.get_name()}: control"
+        return [self._statistics.status(now, name, self._details())]

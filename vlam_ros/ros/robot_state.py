@@ -1,23 +1,29 @@
-"""Odometry, joints and gripper of the robot."""
+"""What the robot measures of itself: IMU readings (REP-145), odometry, joints and gripper."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.mount import BASE_FRAME, same_frame
-from vlam_ros.ros.rotations import rotation_matrix
+from vlam_ros.ros.mount import BASE_FRAME, Mount, same_frame
+from vlam_ros.ros.rotations import roll_pitch, rotation_matrix
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.types import GripperState, JointState, Odometry
+from vlam_ros.types import FloatArray, GripperState, ImuSample, JointState, Odometry
 
 if TYPE_CHECKING:
     import nav_msgs.msg
     import sensor_msgs.msg
     import std_msgs.msg
+    from geometry_msgs.msg import Vector3
+    from sensor_msgs.msg import Imu
 
 BASE_FRAMES = (BASE_FRAME, "base_footprint")
 """Frames whose planar motion is the base's: they differ by a height (REP-120)."""
+MAX_TILT_SIGMA = math.radians(2.0)
+"""rad; a standard deviation of roll or pitch above which the IMU's orientation is not used."""
 
 
 def odometry_from_message(message: nav_msgs.msg.Odometry) -> Odometry:
@@ -66,3 +72,40 @@ def joints_from_message(message: sensor_msgs.msg.JointState) -> JointState:
 def gripper_from_message(message: std_msgs.msg.Bool, now: int) -> GripperState:
     """Whether the gripper holds something; the message came at `now` (ns) and has no stamp."""
     return GripperState(now, bool(message.data))
+
+
+def imu_from_message(message: Imu, mount: Mount) -> ImuSample:
+    """Rate and specific force; roll and pitch too, if the IMU says that it knows them well.
+
+    The first element of a covariance is -1 for what the IMU does not measure; that of an
+    orientation whose error nobody knows is 0.
+
+    Raises:
+        SensorError: it measures no rate or no force, they are not finite, or the orientation has
+            a covariance and is not filled in.
+    """
+    for name in ("angular_velocity", "linear_acceleration"):
+        if getattr(message, f"{name}_covariance")[0] == -1:
+            raise SensorError(
+                f"the IMU says that it does not measure {name} ({name}_covariance[0] is -1)"
+            )
+    return ImuSample(
+        stamp=nanoseconds(message.header.stamp),
+        rate=_turned(mount.rotation, message.angular_velocity),
+        force=_turned(mount.rotation, message.linear_acceleration),
+        tilt=_tilt(message, mount),
+    )
+
+
+def _tilt(message: Imu, mount: Mount) -> tuple[float, float] | None:
+    variances = message.orientation_covariance[0], message.orientation_covariance[4]
+    if not all(0 < variance <= MAX_TILT_SIGMA**2 for variance in variances):
+        return None
+    # The orientation of base_link in the world: that of the IMU, seen from the base.
+    return roll_pitch(rotation_matrix(message.orientation) @ mount.rotation.T)
+
+
+def _turned(rotation: FloatArray, vector: Vector3) -> tuple[float, float, float]:
+    with np.errstate(invalid="ignore"):  # infinite readings are refused by ImuSample
+        x, y, z = rotation @ np.array([vector.x, vector.y, vector.z])
+    return float(x), float(y), float(z)

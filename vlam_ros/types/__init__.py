@@ -10,12 +10,14 @@ from vlam_ros.types.action import (
     ActionCommand,
     ActionDimension,
     ActionSpace,
+    Command,
     GripperEffect,
+    Halt,
     PoseFrame,
+    VelocityCommand,
 )
 from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
 from vlam_ros.types.camera import Camera, optical_rotation
-from vlam_ros.types.command import Command, Halt, VelocityCommand
 from vlam_ros.types.decision_inputs import DecisionInputs, SensorInput
 from vlam_ros.types.instruction import (
     Instruction,
@@ -25,17 +27,19 @@ from vlam_ros.types.instruction import (
     Placement,
     Relation,
 )
-from vlam_ros.types.measurement import ImuSample, LidarSweep
 from vlam_ros.types.observation import (
     Attitude,
     DepthImage,
     FloorPlane,
     GripperState,
+    ImuSample,
     JointState,
+    LidarSweep,
     Missing,
     Observation,
     Obstacles,
     Odometry,
+    PlanarPose,
     RangeReading,
 )
 from vlam_ros.types.plan import (
@@ -50,7 +54,6 @@ from vlam_ros.types.plan import (
     Task,
     said,
 )
-from vlam_ros.types.planar import PlanarPose
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
 from vlam_ros.types.verdict import Outcome, Reason, Refusal, Verdict
 

@@ -1,12 +1,17 @@
-"""The last seconds of a sensor, in order of their stamps."""
+"""The last seconds of a sensor in order of their stamps, and where odometry says the base was."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from typing import Generic, Protocol, TypeVar
 
+from vlam_ros.types.observation import Odometry, PlanarPose
+
 JUMP = 100_000_000
 """ns; a stamp that much older than the newest one is not late: time itself jumped back."""
+SPAN = 5_000_000_000
+"""ns of odometry that is kept: chunks are older than that never."""
 
 
 class Stamped(Protocol):
@@ -59,3 +64,45 @@ class History(Generic[Item]):
         first = bisect_left(self._items, start, key=lambda i: i.stamp)
         last = bisect_left(self._items, end, key=lambda i: i.stamp)
         return self._items[max(0, first - 1) : last + 1]
+
+
+class OdometryHistory(History[Odometry]):
+    """The odometry of the last seconds. `patience` (ns) is how far beyond its ends a pose is told
+    from the velocity there.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(SPAN)
+        self._patience = patience
+
+    def at(self, stamp: int) -> PlanarPose | None:
+        """The pose at a stamp (ns): interpolated, or told from the velocity at the next odometry;
+        None if there is none near enough.
+        """
+        items = self.items
+        after = bisect_left(items, stamp, key=lambda o: o.stamp)
+        if 0 < after < len(items):
+            return _between(items[after - 1], items[after], stamp)
+        nearest = items[min(after, len(items) - 1)] if items else None
+        if nearest is None or abs(stamp - nearest.stamp) > self._patience:
+            return None
+        return _carried_on(nearest, (stamp - nearest.stamp) / 1e9)
+
+
+def _between(before: Odometry, after: Odometry, stamp: int) -> PlanarPose:
+    share = (stamp - before.stamp) / (after.stamp - before.stamp)
+    return PlanarPose(
+        before.x + share * (after.x - before.x),
+        before.y + share * (after.y - before.y),
+        before.yaw + share * math.remainder(after.yaw - before.yaw, math.tau),
+    )
+
+
+def _carried_on(odometry: Odometry, seconds: float) -> PlanarPose:
+    heading = odometry.yaw + odometry.yaw_rate * seconds / 2
+    way = odometry.speed * seconds
+    return PlanarPose(
+        odometry.x + way * math.cos(heading),
+        odometry.y + way * math.sin(heading),
+        odometry.yaw + odometry.yaw_rate * seconds,
+    )

@@ -95,7 +95,7 @@ class Plan:
 
     @property
     def destination(self) -> SceneObject | None:
-        """Their first destination."""
+        """The first destination of the steps that are still to be done."""
         return next((s.destination for s in self.to_come if s.destination), None)
 
 
@@ -132,6 +132,12 @@ class Progress:
     def current(self) -> int:
         """The index of the current step."""
         return self.plan.current if self.plan else 0
+
+    @property
+    def sightings(self) -> dict[Noun, Sighting]:
+        """Where the objects of the plan were seen last, by the noun that names each."""
+        known = {Noun.TARGET: self.target, Noun.DESTINATION: self.destination}
+        return {noun: sighting for noun, sighting in known.items() if sighting is not None}
 
     def elapsed(self, stamp: int) -> float:
         """Seconds from when the current step began to a stamp (ns); 0 before it has begun."""

@@ -6,27 +6,73 @@ between a header with the instruction and a footer with the plan and the verdict
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from enum import Enum
 
 import cv2
 import numpy as np
 
-from vlam_ros.types import Decision, SceneObject, Uint8Array
+from vlam_ros.types import Decision, Outcome, Plan, SceneObject, Uint8Array, Verdict
 from vlam_ros.visualization.canvas import (
+    BOLD,
+    INK,
+    PANEL,
+    PAPER,
+    QUIET,
+    REGULAR,
+    Colour,
     Enlarged,
+    Paragraph,
     Rectangle,
+    band,
     draw_label,
     enlarged,
     label_size,
     overlap,
     pixels,
+    shortened,
 )
-from vlam_ros.visualization.caption import captioned
-from vlam_ros.visualization.roles import Role, label_of, with_roles
 
 SHADE = 0.75
 """Brightness of what is no object when there is a target, so that it stands out."""
 
+VERDICT_COLOURS: dict[Outcome, Colour] = {
+    Outcome.EXECUTE: (70, 205, 125),
+    Outcome.HOLD: (255, 184, 48),
+    Outcome.DONE: (98, 166, 255),
+}
+
+_TITLE, _BODY = 0.62, 0.5
+TARGET: Colour = (255, 72, 168)
+DESTINATION: Colour = (40, 205, 255)
+OTHER: Colour = (186, 198, 255)
+
+
+class Role(Enum):
+    """The part an object plays in the steps that are still to be done; the least one first."""
+
+    NONE = ""
+    DESTINATION = "destination"
+    TARGET = "target"
+
+    @property
+    def colour(self) -> Colour:
+        """Its colour, the same in all images."""
+        return _COLOURS[self]
+
+    @property
+    def rank(self) -> int:
+        """What matters more is greater: it is drawn last, and labelled first."""
+        return list(Role).index(self)
+
+    @property
+    def font(self) -> int:
+        """The font of its label."""
+        return BOLD if self.value else REGULAR
+
+
+_COLOURS = {Role.NONE: OTHER, Role.DESTINATION: DESTINATION, Role.TARGET: TARGET}
 _OPACITY = {Role.NONE: 0.30, Role.DESTINATION: 0.35, Role.TARGET: 0.40}
 _THICKNESS = {Role.NONE: 1.0, Role.DESTINATION: 2.5, Role.TARGET: 2.5}
 
@@ -90,3 +136,42 @@ def _place_of_label(
     places = [(x, y, x + width, y + height) for y in rows if 0 <= y <= lowest]
     free = [p for p in places if not any(overlap(p, t) for t in taken)]
     return (free or places or [(x, 0, x + width, height)])[0]
+
+
+def captioned(canvas: Uint8Array, decision: Decision, instruction: str, unit: float) -> Uint8Array:
+    """The canvas between a header with the instruction and a footer with plan and verdict."""
+    columns = canvas.shape[1]
+    said = shortened(instruction) or "no instruction"
+    header = band([Paragraph(said, _TITLE, BOLD)], PAPER, PANEL, columns, unit)
+    trace = Paragraph(decision.plan.trace or "no plan", _BODY)
+    plan = band([trace], QUIET, PANEL, columns, unit)
+    return np.vstack([header, canvas, plan, _verdict(decision.verdict, columns, unit)])
+
+
+def _verdict(verdict: Verdict, columns: int, unit: float) -> Uint8Array:
+    title = verdict.outcome.name
+    if verdict.reason:
+        title += f": {verdict.reason.name}"
+    elif verdict.outcome is Outcome.EXECUTE:
+        title += f" with confidence {verdict.confidence:.2f}"
+    paragraphs = [Paragraph(title, _TITLE, BOLD), Paragraph(shortened(verdict.message), _BODY)]
+    return band(paragraphs, INK, VERDICT_COLOURS[verdict.outcome], columns, unit)
+
+
+def with_roles(objects: tuple[SceneObject, ...], plan: Plan) -> list[tuple[SceneObject, Role]]:
+    """The objects with their roles, in the order in which they are to be drawn."""
+
+    def role(thing: SceneObject) -> Role:
+        if thing.same_piece(plan.target):
+            return Role.TARGET
+        return Role.DESTINATION if thing.same_piece(plan.destination) else Role.NONE
+
+    return sorted(((o, role(o)) for o in objects), key=lambda pair: pair[1].rank)
+
+
+def label_of(thing: SceneObject, role: Role) -> str:
+    """Phrase and score; of what the plan is about also its role and its distance."""
+    label = f"{thing.phrase} {thing.score:.2f}"
+    if role.value and thing.position is not None:
+        label += f", {math.hypot(*thing.position[:2]):.2f} m"
+    return f"{role.value}: {label}" if role.value else label

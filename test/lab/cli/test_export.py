@@ -9,7 +9,7 @@ from exported import exported_tiny
 
 from vlam_ros.cli.main import main
 from vlam_ros.lab.cli.export import TYPICAL, typical_images
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 
 BAGS = Path(__file__).parents[2] / "data" / "bags"
 
@@ -40,7 +40,7 @@ def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
         (out, "onnxruntime", "int8"),
         (out, "openvino", "int8"),
     ):
-        eyes = Grounder.from_pretrained(folder, "cpu", dtype, backend=backend)
+        eyes = ClipsegGrounder.from_pretrained(folder, "cpu", dtype, backend=backend)
         masks.append(eyes.segment(eyes.encode_image(image), ["red cup", "ball"]))
     for other in masks[1:]:
         assert 0 < np.abs(other - masks[0]).max() < 0.1 * np.ptp(masks[0])

@@ -10,7 +10,7 @@ from told_decisions import DONE, TRACE, decision
 
 from vlam_ros.lab.evaluation.film import Film, Progress, steps_of
 from vlam_ros.types import Outcome, Reason, Uint8Array, Verdict
-from vlam_ros.visualization.caption import VERDICT_COLOURS
+from vlam_ros.visualization.overlay import VERDICT_COLOURS
 
 BLIND = Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, "I do not see 'red cup': " + 40 * "look ")
 TWICE = f"{TRACE} -> go to blue plate [0.50] -> place on blue plate [0.50]"

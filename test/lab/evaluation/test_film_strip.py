@@ -20,8 +20,7 @@ from vlam_ros.types import (
     Uint8Array,
     Verdict,
 )
-from vlam_ros.visualization.caption import VERDICT_COLOURS
-from vlam_ros.visualization.roles import TARGET
+from vlam_ros.visualization.overlay import TARGET, VERDICT_COLOURS
 
 EXECUTE = Verdict(Outcome.EXECUTE, confidence=0.9)
 SPACE = ActionSpace.of(("stop", "go_to"), (-1.0, -1.0, -1.0, -3.0), (1.0, 1.0, 1.0, 3.0))

@@ -6,9 +6,8 @@ import pytest
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.live.measured import imu_to_message, odometry_to_message, sweep_to_message
 from vlam_ros.ros.clouds import sweep_from_cloud
-from vlam_ros.ros.imu import imu_from_message
 from vlam_ros.ros.mount import Mount, mount_from_settings
-from vlam_ros.ros.robot_state import odometry_from_message
+from vlam_ros.ros.robot_state import imu_from_message, odometry_from_message
 from vlam_ros.ros.rotations import rotation_from_angles
 from vlam_ros.types import ImuSample, LidarSweep, Odometry
 

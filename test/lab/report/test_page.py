@@ -8,7 +8,7 @@ from replay_runs import EXECUTE, NAN, replay
 from vlam_ros.lab.report import page as module
 from vlam_ros.lab.report import replay_page
 from vlam_ros.lab.report.bags_page import bags_page
-from vlam_ros.visualization.caption import VERDICT_COLOURS
+from vlam_ros.visualization.overlay import VERDICT_COLOURS
 
 TEMPLATES = Path(module.__file__).parent / "templates"
 

@@ -18,7 +18,7 @@ from vlam_ros.lab.replay.table import BagRow
 from vlam_ros.lab.replay.thresholds import Thresholds, passed_over
 from vlam_ros.lab.report.bags_page import bags_page
 from vlam_ros.lab.report.replay_page import replay_page
-from vlam_ros.visualization.jpeg import jpeg
+from vlam_ros.lab.visualization.jpeg import jpeg
 
 TRAY = replace(EXECUTE, instruction="go to the blue tray")
 MOVED = replace(EXECUTE, tokens=tokens((1, 40 / 127, 0.0, NAN, 0.0), (1, 0.5, 0.1, NAN, 0.2)))

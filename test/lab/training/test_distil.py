@@ -21,7 +21,7 @@ from vlam_ros.lab.training.objectives import rwm_loss
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.training_batches import Check
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
-from vlam_ros.perception.clipseg.adapters.base import fingerprint
+from vlam_ros.perception.clipseg.adapters.attach import fingerprint
 
 SHAPES = DrawnShapes(size=32)
 SETTINGS = FitSettings(steps=8, rate=3e-3, warmup=1, save_every=4, average=0.0, device="cpu")

@@ -25,8 +25,7 @@ from vlam_ros.lab.training.fit.parts import read_state, write_state
 from vlam_ros.lab.training.generative_heads import NO_BYTE, ImageModelling
 from vlam_ros.lab.training.recipe import TERMS, Recipe, Stage, build_model, build_tokenizer
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import load_checkpoint
+from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.model import encode_texts
 from vlam_ros.resources import resource_path
 
@@ -252,7 +251,7 @@ def test_the_export_is_a_checkpoint_in_float16_without_heads(
     processor = CLIPSegProcessor.from_pretrained(tmp_path / "model")
     image = np.zeros((120, 160, 3), np.uint8)
     assert processor(images=image, return_tensors="pt").pixel_values.shape == (1, 3, 160, 160)
-    grounder = Grounder.from_pretrained(tmp_path / "model")
+    grounder = ClipsegGrounder.from_pretrained(tmp_path / "model")
     features = grounder.encode_image(image)
     assert grounder.segment(features, ["red cup", "box"]).shape == (2, 160, 160)
 
@@ -267,7 +266,7 @@ def test_the_command_renders_trains_and_exports(recipe: Recipe, tmp_path: Path) 
         train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads=1)
     finally:
         torch.set_num_threads(threads)
-    assert Grounder.from_pretrained(tmp_path / "out").calibration is not None
+    assert ClipsegGrounder.from_pretrained(tmp_path / "out").calibration is not None
     # A second call finds everything done.
     (log,) = (tmp_path / "cache").glob("run-*/state.pt")
     before = log.stat().st_mtime_ns

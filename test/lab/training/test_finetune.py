@@ -28,7 +28,7 @@ from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.training_batches import Check, TrainingBatch, TrainingBatches
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
-from vlam_ros.perception.clipseg.adapters.base import fingerprints
+from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 
 SIZE = 32
 SHAPES = DrawnShapes(size=SIZE)

@@ -26,8 +26,7 @@ from vlam_ros.lab.training.paraphrases import (
 from vlam_ros.lab.training.skill_loss import drift, skill_contrast
 from vlam_ros.lab.training.skills import learn_skills, learn_skills_file
 from vlam_ros.lab.training.understanding import REFUSED, understood
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import Calibration, load_checkpoint
+from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, load_checkpoint
 from vlam_ros.policies import Skill, load_skills
 
 OLD = load_skills("skills.yaml")
@@ -64,7 +63,7 @@ def test_a_few_steps_teach_a_skill_and_keep_the_others(tmp_path: Path) -> None:
     own = dict(checkpoint.model.named_parameters())
     assert all(torch.equal(own[name], values) for name, values in vision.items())
     # A robot reads the same from the file.
-    grounder = Grounder.from_pretrained("embedded", "cpu", adapter=tmp_path)
+    grounder = ClipsegGrounder.from_pretrained("embedded", "cpu", adapter=tmp_path)
     assert understood(grounder, SKILLS, "please wipe the red cup") == "polish"
     assert understood(grounder, SKILLS, "grab the red cup") == "pick_up"
     shipped, tuned = Calibration.load(tmp_path), checkpoint.calibration

@@ -9,8 +9,8 @@ from adapted import distance, outputs, stir
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.errors import ModelError
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import load_checkpoint, save_checkpoint
+from vlam_ros.lab.saving import save_checkpoint
+from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import FILE_NAME, attach, method_named, save_adapter
 
 TUNED = dataclasses.replace(CALIBRATION, margin=0.3, vocabulary=("mug",))
@@ -45,11 +45,11 @@ def test_thresholds_are_those_of_the_adapter_and_of_nothing_else(
     base: Path, tmp_path: Path
 ) -> None:
     tuned(base, tmp_path / "mugs", "bitfit")
-    bare = Grounder.from_pretrained(base, "cpu", adapter=tmp_path / "mugs" / FILE_NAME)
+    bare = ClipsegGrounder.from_pretrained(base, "cpu", adapter=tmp_path / "mugs" / FILE_NAME)
     assert bare.calibration is None
     assert "nothing it sees counts as found" in bare.notes[-1]
     TUNED.save(tmp_path / "mugs")
-    eyes = Grounder.from_pretrained(base, "cpu", adapter=str(tmp_path / "mugs"))
+    eyes = ClipsegGrounder.from_pretrained(base, "cpu", adapter=str(tmp_path / "mugs"))
     assert eyes.calibration == TUNED
 
 

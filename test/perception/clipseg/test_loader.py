@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_clipseg import CALIBRATION
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
+from transformers.utils import logging as transformers_logging
 
 from vlam_ros.errors import ModelError
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint, load_clip, loader
@@ -40,6 +42,20 @@ def test_the_calibration_beside_the_weights_comes_along(checkpoint_copy: Path) -
     checkpoint = load_checkpoint(str(checkpoint_copy), device="cpu")
     assert checkpoint.calibration == CALIBRATION
     assert checkpoint.notes == ()
+
+
+def test_the_libraries_that_load_say_nothing_and_speak_as_before_afterwards(
+    checkpoint_copy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights = checkpoint_copy / "model.safetensors"
+    save_file({**load_file(weights), "left.over": torch.zeros(1)}, weights, {"format": "pt"})
+    speaks = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+    load_checkpoint(checkpoint_copy, device="cpu")
+    assert capfd.readouterr() == ("", "")
+    assert speaks == (
+        transformers_logging.is_progress_bar_enabled(),
+        transformers_logging.get_verbosity(),
+    )
 
 
 def test_a_missing_calibration_is_noted(tiny_checkpoint: Path) -> None:

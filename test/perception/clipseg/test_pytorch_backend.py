@@ -8,7 +8,8 @@ import torch
 from tiny_clipseg import tiny_model
 from torch import Tensor
 
-from vlam_ros.perception.clipseg.backends import TorchBackend, pytorch
+from vlam_ros.perception.clipseg import backend as pytorch
+from vlam_ros.perception.clipseg.backend import TorchBackend
 from vlam_ros.perception.clipseg.model import encode_pixels
 
 PIXELS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

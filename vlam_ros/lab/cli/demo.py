@@ -111,9 +111,9 @@ def ask_all(console: Console, status: Status, options: argparse.Namespace) -> tu
 
 def write_answer(folder: Path, image: Uint8Array, camera: Camera, answer: NodeDecision) -> None:
     """Write the overlay, the depth over the image, the top view and the chunk."""
-    from vlam_ros.cli.files import write_chunk, write_image
+    from vlam_ros.cli.show import write_chunk, write_image
+    from vlam_ros.lab.visualization import draw_depth, draw_top_view
     from vlam_ros.types import Decision, DepthImage
-    from vlam_ros.visualization import draw_depth, draw_top_view
 
     decision = Decision(answer.scene, answer.plan, answer.chunk.verdict, answer.chunk)
     write_image(folder / "overlay.png", answer.overlay)

@@ -43,11 +43,10 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, write, and say what was written."""
     from vlam_ros.errors import ConfigurationError, ModelError
-    from vlam_ros.perception import preprocess
-    from vlam_ros.perception.clipseg import load_checkpoint
+    from vlam_ros.perception.clipseg import load_checkpoint, preprocess
 
     try:
-        from vlam_ros.perception.clipseg.export import OPSET, export
+        from vlam_ros.lab.export import OPSET, export
     except ImportError as error:
         raise ModelError(
             f"`vlam export` needs more packages: `pip install 'vlam_ros[export]'`. Cause: {error}"

@@ -28,7 +28,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, write, and say what was written."""
-    from vlam_ros.perception.clipseg import load_checkpoint, save_checkpoint
+    from vlam_ros.lab.saving import save_checkpoint
+    from vlam_ros.perception.clipseg import load_checkpoint
 
     folder = options.output.expanduser()
     checkpoint = load_checkpoint(options.model, "cpu", "float32", adapter=options.adapter)

@@ -15,7 +15,7 @@ from vlam_ros.actions import ActionTokenizer, stop_chunk
 from vlam_ros.configuration import ActionSettings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.pipeline import FRAME
 from vlam_ros.types import (
     ActionChunk,
@@ -39,7 +39,9 @@ _STOP = re.compile(r"\b(stop|halt|freeze|wait|still|stay|do not)\b")
 class HighestPixel:
     """A decision maker to compare with."""
 
-    def __init__(self, grounder: Grounder, space: ActionSpace, action: ActionSettings) -> None:
+    def __init__(
+        self, grounder: ClipsegGrounder, space: ActionSpace, action: ActionSettings
+    ) -> None:
         self._grounder, self._tokenizer = grounder, ActionTokenizer(space)
         self._horizon, self._step = action.horizon, round(action.step * 1e9)
         self._start_offset = round(action.start_offset * 1e9)

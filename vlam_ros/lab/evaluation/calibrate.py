@@ -27,8 +27,7 @@ from vlam_ros.lab.training.data import Dataset
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.paraphrases import Paraphrases
 from vlam_ros.lab.training.understanding import skill_threshold
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import Calibration, load_checkpoint
+from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, load_checkpoint
 from vlam_ros.policies import load_skills
 
 MASK_ALARMS, ALARMS = 0.12, 0.02
@@ -56,7 +55,7 @@ def calibrate(
     vocabulary.
 
     Args:
-        model: a checkpoint, as `Grounder.from_pretrained` takes it.
+        model: a checkpoint, as `ClipsegGrounder.from_pretrained` takes it.
         scenes: validation scenes to look at.
         progress: whether to show progress bars.
         adapter: what was tuned on it, if anything.
@@ -69,7 +68,7 @@ def calibrate(
         LearningError: a data set cannot be read, or its first images for validation show nothing
             large enough; or no prompt in the skills file is new.
     """
-    grounder, settings = Grounder.from_pretrained(model, adapter=adapter), Settings.load()
+    grounder, settings = ClipsegGrounder.from_pretrained(model, adapter=adapter), Settings.load()
     perception, own = settings.perception, [Dataset(folder, "validation") for folder in data]
     negatives = HardNegatives(perception, [phrase for each in own for phrase in each.phrases])
     perception = dataclasses.replace(perception, nouns=negatives.nouns)
@@ -128,7 +127,7 @@ def _neutral(model: str | Path) -> Calibration:
     )
 
 
-def _skill_threshold(grounder: Grounder, source: str, taught: bool) -> float:
+def _skill_threshold(grounder: ClipsegGrounder, source: str, taught: bool) -> float:
     rng, skills, trained = np.random.default_rng(0), load_skills(source), list(SKILL_PATTERNS)
     known = [skill_sentence(rng, trained[i % len(trained)]) for i in range(SENTENCES)]
     unknown = [unknown_sentence(rng) for _ in range(SENTENCES)]

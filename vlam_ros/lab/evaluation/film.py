@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.types import Decision, Outcome, Uint8Array
 from vlam_ros.visualization.canvas import (
     BOLD,
@@ -24,9 +25,7 @@ from vlam_ros.visualization.canvas import (
     text_width,
     write,
 )
-from vlam_ros.visualization.caption import VERDICT_COLOURS
-from vlam_ros.visualization.jpeg import jpeg
-from vlam_ros.visualization.roles import Role, with_roles
+from vlam_ros.visualization.overlay import VERDICT_COLOURS, Role, with_roles
 
 PERIOD = 0.2
 """Seconds that a frame is shown."""

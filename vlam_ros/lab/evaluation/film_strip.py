@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.types import Decision, Outcome, Uint8Array
 from vlam_ros.visualization.canvas import BOLD, INK, PANEL, Paragraph, band, shortened
-from vlam_ros.visualization.caption import VERDICT_COLOURS
-from vlam_ros.visualization.jpeg import jpeg
-from vlam_ros.visualization.roles import Role, with_roles
+from vlam_ros.visualization.overlay import VERDICT_COLOURS, Role, with_roles
 
 FRAMES = 8
 """Images in a strip at most."""

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind, Question, questions
 from vlam_ros.lab.simulation import World
-from vlam_ros.perception import Grounder, ImageFeatures, Perceiver
+from vlam_ros.perception import Perceiver
+from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.types import BoolArray, Uint8Array
 
 MIN_PIXELS = 100
@@ -70,7 +71,7 @@ class Answer:
 
 
 def answers(
-    grounder: Grounder, settings: Settings, split: str, scenes: int, progress: bool = True
+    grounder: ClipsegGrounder, settings: Settings, split: str, scenes: int, progress: bool = True
 ) -> list[Answer]:
     """Ask the model about `scenes` scenes of a split, through the pipeline's own perception."""
     with World() as world:
@@ -80,7 +81,7 @@ def answers(
 
 
 def answers_to(
-    grounder: Grounder, settings: PerceptionSettings, asked: Iterable[Question]
+    grounder: ClipsegGrounder, settings: PerceptionSettings, asked: Iterable[Question]
 ) -> list[Answer]:
     """The same for any questions."""
     eyes = _Remembering(grounder)
@@ -88,9 +89,9 @@ def answers_to(
 
 
 class _Remembering:
-    """A Grounder that keeps the last image's features and masks, for its many queries."""
+    """A ClipsegGrounder that keeps the last image's features and masks, for its many queries."""
 
-    def __init__(self, grounder: Grounder) -> None:
+    def __init__(self, grounder: ClipsegGrounder) -> None:
         self._grounder = grounder
         self._image: Uint8Array | None = None
         self._masks: dict[str, npt.NDArray[np.float32]] = {}
@@ -115,7 +116,7 @@ class _Remembering:
 
 
 def _ask(eyes: _Remembering, settings: PerceptionSettings, question: Question) -> Iterator[Answer]:
-    perceiver = Perceiver(eyes, settings)  # type: ignore[arg-type]
+    perceiver = Perceiver(eyes, settings)
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
         truth = resample(query.truth, eyes.mask_shape)

@@ -13,7 +13,7 @@ from vlam_ros.lab.evaluation.grounding import HIT, Answer, answers
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.evaluation.skills import evaluate_skills, misread_table
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import load_skills
 
 
@@ -23,14 +23,14 @@ def evaluate_model(
     """Measure a checkpoint on held-out scenes and sentences.
 
     Args:
-        model: a calibrated checkpoint, as `Grounder.from_pretrained` takes it.
+        model: a calibrated checkpoint, as `ClipsegGrounder.from_pretrained` takes it.
         scenes: scenes of the test split; half as many hold colour-shape pairs never trained.
         progress: whether to show a progress bar.
 
     Raises:
         ModelError: the checkpoint cannot be loaded or has no calibration.
     """
-    grounder = Grounder.from_pretrained(model)
+    grounder = ClipsegGrounder.from_pretrained(model)
     if grounder.calibration is None:
         raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
     settings = Settings.load()

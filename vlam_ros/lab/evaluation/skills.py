@@ -9,7 +9,7 @@ from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, test_sentences
 from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import Skill
 
 UNKNOWN_VERBS = (
@@ -44,7 +44,7 @@ def misread_table(title: str, wrong: Iterable[tuple[str, str, str]]) -> Table:
     return Table(title, ("sentence", "meant", "understood"), tuple(dict.fromkeys(wrong)))
 
 
-def evaluate_skills(grounder: Grounder, skills: Sequence[Skill]) -> SkillReport:
+def evaluate_skills(grounder: ClipsegGrounder, skills: Sequence[Skill]) -> SkillReport:
     """Parse and choose for every test sentence; the image has no say here."""
     wrong, right, refused = [], 0, 0
     trained = {p.format(t="the object", d="the destination") for p in _trained_patterns()}

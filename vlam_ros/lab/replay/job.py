@@ -27,11 +27,12 @@ from vlam_ros.lab.replay.roles import Assignment, assign
 from vlam_ros.lab.replay.table import BagRow
 from vlam_ros.lab.replay.thresholds import Exceeded, Thresholds, passed_over
 from vlam_ros.lab.report.replay_page import replay_page
+from vlam_ros.lab.visualization import draw_top_view
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import ActionSpace
-from vlam_ros.visualization import draw_overlay, draw_top_view
-from vlam_ros.visualization.jpeg import jpeg
+from vlam_ros.visualization import draw_overlay
 
 OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
 """Pixels and JPEG quality of a report's images."""

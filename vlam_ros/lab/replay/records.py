@@ -10,12 +10,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from operator import getitem
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from vlam_ros.actions import ActionTokenizer, space_from_dict
+from vlam_ros.actions import ActionTokenizer, read_space
 from vlam_ros.errors import ReplayError, VlamError
 from vlam_ros.resources import write_file
 from vlam_ros.types import ActionSpace, Decision, DecisionInputs, Outcome, SceneObject
@@ -199,7 +200,7 @@ def _run(values: dict[str, Any]) -> ReplayRun:
     if (version := values["version"]) != VERSION:
         raise ReplayError(f"it has format {version}, {VERSION} is expected")
     run = ReplayRun(
-        space_from_dict(values["space"]),
+        read_space(values["space"], getitem),
         tuple(_record(d) for d in values["decisions"]),
         tuple(map(float, values["seconds"])),
         {str(k): str(v) for k, v in values["about"].items()},

@@ -14,8 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from vlam_ros.visualization.caption import VERDICT_COLOURS
-from vlam_ros.visualization.roles import DESTINATION, OTHER, TARGET
+from vlam_ros.visualization.overlay import DESTINATION, OTHER, TARGET, VERDICT_COLOURS
 
 _FOLDER = Path(__file__).parent / "templates"
 _COLOURS = {outcome.name.lower(): colour for outcome, colour in VERDICT_COLOURS.items()}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from vlam_ros.ros.diagnostics import LastError
 from vlam_ros.ros.reporter import Reporter
-from vlam_ros.ros.trouble import Trouble
 
 _SECOND = 10**9
 
@@ -25,10 +25,10 @@ class SimulatorReporter(Reporter):
         super().__init__(node)
         self._time, self._details = time, details
         self._last: tuple[int, int] | None = None  # steady and simulated, ns
-        self._error: Trouble | None = None
+        self._error: LastError | None = None
 
     def _note(self, now: int, message: str, about: str) -> None:
-        self._error = Trouble(now, message)
+        self._error = LastError(now, message)
 
     def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
         status = DiagnosticStatus(name=f"{self._node.get_name()}: simulation")

@@ -34,8 +34,8 @@ from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_t
 from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.lab.training.training_batches import UNCHECKED, Check
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, TorchBackend
-from vlam_ros.perception.clipseg.adapters.base import fingerprint
-from vlam_ros.perception.clipseg.checkpoint import Preprocessing
+from vlam_ros.perception.clipseg.adapters.attach import fingerprint
+from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
 WEIGHTS: Mapping[str, float] = {
     "images": 1.0, "patches": 1.0, "texts": 1.0, "logits": 0.5, "masks": 1.0, "truth": 0.0,

@@ -19,7 +19,7 @@ from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_t
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
 from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
-from vlam_ros.perception.clipseg.adapters.base import fingerprint, forward_settings
+from vlam_ros.perception.clipseg.adapters.attach import fingerprint, forward_settings
 
 SAVE_EVERY = 100
 """Steps between two states that a stopped run can go on from."""

@@ -14,7 +14,6 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.objectives.checks import dot_products
 from vlam_ros.perception.clipseg import Checkpoint
-from vlam_ros.perception.clipseg.checkpoint import Preprocessing
 from vlam_ros.perception.clipseg.model import (
     VisionStates,
     decode_masks,
@@ -23,6 +22,7 @@ from vlam_ros.perception.clipseg.model import (
     normalise,
     tokenized,
 )
+from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
 DECODED = 64
 """Pairs that the decoder takes at once where nothing is learned."""

@@ -24,8 +24,7 @@ from vlam_ros.lab.training.grounding import Grounding, cosines, require_float32
 from vlam_ros.lab.training.paraphrases import Paraphrases, Reading
 from vlam_ros.lab.training.skill_loss import drift, skill_contrast
 from vlam_ros.lab.training.understanding import REFUSED, skill_threshold, understood
-from vlam_ros.perception import Grounder
-from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg import Calibration, Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import (
     FILE_NAME,
     METHODS,
@@ -137,7 +136,7 @@ def learn_skills(
     paraphrases = Paraphrases(skills, settings.seed, words=words)
     base = deepcopy(grounding)
     checked = _Checked.drawn(skills, paraphrases)
-    before = checked.figures(Grounder(checkpoint)) if known else None
+    before = checked.figures(ClipsegGrounder(checkpoint)) if known else None
     # Prompts are of the text tower alone; the other methods have to be told.
     if METHODS.get(method) is not PromptTuning:
         options["parts"] = ("text",)
@@ -157,7 +156,7 @@ def learn_skills(
     if fit.writes:
         save_adapter(tuned, folder / FILE_NAME)
     if known:
-        grounder = Grounder(checkpoint)
+        grounder = ClipsegGrounder(checkpoint)
         grounder.calibration = checked.calibrated(grounder, known, carried)
         after = checked.figures(grounder)
         if fit.writes:
@@ -229,7 +228,7 @@ class _Checked:
             skills, new, old, [(REFUSED, paraphrases.no_sentence(rng)) for _ in range(CHECKED)]
         )
 
-    def figures(self, grounder: Grounder) -> SkillFigures:
+    def figures(self, grounder: ClipsegGrounder) -> SkillFigures:
         """What a calibrated model makes of them."""
 
         def share(drawn: Sequence[tuple[str, str]]) -> float:
@@ -238,7 +237,9 @@ class _Checked:
 
         return SkillFigures(share(self.new), share(self.old), share(self.none))
 
-    def calibrated(self, grounder: Grounder, known: Calibration, carried: bool) -> Calibration:
+    def calibrated(
+        self, grounder: ClipsegGrounder, known: Calibration, carried: bool
+    ) -> Calibration:
         """The thresholds of a tuned model, from those of its base.
 
         The vocabulary stays: it is of nouns, and a verb that is learned names no object.

@@ -8,7 +8,7 @@ import numpy as np
 
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import Skill, choose_skill
 from vlam_ros.types import Refusal
 
@@ -16,7 +16,7 @@ REFUSED = "refused"
 """What is understood where nothing is."""
 
 
-def understood(grounder: Grounder, skills: Sequence[Skill], sentence: str) -> str:
+def understood(grounder: ClipsegGrounder, skills: Sequence[Skill], sentence: str) -> str:
     """The name of the skill that a robot takes a sentence for, or REFUSED; an image has no say."""
     try:
         instruction = parse_instruction(sentence)
@@ -29,7 +29,7 @@ def understood(grounder: Grounder, skills: Sequence[Skill], sentence: str) -> st
 
 
 def skill_threshold(
-    grounder: Grounder, skills: Sequence[Skill], known: Iterable[str], unknown: Iterable[str]
+    grounder: ClipsegGrounder, skills: Sequence[Skill], known: Iterable[str], unknown: Iterable[str]
 ) -> float:
     """Half way between the cosines of sentences that mean a skill and of those that mean none.
 

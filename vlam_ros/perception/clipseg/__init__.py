@@ -1,10 +1,10 @@
-"""Checkpoints: loading them, what runs them, and the thresholds that belong to each."""
+"""CLIPSeg checkpoints: loading them, what runs them, and the Grounder made of one."""
 
 from vlam_ros.perception.calibration import UNCALIBRATED_MASK_THRESHOLD, Calibration
-from vlam_ros.perception.clipseg.backends import Activations, Backend, TorchBackend
-from vlam_ros.perception.clipseg.checkpoint import Checkpoint, Preprocessing
-from vlam_ros.perception.clipseg.loader import EMBEDDED, load_checkpoint, load_clip
-from vlam_ros.perception.clipseg.saving import save_checkpoint
+from vlam_ros.perception.clipseg.backend import Activations, Backend, TorchBackend
+from vlam_ros.perception.clipseg.grounder import ClipsegGrounder, ImageFeatures
+from vlam_ros.perception.clipseg.loader import EMBEDDED, Checkpoint, load_checkpoint, load_clip
+from vlam_ros.perception.clipseg.preprocess import Preprocessing, preprocess
 
 __all__ = [
     "EMBEDDED",
@@ -13,9 +13,11 @@ __all__ = [
     "Backend",
     "Calibration",
     "Checkpoint",
+    "ClipsegGrounder",
+    "ImageFeatures",
     "Preprocessing",
     "TorchBackend",
     "load_checkpoint",
     "load_clip",
-    "save_checkpoint",
+    "preprocess",
 ]

@@ -8,14 +8,22 @@ that names the file and the way to get it; what was decided automatically is log
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+    validate_repo_id,
+)
 from transformers import (
     CLIPModel,
     CLIPProcessor,
@@ -25,19 +33,21 @@ from transformers import (
     CLIPTokenizer,
     PreTrainedConfig,
 )
+from transformers.utils import logging as transformers_logging
 
 from vlam_ros.errors import ModelError
-from vlam_ros.perception.calibration import FILE_NAME, Calibration
+from vlam_ros.perception.calibration import FILE_NAME, UNCALIBRATED_MASK_THRESHOLD, Calibration
 from vlam_ros.perception.clipseg.adapters import load_adapter
-from vlam_ros.perception.clipseg.backends import Backend, TorchBackend, load_exported
-from vlam_ros.perception.clipseg.checkpoint import Checkpoint, Preprocessing
+from vlam_ros.perception.clipseg.adapters.attach import DTYPES
+from vlam_ros.perception.clipseg.backend import Backend, TorchBackend
+from vlam_ros.perception.clipseg.exported import load_exported
+from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
 EMBEDDED = Path(__file__).parents[2] / "models" / "embedded"
 """The folder of the checkpoint that comes with the package."""
 
 BACKENDS = ("torch", "onnxruntime", "tensorrt", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # A checkpoint is complete with one file of each row.
 _PARTS = (
@@ -48,6 +58,52 @@ _PARTS = (
 )
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A CLIPSeg from `load_checkpoint`, or a CLIP from `load_clip`.
+
+    `backend` runs it; `processor` is Hugging Face's, and `preprocessing` what it does to images;
+    `notes` says what was decided automatically or is missing.
+    """
+
+    backend: Backend
+    config: Any
+    processor: Any
+    preprocessing: Preprocessing
+    calibration: Calibration | None
+    name: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer:
+        """The tokenizer of the text tower."""
+        return self.processor.tokenizer
+
+    @property
+    def crop_size(self) -> int:
+        """Side in pixels of what the second look cuts out; without calibration the images'."""
+        return self.calibration.crop_size if self.calibration else self.preprocessing.size
+
+    @property
+    def mask_threshold(self) -> float:
+        """Probability from which a pixel can belong to a phrase."""
+        return self.calibration.mask_threshold if self.calibration else UNCALIBRATED_MASK_THRESHOLD
+
+    @property
+    def model(self) -> Any:
+        """The CLIPSegForImageSegmentation or CLIPModel itself, in evaluation mode.
+
+        Raises:
+            ModelError: an exported checkpoint has none.
+        """
+        if isinstance(self.backend, TorchBackend):
+            return self.backend.model
+        raise ModelError(
+            f"{self.name} runs on {self.backend.name} and has no weights to work on: use the "
+            "checkpoint that it was exported from"
+        )
 
 
 def load_checkpoint(
@@ -117,18 +173,12 @@ def _load(
             f"the checkpoint in {folder} has no {missing}: copy the file there, or train the "
             "embedded model with `vlam train embedded`"
         )
-    try:
-        kind = PreTrainedConfig.get_config_dict(source, **options)[0].get("model_type")
-        _require_kind(name, kind, model_class.config_class.model_type)
+    with _loading(name, folder):
+        _require_kind(name, source, options, model_class.config_class.model_type)
         model, report = model_class.from_pretrained(
             source, dtype=torch_dtype, output_loading_info=True, **options
         )
         processor = processor_class.from_pretrained(source, **options)
-    except ModelError:
-        raise
-    # Damaged files make the libraries below raise almost anything: KeyError, SafetensorError, …
-    except Exception as error:
-        raise ModelError(_explanation(name, folder, error)) from error
     if absent := sorted(report["missing_keys"]):
         raise ModelError(
             f"{name} lacks {len(absent)} weights of a {model_class.__name__}, {absent[0]} the "
@@ -154,17 +204,36 @@ def _load_exported(name_or_path: str | Path, device: str, dtype: str, backend: s
             f"backend {backend} runs what `vlam export --model {name} --output FOLDER` writes: "
             "give that FOLDER as the model"
         )
-    try:
-        kind = PreTrainedConfig.get_config_dict(folder)[0].get("model_type")
-        _require_kind(name, kind, CLIPSegConfig.model_type)
-        config = CLIPSegConfig.from_pretrained(folder, local_files_only=True)
-        processor = CLIPSegProcessor.from_pretrained(folder, local_files_only=True)
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(_explanation(name, folder, error)) from error
+    options: dict[str, Any] = {"local_files_only": True}
+    with _loading(name, folder):
+        _require_kind(name, folder, options, CLIPSegConfig.model_type)
+        config = CLIPSegConfig.from_pretrained(folder, **options)
+        processor = CLIPSegProcessor.from_pretrained(folder, **options)
     graphs = load_exported(folder, backend, device, dtype, config)
     return _checkpoint(name, folder, graphs, config, processor, [])
+
+
+@contextmanager
+def _loading(name: str, folder: Path | None) -> Iterator[None]:
+    """Let the libraries load without a word in the node's log, and explain what they raise."""
+    with ExitStack() as afterwards, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in map(logging.getLogger, ("transformers", "huggingface_hub")):
+            afterwards.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.ERROR)
+        if transformers_logging.is_progress_bar_enabled():
+            afterwards.callback(transformers_logging.enable_progress_bar)
+            transformers_logging.disable_progress_bar()
+        if not are_progress_bars_disabled():
+            afterwards.callback(enable_progress_bars)
+            disable_progress_bars()
+        try:
+            yield
+        except ModelError:
+            raise
+        # Damaged files make the libraries raise almost anything: KeyError, SafetensorError, …
+        except Exception as error:
+            raise ModelError(_explanation(name, folder, error)) from error
 
 
 def _checkpoint(
@@ -256,7 +325,8 @@ def _require_device(device: str) -> None:
         raise ModelError(f"device must be {', '.join(DEVICES)}, got {device!r}")
 
 
-def _require_kind(name: str, kind: str | None, expected: str) -> None:
+def _require_kind(name: str, source: Any, options: dict[str, Any], expected: str) -> None:
+    kind = PreTrainedConfig.get_config_dict(source, **options)[0].get("model_type")
     if kind != expected:
         raise ModelError(
             f"{name} holds a model of type {kind!r}, expected {expected!r}: choose another "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from vlam_ros.perception.tracking import expected, sight
 from vlam_ros.types import (
@@ -54,13 +55,11 @@ def remembered(
     base = observation.odometry
     if isinstance(base, Missing):
         return progress
-    sightings = {Noun.TARGET: progress.target, Noun.DESTINATION: progress.destination}
-    found = {noun: expected(s, base) for noun, s in sightings.items() if s is not None}
-    target, destination = (
-        replace(s, stamp=observation.stamp) if s else None for s in sightings.values()
-    )
-    grounded = with_objects(plan, found, instruction)
-    return replace(progress, plan=grounded, target=target, destination=destination)
+    found = {noun: expected(s, base) for noun, s in progress.sightings.items()}
+    seen: dict[str, Any] = {
+        noun.value: replace(s, stamp=observation.stamp) for noun, s in progress.sightings.items()
+    }
+    return replace(progress, plan=with_objects(plan, found, instruction), **seen)
 
 
 def sighting_of(

@@ -191,11 +191,10 @@ class SkillPlanner:
             return {Noun.TARGET: sought[0]} if sought else {}
         nouns = {noun for step in plan.to_come for noun in step.nouns}
         found: dict[Noun, SceneObject] = {}
-        sightings = {Noun.TARGET: progress.target, Noun.DESTINATION: progress.destination}
         for noun, phrase in instruction.named.items():
             if noun not in nouns:
                 continue
-            sighting = sightings[noun]
+            sighting = progress.sightings.get(noun)
             followed = track(sighting, observation, seen) if sighting else None
             if followed is None:
                 # Nothing is put on itself: "put the cup next to the red cup".

@@ -9,12 +9,13 @@ from statistics import median
 
 from vlam_ros.configuration import Settings
 from vlam_ros.lab.evaluation.report import Metric
-from vlam_ros.perception import Grounder, Perceiver
+from vlam_ros.perception import Perceiver
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.types import Missing, Observation, Uint8Array
 
 
 def rows(
-    title: str, grounder: Grounder, images: Sequence[Uint8Array], prompts: Sequence[str]
+    title: str, grounder: ClipsegGrounder, images: Sequence[Uint8Array], prompts: Sequence[str]
 ) -> Iterator[Metric]:
     """Medians (s) of each stage from image to objects and of the whole, of texts never seen, and
     where the checkpoint is calibrated of the second look at two of the prompts.

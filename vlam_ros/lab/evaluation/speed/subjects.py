@@ -16,6 +16,8 @@ from transformers import (
     ViTImageProcessor,
 )
 
+from vlam_ros.lab.export import export
+from vlam_ros.lab.saving import save_checkpoint
 from vlam_ros.lab.simulation import COLOURS, SHAPES, World
 from vlam_ros.lab.simulation.splits import scene_of_seed
 from vlam_ros.perception.clipseg import (
@@ -24,9 +26,7 @@ from vlam_ros.perception.clipseg import (
     Preprocessing,
     TorchBackend,
     load_checkpoint,
-    save_checkpoint,
 )
-from vlam_ros.perception.clipseg.export import export
 from vlam_ros.types import Uint8Array
 
 PROMPTS = tuple(f"{colour} {shape}" for shape in SHAPES[:4] for colour in list(COLOURS)[:4])

@@ -12,7 +12,7 @@ import torch
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from vlam_ros.lab.evaluation.speed.subjects import Subject
-from vlam_ros.perception import Grounder
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.types import Uint8Array
 
 Float32Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -55,7 +55,7 @@ class Way:
     masks: Masks
     ratios: Mapping[int, float] = field(default_factory=dict)
     overlap: float | None = None
-    grounder: Grounder | None = None
+    grounder: ClipsegGrounder | None = None
 
 
 def load(name: str, subject: Subject) -> Way:
@@ -72,7 +72,7 @@ def load(name: str, subject: Subject) -> Way:
         return Way(name, partial(ask, model.eval(), processor))
     backend, dtype = OURS[name]
     folder = subject.weights if backend == "torch" else subject.graphs
-    grounder = Grounder.from_pretrained(folder, "cpu", dtype, backend=backend)
+    grounder = ClipsegGrounder.from_pretrained(folder, "cpu", dtype, backend=backend)
     return Way(
         name,
         lambda image, prompts: grounder.segment(grounder.encode_image(image), prompts),

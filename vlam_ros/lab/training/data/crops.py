@@ -21,7 +21,7 @@ from vlam_ros.lab.training.data.variations import LOOSE, Pixels, pasted, recolou
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.scenes import resize
-from vlam_ros.perception.second_look import Window
+from vlam_ros.perception.objects import Window
 from vlam_ros.types.arrays import BoolArray
 
 CONTEXT = 0.7

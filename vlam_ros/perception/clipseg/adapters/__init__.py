@@ -3,8 +3,7 @@
 Tuning is `vlam_ros.lab.training.adapters`; this is what a robot needs of it.
 """
 
-from vlam_ros.perception.clipseg.adapters.adaptation import Adaptation
-from vlam_ros.perception.clipseg.adapters.attach import attach
+from vlam_ros.perception.clipseg.adapters.attach import Adaptation, attach
 from vlam_ros.perception.clipseg.adapters.file import (
     FILE_NAME,
     AdapterFile,

@@ -21,14 +21,17 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vlam_ros.errors import ModelError
-from vlam_ros.perception.clipseg.adapters.adaptation import (
+from vlam_ros.perception.clipseg.adapters.attach import (
+    DTYPES,
     Adaptation,
     Prints,
+    attach,
+    fingerprint,
+    linear_names,
     require_finite,
     require_plain,
+    tensor_bytes,
 )
-from vlam_ros.perception.clipseg.adapters.attach import attach, linear_names
-from vlam_ros.perception.clipseg.adapters.base import DTYPES, fingerprint, tensor_bytes
 from vlam_ros.perception.clipseg.adapters.methods import LoRA, Method, method_named
 from vlam_ros.resources import write_file
 

@@ -1,0 +1,3 @@
+from drawn import written
+
+__all__ = ["written"]
