@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
-from vlam_ros.ros.inference import InferenceThread
+import numpy as np
+import pytest
+from replayed import Witness
+
+from vlam_ros.ros import inference
+from vlam_ros.ros.inference import InferenceThread, decide
+from vlam_ros.runtime import DecisionFailure, DecisionResult, Runtime
+from vlam_ros.types import Missing, Observation, Reason
 
 PATIENCE = 10.0
 
@@ -25,12 +33,12 @@ def test_a_busy_thread_goes_on_with_the_newest_job() -> None:
     assert started.wait(PATIENCE)
     for job in (2, 3, 4):
         thread.put(job)
-    assert list(thread.answers()) == []
+    assert list(thread.results()) == []
     free.set()
     assert told.acquire(timeout=PATIENCE)
     assert told.acquire(timeout=PATIENCE)
     thread.stop()
-    assert list(thread.answers()) == [10, 40]
+    assert list(thread.results()) == [10, 40]
     assert thread.passed_over == 2
     assert threads == {"inference"}
 
@@ -54,4 +62,26 @@ def test_stopping_waits_for_the_job_at_hand_and_for_no_other() -> None:
     free.set()
     stopper.join(PATIENCE)
     assert not stopper.is_alive()
-    assert list(thread.answers()) == [1]
+    assert list(thread.results()) == [1]
+
+
+def test_an_overlay_that_cannot_be_drawn_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(*arguments: Any) -> Any:
+        raise RuntimeError("no font")
+
+    def observe(image: Any, stamp: int, now: int) -> Observation:
+        return Observation(stamp, now, image, Missing("no camera"))
+
+    monkeypatch.setattr(inference, "draw_overlay", draw)
+    runtime = Runtime(Witness(), observe)
+    runtime.images.put(1, np.zeros((3, 4, 3), np.uint8))
+    job = runtime.next(2)
+    assert job is not None
+    result, overlay = decide(runtime, lambda: 2, (job, False))
+    assert isinstance(result, DecisionResult)
+    assert overlay is None
+    failure, overlay = decide(runtime, lambda: 3, (job, True))
+    assert isinstance(failure, DecisionFailure)
+    assert (failure.verdict.reason, overlay) == (Reason.INTERNAL_ERROR, None)
+    assert failure.inputs is not None
+    assert failure.inputs.now == 3

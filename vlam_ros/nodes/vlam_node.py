@@ -23,14 +23,7 @@ from vlam_ros.interface import CHUNK_LEASE
 from vlam_ros.language import parse_instruction
 from vlam_ros.ros.image_inputs import ImageInputs
 from vlam_ros.ros.images import image_from_message
-from vlam_ros.ros.inference import (
-    InferenceThread,
-    NodeJob,
-    NodePipeline,
-    NodeResult,
-    decide,
-    describe,
-)
+from vlam_ros.ros.inference import InferenceThread, NodePipeline, decide, describe
 from vlam_ros.ros.inputs import SensorInputs
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
@@ -74,7 +67,7 @@ class VlamNode(ManagedNode):
         self.reporter: DecisionReporter = DecisionReporter(self, self._details)
         self._outputs = Outputs(self)
         self._decided = self.create_guard_condition(self._on_results)
-        self._inference: InferenceThread[NodeJob, NodeResult] | None = None  # while active
+        self._inference: InferenceThread | None = None  # while active
 
     # --------------------------------------------------------------------------- life cycle
 
@@ -216,7 +209,7 @@ class VlamNode(ManagedNode):
     def _on_results(self) -> None:
         if self._inference is None:
             return
-        for result, overlay in self._inference.answers():
+        for result, overlay in self._inference.results():
             accepted = self._runtime.accept(result)
             if accepted:
                 self._publish(result, overlay)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from vlam_ros.runtime import (
     DecisionFailure,
@@ -29,9 +29,6 @@ NodeJob: TypeAlias = tuple[DecisionJob, bool]
 """An image to decide on, and whether an overlay is wanted."""
 NodeResult: TypeAlias = tuple[Result, Uint8Array | None]
 """What came of it, and the overlay: uint8[H,W,3] RGB."""
-
-Job = TypeVar("Job")
-Answer = TypeVar("Answer")
 
 
 class NodePipeline(DecisionMaker, Protocol):
@@ -69,31 +66,31 @@ def decide(runtime: Runtime, clock: Callable[[], int], node_job: NodeJob) -> Nod
         return DecisionFailure(job, error, result.inputs), None
 
 
-class InferenceThread(Generic[Job, Answer]):
+class InferenceThread:
     """Does the newest job, and says so through `notify` (from that thread)."""
 
-    def __init__(self, do: Callable[[Job], Answer], notify: Callable[[], None]) -> None:
+    def __init__(self, do: Callable[[NodeJob], NodeResult], notify: Callable[[], None]) -> None:
         """Start it."""
         self._do, self._notify = do, notify
         self._changed = threading.Condition()
-        self._job: Job | None = None
+        self._job: NodeJob | None = None
         self._stopped = False
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[NodeResult] = queue.SimpleQueue()
         self.passed_over = 0
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
-    def put(self, job: Job) -> None:
+    def put(self, job: NodeJob) -> None:
         """Leave a job, in place of one that was not begun yet."""
         with self._changed:
             self.passed_over += self._job is not None
             self._job = job
             self._changed.notify()
 
-    def answers(self) -> Iterator[Answer]:
+    def results(self) -> Iterator[NodeResult]:
         """What came of the jobs since the last call, oldest first."""
-        while not self._answers.empty():
-            yield self._answers.get()
+        while not self._results.empty():
+            yield self._results.get()
 
     def stop(self) -> None:
         """End the thread, after the job that it is at."""
@@ -104,10 +101,10 @@ class InferenceThread(Generic[Job, Answer]):
 
     def _run(self) -> None:
         while (job := self._take()) is not None:
-            self._answers.put(self._do(job))
+            self._results.put(self._do(job))
             self._notify()
 
-    def _take(self) -> Job | None:
+    def _take(self) -> NodeJob | None:
         """Wait for the newest job; None once the thread is to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._job is not None or self._stopped)
