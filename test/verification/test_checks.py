@@ -7,7 +7,7 @@ import pytest
 from policy_world import SECOND, START, gripper, observation, policy, skills, thing
 
 from vlam_ros.types import Instruction, Missing, Obstacles, RangeReading, Reason, Refusal, SkillStep
-from vlam_ros.verification.gate import (
+from vlam_ros.verification.checks import (
     check_age,
     check_gripper,
     check_path,

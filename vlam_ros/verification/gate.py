@@ -1,46 +1,28 @@
-"""The gate: no proposal moves the robot before it agrees with what was seen.
-
-Every `check_` returns if all is well and raises a Refusal if not.
-"""
+"""The gate: no proposal moves the robot before it agrees with what was seen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from vlam_ros.configuration import PolicySettings
 from vlam_ros.types import (
     ActionSpace,
-    Grip,
-    GripperState,
-    Missing,
     Observation,
     Outcome,
     Plan,
     PoseFrame,
-    PositionSource,
     Progress,
     Proposal,
-    Reason,
     Refusal,
     Scene,
-    SceneObject,
     SkillStep,
     Task,
     Verdict,
 )
-
-Poses = npt.NDArray[np.float64]
-"""Poses in the columns of an action space (x, y, z in m, θ in rad, …), NaN where not used."""
-
-AHEAD = 0.1
-"""Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
-
-NEIGHBOUR = 0.15
-"""Metres from a LiDAR return to the next one of the same thing, at the distances driven to."""
+from vlam_ros.verification import checks
+from vlam_ros.verification.checks import Poses
 
 
 @dataclass(frozen=True)
@@ -92,21 +74,21 @@ def _check(proposal: Proposal, observation: Observation, progress: Progress, lim
     commands = [limits.space.commands[int(command)] for command in proposal.rows[:, 0]]
     if any(c.pose_of is not current.pose_of for c in commands):
         raise ValueError(f"rows of {commands[0].name} are no poses as of {current.skill}")
-    check_age("image", observation.stamp, observation.now, settings.max_image_age)
+    checks.check_age("image", observation.stamp, observation.now, settings.max_image_age)
     for step in plan.to_come:
-        check_positions(step, settings.max_spread)
+        checks.check_positions(step, settings.max_spread)
     for step in plan.to_come:
         if (poses := _poses(step, current, proposal)) is not None:
-            check_reach(step, poses, limits.space, settings.reach, settings.reach_ahead)
+            checks.check_reach(step, poses, limits.space, settings.reach, settings.reach_ahead)
     remark = ""
     way = _poses(current, current, proposal)
     if current.pose_of is PoseFrame.BASE and way is not None:
         way = way[~np.isnan(way[:, :2]).any(axis=1), :2]  # turns in place have no x and y
         if len(way):
             limits_of_path = settings.corridor, settings.max_image_age
-            remark = check_path(current, way, observation, *limits_of_path)
+            remark = checks.check_path(current, way, observation, *limits_of_path)
     if current.approach or _begins(plan, progress):
-        check_gripper(plan.to_come[current.approach], observation.gripper)
+        checks.check_gripper(plan.to_come[current.approach], observation.gripper)
     return remark
 
 
@@ -122,174 +104,3 @@ def _poses(step: SkillStep, current: SkillStep, proposal: Proposal) -> Poses | N
 def _begins(plan: Plan, progress: Progress) -> bool:
     """Whether the current step has not begun to be executed."""
     return not progress.since or plan.current != progress.current
-
-
-def check_age(name: str, stamp: int, now: int, limit: float) -> None:
-    """STALE_SENSOR if data is older than `limit` seconds, or more than AHEAD from the future."""
-    age = (now - stamp) * 1e-9
-    if age > limit:
-        raise Refusal(
-            Reason.STALE_SENSOR,
-            f"the {name} is {age:.1f} s old, {limit:g} s are allowed: is its sensor running?",
-        )
-    if age < -AHEAD:
-        raise Refusal(
-            Reason.STALE_SENSOR,
-            f"the {name} is {-age:.1f} s ahead of the clock: are the clocks synchronised, and does "
-            "use_sim_time fit?",
-        )
-
-
-def check_positions(step: SkillStep, max_spread: float) -> None:
-    """NO_POSITION if a target or destination has no position, or too uncertain a one."""
-    for thing in (step.target, step.destination):
-        if thing is None:
-            continue
-        if thing.position is None:
-            raise unplaced(thing)
-        # Negated, because an unknown spread is NaN.
-        if not thing.spread <= max_spread:
-            raise Refusal(
-                Reason.NO_POSITION,
-                f"the position of '{thing.phrase}' is uncertain by {thing.spread:.2f} m, "
-                f"{max_spread:g} m are allowed: {_better(thing)}",
-            )
-
-
-def unplaced(thing: SceneObject) -> Refusal:
-    """NO_POSITION, for an object that is seen nowhere in particular."""
-    return Refusal(
-        Reason.NO_POSITION,
-        f"I see '{thing.phrase}', but not where it is: check camera_info, or move so that "
-        "its foot is in the image",
-    )
-
-
-def is_within(poses: Poses, reach: float, ahead: float) -> bool:
-    """Whether the arm gets to all poses [K,4] from where the base stands: none farther away than
-    `reach`, and all `ahead` or more before the robot (m).
-    """
-    used = poses[~np.isnan(poses[:, :2]).any(axis=1)]  # events of the gripper have no pose
-    far = float(np.hypot(used[:, 0], used[:, 1]).max(initial=0.0))
-    return far <= reach and float(used[:, 0].min(initial=np.inf)) >= ahead
-
-
-def check_reach(
-    step: SkillStep, poses: Poses, space: ActionSpace, reach: float, ahead: float
-) -> None:
-    """UNREACHABLE if a pose [K,D] of a step is beyond the arm or outside the action space."""
-    thing = step.target or step.destination
-    what = f"to {step.said} at '{thing.phrase if thing else ''}'"
-    if step.pose_of is PoseFrame.TOOL and not is_within(poses, reach, ahead):
-        far = float(np.nanmax(np.hypot(poses[:, 0], poses[:, 1])))
-        near = float(np.nanmin(poses[:, 0]))
-        wrong = (
-            f"the arm must reach {far:.2f} m, it reaches {reach:g} m: bring the robot nearer"
-            if far > reach
-            else f"the arm works from {ahead:g} m ahead on, this is {near:.2f} m ahead: turn the "
-            "robot to it"
-        )
-        raise Refusal(Reason.UNREACHABLE, f"{what} {wrong}")
-    low, high = np.array(space.low), np.array(space.high)
-    # Not compared are NaN, which are not used, and the last bits of an angle of half a turn.
-    outside = np.argwhere((poses < low - 1e-6) | (poses > high + 1e-6))
-    if len(outside):
-        row, column = outside[0]
-        raise Refusal(
-            Reason.UNREACHABLE,
-            f"{what} needs {space.columns[1 + column]} = {poses[row, column]:.2f}, commands reach "
-            f"from {low[column]:g} to {high[column]:g}: bring the robot nearer",
-        )
-
-
-def check_path(
-    step: SkillStep,
-    way: Poses,
-    observation: Observation,
-    corridor: float,
-    age: float,
-) -> str:
-    """PATH_BLOCKED if a LiDAR return, or what the range sensor sees, is within `corridor` (m) of
-    the way from the base through places x, y [K,2], and STALE_SENSOR if one of the two was there
-    and no longer watches.
-
-    Returns:
-        A remark if there never was a LiDAR and little or nothing was checked, otherwise nothing.
-    """
-    obstacles, reading = observation.obstacles, observation.range
-    if isinstance(obstacles, Missing) and obstacles.lost:
-        raise Refusal(
-            Reason.STALE_SENSOR,
-            f"the LiDAR was lost, nobody watches the path: {obstacles.reason}; is the LiDAR "
-            "running, and fusion_node?",
-        )
-    if isinstance(reading, Missing) and reading.lost:
-        raise Refusal(
-            Reason.STALE_SENSOR,
-            f"the range sensor was lost, which watches the path: {reading.reason}; is it running?",
-        )
-    seen = []
-    if not isinstance(obstacles, Missing):
-        check_age("LiDAR scan", obstacles.stamp, observation.now, age)
-        seen.append(obstacles.points)
-    if not isinstance(reading, Missing):
-        check_age("reading of the range sensor", reading.stamp, observation.now, age)
-        seen.append(reading.arc)
-    remark = ""
-    if isinstance(obstacles, Missing):
-        how = "checked by the range sensor alone" if seen else "not checked"
-        remark = f"the path is {how}: {obstacles.reason}"
-    if not seen:
-        return remark
-    points = np.concatenate(seen)[:, :2].astype(np.float64)
-    blocking = points[_distances(points, way) <= corridor]
-    nearest_first = blocking[np.argsort(np.hypot(*blocking.T), kind="stable")]
-    first = next((place for place in nearest_first if _has_neighbour(place, points)), None)
-    if first is not None:
-        x, y = first
-        name = step.target.phrase if step.target else "the goal"
-        raise Refusal(
-            Reason.PATH_BLOCKED,
-            f"something at ({x:.2f}, {y:.2f}) is in the way to '{name}': clear the path",
-        )
-    return remark
-
-
-def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:
-    """PRECONDITION if the gripper is known not to be what a step needs."""
-    if isinstance(gripper, Missing) or step.precondition is Grip.ANY:
-        return
-    if gripper.holding and step.precondition is Grip.EMPTY:
-        raise Refusal(
-            Reason.PRECONDITION,
-            f"to {step.said} the gripper must be empty, it holds something: take it out",
-        )
-    if not gripper.holding and step.precondition is Grip.HOLDING:
-        raise Refusal(
-            Reason.PRECONDITION,
-            f"to {step.said} the gripper must hold something, it is empty: pick it up first",
-        )
-
-
-def _has_neighbour(place: Poses, points: Poses) -> bool:
-    """Whether a return [2] is not alone among all [N,2]: a lone one is the floor's noise."""
-    near = np.linalg.norm(points - place, axis=1) <= NEIGHBOUR
-    return bool(np.count_nonzero(near) > 1)  # one of them is itself
-
-
-def _distances(points: Poses, way: Poses) -> Poses:
-    """Distances [N] of points [N,2] from the polyline from the origin through places [K,2]."""
-    ends = np.vstack([np.zeros(2), way])
-    nearest = np.full(len(points), np.inf)
-    for start, end in pairwise(ends):
-        step, off = end - start, points - start
-        length = float(step @ step)
-        along = np.clip(off @ step / length, 0, 1) if length > 0 else np.zeros(len(points))
-        nearest = np.minimum(nearest, np.linalg.norm(off - along[:, None] * step, axis=1))
-    return nearest
-
-
-def _better(thing: SceneObject) -> str:
-    if thing.source is PositionSource.GROUND_PLANE and thing.position:
-        return f"come nearer than {np.hypot(*thing.position[:2]):.1f} m, or use a LiDAR or depth"
-    return "come nearer, or look from another side"
