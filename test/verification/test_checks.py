@@ -191,13 +191,13 @@ def test_what_a_range_sensor_sees_blocks_the_path(obstacles: Obstacles | Missing
 def test_what_is_behind_the_goal_or_nothing_does_not_block_the_path() -> None:
     for reading in (NOTHING, arc(2.0)):
         seen = observation(obstacles=CLEAR, range=reading)
-        assert check_path(GO, (1.65, 0.0), seen, 0.2, 1.0) == ""
+        assert check_path(GO, np.array([(1.65, 0.0)]), seen, 0.2, 1.0) == ""
 
 
 def test_with_a_range_sensor_alone_the_path_is_checked_by_it_and_that_is_said() -> None:
     seen = observation(obstacles=Missing("no LiDAR"), range=NOTHING)
     said = "the path is checked by the range sensor alone: no LiDAR"
-    assert check_path(GO, (1.65, 0.0), seen, 0.2, 1.0) == said
+    assert check_path(GO, np.array([(1.65, 0.0)]), seen, 0.2, 1.0) == said
 
 
 def test_a_range_sensor_that_was_lost_or_is_old_watches_no_path() -> None:
