@@ -287,3 +287,44 @@ def test_a_bag_without_images_ends_with_one_clear_line(tmp_path: Path) -> None:
     )
     with pytest.raises(BagError, match="does not exist"):
         replay(tmp_path / "nothing", Witness())
+
+
+# ------------------------------------------------------------------------------ a range sensor
+
+
+def ranges(distance: float) -> list[Recorded]:
+    """What a range sensor says ten times a second for two seconds, in place of nothing."""
+    kind, found = "sensor_msgs/msg/Range", []
+    for i in range(20):
+        stamp = START + i * 100 * MS
+        time = TYPES.types["builtin_interfaces/msg/Time"](stamp // SECOND, stamp % SECOND)
+        header = TYPES.types["std_msgs/msg/Header"](time, "range")
+        message = TYPES.types[kind](header, 0, 0.4, 0.02, 4.0, distance, 0.0)
+        found.append(
+            Recorded("/range", kind, stamp + 2 * MS, bytes(TYPES.serialize_cdr(message, kind)))
+        )
+    return found
+
+
+@pytest.mark.parametrize("distance", [0.35, float("inf")])
+def test_a_bag_with_a_range_sensor_is_decided_on_with_it_and_twice_the_same(
+    tmp_path: Path, distance: float, pipeline: Pipeline
+) -> None:
+    original = contents(BAGS / "pick_and_place")
+    bag = written(
+        tmp_path / "bag", sorted([*original, *ranges(distance)], key=lambda m: m.received)
+    )
+    maker = Witness()
+    replay(bag, maker)
+    sensed = [seen.range for seen in maker.observations if seen.now < START + 2 * SECOND]
+    assert len(sensed) >= 4
+    assert [reading.distance for reading in sensed] == pytest.approx([distance] * len(sensed))
+    lost = [seen.range for seen in maker.observations if seen.now > START + 2500 * MS]
+    assert all(isinstance(reading, Missing) and reading.lost for reading in lost)
+
+    one, other = replay(bag, pipeline), replay(bag, pipeline)
+    assert one.lines == other.lines
+    blocked = any("something at (0.5" in record.message for record in one.records)
+    assert blocked == (distance < 1)
+    silent = [r.message for r in one.records if "the range sensor was lost" in r.message]
+    assert silent, "it fell silent after two seconds, and the robot stops"

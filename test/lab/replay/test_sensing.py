@@ -293,7 +293,7 @@ def test_a_jump_forgets_all_but_the_calibration() -> None:
     missing = {name for name in Observation.__dataclass_fields__
                if isinstance(getattr(seen, name), Missing)}  # fmt: skip
     assert missing == {
-        "depth", "attitude", "floor", "obstacles", "odometry", "gripper", "joints",
+        "depth", "attitude", "floor", "obstacles", "odometry", "gripper", "joints", "range",
     }  # fmt: skip
     assert seen.attitude == Missing("IMU: no message yet")
     assert made.newest() == {}
