@@ -32,7 +32,7 @@ from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Velo
 SECOND, MS = 10**9, 10**6
 EPOCH = 1_750_000_000 * SECOND
 TICK, IMAGE = 10 * MS, 200 * MS
-SOMETHING = 1200 * MS
+SOMETHING = 1900 * MS
 RAW = (
     "image", "camera_info", "points", "imu", "odom", "range", "joint_states", "gripper_state"
 )  # fmt: skip
@@ -71,10 +71,10 @@ def sensed_bag(path: Path, seconds: float, said: Mapping[float, str]) -> Path:
 
 
 def _reading(now: int) -> Range:
-    """Something is close ahead at SOMETHING, and at no other time."""
+    """Something is close ahead from SOMETHING on, and nothing before."""
     reading = Range(field_of_view=0.3, min_range=0.02, max_range=4.0, range=math.inf)
     reading.header.stamp, reading.header.frame_id = time_message(now), "range"
-    if now == EPOCH + SOMETHING:
+    if now >= EPOCH + SOMETHING:
         reading.range = 0.3
     return reading
 
