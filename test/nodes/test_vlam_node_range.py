@@ -28,6 +28,8 @@ from vlam_ros.types import (
     Reason,
 )
 
+TEXT = "go to the red cup"
+
 
 @dataclass
 class ToldPipeline(HeldPipeline):
@@ -83,12 +85,16 @@ class RangeWorld(World):
         )
 
     def look_at(self, seconds: float) -> Any:
-        """The newest chunk, made on an image of this time."""
+        """The newest chunk of the instruction, made on an image of this time."""
         self.set_time(seconds)
         self.chunks.clear()
         stamp = self.show()
-        self.until(lambda: any(_stamp(c) == stamp for c in self.chunks))
-        return next(c for c in self.chunks if _stamp(c) == stamp)
+
+        def made() -> list[Any]:
+            return [c for c in self.chunks if _stamp(c) == stamp and c.instruction == TEXT]
+
+        self.until(made)
+        return made()[-1]
 
 
 def _stamp(chunk: Any) -> int:
@@ -104,8 +110,7 @@ def world() -> Iterator[RangeWorld]:
 
 def test_what_is_ahead_turns_execute_into_hold_and_back(world: RangeWorld) -> None:
     ranges = world.start_at(100.0)
-    world.say("go to the red cup")
-    world.until(lambda: world.node._request.text)
+    world.say(TEXT)
     chunk = world.look_at(100.0)
     assert chunk.outcome == int(Outcome.EXECUTE), "without a range sensor nothing is amiss"
     assert "not checked" in chunk.message
@@ -128,8 +133,7 @@ def test_a_bad_reading_is_reported_and_a_sensor_that_falls_silent_stops_the_robo
     world: RangeWorld,
 ) -> None:
     ranges = world.start_at(100.0)
-    world.say("go to the red cup")
-    world.until(lambda: world.node._request.text)
+    world.say(TEXT)
     world.sense(ranges, math.nan, 100.0)
     assert "or infinite for nothing, got nan" in str(world.node._inputs.latest.range)
     assert world.look_at(100.1).outcome == int(Outcome.EXECUTE), "it never could be used"
