@@ -34,7 +34,7 @@ from vlam_ros.lab.training import batches
 from vlam_ros.lab.training.captions import COLOUR_NAMES, PLACEHOLDERS
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.examples import Batch, asked
-from vlam_ros.lab.training.grounding import Grounding, Look, cosines, measure
+from vlam_ros.lab.training.grounding import Grounding, ValidationBatches, cosines, measure
 from vlam_ros.lab.training.recipe import ALIGNMENT, CONTRASTIVE, TERMS, Recipe
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
 from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
@@ -205,7 +205,7 @@ def examine(checkpoint: Checkpoint, data: SceneData) -> dict[str, float]:
     are there as are not. Of the sentences, the share whose nearest prompt is of the right skill.
     """
     grounding = Grounding.of(checkpoint)
-    found = measure(grounding, Look(images=list(_scenes_asked(data))))
+    found = measure(grounding, ValidationBatches(images=list(_scenes_asked(data))))
     masks = {"iou": found.iou, "false_alarms": found.false_alarms}
     return _crops(grounding, data, checkpoint.crop_size) | masks | {"skills": _skills(checkpoint)}
 

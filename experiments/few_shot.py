@@ -28,8 +28,8 @@ from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.evaluate import add_common, tell
-from vlam_ros.lab.evaluation.grounding import Answer, answers_to
-from vlam_ros.lab.evaluation.queries import ABSENT, Kind, Question, extra_questions, questions
+from vlam_ros.lab.evaluation.grounding import QueryResult, answers_to
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, extra_questions, questions
 from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
 from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.simulation import World
@@ -37,7 +37,7 @@ from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings
-from vlam_ros.lab.training.training_batches import Course
+from vlam_ros.lab.training.training_batches import TuningData
 from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.resources import write_file
@@ -120,7 +120,7 @@ class EvaluationSet:
 
     def answers(
         self, checkpoint: Checkpoint, settings: PerceptionSettings
-    ) -> tuple[list[Answer], list[Answer]]:
+    ) -> tuple[list[QueryResult], list[QueryResult]]:
         """The answers about new and about old."""
         # A new one each time: it keeps what it has read.
         new, old = (
@@ -247,7 +247,7 @@ def _run(
     checkpoint = load_checkpoint(model, "cpu", "float32")
     learned = trial.method != BASE
     few = new.few(trial.images, EXTRA_SHAPES, trial.seed) if learned else new
-    course = Course.of(checkpoint, few, old, Settings.load().perception, seed=trial.seed)
+    course = TuningData.of(checkpoint, few, old, Settings.load().perception, seed=trial.seed)
     parameters, minutes = 0, 0.0
     if learned:
         tuned = finetune(
@@ -273,8 +273,8 @@ def _run(
     return Outcome(trial, *new_figures, *old_figures, parameters, minutes, done)
 
 
-def _figures(answers: Sequence[Answer], threshold: float) -> tuple[float, float, float, float]:
-    there = [a for a in answers if a.kind is Kind.PRESENT]
+def _figures(answers: Sequence[QueryResult], threshold: float) -> tuple[float, float, float, float]:
+    there = [a for a in answers if a.kind is QueryKind.PRESENT]
     absent = [a for a in answers if a.kind in ABSENT]
     return (
         _mean([a.iou() for a in there]),
@@ -284,7 +284,7 @@ def _figures(answers: Sequence[Answer], threshold: float) -> tuple[float, float,
     )
 
 
-def lowest_threshold(absent: Sequence[Answer], allowed: float = ALLOWED) -> float:
+def lowest_threshold(absent: Sequence[QueryResult], allowed: float = ALLOWED) -> float:
     """Of the second look, at which it confirms at most this share of what is not there."""
     scores = sorted(max((c.score for c in a.candidates), default=0.0) for a in absent)
     refused = scores[: len(scores) - int(allowed * len(scores))]

@@ -23,8 +23,8 @@ from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
 from vlam_ros.lab.cli.evaluate import add_common, tell
-from vlam_ros.lab.evaluation.grounding import Answer, answers
-from vlam_ros.lab.evaluation.queries import ABSENT, Kind
+from vlam_ros.lab.evaluation.grounding import QueryResult, answers
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.evaluation.skills import evaluate_skills, misread_table
 from vlam_ros.lab.report.table import Table, number
@@ -206,9 +206,9 @@ def see(grounder: ClipsegGrounder, settings: Settings, scenes: int, progress: bo
     assert grounder.calibration is not None
     threshold = grounder.calibration.crop_threshold
     asked = answers(grounder, settings, "test", scenes, progress)
-    present = [answer for answer in asked if answer.kind is Kind.PRESENT]
+    present = [answer for answer in asked if answer.kind is QueryKind.PRESENT]
     return Seen(
-        mean(map(Answer.iou, present)),
+        mean(map(QueryResult.iou, present)),
         mean(answer.right(threshold) for answer in present),
         mean(answer.found(threshold) for answer in asked if answer.kind in ABSENT),
     )

@@ -15,8 +15,8 @@ from few_shot import BASE, Outcome, Trial, few_shot, lowest_threshold
 from pareto import pareto_front
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.evaluation.grounding import Answer, Candidate
-from vlam_ros.lab.evaluation.queries import Kind, extra_questions
+from vlam_ros.lab.evaluation.grounding import Candidate, QueryResult
+from vlam_ros.lab.evaluation.queries import QueryKind, extra_questions
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
@@ -40,7 +40,7 @@ def test_new_objects_are_asked_for_by_noun_and_another_one_besides() -> None:
         for number, question in enumerate(extra_questions(world, "validation", 7)):
             there, away = question.queries
             assert there.phrase == EXTRA_SHAPES[number % 5]
-            assert (there.kind, away.kind) == (Kind.PRESENT, Kind.OTHER)
+            assert (there.kind, away.kind) == (QueryKind.PRESENT, QueryKind.OTHER)
             assert away.phrase in set(EXTRA_SHAPES) - {there.phrase}
             assert there.truth.any()
             assert not away.truth.any()
@@ -141,7 +141,7 @@ def test_the_lowest_threshold_confirms_no_more_of_what_is_absent_than_allowed(
 ) -> None:
     mask = np.zeros((2, 2), bool)
     absent = [
-        Answer("ring", Kind.OTHER, mask, () if s is None else (Candidate(0.0, s, mask),))
+        QueryResult("ring", QueryKind.OTHER, mask, () if s is None else (Candidate(0.0, s, mask),))
         for s in scores
     ]
     threshold = lowest_threshold(absent, allowed)

@@ -10,8 +10,8 @@ from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import (
     HEALTHY,
     SECOND,
-    Episode,
-    Failure,
+    Fault,
+    Recording,
     Sensor,
     expected,
     play,
@@ -26,12 +26,12 @@ FAILING = (2_500_000_000, 4_500_000_000)
 
 
 @pytest.fixture(scope="module")
-def episode() -> Episode:
+def episode() -> Recording:
     with World() as world:
         world.load(SCENE)
         drive = SensedDrive(world, Standing(), np.random.default_rng(3), LidarSpec(columns=360))
         arrivals = list(drive.arrivals(0.0, 6.5))
-        return Episode(arrivals, world.render().image, world.camera, (BEFORE, WITHIN, AFTER))
+        return Recording(arrivals, world.render().image, world.camera, (BEFORE, WITHIN, AFTER))
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +41,15 @@ def pipeline() -> Pipeline:
 
 @pytest.mark.parametrize(
     ("sensor", "failure"),
-    list(itertools.product(Sensor, Failure)),
+    list(itertools.product(Sensor, Fault)),
     ids=lambda value: value.value,
 )
 def test_the_answer_is_the_designed_one_and_recovers(
-    pipeline: Pipeline, episode: Episode, sensor: Sensor, failure: Failure
+    pipeline: Pipeline, episode: Recording, sensor: Sensor, failure: Fault
 ) -> None:
     before, within, after = play(pipeline, episode, sensor, failure, FAILING, episode.images, GO)
     assert expected(sensor, failure).fits(within.decision), within.decision.verdict
-    if failure is not Failure.ABSENT:
+    if failure is not Fault.ABSENT:
         assert HEALTHY.fits(before.decision), before.decision.verdict
         assert HEALTHY.fits(after.decision), after.decision.verdict
     if sensor is Sensor.CAMERA_INFO:
@@ -57,17 +57,17 @@ def test_the_answer_is_the_designed_one_and_recovers(
     states = [
         moment.status[sensor.value].split()[0].strip(":,") for moment in (before, within, after)
     ]
-    if failure is Failure.ABSENT:
+    if failure is Fault.ABSENT:
         assert states == ["absent"] * 3
-    elif failure is Failure.HALF_RATE:
+    elif failure is Fault.HALF_RATE:
         assert states == ["ok"] * 3
     else:
         assert states == ["ok", "lost", "ok"]
 
 
-def test_a_lost_lidar_is_named_in_the_verdict(pipeline: Pipeline, episode: Episode) -> None:
+def test_a_lost_lidar_is_named_in_the_verdict(pipeline: Pipeline, episode: Recording) -> None:
     _, within, _ = play(
-        pipeline, episode, Sensor.LIDAR, Failure.NOT_FINITE, FAILING, episode.images, GO
+        pipeline, episode, Sensor.LIDAR, Fault.NOT_FINITE, FAILING, episode.images, GO
     )
     assert "LiDAR" in within.decision.verdict.message
     assert "no finite value" in within.status["LiDAR"]

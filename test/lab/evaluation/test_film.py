@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from told_decisions import DONE, TRACE, decision
 
-from vlam_ros.lab.evaluation.film import Film, Progress, steps_of
+from vlam_ros.lab.evaluation.film import Film, PlanProgress, steps_of
 from vlam_ros.types import Outcome, Reason, Uint8Array, Verdict
 from vlam_ros.visualization.overlay import VERDICT_COLOURS
 
@@ -40,7 +40,7 @@ def test_the_steps_of_a_trace_are_told_without_places_and_scores() -> None:
 
 
 def test_progress_goes_from_step_to_step_and_not_back_to_one_of_the_same_skill() -> None:
-    progress = Progress()
+    progress = PlanProgress()
     seen = []
     for skill in ("go_to", "go_to", "pick_up", "go_to", "place"):
         progress.follow(decision(skill, trace=TWICE))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from vlam_ros.lab.evaluation.grounding import (
-    Answer,
     Candidate,
+    QueryResult,
     intersection_over_union,
     resample,
 )
-from vlam_ros.lab.evaluation.queries import Kind
+from vlam_ros.lab.evaluation.queries import QueryKind
 from vlam_ros.lab.evaluation.report import Metric
 
 
@@ -32,25 +32,25 @@ def test_an_answer_is_right_if_its_best_confirmed_candidate_is() -> None:
     truth, elsewhere = np.zeros((2, 4, 4), bool)
     truth[:, :2], elsewhere[:, 2:] = True, True
     wrong, right = Candidate(0.5, 0.9, elsewhere), Candidate(0.5, 0.8, truth)
-    answer = Answer("red cup", Kind.PRESENT, truth, (wrong, right))
+    answer = QueryResult("red cup", QueryKind.PRESENT, truth, (wrong, right))
     assert answer.found(0.85)
     assert not answer.right(0.7)
     assert answer.found_by_mask(0.5)
     assert not answer.found_by_mask(0.6)
-    assert Answer("red cup", Kind.PRESENT, truth, (right,)).right(0.7)
-    assert not Answer("red cup", Kind.PRESENT, truth, (right,)).right(0.85)
-    assert not Answer("red cup", Kind.PRESENT, truth, ()).right(0.0)
+    assert QueryResult("red cup", QueryKind.PRESENT, truth, (right,)).right(0.7)
+    assert not QueryResult("red cup", QueryKind.PRESENT, truth, (right,)).right(0.85)
+    assert not QueryResult("red cup", QueryKind.PRESENT, truth, ()).right(0.0)
 
 
 def test_the_pieces_of_an_answer_count_as_one_mask_without_the_rejected() -> None:
     truth, elsewhere = np.zeros((2, 4, 4), bool)
     truth[:, :2], elsewhere[:, 3:] = True, True
     pieces = Candidate(0.5, 0.9, truth), Candidate(0.5, 0.1, elsewhere)
-    answer = Answer("red cup", Kind.PRESENT, truth, pieces)
+    answer = QueryResult("red cup", QueryKind.PRESENT, truth, pieces)
     assert answer.iou() == pytest.approx(8 / 12)
     assert answer.iou(rejection=0.1) == pytest.approx(8 / 12)
     assert answer.iou(rejection=0.2) == 1.0
-    assert Answer("red cup", Kind.PRESENT, truth, ()).iou() == 0.0
+    assert QueryResult("red cup", QueryKind.PRESENT, truth, ()).iou() == 0.0
 
 
 def test_gates() -> None:

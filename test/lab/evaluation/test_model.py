@@ -11,7 +11,7 @@ from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.evaluation.calibrate import calibrate
 from vlam_ros.lab.evaluation.data_questions import data_questions
 from vlam_ros.lab.evaluation.model import evaluate_model
-from vlam_ros.lab.evaluation.queries import Kind
+from vlam_ros.lab.evaluation.queries import QueryKind
 from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
@@ -88,9 +88,9 @@ def test_calibration_on_ones_own_images_asks_for_what_is_in_them(tmp_path: Path)
     for question, labelled in zip((found[0], found[2]), dataset, strict=False):
         masks = labelled.masks
         asked = [(q.phrase, q.kind) for q in question.queries]
-        assert asked[: len(masks)] == [(phrase, Kind.PRESENT) for phrase in masks]
+        assert asked[: len(masks)] == [(phrase, QueryKind.PRESENT) for phrase in masks]
         away = asked[len(masks) :]
-        assert {kind for _, kind in away} == {Kind.OTHER}
+        assert {kind for _, kind in away} == {QueryKind.OTHER}
         assert len(away) >= 3
         names = [names for names, _ in labelled.named()]
         assert all(negatives.excludes(thing, phrase) for phrase, _ in away for thing in names)

@@ -1,6 +1,6 @@
 """What is asked, and what is true of it."""
 
-from vlam_ros.lab.evaluation.queries import ABSENT, Kind, questions
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, questions
 from vlam_ros.lab.simulation import HELD_OUT_PAIRS, World
 from vlam_ros.lab.simulation.splits import scene_of_seed
 
@@ -13,9 +13,9 @@ def test_queries_fit_the_scene() -> None:
     assert len(asked) == SCENES
     for index, question in enumerate(asked):
         there = {o.phrase for o in scene_of_seed("test", index).objects}
-        present = {q.phrase for q in question.queries if q.kind is Kind.PRESENT}
+        present = {q.phrase for q in question.queries if q.kind is QueryKind.PRESENT}
         absent = [q for q in question.queries if q.kind in ABSENT]
-        for query in (q for q in question.queries if q.kind is Kind.GENERAL):
+        for query in (q for q in question.queries if q.kind is QueryKind.GENERAL):
             word = query.phrase.split()[0]
             assert query.truth.any()
             assert word in {w for p in there for w in p.split()}
@@ -25,15 +25,15 @@ def test_queries_fit_the_scene() -> None:
         colours, shapes = ({p.split()[i] for p in there} for i in (0, 1))
         for query in absent:
             colour, shape = query.phrase.split()
-            assert query.kind is not Kind.SAME_COLOUR or colour in colours
-            assert query.kind is not Kind.SAME_SHAPE or shape in shapes
+            assert query.kind is not QueryKind.SAME_COLOUR or colour in colours
+            assert query.kind is not QueryKind.SAME_SHAPE or shape in shapes
 
 
 def test_a_third_of_the_absent_phrases_share_the_colour() -> None:
     with World(160, 120) as world:
         asked = [q for question in questions(world, "test", SCENES) for q in question.queries]
     absent = [q for q in asked if q.kind in ABSENT]
-    assert 3 * sum(q.kind is Kind.SAME_COLOUR for q in absent) >= len(absent)
+    assert 3 * sum(q.kind is QueryKind.SAME_COLOUR for q in absent) >= len(absent)
 
 
 def test_compositions_ask_for_pairs_never_trained_only() -> None:

@@ -8,7 +8,7 @@ import pytest
 from episode_records import record
 
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
-from vlam_ros.lab.evaluation.task_counts import EXPECTED, Counts, Share, Stop
+from vlam_ros.lab.evaluation.task_counts import EXPECTED, Counts, Share, StopCount
 from vlam_ros.lab.evaluation.task_figures import common_episodes, figures_of, gates_of
 from vlam_ros.lab.report.percentiles import Percentiles
 from vlam_ros.lab.simulation.tasks import CONTROL
@@ -106,7 +106,10 @@ def test_right_refusals_are_counted_and_those_for_the_expected_reason_among_them
 
 
 def test_stops_are_added_up_over_tasks_that_can_be_done() -> None:
-    assert Counts.of(TASKS[:2] + CONTROLS).stops == {"DONE": Stop(2, 2.0), "HOLD": Stop(2, 1.0)}
+    assert Counts.of(TASKS[:2] + CONTROLS).stops == {
+        "DONE": StopCount(2, 2.0),
+        "HOLD": StopCount(2, 1.0),
+    }
 
 
 def test_times_are_those_of_all_decisions() -> None:

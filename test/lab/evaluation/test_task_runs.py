@@ -8,11 +8,18 @@ from episode_records import record
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.evaluation import task_runs
-from vlam_ros.lab.evaluation.task_runs import Job, Variant, film_strip, records, run_all, run_job
+from vlam_ros.lab.evaluation.task_runs import (
+    EpisodeJob,
+    Variant,
+    film_strip,
+    records,
+    run_all,
+    run_job,
+)
 
 
-def job(folder: Path, seed: int = 1_000_004, variant: Variant = Variant.VLAM) -> Job:
-    return Job(variant, seed, control=True, model="embedded", folder=folder)
+def job(folder: Path, seed: int = 1_000_004, variant: Variant = Variant.VLAM) -> EpisodeJob:
+    return EpisodeJob(variant, seed, control=True, model="embedded", folder=folder)
 
 
 def test_a_run_is_one_record_and_is_not_done_twice(tmp_path: Path) -> None:

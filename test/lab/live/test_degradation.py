@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vlam_ros.lab.evaluation.degradation import Failure, Sensor
+from vlam_ros.lab.evaluation.degradation import Fault, Sensor
 from vlam_ros.lab.live.degradation import FaultInjection, Robot, running, trial
 from vlam_ros.ros.dds import with_profile
 
@@ -21,24 +21,22 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
 @pytest.mark.parametrize(
     ("sensor", "failure"),
     [
-        (Sensor.LIDAR, Failure.LOST),
-        (Sensor.LIDAR, Failure.HALF_RATE),
-        (Sensor.IMU, Failure.NOT_FINITE),
-        (Sensor.CAMERA_INFO, Failure.WRONG_FRAME),
-        (Sensor.ODOMETRY, Failure.OLD),
+        (Sensor.LIDAR, Fault.LOST),
+        (Sensor.LIDAR, Fault.HALF_RATE),
+        (Sensor.IMU, Fault.NOT_FINITE),
+        (Sensor.CAMERA_INFO, Fault.WRONG_FRAME),
+        (Sensor.ODOMETRY, Fault.OLD),
     ],
 )
-def test_the_robot_does_as_it_is_designed_to(
-    robot: Robot, sensor: Sensor, failure: Failure
-) -> None:
+def test_the_robot_does_as_it_is_designed_to(robot: Robot, sensor: Sensor, failure: Fault) -> None:
     assert trial(robot, sensor, failure) == ""
 
 
 def test_only_the_failing_sensor_is_spoilt_and_only_while_it_fails() -> None:
     fault = FaultInjection(Sensor.IMU, None)
     assert fault("imu", "a reading") == "a reading"
-    fault.failure = Failure.LOST
+    fault.failure = Fault.LOST
     assert fault("imu", "a reading") is None
     assert fault("points", "a sweep") == "a sweep"
-    fault.failure = Failure.HALF_RATE
+    fault.failure = Fault.HALF_RATE
     assert [fault("imu", n) for n in range(4)] == [0, None, 2, None]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.evaluation.task_runs import Job, Variant, not_run_yet, records
+from vlam_ros.lab.evaluation.task_runs import EpisodeJob, Variant, not_run_yet, records
 from vlam_ros.lab.replay.collected import recorded_run
 from vlam_ros.lab.replay.roles import assign
 
@@ -23,7 +23,7 @@ def test_a_short_episode_is_run_judged_and_not_run_again(tmp_path: Path) -> None
     # One episode is too few for the gates.
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    job = Job(Variant.ROS, TURN_TO, False, "embedded", tmp_path)
+    job = EpisodeJob(Variant.ROS, TURN_TO, False, "embedded", tmp_path)
     (record,) = records([job])[Variant.ROS]
     assert (record.kind, record.success, record.outcome) == ("turn to", True, "DONE")
     assert record.collisions == ()

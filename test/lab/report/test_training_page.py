@@ -18,8 +18,8 @@ from vlam_ros.lab.report.training_page import Example, TrainingReport, write_rep
 from vlam_ros.lab.training.data import Annotation, DatasetWriter
 from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.lab.training.fit import FitSettings, Log
-from vlam_ros.lab.training.fit.processes import Alone
-from vlam_ros.lab.training.grounding import Figures
+from vlam_ros.lab.training.fit.processes import SingleProcess
+from vlam_ros.lab.training.grounding import Metrics
 from vlam_ros.lab.training.jobs import distil_folder, finetune_folder
 from vlam_ros.perception.clipseg import load_checkpoint
 
@@ -96,7 +96,7 @@ def test_tuning_a_folder_leaves_an_adapter_and_a_page(
 def test_one_process_of_a_run_writes_all_files(
     data: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Alone, "rank", 1)
+    monkeypatch.setattr(SingleProcess, "rank", 1)
     told = finetune_folder(str(base), data / "new", tmp_path, SETTINGS, "bitfit")
     assert "new: IoU" in told
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -135,8 +135,8 @@ def test_the_page_says_what_was_measured_and_escapes_what_it_shows(tmp_path: Pat
         Example("cup", image, truth & False, truth),
     ]
     confusion = torch.tensor([[3, 1], [0, 2]])
-    was = Figures(0.25, 0.5, float("nan"), (), torch.zeros(0, 0))
-    figures = Figures(0.75, 0.0, 5 / 6, ("box", "star"), confusion)
+    was = Metrics(0.25, 0.5, float("nan"), (), torch.zeros(0, 0))
+    figures = Metrics(0.75, 0.0, 5 / 6, ("box", "star"), confusion)
     report = TrainingReport("A & B", {"model": "x"}, {"new": was}, {"new": figures}, shown)
     write_report(report, tmp_path, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()

@@ -23,9 +23,9 @@ from vlam_ros.lab.training.finetune import (
     save_calibration,
 )
 from vlam_ros.lab.training.fit import FitSettings, Log
-from vlam_ros.lab.training.grounding import Grounding, Look, measure
+from vlam_ros.lab.training.grounding import Grounding, ValidationBatches, measure
 from vlam_ros.lab.training.hard_negatives import HardNegatives
-from vlam_ros.lab.training.training_batches import Check, TrainingBatch, TrainingBatches
+from vlam_ros.lab.training.training_batches import TrainingBatch, TrainingBatches, Validation
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.perception.clipseg.adapters.attach import fingerprints
@@ -114,7 +114,9 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
                 raise Stopped
             return super().batch(step)
 
-    check = Check(Look(DrawnShapes(size=SIZE, count=2, first=50).all(), [CROPS.batch(50)]))
+    check = Validation(
+        ValidationBatches(DrawnShapes(size=SIZE, count=2, first=50).all(), [CROPS.batch(50)])
+    )
     tune(checkpoint, tmp_path / "one", check=check)
     again = load_checkpoint(folder, "cpu", "float32")
     with pytest.raises(Stopped):
@@ -187,7 +189,7 @@ def test_replay_keeps_what_the_new_images_would_undo(
     def old_iou(name: str, *sources: All) -> float:
         own = load_checkpoint(folder, "cpu", "float32")
         tuned = finetune(own, TrainingBatches(sources), tmp_path / name, settings, phrases=("cup",),
-                         check=Check(old=Look([old.batch(99)])))  # fmt: skip
+                         check=Validation(old=ValidationBatches([old.batch(99)])))  # fmt: skip
         return tuned.after["old"].iou
 
     assert old_iou("without", new) < 0.2
@@ -206,7 +208,7 @@ def test_a_check_that_shows_nothing_new_decides_nothing(
 ) -> None:
     empty = replace(SHAPES.batch(0), masks=torch.zeros(8, SIZE, SIZE),
                     positives=torch.zeros(2, 4, dtype=torch.bool))  # fmt: skip
-    tuned = tune(checkpoint, tmp_path, check=Check(Look([empty])))
+    tuned = tune(checkpoint, tmp_path, check=Validation(ValidationBatches([empty])))
     assert tuned.fit.best_step == SETTINGS.steps
     assert tuned.fit.after == {}
 
@@ -270,7 +272,7 @@ def test_figures_are_of_masks_and_crops() -> None:
     pixels = torch.zeros(2, 3, 8, 8)
     batch = asked(pixels, ("box", "cup", "box", "cup"), torch.tensor([0, 0, 1, 1]), masks)
     close = asked(pixels, ("box", "cup"), torch.arange(2), masks[:2])
-    figures = measure(grounding, Look([batch], [close]))
+    figures = measure(grounding, ValidationBatches([batch], [close]))
     assert figures.numbers() == {"iou": 0.25, "false_alarms": 0.5, "crops": 0.5}
     assert figures.phrases == ("box", "cup")
     assert figures.confusion.tolist() == [[1, 0], [1, 0]]

@@ -14,7 +14,7 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.data import Dataset, DatasetWriter
 from vlam_ros.lab.training.data.files import encode_image
-from vlam_ros.lab.training.training_batches import Course
+from vlam_ros.lab.training.training_batches import TuningData
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 
 SETTINGS = Settings.load().perception
@@ -42,7 +42,7 @@ def test_a_batch_has_new_and_old_and_what_is_new_is_always_asked(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     new, old = dataset(tmp_path / "new", "ring", "box"), dataset(tmp_path / "old", "box")
-    course = Course.of(checkpoint, new, old, SETTINGS, images=2, crops=3)
+    course = TuningData.of(checkpoint, new, old, SETTINGS, images=2, crops=3)
     assert course.phrases == ("ring",)
     assert course.negatives.nouns == (*SETTINGS.nouns, "ring")
     batch = course.batches.batch(0)
@@ -61,7 +61,7 @@ def test_a_batch_has_new_and_old_and_what_is_new_is_always_asked(
 
 def test_without_replay_everything_is_new(checkpoint: Checkpoint, tmp_path: Path) -> None:
     new = dataset(tmp_path, "ring", "box")
-    course = Course.of(checkpoint, new, None, SETTINGS, images=1, crops=2)
+    course = TuningData.of(checkpoint, new, None, SETTINGS, images=1, crops=2)
     assert course.phrases == ("box", "ring")
     batch = course.batches.batch(0)
     assert batch.crops is not None
@@ -75,7 +75,7 @@ def test_without_replay_everything_is_new(checkpoint: Checkpoint, tmp_path: Path
 def test_a_data_set_without_anything_new_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
     new, old = dataset(tmp_path / "new", "box"), dataset(tmp_path / "old", "box", "ring")
     with pytest.raises(LearningError, match="names nothing that the replayed one does not name"):
-        Course.of(checkpoint, new, old, SETTINGS)
+        TuningData.of(checkpoint, new, old, SETTINGS)
 
 
 def test_an_empty_replay_is_not_taken_for_none(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_empty_replay_is_not_taken_for_none(checkpoint: Checkpoint, tmp_path:
         seen = [labelled("box", box(1, 1, 10, 10))]
         writer.add(encode_image(coco_image(9)), "s", "p", seen, split="validation")
     with pytest.raises(LearningError, match="has no images for train"):
-        Course.of(checkpoint, new, Dataset(tmp_path / "old", "train"), SETTINGS)
+        TuningData.of(checkpoint, new, Dataset(tmp_path / "old", "train"), SETTINGS)
 
 
 def test_a_course_of_other_images_or_numbers_is_another(
@@ -92,10 +92,10 @@ def test_a_course_of_other_images_or_numbers_is_another(
 ) -> None:
     new, old = dataset(tmp_path / "new", "ring"), dataset(tmp_path / "old", "box")
     courses = [
-        Course.of(checkpoint, new, old, SETTINGS),
-        Course.of(checkpoint, new, old, SETTINGS, crops=3),
-        Course.of(checkpoint, new, None, SETTINGS),
-        Course.of(checkpoint, new.few(1), old, SETTINGS),
+        TuningData.of(checkpoint, new, old, SETTINGS),
+        TuningData.of(checkpoint, new, old, SETTINGS, crops=3),
+        TuningData.of(checkpoint, new, None, SETTINGS),
+        TuningData.of(checkpoint, new.few(1), old, SETTINGS),
     ]
     assert len({course.about for course in courses}) == 4
-    assert Course.of(checkpoint, new, old, SETTINGS).about == courses[0].about
+    assert TuningData.of(checkpoint, new, old, SETTINGS).about == courses[0].about

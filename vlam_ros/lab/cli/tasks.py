@@ -74,13 +74,13 @@ def run(options: argparse.Namespace) -> int:
     if options.record and not options.ros:
         raise ConfigurationError("--record is of episodes over topics: add --ros")
     from vlam_ros.lab.evaluation.task_figures import figures_of
-    from vlam_ros.lab.evaluation.task_runs import Job, Variant, film_strip, records, run_all
+    from vlam_ros.lab.evaluation.task_runs import EpisodeJob, Variant, film_strip, records, run_all
     from vlam_ros.lab.report.task_page import failures_of, task_page
     from vlam_ros.resources import write_file
 
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [
-        Job(Variant(variant), options.seed + index, of_control, options.model, options.out)
+        EpisodeJob(Variant(variant), options.seed + index, of_control, options.model, options.out)
         for variant in _variants(options)
         for of_control, count in ((False, options.episodes), (True, control))
         for index in range(count)

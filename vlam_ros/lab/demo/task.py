@@ -14,7 +14,7 @@ from vlam_ros.cli.show import STYLES
 from vlam_ros.lab.bags.recorder_process import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
-from vlam_ros.lab.evaluation.film import Film, Progress
+from vlam_ros.lab.evaluation.film import Film, PlanProgress
 from vlam_ros.lab.live.mission import (
     CommandEvent,
     DecisionEvent,
@@ -110,7 +110,7 @@ class Timeline:
 
     def __init__(self, show: Callable[[Text], None]) -> None:
         self._show = show
-        self._progress = Progress()
+        self._progress = PlanProgress()
         self._last: tuple[str, str] | None = None
         self._held: int | None = None
 

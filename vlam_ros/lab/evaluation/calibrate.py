@@ -20,8 +20,8 @@ from tqdm import tqdm
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.evaluation.data_questions import data_questions
-from vlam_ros.lab.evaluation.grounding import Answer, answers, answers_to
-from vlam_ros.lab.evaluation.queries import ABSENT, Kind
+from vlam_ros.lab.evaluation.grounding import QueryResult, answers, answers_to
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
 from vlam_ros.lab.training.data import Dataset
 from vlam_ros.lab.training.hard_negatives import HardNegatives
@@ -74,7 +74,7 @@ def calibrate(
     perception = dataclasses.replace(perception, nouns=negatives.nouns)
     start = grounder.calibration or _neutral(model)
 
-    def ask(masks: tuple[float, float], count: int) -> list[Answer]:
+    def ask(masks: tuple[float, float], count: int) -> list[QueryResult]:
         threshold, tolerance = masks
         grounder.calibration = dataclasses.replace(
             start, mask_threshold=threshold, tolerance=tolerance, crop_rejection=0.0
@@ -83,7 +83,7 @@ def calibrate(
             asked = data_questions(own, negatives, count)
             bar = tqdm(asked, total=count, desc="validation", disable=not progress)
             found = answers_to(grounder, perception, bar)
-            if not any(answer.kind is Kind.PRESENT for answer in found):
+            if not any(answer.kind is QueryKind.PRESENT for answer in found):
                 raise LearningError(
                     f"the first {count} validation images of {', '.join(map(str, data))} show "
                     "nothing that is large enough: choose thresholds on others"
@@ -138,8 +138,8 @@ def _skill_threshold(grounder: ClipsegGrounder, source: str, taught: bool) -> fl
     return skill_threshold(grounder, skills, known, unknown)
 
 
-def _mean_iou(seen: Sequence[Answer], rejection: float = 0.0) -> float:
-    return float(np.mean([a.iou(rejection) for a in seen if a.kind is Kind.PRESENT]))
+def _mean_iou(seen: Sequence[QueryResult], rejection: float = 0.0) -> float:
+    return float(np.mean([a.iou(rejection) for a in seen if a.kind is QueryKind.PRESENT]))
 
 
 def _share(alarms: Sequence[bool]) -> float:

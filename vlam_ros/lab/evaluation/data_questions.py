@@ -7,7 +7,7 @@ from itertools import chain, islice, zip_longest
 
 import numpy as np
 
-from vlam_ros.lab.evaluation.queries import Kind, Query, Question
+from vlam_ros.lab.evaluation.queries import Query, QueryKind, Question
 from vlam_ros.lab.training.data import Dataset, Labelled
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.competitors import entry_in
@@ -43,9 +43,11 @@ def _asked(dataset: Dataset, negatives: HardNegatives) -> Iterator[Question]:
         camera = Camera.ideal(width, height, width, optical_rotation(0.0), np.zeros(3))
         observation = Observation(stamp=index, now=index, image=labelled.image, camera=camera)
         nowhere = np.zeros((height, width), bool)
-        queries = [Query(phrase, Kind.PRESENT, mask) for phrase, mask in labelled.masks.items()]
+        queries = [
+            Query(phrase, QueryKind.PRESENT, mask) for phrase, mask in labelled.masks.items()
+        ]
         absent = _absent(labelled, dataset.phrases, negatives, np.random.default_rng(index))
-        queries += [Query(phrase, Kind.OTHER, nowhere) for phrase in absent]
+        queries += [Query(phrase, QueryKind.OTHER, nowhere) for phrase in absent]
         yield Question(observation, tuple(queries))
 
 

@@ -45,7 +45,7 @@ class Sensor(Enum):
     ODOMETRY = "odometry"
 
 
-class Failure(Enum):
+class Fault(Enum):
     """What happens to its messages. All but ABSENT begin after a time of health and end again."""
 
     ABSENT = "absent from the start"
@@ -77,13 +77,13 @@ HEALTHY = Expected(Outcome.EXECUTE, source=PositionSource.DEPTH)
 WATCHED_NO_MORE = Expected(Outcome.HOLD, Reason.STALE_SENSOR)
 
 
-def expected(sensor: Sensor, failure: Failure) -> Expected:
+def expected(sensor: Sensor, failure: Fault) -> Expected:
     """The answer to "go to …" while the failure lasts."""
-    if failure is Failure.HALF_RATE and sensor is Sensor.CAMERA_INFO:
+    if failure is Fault.HALF_RATE and sensor is Sensor.CAMERA_INFO:
         return Expected(Outcome.EXECUTE)  # an image without camera_info goes by the floor
-    if failure is Failure.HALF_RATE or sensor in (Sensor.IMU, Sensor.ODOMETRY):
+    if failure is Fault.HALF_RATE or sensor in (Sensor.IMU, Sensor.ODOMETRY):
         return HEALTHY
-    if failure is Failure.ABSENT:
+    if failure is Fault.ABSENT:
         if sensor is Sensor.LIDAR:
             return Expected(Outcome.EXECUTE, source=PositionSource.GROUND_PLANE)
         return Expected(Outcome.HOLD, Reason.NO_POSITION)
@@ -92,7 +92,7 @@ def expected(sensor: Sensor, failure: Failure) -> Expected:
 
 
 @dataclass(frozen=True)
-class Episode:
+class Recording:
     """A recording of a healthy robot: what arrives, and images (stamps in ns) of one camera."""
 
     arrivals: Sequence[Arrival]
@@ -102,7 +102,7 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class Moment:
+class FaultDecision:
     """A decision during an episode, and what fusion said of its sensors then."""
 
     stamp: int
@@ -111,7 +111,7 @@ class Moment:
 
 
 def degraded(
-    arrivals: Sequence[Arrival], sensor: Sensor, failure: Failure, start: int, end: int
+    arrivals: Sequence[Arrival], sensor: Sensor, failure: Fault, start: int, end: int
 ) -> Iterator[Arrival | tuple[str, str]]:
     """The arrivals with the failure from `start` to `end` (ns).
 
@@ -121,19 +121,19 @@ def degraded(
     kind, count = kinds.get(sensor), 0
     for arrival in arrivals:
         affected = kind is not None and isinstance(arrival.measured, kind)
-        if not affected or not (failure is Failure.ABSENT or start <= arrival.now < end):
+        if not affected or not (failure is Fault.ABSENT or start <= arrival.now < end):
             yield arrival
             continue
         count += 1
-        if failure is Failure.NOT_FINITE:
+        if failure is Fault.NOT_FINITE:
             yield sensor.value, _not_finite(arrival)
-        elif failure is Failure.WRONG_FRAME:
+        elif failure is Fault.WRONG_FRAME:
             yield sensor.value, "its frame is not known"
-        elif failure in (Failure.OLD, Failure.AHEAD):
-            shift = -SECOND if failure is Failure.OLD else 10 * SECOND
+        elif failure in (Fault.OLD, Fault.AHEAD):
+            shift = -SECOND if failure is Fault.OLD else 10 * SECOND
             measured = arrival.measured
             yield replace(arrival, measured=replace(measured, stamp=measured.stamp + shift))
-        elif failure is Failure.HALF_RATE and count % 2:
+        elif failure is Fault.HALF_RATE and count % 2:
             yield arrival
 
 
@@ -149,13 +149,13 @@ def _not_finite(arrival: Arrival) -> str:
 
 def play(
     pipeline: Pipeline,
-    episode: Episode,
+    episode: Recording,
     sensor: Sensor,
-    failure: Failure,
+    failure: Fault,
     span: tuple[int, int],
     asked: Sequence[int],
     instruction: str,
-) -> list[Moment]:
+) -> list[FaultDecision]:
     """Run fusion and pipeline over an episode, and decide at some of its images.
 
     Args:
@@ -181,7 +181,9 @@ def play(
         while due and arrival.now >= due[0] + wait:
             stamp = due.pop(0)
             seen = _observation(fusion, episode, sensor, failure, span, stamp, stamp + wait)
-            moments.append(Moment(stamp, pipeline.step(seen, request), fusion.status(stamp + wait)))
+            moments.append(
+                FaultDecision(stamp, pipeline.step(seen, request), fusion.status(stamp + wait))
+            )
         with suppress(SensorError):  # `status` says so
             feed(fusion, arrival)
     return moments
@@ -189,9 +191,9 @@ def play(
 
 def _observation(
     fusion: SensorFusion,
-    episode: Episode,
+    episode: Recording,
     sensor: Sensor,
-    failure: Failure,
+    failure: Fault,
     span: tuple[int, int],
     stamp: int,
     now: int,
@@ -200,10 +202,10 @@ def _observation(
     usable camera_info came with its stamp.
     """
     camera: Camera | Missing = episode.camera
-    if sensor is Sensor.CAMERA_INFO and failure is Failure.ABSENT:
+    if sensor is Sensor.CAMERA_INFO and failure is Fault.ABSENT:
         return Observation(stamp, now, episode.image, Missing("no camera_info yet"))
     failing = sensor is Sensor.CAMERA_INFO and span[0] <= stamp < span[1]
-    if failing and failure is not Failure.HALF_RATE:
+    if failing and failure is not Fault.HALF_RATE:
         gone = Missing("no camera_info with the stamp of an image", lost=True)
         return Observation(stamp, now, episode.image, camera, obstacles=gone)
     return Observation(

@@ -70,12 +70,10 @@ class EpisodeRecord:
     wall_latencies: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EpisodeRecord:
-        """The inverse of `to_dict`, also after JSON."""
         lists = ("instructions", "collisions", "compute", "latencies", "wall_latencies")
         return cls(**{**values, **{name: tuple(values.get(name, ())) for name in lists}})
 
@@ -102,11 +100,9 @@ class EpisodeRecorder:
 
     @property
     def looked_at(self) -> float:
-        """When the truth was looked at last."""
         return self._moments[-1].seconds
 
     def decided(self, seconds: float, verdict: Verdict) -> None:
-        """A decision was made."""
         if self._last is None or verdict.outcome is not self._last.outcome:
             self._since = seconds
         self._last, self._now = verdict, seconds

@@ -46,12 +46,10 @@ class Episode:
 
     @property
     def control(self) -> bool:
-        """Whether it must be refused."""
         return self.task.kind in CONTROL
 
     @property
     def name(self) -> str:
-        """Its name in files."""
         return episode_name(self.seed, self.control)
 
 

@@ -34,7 +34,7 @@ REST = 2.0
 LONGEST = 150
 """Frames of a film at most: of a longer one it shows every second or third, for as long."""
 COLOURS = 128
-"""Of the whole film."""
+"""Colours of the one palette that all frames share."""
 STRIP, COLUMNS = 8, 4
 """Frames of the strip, and of them in a row."""
 
@@ -45,7 +45,7 @@ _QUALITY = 80
 _COLOURED, _SAMPLE = 60, 20_000  # difference of channels that makes a pixel coloured; of each kind
 
 
-class Progress:
+class PlanProgress:
     """Which step of its plan a robot is at, told from the skills of its chunks."""
 
     def __init__(self) -> None:
@@ -54,7 +54,6 @@ class Progress:
         """Index of the step; their number once all are done."""
 
     def follow(self, decision: Decision) -> None:
-        """A decision was made."""
         steps = steps_of(decision.plan.trace) or self.steps
         if [_verb(step) for step in steps] != [_verb(step) for step in self.steps]:
             self.current = 0
@@ -82,7 +81,7 @@ class Film:
 
     def __init__(self, instruction: str) -> None:
         self._instruction = instruction
-        self._progress = Progress()
+        self._progress = PlanProgress()
         self._decision: Decision | None = None
         self._seen: Uint8Array | None = None
         self.frames: list[Uint8Array] = []

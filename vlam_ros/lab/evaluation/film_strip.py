@@ -15,9 +15,9 @@ from vlam_ros.visualization.overlay import VERDICT_COLOURS, Role, with_roles
 FRAMES = 8
 """Images in a strip at most."""
 COLUMNS = 4
-"""Of them in a row."""
+"""Images in a row."""
 WIDTH = 256
-"""Pixels of one, of its width."""
+"""Width of an image in pixels."""
 
 _GAP = 4
 _UNIT = 0.6  # size of text, against that of an image of 640 pixels
@@ -54,7 +54,6 @@ class FilmStrip:
 
     @property
     def frames(self) -> tuple[Frame, ...]:
-        """What is shown, at most FRAMES."""
         frames = list(self._kept)
         if self._last and (self._added - 1) % self._stride:
             frames.append(_frame(*self._last))
@@ -71,7 +70,6 @@ class FilmStrip:
         return np.vstack([_row(row, columns, below=row is not rows[-1]) for row in rows])
 
     def jpeg(self) -> bytes:
-        """The same as a JPEG."""
         return jpeg(self.image(), _QUALITY)
 
 

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from vlam_ros.configuration import PerceptionSettings, Settings
-from vlam_ros.lab.evaluation.queries import ABSENT, Kind, Question, questions
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, questions
 from vlam_ros.lab.simulation import World
 from vlam_ros.perception import Perceiver
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
@@ -38,11 +38,11 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """All candidates for one query, and the pixels of what it names, none for what is absent."""
 
     phrase: str
-    kind: Kind
+    kind: QueryKind
     truth: BoolArray
     candidates: tuple[Candidate, ...]
 
@@ -72,7 +72,7 @@ class Answer:
 
 def answers(
     grounder: ClipsegGrounder, settings: Settings, split: str, scenes: int, progress: bool = True
-) -> list[Answer]:
+) -> list[QueryResult]:
     """Ask the model about `scenes` scenes of a split, through the pipeline's own perception."""
     with World() as world:
         asked: Iterable[Question] = questions(world, split, scenes)
@@ -82,7 +82,7 @@ def answers(
 
 def answers_to(
     grounder: ClipsegGrounder, settings: PerceptionSettings, asked: Iterable[Question]
-) -> list[Answer]:
+) -> list[QueryResult]:
     """The same for any questions."""
     eyes = _Remembering(grounder)
     return [answer for question in asked for answer in _ask(eyes, settings, question)]
@@ -115,7 +115,9 @@ class _Remembering:
         return masks
 
 
-def _ask(eyes: _Remembering, settings: PerceptionSettings, question: Question) -> Iterator[Answer]:
+def _ask(
+    eyes: _Remembering, settings: PerceptionSettings, question: Question
+) -> Iterator[QueryResult]:
     perceiver = Perceiver(eyes, settings)
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
@@ -123,7 +125,7 @@ def _ask(eyes: _Remembering, settings: PerceptionSettings, question: Question) -
         if query.kind not in ABSENT and truth.sum() <= MIN_PIXELS:
             continue
         candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
-        yield Answer(query.phrase, query.kind, truth, candidates)
+        yield QueryResult(query.phrase, query.kind, truth, candidates)
 
 
 def resample(mask: BoolArray, shape: Sequence[int]) -> BoolArray:

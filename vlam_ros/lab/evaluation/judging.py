@@ -19,9 +19,9 @@ from vlam_ros.types import PlanarPose
 CLOSE = (0.40, 0.85)
 """Metres from the object gone to, from base to centre."""
 FACING = 0.30
-"""rad by which the robot may look past it."""
+"""rad by which the robot may look past what it went to."""
 FACED = 0.15
-"""The same after turning to it."""
+"""rad by which the robot may look past what it was to turn to."""
 STILL = 0.02
 """m/s below which the robot stands."""
 LIFTED = 0.05

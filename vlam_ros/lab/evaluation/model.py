@@ -9,8 +9,8 @@ import numpy as np
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.evaluation.grounding import HIT, Answer, answers
-from vlam_ros.lab.evaluation.queries import ABSENT, Kind
+from vlam_ros.lab.evaluation.grounding import HIT, QueryResult, answers
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.evaluation.skills import evaluate_skills, misread_table
 from vlam_ros.perception.clipseg import ClipsegGrounder
@@ -37,22 +37,22 @@ def evaluate_model(
     margin, threshold = grounder.calibration.margin, grounder.calibration.crop_threshold
     seen = answers(grounder, settings, "test", scenes, progress)
     composed = answers(grounder, settings, "composition", max(1, scenes // 2), progress)
-    present = [a for a in seen if a.kind is Kind.PRESENT]
-    general = [a for a in seen if a.kind is Kind.GENERAL]
+    present = [a for a in seen if a.kind is QueryKind.PRESENT]
+    general = [a for a in seen if a.kind is QueryKind.GENERAL]
     absent = [a for a in seen if a.kind in ABSENT]
     skills = evaluate_skills(grounder, load_skills(settings.policy.skills))
 
-    def by_mask(answer: Answer) -> bool:
+    def by_mask(answer: QueryResult) -> bool:
         return answer.found_by_mask(margin)
 
-    def confirmed(answer: Answer) -> bool:
+    def confirmed(answer: QueryResult) -> bool:
         return answer.found(threshold)
 
-    def right(answer: Answer) -> bool:
+    def right(answer: QueryResult) -> bool:
         return answer.right(threshold)
 
     rows = [
-        Metric("mean IoU", _mean(present, Answer.iou), len(present), 0.70),
+        Metric("mean IoU", _mean(present, QueryResult.iou), len(present), 0.70),
         Metric("hits (IoU > 0.5)", _mean(present, lambda a: a.iou() > HIT), len(present), 0.85),
         Metric("confirmed, right object", _mean(present, right), len(present)),
         Metric("false alarms, masks alone", _mean(absent, by_mask), len(absent), 0.15, True),
@@ -67,13 +67,15 @@ def evaluate_model(
             Metric(f"… second look, {kind.value}", _mean(asked, confirmed), len(asked)),
         ]
     rows += [
-        Metric("mean IoU, pairs never trained", _mean(composed, Answer.iou), len(composed), 0.60),
+        Metric(
+            "mean IoU, pairs never trained", _mean(composed, QueryResult.iou), len(composed), 0.60
+        ),
         Metric(
             "confirmed, pairs never trained",
             _mean(composed, right),
             len(composed),
         ),
-        Metric("mean IoU, bare nouns and colours", _mean(general, Answer.iou), len(general)),
+        Metric("mean IoU, bare nouns and colours", _mean(general, QueryResult.iou), len(general)),
         Metric(
             "hits, bare nouns and colours", _mean(general, lambda a: a.iou() > HIT), len(general)
         ),
@@ -84,5 +86,5 @@ def evaluate_model(
     return Report(tuple(rows), {"model": str(model), "scenes": scenes}, tables=(misread,))
 
 
-def _mean(cases: Sequence[Answer], figure: Callable[[Answer], float]) -> float:
+def _mean(cases: Sequence[QueryResult], figure: Callable[[QueryResult], float]) -> float:
     return float(np.mean([figure(case) for case in cases])) if cases else float("nan")

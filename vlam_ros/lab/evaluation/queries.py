@@ -19,7 +19,7 @@ from vlam_ros.lab.simulation.splits import scene_of_seed
 from vlam_ros.types import Observation
 
 
-class Kind(Enum):
+class QueryKind(Enum):
     """What a query asks for, as the reports name it."""
 
     PRESENT = "present"
@@ -29,7 +29,7 @@ class Kind(Enum):
     OTHER = "absent, anything else"
 
 
-ABSENT = (Kind.SAME_COLOUR, Kind.SAME_SHAPE, Kind.OTHER)
+ABSENT = (QueryKind.SAME_COLOUR, QueryKind.SAME_SHAPE, QueryKind.OTHER)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Query:
     """A phrase, and bool[H,W] where what it names is in the rendered image."""
 
     phrase: str
-    kind: Kind
+    kind: QueryKind
     truth: npt.NDArray[np.bool_]
 
 
@@ -88,8 +88,8 @@ def extra_questions(world: World, split: str, count: int) -> Iterator[Question]:
             stamp=index, now=index, image=rendering.image, camera=world.camera
         )
         queries = (
-            Query(there, Kind.PRESENT, rendering.labels == 1),
-            Query(other, Kind.OTHER, nowhere),
+            Query(there, QueryKind.PRESENT, rendering.labels == 1),
+            Query(other, QueryKind.OTHER, nowhere),
         )
         yield Question(observation, queries)
 
@@ -97,7 +97,7 @@ def extra_questions(world: World, split: str, count: int) -> Iterator[Question]:
 def _present(spec: SceneSpec, labels: npt.NDArray[np.uint8]) -> Iterator[Query]:
     for phrase in dict.fromkeys(o.phrase for o in spec.objects):
         named = [i + 1 for i, o in enumerate(spec.objects) if o.phrase == phrase]
-        yield Query(phrase, Kind.PRESENT, np.isin(labels, named))
+        yield Query(phrase, QueryKind.PRESENT, np.isin(labels, named))
 
 
 def _general(
@@ -111,7 +111,7 @@ def _general(
         (like.shape, [o.shape == like.shape for o in spec.objects]),
         (f"{like.colour} object", [o.colour == like.colour for o in spec.objects]),
     ):
-        yield Query(phrase, Kind.GENERAL, np.isin(labels, 1 + np.flatnonzero(alike)))
+        yield Query(phrase, QueryKind.GENERAL, np.isin(labels, 1 + np.flatnonzero(alike)))
 
 
 def _absent(
@@ -123,10 +123,10 @@ def _absent(
     if not visible:
         return
     like: ObjectSpec = visible[int(rng.integers(len(visible)))]
-    pools: dict[Kind, list[tuple[str | None, str]]] = {
-        Kind.SAME_COLOUR: [(like.colour, s) for s in SHAPES],
-        Kind.SAME_SHAPE: [(c, like.shape) for c in COLOURS],
-        Kind.OTHER: [(c, s) for c in COLOURS for s in SHAPES],
+    pools: dict[QueryKind, list[tuple[str | None, str]]] = {
+        QueryKind.SAME_COLOUR: [(like.colour, s) for s in SHAPES],
+        QueryKind.SAME_SHAPE: [(c, like.shape) for c in COLOURS],
+        QueryKind.OTHER: [(c, s) for c in COLOURS for s in SHAPES],
     }
     for kind, pool in pools.items():
         # What was never trained is asked for in its own split.

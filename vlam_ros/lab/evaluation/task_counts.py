@@ -97,7 +97,6 @@ class Done:
 
     @classmethod
     def of(cls, records: Sequence[EpisodeRecord]) -> Done:
-        """Counted over these episodes."""
         done = [r for r in records if r.success]
         return cls(
             success=Share.of(r.success for r in records),
@@ -123,7 +122,6 @@ class Refused:
 
     @classmethod
     def of(cls, records: Sequence[EpisodeRecord]) -> Refused:
-        """Counted over these episodes of the control set."""
         return cls(
             refused=Share.of(r.success for r in records),
             expected=Share.of(_is_expected(r) for r in records if r.success),
@@ -132,7 +130,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Stop:
+class StopCount:
     """How often the controller stood still for one reason, and for how many seconds in all."""
 
     times: int
@@ -155,7 +153,7 @@ class Counts:
     control: Refused
     control_kinds: dict[str, Refused]
     collided: Share
-    stops: dict[str, Stop]
+    stops: dict[str, StopCount]
     compute: Percentiles
     latency: Percentiles
     wall_latency: Percentiles
@@ -198,7 +196,7 @@ def _by_kind(records: Sequence[EpisodeRecord]) -> dict[str, list[EpisodeRecord]]
     return {kind: group for kind, group in groups.items() if group}
 
 
-def _stops(records: Sequence[EpisodeRecord]) -> dict[str, Stop]:
+def _stops(records: Sequence[EpisodeRecord]) -> dict[str, StopCount]:
     """By reason, the longest first."""
     times: Counter[str] = Counter()
     seconds: dict[str, float] = {}
@@ -207,7 +205,7 @@ def _stops(records: Sequence[EpisodeRecord]) -> dict[str, Stop]:
         for name, value in record.halts.items():
             seconds[name] = seconds.get(name, 0.0) + value
     names = sorted(times | seconds, key=lambda name: (-seconds.get(name, 0.0), name))
-    return {name: Stop(times[name], round(seconds.get(name, 0.0), 2)) for name in names}
+    return {name: StopCount(times[name], round(seconds.get(name, 0.0), 2)) for name in names}
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

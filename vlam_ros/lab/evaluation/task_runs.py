@@ -39,7 +39,7 @@ class Variant(Enum):
 
 
 @dataclass(frozen=True)
-class Job:
+class EpisodeJob:
     """One episode to be run by one variant, and the folder of its results."""
 
     variant: Variant
@@ -50,7 +50,6 @@ class Job:
 
     @property
     def record(self) -> Path:
-        """The file of its record."""
         return self.folder / self.variant.value / f"{self._name}.json"
 
     @property
@@ -63,7 +62,7 @@ class Job:
         return episode_name(self.seed, self.control)
 
 
-def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
+def run_all(jobs: Sequence[EpisodeJob], workers: int, progress: bool = True) -> None:
     """Run the jobs that have no record yet, spread over processes.
 
     Raises:
@@ -79,7 +78,7 @@ def run_all(jobs: Sequence[Job], workers: int, progress: bool = True) -> None:
             pass
 
 
-def not_run_yet(jobs: Sequence[Job]) -> list[Job]:
+def not_run_yet(jobs: Sequence[EpisodeJob]) -> list[EpisodeJob]:
     """The jobs without a record, whose folders exist then.
 
     Raises:
@@ -94,7 +93,7 @@ def not_run_yet(jobs: Sequence[Job]) -> list[Job]:
     return to_do
 
 
-def records(jobs: Sequence[Job]) -> dict[Variant, list[EpisodeRecord]]:
+def records(jobs: Sequence[EpisodeJob]) -> dict[Variant, list[EpisodeRecord]]:
     """What is written down of the jobs that were run, by variant."""
     found: dict[Variant, list[EpisodeRecord]] = {}
     for job in jobs:
@@ -110,7 +109,7 @@ def film_strip(folder: Path, variant: str, record: EpisodeRecord) -> bytes | Non
     return path.read_bytes() if path.exists() else None
 
 
-def run_job(job: Job) -> None:
+def run_job(job: EpisodeJob) -> None:
     """Run one episode and write its record; if it failed, its film strip before."""
     strip = FilmStrip()
     controller = ControllerSettings.load()
@@ -126,7 +125,7 @@ def run_job(job: Job) -> None:
     keep(job, record, strip)
 
 
-def keep(job: Job, record: EpisodeRecord, strip: FilmStrip) -> None:
+def keep(job: EpisodeJob, record: EpisodeRecord, strip: FilmStrip) -> None:
     """Write down what became of an episode; the film strip only if something went wrong."""
     if not record.success or record.collisions:
         write_file(job.strip, strip.jpeg())

@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vlam_ros.lab.demo.scene import SCENE
-from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
+from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Fault, Sensor, expected
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.live import fault_injection
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
@@ -40,26 +40,26 @@ class FaultInjection:
     """Lets the messages of one sensor fail, while there is a failure."""
 
     sensor: Sensor = Sensor.LIDAR
-    failure: Failure | None = None
+    failure: Fault | None = None
     _count: int = 0
 
     def __call__(self, topic: str, message: Any) -> Any:
         """What becomes of a message; None: nothing."""
         if self.failure is None or TOPICS.get(topic, Sensor.CAMERA_INFO) is not self.sensor:
             return message
-        if self.failure in (Failure.ABSENT, Failure.LOST):
+        if self.failure in (Fault.ABSENT, Fault.LOST):
             return None
-        if self.failure is Failure.HALF_RATE:
+        if self.failure is Fault.HALF_RATE:
             self._count += 1
             return message if self._count % 2 else None
         return _SPOILT[self.failure](message)
 
 
-_SPOILT: dict[Failure, Callable[[Any], Any]] = {
-    Failure.NOT_FINITE: fault_injection.without_numbers,
-    Failure.WRONG_FRAME: fault_injection.of_another_frame,
-    Failure.OLD: lambda message: fault_injection.at_another_time(message, -SECOND),
-    Failure.AHEAD: lambda message: fault_injection.at_another_time(message, 10 * SECOND),
+_SPOILT: dict[Fault, Callable[[Any], Any]] = {
+    Fault.NOT_FINITE: fault_injection.without_numbers,
+    Fault.WRONG_FRAME: fault_injection.of_another_frame,
+    Fault.OLD: lambda message: fault_injection.at_another_time(message, -SECOND),
+    Fault.AHEAD: lambda message: fault_injection.at_another_time(message, 10 * SECOND),
 }
 
 
@@ -98,11 +98,11 @@ class Robot:
 
 def evaluate_degradation(progress: bool = True) -> Report:
     """Let every sensor fail in every way."""
-    cells = [(s, f) for s in Sensor for f in Failure]
+    cells = [(s, f) for s in Sensor for f in Fault]
     rows, remarks = [], []
     with TemporaryDirectory() as logs, tqdm(total=len(cells), disable=not progress) as bar:
 
-        def record(sensor: Sensor, failure: Failure, error: str) -> None:
+        def record(sensor: Sensor, failure: Fault, error: str) -> None:
             name = f"{sensor.value}: {failure.value}"
             rows.append(Metric(name, float(not error), 1, 1.0))
             remarks.extend([f"{name}: {error}"] if error else [])
@@ -110,16 +110,16 @@ def evaluate_degradation(progress: bool = True) -> Report:
 
         with running(Path(logs)) as robot:
             for sensor, failure in cells:
-                if failure is not Failure.ABSENT:
+                if failure is not Fault.ABSENT:
                     record(sensor, failure, trial(robot, sensor, failure))
         for sensor in Sensor:
-            with running(Path(logs), FaultInjection(sensor, Failure.ABSENT)) as robot:
-                lacking = robot.comes_to(expected(sensor, Failure.ABSENT))
-                record(sensor, Failure.ABSENT, lacking and f"decides {lacking}")
+            with running(Path(logs), FaultInjection(sensor, Fault.ABSENT)) as robot:
+                lacking = robot.comes_to(expected(sensor, Fault.ABSENT))
+                record(sensor, Fault.ABSENT, lacking and f"decides {lacking}")
     return Report(tuple(rows), {"instruction": INSTRUCTION}, tuple(remarks))
 
 
-def trial(robot: Robot, sensor: Sensor, failure: Failure) -> str:
+def trial(robot: Robot, sensor: Sensor, failure: Fault) -> str:
     """One failure, from health to health; what was not as designed, empty if all was."""
     if lacking := robot.comes_to(HEALTHY):
         return f"not healthy before it: {lacking}"
@@ -134,7 +134,7 @@ def trial(robot: Robot, sensor: Sensor, failure: Failure) -> str:
         return "hardly anything is decided"
     if wrong := [d for d in last if not wanted.fits(d)]:
         return f"decides {said(wrong[-1])}"
-    if named == (failure is Failure.HALF_RATE):
+    if named == (failure is Fault.HALF_RATE):
         return "diagnostics warn of it" if named else "diagnostics do not name it"
     if lacking := robot.comes_to(HEALTHY):
         return f"does not recover: {lacking}"

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from vlam_ros.lab.bags.recorder_process import recorder_process
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.evaluation.film_strip import FilmStrip
-from vlam_ros.lab.evaluation.task_runs import Job, keep, not_run_yet
+from vlam_ros.lab.evaluation.task_runs import EpisodeJob, keep, not_run_yet
 from vlam_ros.lab.live.mission import DecisionEvent, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.run_mission import Check, carry_out, robot_nodes, simulated_room
@@ -26,7 +26,11 @@ NOTHING_TO_DO = "stop"
 
 
 def run_over_ros(
-    jobs: Sequence[Job], model: str, logs: Path, progress: bool = True, record: Path | None = None
+    jobs: Sequence[EpisodeJob],
+    model: str,
+    logs: Path,
+    progress: bool = True,
+    record: Path | None = None,
 ) -> None:
     """Run the jobs that have no record yet, one after another.
 
@@ -50,7 +54,7 @@ def run_over_ros(
             run_job_over_ros(job, check, logs, record / job.record.stem if record else None)
 
 
-def run_job_over_ros(job: Job, check_nodes: Check, logs: Path, bag: Path | None) -> None:
+def run_job_over_ros(job: EpisodeJob, check_nodes: Check, logs: Path, bag: Path | None) -> None:
     """Run one episode on nodes that are there, record its bag if one is asked for, and write its
     record; see `task_runs.keep`.
     """

@@ -17,7 +17,7 @@ from vlam_ros.lab.report.page import render
 from vlam_ros.lab.report.table import Table, number
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Log
-from vlam_ros.lab.training.grounding import Figures, Grounding, decoded, fitted
+from vlam_ros.lab.training.grounding import Grounding, Metrics, decoded, fitted
 from vlam_ros.resources import write_file
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
@@ -49,8 +49,8 @@ class TrainingReport:
 
     title: str
     facts: Mapping[str, str]
-    before: Mapping[str, Figures]
-    after: Mapping[str, Figures]
+    before: Mapping[str, Metrics]
+    after: Mapping[str, Metrics]
     examples: Sequence[Example]
 
 
@@ -160,7 +160,7 @@ def _drawn(example: Example) -> tuple[str, str, bytes]:
     return example.phrase, said, jpeg.tobytes()
 
 
-def _confusion(of: str, figures: Figures) -> tuple[Table, list[list[str]]]:
+def _confusion(of: str, figures: Metrics) -> tuple[Table, list[list[str]]]:
     """Each crop's phrase (row) and the phrase it is most alike to (column), and the percentages of
     the rows.
     """

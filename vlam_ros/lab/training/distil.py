@@ -32,7 +32,7 @@ from vlam_ros.lab.training.objectives import (
 )
 from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
 from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
-from vlam_ros.lab.training.training_batches import UNCHECKED, Check
+from vlam_ros.lab.training.training_batches import NO_VALIDATION, Validation
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, TorchBackend
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint
 from vlam_ros.perception.clipseg.preprocess import Preprocessing
@@ -64,7 +64,6 @@ class DistillationLosses(nn.Module):
         self._temperature = temperature
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """float[] of each term."""
         (teacher,), student = self._teacher, self.student
         with torch.no_grad():
             teacher.model.to(batch.pixels.device)
@@ -100,7 +99,7 @@ def distil(
     settings: FitSettings,
     *,
     phrases: Sequence[str],
-    check: Check = UNCHECKED,
+    check: Validation = NO_VALIDATION,
     about: str = "",
     weights: Mapping[str, float] = WEIGHTS,
     temperature: float = TEMPERATURE,

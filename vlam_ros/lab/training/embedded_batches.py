@@ -18,7 +18,7 @@ SENTENCES, SENTENCES_ALONE = 48, 160
 
 
 @dataclass(frozen=True)
-class Shown:
+class PromptedImages:
     """Crops or scenes, and what is asked of them.
 
     Attributes:
@@ -41,8 +41,7 @@ class Shown:
     masks: Tensor
     judged: Tensor
 
-    def to(self, device: torch.device) -> Shown:
-        """The same on a device."""
+    def to(self, device: torch.device) -> PromptedImages:
         return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
 
 
@@ -55,11 +54,10 @@ class EmbeddedBatch:
     phrases: tuple[str, ...]
     sentences: tuple[str, ...]
     skills: Tensor
-    crops: Shown | None
-    scenes: Shown | None
+    crops: PromptedImages | None
+    scenes: PromptedImages | None
 
     def to(self, device: torch.device) -> EmbeddedBatch:
-        """The same on a device."""
         crops, scenes = (
             None if shown is None else shown.to(device) for shown in (self.crops, self.scenes)
         )
@@ -74,7 +72,6 @@ class EmbeddedBatches:
     data: SceneData
 
     def batch(self, step: int) -> EmbeddedBatch:
-        """The batch of a step."""
         stage = self.recipe.stage_at(step)
         rng = np.random.default_rng([self.recipe.seed, step])
         phrases = batches.phrases(rng) if stage.shows else batches.all_phrases()
@@ -86,13 +83,13 @@ class EmbeddedBatches:
             tuple(phrases), tuple(sentences), torch.from_numpy(skills), crops, scenes
         )
 
-    def _crops(self, stage: Stage, rng: Generator) -> Shown:
+    def _crops(self, stage: Stage, rng: Generator) -> PromptedImages:
         size = self.recipe.model.crop_size
         images, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
         positives, rows = batches.crop_targets(pairs)
         which, asked = map(torch.from_numpy, batches.draw_prompts(positives, rng, 2))
         floor, unnamed = (torch.full_like(rows, v) for v in (batches.FLOOR, batches.IGNORE))
-        return Shown(
+        return PromptedImages(
             images.images,
             images.labels,
             positives,
@@ -104,12 +101,12 @@ class EmbeddedBatches:
             (images.labels < 2)[which],
         )
 
-    def _scenes(self, stage: Stage, rng: Generator) -> Shown:
+    def _scenes(self, stage: Stage, rng: Generator) -> PromptedImages:
         images, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
         positives = batches.scene_targets(images.labels, pairs)
         which, asked = batches.draw_prompts(positives, rng, stage.prompts)
         masks = batches.prompt_masks(images.labels, pairs, which, asked)
-        return Shown(
+        return PromptedImages(
             images.images,
             images.labels,
             positives,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vlam_ros.lab.training import batches
-from vlam_ros.lab.training.embedded_batches import EmbeddedBatch, Shown
+from vlam_ros.lab.training.embedded_batches import EmbeddedBatch, PromptedImages
 from vlam_ros.lab.training.generative_heads import Captioning, ImageModelling, WordModelling
 from vlam_ros.lab.training.grounding import cosines
 from vlam_ros.lab.training.objectives import (
@@ -109,7 +109,7 @@ class EmbeddedLosses(nn.Module):
         return losses
 
     def _shown(
-        self, shown: Shown, words: Tensor, phrases: Sequence[str], where: str
+        self, shown: PromptedImages, words: Tensor, phrases: Sequence[str], where: str
     ) -> dict[str, Tensor]:
         asked = {term for term in self._terms if where in SEEN_IN.get(term, ())}
         scale = logit_scale(self.model.clip.logit_scale)
@@ -137,7 +137,7 @@ class EmbeddedLosses(nn.Module):
             )
         return losses
 
-    def _contrast(self, shown: Shown, logits: Tensor, scale: Tensor) -> Tensor:
+    def _contrast(self, shown: PromptedImages, logits: Tensor, scale: Tensor) -> Tensor:
         """Each image against pairs, nouns and colours: three vocabularies, three softmaxes."""
         parts = [
             unicl_loss(logits[:, rows], shown.positives[:, rows])
@@ -146,7 +146,9 @@ class EmbeddedLosses(nn.Module):
         nonsense = rejection_loss(logits[:, batches.NONSENSE :] / scale, UNKNOWN_LIMIT)
         return torch.stack([*parts, nonsense]).sum()
 
-    def _regions(self, shown: Shown, states: VisionStates, words: Tensor, scale: Tensor) -> Tensor:
+    def _regions(
+        self, shown: PromptedImages, states: VisionStates, words: Tensor, scale: Tensor
+    ) -> Tensor:
         patch = self.model.config.vision_config.patch_size
         targets = batches.patch_labels(shown.labels, shown.named, patch)
         return region_word_loss(
@@ -154,7 +156,7 @@ class EmbeddedLosses(nn.Module):
         )
 
     def _matching(
-        self, shown: Shown, states: VisionStates, words: Tensor, logits: Tensor
+        self, shown: PromptedImages, states: VisionStates, words: Tensor, logits: Tensor
     ) -> Tensor:
         """Whether a pair is in an image, by the largest logit of its mask: one that is, and one
         that is not but looks alike, for the decoder is what sees image and text together.
@@ -175,7 +177,7 @@ class EmbeddedLosses(nn.Module):
         tokens = self._tokens(phrases)
         weights = {name: w for name, w in self.known.items() if name.startswith("model.clip.text")}
         known: Tensor = functional_call(
-            _Reader(self.model), weights, (tokens.input_ids, tokens.attention_mask)
+            _TextEncoder(self.model), weights, (tokens.input_ids, tokens.attention_mask)
         )
         return known
 
@@ -184,7 +186,7 @@ class EmbeddedLosses(nn.Module):
         return tokens.to(self.model.device)
 
 
-class _Reader(nn.Module):
+class _TextEncoder(nn.Module):
     """`encode_texts` as a module, for `functional_call`."""
 
     def __init__(self, model: Any) -> None:

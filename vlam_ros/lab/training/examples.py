@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.fit import Source
+from vlam_ros.lab.training.fit import BatchSource
 from vlam_ros.lab.training.objectives.checks import check_bool, check_shapes
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
@@ -65,13 +65,12 @@ class Batch:
                 )
 
     def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
         names = ("pixels", "positives", "images", "asked", "masks")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return replace(self, **moved)
 
 
-Batches: TypeAlias = Source[Batch]
+Batches: TypeAlias = BatchSource[Batch]
 """A source of batches."""
 
 

@@ -24,8 +24,8 @@ from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import (
-    Figures,
     Grounding,
+    Metrics,
     cosines,
     fitted,
     measure,
@@ -33,7 +33,12 @@ from vlam_ros.lab.training.grounding import (
 )
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.objectives import logit_scale, rwm_loss, unicl_loss
-from vlam_ros.lab.training.training_batches import UNCHECKED, Check, TrainingBatch, TrainingBatches
+from vlam_ros.lab.training.training_batches import (
+    NO_VALIDATION,
+    TrainingBatch,
+    TrainingBatches,
+    Validation,
+)
 from vlam_ros.perception.clipseg import Calibration, Checkpoint
 from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, Method, save_adapter
 from vlam_ros.perception.clipseg.adapters.methods import PARTS
@@ -46,7 +51,7 @@ RATES: Mapping[str, float] = {
 }  # fmt: skip
 """A peak learning rate for each method: the fewer numbers it learns, the larger."""
 WARMUP = 20
-"""Steps in which it rises."""
+"""Steps in which the rate rises to its peak."""
 
 
 class GroundingLosses(nn.Module):
@@ -61,7 +66,6 @@ class GroundingLosses(nn.Module):
         self.grounding, self._negatives = grounding, negatives
 
     def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
-        """float[] of each term."""
         images, close = batch.images, batch.crops
         # A text is read once for both.
         phrases = tuple(dict.fromkeys((*images.phrases, *(close.phrases if close else ()))))
@@ -107,7 +111,7 @@ class GroundingLosses(nn.Module):
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """A checkpoint that has been tuned: what was learned, how training went, and what it is worth.
 
     `before` and `after` are figures of the batches to check, by "new" and "old", as far as there
@@ -116,8 +120,8 @@ class Tuned:
 
     adaptation: Adaptation
     fit: FitResult
-    before: Mapping[str, Figures]
-    after: Mapping[str, Figures]
+    before: Mapping[str, Metrics]
+    after: Mapping[str, Metrics]
 
 
 def finetune(
@@ -129,12 +133,12 @@ def finetune(
     *,
     phrases: Sequence[str],
     negatives: HardNegatives | None = None,
-    check: Check = UNCHECKED,
+    check: Validation = NO_VALIDATION,
     about: str = "",
     weights: Mapping[str, float] = WEIGHTS,
     balanced: bool = False,
     **options: Any,
-) -> Tuned:
+) -> TuningResult:
     """Tune a checkpoint and write the adapter, or go on where a stopped run was.
 
     The model stays adapted; `tuned.adaptation.remove()` gives it back as it was.
@@ -163,7 +167,7 @@ def finetune(
     if unknown := sorted(set(weights) - set(WEIGHTS)):
         raise LearningError(f"the terms are {', '.join(WEIGHTS)}, got weights of {unknown}")
 
-    def figures() -> dict[str, Figures]:
+    def figures() -> dict[str, Metrics]:
         return {
             name: measure(grounding, look, checkpoint.mask_threshold)
             for name, look in (("new", check.new), ("old", check.old))
@@ -194,7 +198,7 @@ def finetune(
     if fit.writes:
         save_adapter(tuned, folder / FILE_NAME)
         save_calibration(checkpoint, phrases, folder)
-    return Tuned(tuned, result, before, figures())
+    return TuningResult(tuned, result, before, figures())
 
 
 def parts_of(model: Any) -> dict[str, list[Tensor]]:

@@ -25,7 +25,7 @@ from vlam_ros.perception.clipseg.model import encode_pixels
 HIDDEN = 0.6
 """Share of the patches that are hidden (SimMIM: 0.6)."""
 HEADS = 4
-"""Of the attention by which words look at an image."""
+"""Heads of the attention by which words look at an image."""
 NO_BYTE = "ÿ"
 """Token of the byte 0xFF, which no text in UTF-8 has: it stands where a word is hidden."""
 

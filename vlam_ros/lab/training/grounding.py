@@ -91,7 +91,7 @@ def fitted(masks: Tensor, like: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Look:
+class ValidationBatches:
     """Batches that are looked at and not trained on: whole images, and crops of things."""
 
     images: Sequence[Batch] = ()
@@ -106,11 +106,11 @@ class Look:
         return any(batch.positives.any() for batch in (*self.images, *self.crops))
 
 
-NOTHING = Look()
+NOTHING = ValidationBatches()
 
 
 @dataclass(frozen=True)
-class Figures:
+class Metrics:
     """What a model makes of them.
 
     `iou` is the mean over phrases that are there, `false_alarms` the share of absent ones that a
@@ -133,7 +133,7 @@ class Figures:
 
 
 @torch.no_grad()
-def measure(grounding: Grounding, look: Look, threshold: float = 0.5) -> Figures:
+def measure(grounding: Grounding, look: ValidationBatches, threshold: float = 0.5) -> Metrics:
     """Look at what was not trained on.
 
     Args:
@@ -169,7 +169,7 @@ def measure(grounding: Grounding, look: Look, threshold: float = 0.5) -> Figures
     confusion = torch.zeros(len(names), len(names), dtype=torch.int64)
     for a, b in pairs:
         confusion[names.index(a), names.index(b)] += 1
-    return Figures(_mean(ious), _mean(alarms), _mean(right), names, confusion)
+    return Metrics(_mean(ious), _mean(alarms), _mean(right), names, confusion)
 
 
 def decoded(grounding: Grounding, batch: Batch, texts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

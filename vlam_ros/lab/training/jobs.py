@@ -20,9 +20,9 @@ from vlam_ros.lab.training.distil import distil, new_student
 from vlam_ros.lab.training.examples import whole
 from vlam_ros.lab.training.finetune import finetune
 from vlam_ros.lab.training.fit import FitResult, FitSettings
-from vlam_ros.lab.training.grounding import NOTHING, Figures, Grounding, Look, measure
+from vlam_ros.lab.training.grounding import NOTHING, Grounding, Metrics, ValidationBatches, measure
 from vlam_ros.lab.training.recipe import Recipe
-from vlam_ros.lab.training.training_batches import CHECKED, Check, Course
+from vlam_ros.lab.training.training_batches import CHECKED, TuningData, Validation
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 
 REPORT = "report.html"
@@ -63,7 +63,7 @@ def finetune_folder(
     torch.set_num_threads(threads)
     checkpoint = load_checkpoint(model, settings.device, "float32")
     new, old = Dataset(data, "train"), Dataset(replay, "train") if replay is not None else None
-    course = Course.of(
+    course = TuningData.of(
         checkpoint,
         new,
         old,
@@ -72,7 +72,7 @@ def finetune_folder(
         crops=crops,
         seed=settings.seed,
     )
-    check = Check(
+    check = Validation(
         course.look(checkpoint, Dataset(data, "validation")),
         course.look(checkpoint, Dataset(replay, "validation"), old.phrases)
         if replay is not None and old is not None
@@ -139,9 +139,9 @@ def distil_folder(
     if not train.phrases:
         raise LearningError(f"{data} names nothing in its images for train")
     seen = islice(Dataset(data, "validation"), CHECKED)
-    look = Look(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
+    look = ValidationBatches(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
 
-    def figures(of: Checkpoint) -> dict[str, Figures]:
+    def figures(of: Checkpoint) -> dict[str, Metrics]:
         return {"data": measure(Grounding.of(of), look)} if look else {}
 
     before = figures(pupil)
@@ -152,7 +152,7 @@ def distil_folder(
         out,
         settings,
         phrases=train.phrases,
-        check=Check(look),
+        check=Validation(look),
         about=f"{images} images of {train.digest}",
     )
     counts = [sum(p.numel() for p in c.model.parameters()) for c in (known, pupil)]
@@ -168,9 +168,9 @@ def _tell(
     title: str,
     facts: Mapping[str, str],
     checkpoint: Checkpoint,
-    look: Look,
-    before: Mapping[str, Figures],
-    after: Mapping[str, Figures],
+    look: ValidationBatches,
+    before: Mapping[str, Metrics],
+    after: Mapping[str, Metrics],
     fit: FitResult,
     out: Path,
 ) -> str:

@@ -76,7 +76,6 @@ class Reading:
     phrases: tuple[str, ...]
 
     def to(self, device: torch.device) -> Reading:
-        """The same on a device."""
         return dataclasses.replace(self, labels=self.labels.to(device), old=self.old.to(device))
 
 
@@ -124,7 +123,6 @@ class Paraphrases:
         ]
 
     def batch(self, step: int) -> Reading:
-        """The reading of a number."""
         rng = np.random.default_rng([self._seed, step])
         drawn = [self._draw(rng) for _ in range(self._count)]
         sentences, labels, old = zip(*drawn, strict=True)
@@ -138,13 +136,11 @@ class Paraphrases:
         )
 
     def new_sentence(self, rng: Generator) -> tuple[str, str]:
-        """A new skill, and a sentence of it."""
         name = str(rng.choice(list(self.new)))
         patterns = self._varied if rng.random() < VARIED else self.new
         return name, varied_sentence(rng, name, patterns)
 
     def old_sentence(self, rng: Generator) -> tuple[str, str]:
-        """An old skill, and a sentence of it."""
         name = str(rng.choice(self.old))
         return name, varied_sentence(rng, name)
 

@@ -76,7 +76,6 @@ class Stage:
 
     @property
     def shows(self) -> bool:
-        """Whether a step sees images."""
         return bool(self.crops or self.scenes)
 
 
@@ -133,7 +132,6 @@ class Recipe:
 
     @property
     def terms(self) -> frozenset[str]:
-        """The terms that count."""
         return frozenset(term for term, weight in self.loss_weights.items() if weight)
 
     @property
@@ -158,11 +156,9 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Length of the whole curriculum."""
         return sum(stage.steps for stage in self.stages)
 
     def stage_at(self, step: int) -> Stage:
-        """The stage that a step belongs to."""
         for stage in self.stages:
             if step < stage.steps:
                 return stage
@@ -171,13 +167,11 @@ class Recipe:
 
 
 def build_tokenizer(recipe: Recipe) -> CLIPTokenizer:
-    """The tokenizer, trained on the captions."""
     rng = np.random.default_rng(recipe.seed)
     return train_tokenizer(corpus(rng), recipe.model.vocabulary, recipe.model.text_length)
 
 
 def build_model(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegForImageSegmentation:
-    """The untrained CLIPSeg."""
     sizes = recipe.model
     torch.manual_seed(recipe.seed)
     config = CLIPSegConfig(

@@ -81,7 +81,6 @@ def load_split(folder: Path, split: str, count: int, size: int) -> SceneData:
 
 
 def _shards(count: int) -> list[range]:
-    """The scenes of each shard."""
     return [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
 

@@ -15,7 +15,7 @@ SKILL_TEMPERATURE = 0.07
 UNKNOWN_LIMIT = 0.3
 """Cosine that an instruction without meaning may have with any that has one."""
 REJECTION = 10.0
-"""Weight of what is in excess of it."""
+"""Weight of cosines beyond UNKNOWN_LIMIT."""
 
 
 def skill_contrast(instructions: Tensor, labels: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.data import BatchStream, CropStream, Dataset, plain_crops
 from vlam_ros.lab.training.examples import Batch, Batches, joined, whole
-from vlam_ros.lab.training.grounding import NOTHING, Look
+from vlam_ros.lab.training.grounding import NOTHING, ValidationBatches
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.clipseg import Checkpoint
 
@@ -29,20 +29,18 @@ class TrainingBatch:
     crops: Batch | None = None
 
     def to(self, device: torch.device) -> TrainingBatch:
-        """The same on a device."""
         close = None if self.crops is None else self.crops.to(device)
         return TrainingBatch(self.images.to(device), close)
 
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """Lessons out of several sources, such as new and replayed ones: a batch of each, in one."""
+    """Batches out of several sources, such as new and replayed ones: a batch of each, in one."""
 
     images: Sequence[Batches]
     crops: Sequence[Batches] = ()
 
     def batch(self, step: int) -> TrainingBatch:
-        """The batch of a number."""
         images, close = (
             [source.batch(step) for source in sources] for sources in (self.images, self.crops)
         )
@@ -50,24 +48,24 @@ class TrainingBatches:
 
 
 @dataclass(frozen=True)
-class Check:
+class Validation:
     """What is looked at before, while and after training; what is seen of the new decides which
     weights are kept.
     """
 
-    new: Look = NOTHING
-    old: Look = NOTHING
+    new: ValidationBatches = NOTHING
+    old: ValidationBatches = NOTHING
 
 
-UNCHECKED = Check()
+NO_VALIDATION = Validation()
 
 
 @dataclass(frozen=True)
-class Course:
-    """Lessons of new data sets beside replayed ones, for a checkpoint.
+class TuningData:
+    """Batches of new data sets beside replayed ones, for a checkpoint.
 
     `phrases` are those that are new: what the replayed data set does not name. `about` tells the
-    course from any other.
+    data from any other.
     """
 
     batches: TrainingBatches
@@ -86,7 +84,7 @@ class Course:
         images: int = 1,
         crops: int = 24,
         seed: int = 0,
-    ) -> Course:
+    ) -> TuningData:
         """Draw batches.
 
         Args:
@@ -126,7 +124,9 @@ class Course:
         about = f"{images} images and {crops} crops of {made_of}, {negatives.nouns}"
         return cls(TrainingBatches(whole_images, close), phrases, negatives, about)
 
-    def look(self, checkpoint: Checkpoint, dataset: Dataset, phrases: Sequence[str] = ()) -> Look:
+    def look(
+        self, checkpoint: Checkpoint, dataset: Dataset, phrases: Sequence[str] = ()
+    ) -> ValidationBatches:
         """What can be seen in a few images of a data set.
 
         Args:
@@ -138,4 +138,4 @@ class Course:
         size, crop_size = checkpoint.preprocessing.size, checkpoint.crop_size
         some = ((each.image, each.masks) for each in islice(dataset, CHECKED))
         close = plain_crops(dataset, crop_size, self.negatives, phrases)
-        return Look(tuple(whole(some, phrases, size)), tuple(islice(close, CHECKED)))
+        return ValidationBatches(tuple(whole(some, phrases, size)), tuple(islice(close, CHECKED)))

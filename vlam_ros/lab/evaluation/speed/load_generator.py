@@ -14,7 +14,6 @@ ROUNDS = 1_000_000
 
 
 def main() -> None:
-    """Never returns."""
     for _ in range(os.cpu_count() or 1):
         threading.Thread(target=_eat).start()
 

@@ -50,7 +50,6 @@ class NullPipeline:
         """There is nothing to forget."""
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
-        """The same on every image."""
         verdict = Verdict(Outcome.EXECUTE, confidence=1.0)
         chunk = ActionChunk(
             stamp=observation.stamp,
@@ -68,7 +67,6 @@ class NullPipeline:
 
 
 def main() -> int:
-    """Run the node until SIGINT or SIGTERM; returns 0 then."""
     return run_managed(partial(VlamNode, NullPipeline))
 
 

@@ -19,7 +19,7 @@ from vlam_ros.types import Uint8Array
 STAGED = 8
 """Prompts in the figures of stages, of memory and of the start."""
 PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "numpy")
-"""Whose versions decide how fast it is."""
+"""Packages whose versions a report names."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ def machine() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    """The name of the processor, as the kernel tells it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [

@@ -15,7 +15,7 @@ from vlam_ros.lab.evaluation.speed.ways import ONE_BY_ONE, Float32Array, Way
 from vlam_ros.types import Uint8Array
 
 COUNTS = (1, 4, 8, 16)
-"""Of prompts."""
+"""Numbers of prompts that are raced with."""
 MIN_PIXELS = 20
 """As perception.min_area in config/vlam.yaml."""
 

@@ -40,7 +40,6 @@ def rows(
 def _stages(
     perceiver: Perceiver, images: Sequence[Uint8Array], prompts: Sequence[str]
 ) -> dict[str, list[float]]:
-    """Seconds of each stage of each image."""
     seconds: dict[str, list[float]] = {}
     for image in (images[0], *images):
         observation = Observation(0, 0, image, Missing("there is no camera in a race"))

@@ -93,7 +93,6 @@ def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
 
 
 def _of(corrected: Image, image: Image, notes: Notes) -> tuple[Annotation, ...]:
-    """The corrected annotations of an image."""
     if (corrected.width, corrected.height) != (image.width, image.height):
         raise LearningError(
             f"{image.file} was corrected with {corrected.width} x {corrected.height} pixels, "

@@ -26,7 +26,7 @@ KEPT = 256
 """Images that are kept in memory at the model's size; of the others each is read again."""
 
 
-class _Small(NamedTuple):
+class _SizedImage(NamedTuple):
     """An image uint8[S,S,3], its masks bool[S,S] by phrase, and the names of each thing in it."""
 
     image: Uint8Array
@@ -77,7 +77,7 @@ class BatchStream:
         self._count, self._present, self._absent = images, present, absent
         self._wanted, self._negatives = frozenset(wanted), negatives
         self._seed = seed
-        self._known: dict[str, _Small | None] = {}
+        self._known: dict[str, _SizedImage | None] = {}
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, see `learning.examples.Batches`.
@@ -88,7 +88,7 @@ class BatchStream:
         rng = np.random.default_rng([self._seed, 0, step])
         return self._batch([self._image(step * self._count + i) for i in range(self._count)], rng)
 
-    def _image(self, number: int) -> _Small:
+    def _image(self, number: int) -> _SizedImage:
         """The image with this number, of all passes through the data set, or the next in its pass
         that can be read.
         """
@@ -104,7 +104,7 @@ class BatchStream:
             f"{self._dataset.folder}"
         )
 
-    def _small(self, image: Image) -> _Small | None:
+    def _small(self, image: Image) -> _SizedImage | None:
         """An image at the model's size, or None if it cannot be read."""
         if image.file in self._known:
             return self._known[image.file]
@@ -112,12 +112,12 @@ class BatchStream:
         if labelled is not None:
             masks = {p: _squeezed(mask, self._size) for p, mask in labelled.masks.items()}
             things = [names for names, _ in labelled.named()]
-            small = _Small(resize(labelled.image, self._size), masks, things)
+            small = _SizedImage(resize(labelled.image, self._size), masks, things)
         if len(self._known) < KEPT or small is None:
             self._known[image.file] = small
         return small
 
-    def _asked(self, image: _Small, rng: Generator) -> list[str]:
+    def _asked(self, image: _SizedImage, rng: Generator) -> list[str]:
         """What is asked of an image: some of what is there, then some of what is not."""
         there = list(image.masks)
         first = [p for p in there if p in self._wanted]
@@ -129,7 +129,7 @@ class BatchStream:
         away = rng.permutation(len(others))[: self._absent]
         return [*first, *(more[i] for i in drawn), *(others[i] for i in away)]
 
-    def _batch(self, frames: list[_Small], rng: Generator) -> Batch:
+    def _batch(self, frames: list[_SizedImage], rng: Generator) -> Batch:
         prompts = [(n, p) for n, small in enumerate(frames) for p in self._asked(small, rng)]
         # As many layers as the fullest image has masks, for all are cut alike.
         depth = max(1, *(len(small.masks) for small in frames))

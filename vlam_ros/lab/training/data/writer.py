@@ -120,7 +120,6 @@ class DatasetWriter:
 
     @property
     def splits(self) -> dict[str, tuple[Image, ...]]:
-        """What there is now."""
         return {split: tuple(images) for split, images in self._splits.items()}
 
     def save(self) -> None:

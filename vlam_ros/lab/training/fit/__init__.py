@@ -2,7 +2,7 @@
 
 from vlam_ros.lab.training.fit.parts import Log
 from vlam_ros.lab.training.fit.settings import FitSettings, Stepwise
-from vlam_ros.lab.training.fit.trainer import STATE, Fit, FitResult, Source
+from vlam_ros.lab.training.fit.trainer import STATE, BatchSource, Fit, FitResult
 from vlam_ros.lab.training.fit.weighing import Weights
 
-__all__ = ["STATE", "Fit", "FitResult", "FitSettings", "Log", "Source", "Stepwise", "Weights"]
+__all__ = ["STATE", "BatchSource", "Fit", "FitResult", "FitSettings", "Log", "Stepwise", "Weights"]

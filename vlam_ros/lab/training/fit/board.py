@@ -10,7 +10,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 
-class Board:
+class TensorBoardLog:
     """Curves for `tensorboard --logdir FOLDER`; without the package nothing is written."""
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -30,6 +30,5 @@ class Board:
                 self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def close(self) -> None:
-        """Write what is waiting."""
         if self._writer is not None:
             self._writer.close()

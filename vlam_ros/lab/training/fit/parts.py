@@ -102,7 +102,6 @@ class Log:
         self._path = folder / LOG
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Append a record."""
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 

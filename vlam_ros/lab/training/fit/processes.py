@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vlam_ros.errors import LearningError
 
 
-class Alone:
+class SingleProcess:
     """One process on one device."""
 
     rank, count = 0, 1
@@ -45,11 +45,10 @@ class Alone:
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
-        """Add a loss's gradients to `.grad`."""
         loss.backward()
 
 
-class Launched(Alone):
+class DistributedProcess(SingleProcess):
     """One of the processes that `torchrun` has started, by accelerate."""
 
     def __init__(self, device: str) -> None:
@@ -63,24 +62,23 @@ class Launched(Alone):
         self.count = self._accelerator.num_processes
 
     def wrap(self, module: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
-        """See Alone."""
         wrapped: tuple[nn.Module, Any] = self._accelerator.prepare(module, optimizer)
         return wrapped
 
     def partly(self, module: nn.Module) -> AbstractContextManager[None]:
-        """See Alone."""
         context: AbstractContextManager[None] = self._accelerator.no_sync(module)
         return context
 
     def backward(self, loss: Tensor) -> None:
-        """See Alone."""
         self._accelerator.backward(loss)
 
 
-def processes(device: str) -> Alone:
+def processes(device: str) -> SingleProcess:
     """This process, or its share of a run that `torchrun` has started.
 
     Raises:
         LearningError: the device cannot be had.
     """
-    return Launched(device) if "TORCHELASTIC_RUN_ID" in os.environ else Alone(device)
+    return (
+        DistributedProcess(device) if "TORCHELASTIC_RUN_ID" in os.environ else SingleProcess(device)
+    )

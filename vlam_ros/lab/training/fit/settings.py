@@ -35,7 +35,6 @@ class Stepwise:
                 raise LearningError(f"from step {start} on: must be in 0..inf, got {value:g}")
 
     def __call__(self, step: int) -> float:
-        """The value at a step."""
         return self.values[bisect_right(self.starts, max(0, step)) - 1]
 
 

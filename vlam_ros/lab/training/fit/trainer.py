@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.balancing import gradient_cosines, set_gradients
-from vlam_ros.lab.training.fit.board import Board
+from vlam_ros.lab.training.fit.board import TensorBoardLog
 from vlam_ros.lab.training.fit.parts import (
     Log,
     adamw,
@@ -33,7 +33,7 @@ from vlam_ros.lab.training.fit.parts import (
 )
 from vlam_ros.lab.training.fit.processes import processes
 from vlam_ros.lab.training.fit.settings import FitSettings
-from vlam_ros.lab.training.fit.weighing import TASK, Weighed, Weights
+from vlam_ros.lab.training.fit.weighing import TASK, WeightedTask, Weights
 
 B_co = TypeVar("B_co", covariant=True)
 
@@ -42,7 +42,7 @@ FAILURES = 10
 """Steps in a row without a finite gradient after which a run has diverged."""
 
 
-class Source(Protocol[B_co]):
+class BatchSource(Protocol[B_co]):
     """Where batches come from: anything that a task takes, with `to(device)`."""
 
     def batch(self, step: int) -> B_co:
@@ -74,7 +74,7 @@ class Fit:
     def __init__(
         self,
         task: nn.Module,
-        source: Source[Any],
+        source: BatchSource[Any],
         weights: Weights,
         settings: FitSettings,
         folder: Path,
@@ -107,7 +107,7 @@ class Fit:
             raise LearningError("gradient surgery is for one process: start it without torchrun")
         device = self._processes.device
         self._task = task.to(device)
-        module = Weighed(task, weights).to(device)
+        module = WeightedTask(task, weights).to(device)
         self._values = {n: p for n, p in module.named_parameters() if p.requires_grad}
         if not self._values:
             raise LearningError("nothing of the model trains: set requires_grad, or apply a method")
@@ -137,12 +137,10 @@ class Fit:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to train."""
         return self.stopped or self.step >= self.settings.steps
 
     @property
     def writes(self) -> bool:
-        """Whether this is the process that writes files."""
         return self._processes.rank == 0
 
     def averages(self) -> dict[str, Tensor]:
@@ -160,7 +158,7 @@ class Fit:
             LearningError: the losses stay infinite or not a number.
         """
         end = min(until or self.settings.steps, self.settings.steps)
-        board = Board(self.folder, self.step) if self.writes else None
+        board = TensorBoardLog(self.folder, self.step) if self.writes else None
         bar = tqdm(total=self.settings.steps, initial=self.step, disable=not self.writes)
         try:
             if not self._history:
@@ -175,7 +173,7 @@ class Fit:
             self._keep()
         return self._result()
 
-    def _advance(self, board: Board | None, bar: Any, end: int) -> None:
+    def _advance(self, board: TensorBoardLog | None, bar: Any, end: int) -> None:
         """One step, and what is due after it."""
         started = time.monotonic()
         settings = self.settings
@@ -262,7 +260,7 @@ class Fit:
         return gradient_cosines({n: x for n, x in losses.items() if x.requires_grad}, self._groups)
 
     @torch.no_grad()
-    def _measure(self, board: Board | None) -> None:
+    def _measure(self, board: TensorBoardLog | None) -> None:
         """Validate the averaged weights, keep them if they are the best, or stop."""
         if self._validate is None:
             return
@@ -308,7 +306,9 @@ class Fit:
             writes=self.writes,
         )
 
-    def _report(self, board: Board | None, groups: Mapping[str, Mapping[str, float]]) -> None:
+    def _report(
+        self, board: TensorBoardLog | None, groups: Mapping[str, Mapping[str, float]]
+    ) -> None:
         if board is None:
             return
         self._log.add(

@@ -17,7 +17,7 @@ TASK = "task."
 """What names of the task's parameters begin with; those of a learned balance come behind them."""
 
 
-class Weighed(nn.Module):
+class WeightedTask(nn.Module):
     """A task's loss terms and their weighted sum, in one call for whoever wraps the module."""
 
     def __init__(self, task: nn.Module, weights: Weights) -> None:
@@ -31,7 +31,6 @@ class Weighed(nn.Module):
         return self.total(losses), losses
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of some terms."""
         if isinstance(self.weights, UncertaintyWeighting):
             balanced: Tensor = self.weights(losses)
             return balanced
