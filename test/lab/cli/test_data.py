@@ -14,7 +14,7 @@ from vlam_ros.lab.cli import data
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, split_of
 from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.from_bag import add_bag
-from vlam_ros.lab.training.data.splits import SPLITS
+from vlam_ros.lab.training.data.index import SPLITS
 
 
 def vlam(*arguments: object) -> int:

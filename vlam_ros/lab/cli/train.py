@@ -14,7 +14,6 @@ from vlam_ros.cli.arguments import (
     positive,
     positive_number,
 )
-from vlam_ros.lab.cli import train_skill
 
 METHODS = ("lora", "adapter", "prefix", "bitfit", "prompt", "full")
 
@@ -27,7 +26,7 @@ def add_parser(commands: Subparsers) -> None:
     _add_embedded(subjects)
     _add_finetune(subjects)
     _add_distil(subjects)
-    _add_threads(train_skill.add_parser(subjects, METHODS))
+    _add_skill(subjects)
 
 
 def _add_embedded(subjects: Subparsers) -> None:
@@ -117,13 +116,35 @@ def _add_distil(subjects: Subparsers) -> None:
     parser.set_defaults(run=run_distil)
 
 
+def _add_skill(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "skill",
+        "teach a checkpoint what skills of one's own are called",
+        "vlam train skill my_skills.yaml --out tuned",
+        "Tune the text tower of a checkpoint to the prompts in a skills file, the old skills' and "
+        "the new ones', and write an adapter's folder for the parameter model.adapter. No image "
+        "is needed. A run that was stopped goes on where it was.",
+    )
+    parser.add_argument(
+        "skills", type=Path, metavar="FILE", help="of the robot's skills, as config/skills.yaml"
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="full",
+        help="what of the text tower is learned (%(default)s)",
+    )
+    _add_common(parser, steps=1500, rate=None)
+    parser.set_defaults(run=run_skill)
+
+
 def _add_training(
     parser: argparse.ArgumentParser, steps: int, rate: float | None, images: int
 ) -> None:
     """What all trainings of a data set can be told."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
     for name, default, text in (
-        ("steps", steps, "of the optimizer"),
         ("images", images, "of a batch"),
         ("accumulate", 1, "batches of a step"),
         ("validate-every", 25, "steps between two validations"),
@@ -131,13 +152,6 @@ def _add_training(
         parser.add_argument(
             f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
         )
-    parser.add_argument(
-        "--rate",
-        type=positive_number,
-        default=rate,
-        metavar="X",
-        help=f"peak learning rate ({rate or 'fitting the method'})",
-    )
     parser.add_argument(
         "--patience",
         type=int,
@@ -154,9 +168,24 @@ def _add_training(
         "--surgery", action="store_true",
         help="take out of each loss term's gradient what works against another's (PCGrad)",
     )  # fmt: skip
+    parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
+    _add_common(parser, steps, rate)
+
+
+def _add_common(parser: argparse.ArgumentParser, steps: int, rate: float | None) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
+    parser.add_argument(
+        "--steps", type=positive, default=steps, metavar="N", help="of the optimizer (%(default)s)"
+    )
+    parser.add_argument(
+        "--rate",
+        type=positive_number,
+        default=rate,
+        metavar="X",
+        help=f"peak learning rate ({rate or 'fitting the method'})",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
-    parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
     _add_threads(parser)
 
 
@@ -216,6 +245,20 @@ def run_distil(options: argparse.Namespace) -> int:
         threads=options.threads,
     )
     print(f"{told}\nchoose its thresholds with `vlam calibrate {options.out}`")
+    return 0
+
+
+def run_skill(options: argparse.Namespace) -> int:
+    """Learn, and say what was learned."""
+    from vlam_ros.lab.training.fit import FitSettings
+    from vlam_ros.lab.training.skills import RATES, learn_skills_file
+
+    rate = options.rate or RATES[options.method]
+    settings = FitSettings(steps=options.steps, rate=rate, seed=options.seed, device=options.device)
+    told = learn_skills_file(
+        options.model, options.skills, options.out, settings, options.method, options.threads
+    )
+    print(f"{told}\nuse it as the parameter model.adapter, with this skills file")
     return 0
 
 

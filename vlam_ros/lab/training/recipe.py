@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
     CLIPSegConfig,
@@ -23,7 +26,6 @@ from transformers import (
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.training.captions import corpus
 from vlam_ros.lab.training.fit import Stepwise
-from vlam_ros.lab.training.tokenizer import train_tokenizer
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 """Normalisation of the embedded model's images."""
@@ -34,6 +36,9 @@ GENERATIVE = ("image_modelling", "word_modelling", "captions")
 TERMS = (*CONTRASTIVE, *ALIGNMENT, *GENERATIVE)
 """What a recipe can weigh; `embedded_losses` says what each is."""
 BALANCES = ("weights", "uncertainty")
+
+WORDS = r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,32 @@ class Recipe:
 def build_tokenizer(recipe: Recipe) -> CLIPTokenizer:
     rng = np.random.default_rng(recipe.seed)
     return train_tokenizer(corpus(rng), recipe.model.vocabulary, recipe.model.text_length)
+
+
+def train_tokenizer(sentences: Iterable[str], vocabulary_size: int, length: int) -> CLIPTokenizer:
+    """Learn the merges of a CLIP byte-pair tokenizer, in CLIP's own file format.
+
+    As in CLIP the 256 bytes come first, then the same bytes at the end of a word, the merges, and
+    the two special tokens last; so any text has tokens, whatever its script.
+    """
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), "removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size, end_of_word_suffix="</w>", show_progress=False
+    )
+    tokenizer.train_from_iterator(sentences, trainer)
+    merges: list[Any] = [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = alphabet + [f"{letter}</w>" for letter in alphabet]
+    tokens += list(dict.fromkeys("".join(pair) for pair in merges))
+    vocabulary = {token: i for i, token in enumerate([*tokens, START, END])}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length)
 
 
 def build_model(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegForImageSegmentation:

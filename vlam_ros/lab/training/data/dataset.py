@@ -16,9 +16,8 @@ import numpy as np
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.files import decode_image, sha256
-from vlam_ros.lab.training.data.index import Image, phrases_of, read_images
+from vlam_ros.lab.training.data.index import SPLITS, Image, phrases_of, read_images
 from vlam_ros.lab.training.data.segmentation import decode
-from vlam_ros.lab.training.data.splits import SPLITS
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 IMAGES = "images"

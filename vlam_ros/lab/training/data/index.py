@@ -6,6 +6,7 @@ at yet is marked "proposal": true, the annotation or, where there is none, the i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,10 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.segmentation import decode
 from vlam_ros.resources import write_file
+
+SPLITS = ("train", "validation", "test")
+SHARES = (0.7, 0.15, 0.15)
+"""How many scenes each gets, on the average."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,16 @@ def write_images(
 def phrases_of(images: Iterable[Image]) -> tuple[str, ...]:
     """What the images' annotations are called, sorted."""
     return tuple(sorted({a.phrase for p in images for a in p.annotations}))
+
+
+def split_of(scene: str) -> str:
+    """The split of a scene: the same on every machine, and whatever other scenes there are."""
+    number = int.from_bytes(hashlib.sha256(scene.encode()).digest()[:8], "big") / 2**64
+    for split, share in zip(SPLITS[:-1], SHARES[:-1], strict=True):
+        if number < share:
+            return split
+        number -= share
+    return SPLITS[-1]
 
 
 def _document(path: Path) -> dict[str, Any]:

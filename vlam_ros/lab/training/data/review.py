@@ -11,8 +11,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.imported import usable
-from vlam_ros.lab.training.data.index import Annotation, Image, read_images
-from vlam_ros.lab.training.data.splits import SPLITS
+from vlam_ros.lab.training.data.index import SPLITS, Annotation, Image, read_images
 from vlam_ros.lab.training.data.writer import DatasetWriter
 
 

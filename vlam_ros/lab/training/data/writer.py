@@ -11,13 +11,14 @@ from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.dataset import IMAGES, read_splits
 from vlam_ros.lab.training.data.files import decode_image, sha256, suffix_of
 from vlam_ros.lab.training.data.index import (
+    SPLITS,
     Annotation,
     Image,
     phrases_of,
     read_categories,
+    split_of,
     write_images,
 )
-from vlam_ros.lab.training.data.splits import SPLITS, split_of
 from vlam_ros.resources import write_file
 
 

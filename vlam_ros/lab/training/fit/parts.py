@@ -1,8 +1,9 @@
-"""What the package's training loops share: optimizer, schedule, average, state file and log."""
+"""What the package's training loops share: optimizer, schedule, average, state file and logs."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from vlam_ros.errors import LearningError
+
+_log = logging.getLogger(__name__)
 
 FLOOR = 0.02
 """Share of the peak rate that is left at the end."""
@@ -119,3 +122,27 @@ class Log:
         temporary = self._path.with_suffix(".part")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self._path)
+
+
+class TensorBoardLog:
+    """Curves for `tensorboard --logdir FOLDER`; without the package nothing is written."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Go on from a step; what a stopped run has written of later ones is hidden."""
+        self._writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            _log.warning("no TensorBoard files (%s): pip install tensorboard", error)
+            return
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def add(self, step: int, group: str, values: Mapping[str, float]) -> None:
+        """Add a point to the curves `group/name`."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(f"{group}/{name}", value, step)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()

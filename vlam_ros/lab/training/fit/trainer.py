@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.balancing import gradient_cosines, set_gradients
-from vlam_ros.lab.training.fit.board import TensorBoardLog
 from vlam_ros.lab.training.fit.parts import (
     Log,
+    TensorBoardLog,
     adamw,
     cosine_rate,
     follow,
