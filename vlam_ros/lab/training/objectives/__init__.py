@@ -12,7 +12,6 @@ from vlam_ros.lab.training.objectives.alignment import (
     rwm_loss,
 )
 from vlam_ros.lab.training.objectives.checks import IGNORE
-from vlam_ros.lab.training.objectives.combined import combined_loss
 from vlam_ros.lab.training.objectives.contrastive import (
     logit_scale,
     rejection_loss,
@@ -33,7 +32,6 @@ from vlam_ros.lab.training.objectives.masking import mask_patches, mask_tokens
 
 __all__ = [
     "IGNORE",
-    "combined_loss",
     "draw_hard_negatives",
     "feature_distillation",
     "itg_loss",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.objectives import combined_loss
+from vlam_ros.lab.training.fit.weighing import combined_loss
 
 ONE, TWO = torch.tensor(1.0), torch.tensor(2.0)
 
