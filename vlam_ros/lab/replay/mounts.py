@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from vlam_ros.configuration import CameraSettings, FusionNodeSettings, Settings
+from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import VlamError
 from vlam_ros.interface import TABLE
 from vlam_ros.lab.bags import BagReader, TransformTree
@@ -26,6 +27,7 @@ ROLLED = 0.01
 
 _SENSORS = {topic.role: topic.mount for topic in TABLE if topic.mount}
 _TRANSFORMS = ("tf", "tf_static")
+NodeSettings = TypeVar("NodeSettings", Settings, FusionNodeSettings)
 
 
 def with_mounts(
@@ -44,14 +46,17 @@ def with_mounts(
         found[group] = {"frame_id": frame, **place}
     if found:
         notes.add(f"tf2 is not installed: parameters say where {', '.join(sorted(found))} sit")
-    camera = replace(settings.camera, **found.get("camera", {}))
-    ranger = replace(settings.range, **found.get("range", {}))
-    return replace(settings, camera=camera, range=ranger), replace(
-        fusion,
-        camera=_like(camera, fusion.camera),
-        lidar=replace(fusion.lidar, **found.get("lidar", {})),
-        imu=replace(fusion.imu, **found.get("imu", {})),
-    )
+    alike = replace(settings.camera, rectified=fusion.camera.rectified)
+    return _placed(settings, found), _placed(replace(fusion, camera=alike), found)
+
+
+def _placed(settings: NodeSettings, places: Mapping[str, Mapping[str, Any]]) -> NodeSettings:
+    changes: dict[str, Any] = {
+        group: replace(getattr(settings, group), **place)
+        for group, place in places.items()
+        if hasattr(settings, group)
+    }
+    return replace(settings, **changes)
 
 
 def _mounts(bag: BagReader, roles: Assignment, notes: Notes) -> dict[str, tuple[str, Mount]]:
@@ -100,8 +105,3 @@ def _place_of_camera(mount: Mount, notes: Notes) -> dict[str, float]:
     if not np.allclose(optical_rotation(tilt, yaw), mount.rotation, atol=ROLLED):
         notes.add("the camera is rolled, which parameters cannot say: it is taken to be level")
     return {"x": x, "y": y, "height": z, "tilt": tilt, "yaw": yaw}
-
-
-def _like(camera: CameraSettings, own: CameraSettings) -> CameraSettings:
-    """The mount of one with the rest of another."""
-    return replace(camera, rectified=own.rectified)
