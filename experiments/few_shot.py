@@ -14,7 +14,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -29,11 +29,11 @@ from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.grounding import QueryResult, answers_to
-from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, extra_questions, questions
+from vlam_ros.lab.evaluation.queries import ABSENT, Query, QueryKind, Question, questions
 from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
 from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.simulation import World
-from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
+from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings
@@ -41,6 +41,7 @@ from vlam_ros.lab.training.training_batches import TuningData
 from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.resources import write_file
+from vlam_ros.types import Observation
 
 MOST = 20
 """Images of each new object that there are."""
@@ -101,6 +102,28 @@ class Outcome:
     parameters: int
     minutes: float
     steps: int
+
+
+def extra_questions(world: World, split: str, count: int) -> Iterator[Question]:
+    """The first `count` scenes of a split with an extra object, asked for it by its noun, and for
+    another extra object, which is not there. The world must have them.
+    """
+    nowhere = np.zeros((world.camera.height, world.camera.width), bool)
+    for index in range(count):
+        spec = extra_scene_of_seed(split, index)
+        world.load(spec)
+        rendering = world.render()
+        there = spec.objects[0].shape
+        others = [shape for shape in EXTRA_SHAPES if shape != there]
+        other = others[index // len(EXTRA_SHAPES) % len(others)]
+        observation = Observation(
+            stamp=index, now=index, image=rendering.image, camera=world.camera
+        )
+        queries = (
+            Query(there, QueryKind.PRESENT, rendering.labels == 1),
+            Query(other, QueryKind.OTHER, nowhere),
+        )
+        yield Question(observation, queries)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import cv2
 import few_shot as module
 import numpy as np
 import pytest
-from few_shot import BASE, Outcome, Trial, few_shot, lowest_threshold
+from few_shot import BASE, Outcome, Trial, extra_questions, few_shot, lowest_threshold
 from pareto import pareto_front
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.grounding import Candidate, QueryResult
-from vlam_ros.lab.evaluation.queries import QueryKind, extra_questions
+from vlam_ros.lab.evaluation.queries import QueryKind
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, ObjectSpec, SceneSpec, World
-from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.splits import scene_of_seed
 from vlam_ros.types import Observation
 
@@ -70,28 +69,6 @@ def questions(world: World, split: str, count: int) -> Iterator[Question]:
             queries += _absent(spec, rendering.labels, rng)
             queries += _general(spec, rendering.labels, rng)
         yield Question(observation, tuple(queries))
-
-
-def extra_questions(world: World, split: str, count: int) -> Iterator[Question]:
-    """The first `count` scenes of a split with an extra object, asked for it by its noun, and for
-    another extra object, which is not there. The world must have them.
-    """
-    nowhere = np.zeros((world.camera.height, world.camera.width), bool)
-    for index in range(count):
-        spec = extra_scene_of_seed(split, index)
-        world.load(spec)
-        rendering = world.render()
-        there = spec.objects[0].shape
-        others = [shape for shape in EXTRA_SHAPES if shape != there]
-        other = others[index // len(EXTRA_SHAPES) % len(others)]
-        observation = Observation(
-            stamp=index, now=index, image=rendering.image, camera=world.camera
-        )
-        queries = (
-            Query(there, QueryKind.PRESENT, rendering.labels == 1),
-            Query(other, QueryKind.OTHER, nowhere),
-        )
-        yield Question(observation, queries)
 
 
 def _present(spec: SceneSpec, labels: npt.NDArray[np.uint8]) -> Iterator[Query]:
