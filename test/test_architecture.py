@@ -43,7 +43,7 @@ ROS_MODULES = {
 THIRD_PARTY = {
     "cv2", "huggingface_hub", "numpy", "rich", "safetensors", "torch", "transformers", "yaml",
     # only where it is asked for: other backends, and a LoRA in training
-    "onnx", "onnxruntime", "openvino", "peft",
+    "onnxruntime", "openvino", "peft",
 }  # fmt: skip
 
 

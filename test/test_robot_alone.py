@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0
 
 # Python imports a module of this name when it starts, in child processes as well. tqdm comes with
-# transformers.
+# transformers, jinja2 with torch.
 WITHOUT_EXTRAS = f"""
 from importlib.machinery import PathFinder
 
-absent = set({[package for some in EXTRAS.values() for package in some]!r}) - {{"tqdm"}}
+absent = set({[package for some in EXTRAS.values() for package in some]!r}) - {{"jinja2", "tqdm"}}
 found = PathFinder.find_spec
 
 def find_spec(name, path=None, target=None):
@@ -49,7 +49,7 @@ for path in sorted(pathlib.Path("vlam_ros").rglob("*.py")):
 print(json.dumps([absent, [m for m in sys.modules if m.startswith("vlam_ros.lab")]]))
 """
 # Modules that are only imported where the package is: other backends, and launch files.
-OPTIONAL = {"onnx", "onnxruntime", "openvino", "launch"}
+OPTIONAL = {"onnxruntime", "openvino", "launch"}
 
 
 @pytest.fixture

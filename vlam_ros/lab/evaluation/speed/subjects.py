@@ -16,7 +16,6 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from vlam_ros.lab.export import export
 from vlam_ros.lab.saving import save_checkpoint
 from vlam_ros.lab.simulation import COLOURS, SHAPES, World
 from vlam_ros.lab.simulation.splits import scene_of_seed
@@ -52,6 +51,8 @@ def subject(name: str) -> Iterator[Subject]:
     """One of NAMES: CLIPSeg rd64 at its usual size with random weights, or what comes with the
     package.
     """
+    from vlam_ros.lab.export import export
+
     with TemporaryDirectory(prefix="vlam_bench_") as temporary:
         graphs, weights = Path(temporary) / "graphs", EMBEDDED
         if name == "rd64":
