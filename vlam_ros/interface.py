@@ -139,7 +139,7 @@ TABLE = (
     Topic("scan", "sensor_msgs/msg/LaserScan", NEWEST, ROBOT, (FUSION, CONTROLLER),
           "optional: a planar LiDAR's sweeps", BY_TYPE, "clouds:sweep_from_scan", "depth", LIDAR),
     Topic("imu", "sensor_msgs/msg/Imu", SECOND, ROBOT, (FUSION,), "optional (REP-145)", BY_TYPE,
-          "imu:imu_from_message", "attitude", IMU),
+          "robot_state:imu_from_message", "attitude", IMU),
     Topic("odom", "nav_msgs/msg/Odometry", STATE, ROBOT, ALL, "optional; needed to drive", BY_TYPE,
           "robot_state:odometry_from_message", "odometry", ODOMETRY),
     Topic("camera_depth", IMAGE, NEWEST, ROBOT, (FUSION,),
