@@ -22,12 +22,19 @@ class Exported(NamedTuple):
 
 
 @cache
-def exported_tiny() -> Exported:
-    """For reading only."""
+def tiny_weights() -> Path:
+    """The folder of a calibrated checkpoint; for reading only."""
     folder = TemporaryDirectory()
     atexit.register(folder.cleanup)
     weights = save_tiny_checkpoint(Path(folder.name) / "weights", extract_layers=[0, 1])
     CALIBRATION.save(weights)
-    graphs = Path(folder.name) / "graphs"
+    return weights
+
+
+@cache
+def exported_tiny() -> Exported:
+    """For reading only. Half a minute."""
+    weights = tiny_weights()
+    graphs = weights.parent / "graphs"
     export(load_checkpoint(weights, "cpu", "float32"), graphs, int8=True)
     return Exported(weights, graphs)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from exported import exported_tiny
+from exported import tiny_weights
 
 from vlam_ros.cli.main import main
 from vlam_ros.lab.cli.export import TYPICAL, typical_images
@@ -25,7 +25,7 @@ def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bag = next(p for p in sorted(BAGS.iterdir()) if p.is_dir())
-    weights, out = exported_tiny().weights, tmp_path / "out"
+    weights, out = tiny_weights(), tmp_path / "out"
     arguments = ["export", "--model", str(weights), "--output", str(out), "--int8"]
     assert main([*arguments, "--typical", str(bag)]) == 0
     assert capsys.readouterr().out == f"wrote {out}: ONNX opset 20, float32 and int8\n"

@@ -15,7 +15,7 @@ from vlam_ros.lab.evaluation.task_figures import figures_of
 from vlam_ros.lab.report.task_page import failures_of, task_page
 from vlam_ros.lab.report.training_page import TrainingReport, write_report
 from vlam_ros.lab.training.fit import Log
-from vlam_ros.lab.training.grounding import Figures
+from vlam_ros.lab.training.grounding import Metrics
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken over'\"><b style='color:red'>"
 FAILED = record(
@@ -55,7 +55,7 @@ def test_a_scale_is_drawn_to_its_figures(opened) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_on_a_phone(opened, tmp_path: Path, scheme: str) -> None:
-    figures = Figures(0.75, 0.0, 0.5, ("box", "star"), torch.tensor([[3, 1], [0, 2]]))
+    figures = Metrics(0.75, 0.0, 0.5, ("box", "star"), torch.tensor([[3, 1], [0, 2]]))
     report = TrainingReport(HOSTILE, {"model": "x"}, {"new": figures}, {"new": figures}, [])
     Log(tmp_path).add({"step": 0, "loss": {"masks": 1.0}})
     write_report(report, tmp_path, tmp_path / "page.html")
