@@ -66,8 +66,8 @@ class HardOfHearing(VlamNode):
     def _on_instruction(self, message: Any) -> None:
         self.late = message
 
-    def _publish(self, answer: Any) -> None:
-        super()._publish(answer)
+    def _publish(self, *result: Any) -> None:
+        super()._publish(*result)
         if self.late is not None:
             message, self.late = self.late, None
             super()._on_instruction(message)

@@ -96,6 +96,7 @@ def null_vlam_node(
     return null_node(log) if name == "vlam_node" else running_node(name, parameters, log)
 
 
+@pytest.mark.real_time
 def test_figures_come_of_a_robot_that_drives_and_all_images_are_accounted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
