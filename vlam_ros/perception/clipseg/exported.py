@@ -36,7 +36,7 @@ _TYPES = {"tensor(float)": torch.float32, "tensor(int64)": torch.int64}
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
-class Runtime(Protocol):
+class GraphRuntime(Protocol):
     """Loads graphs for one device in one precision."""
 
     @property
@@ -63,7 +63,7 @@ def graph_name(part: str, size: int | None = None) -> str:
 class ExportedBackend:
     """The Backend of an exported checkpoint."""
 
-    def __init__(self, runtime: Runtime, folder: Path, config: Any) -> None:
+    def __init__(self, runtime: GraphRuntime, folder: Path, config: Any) -> None:
         """Load all graphs in a folder, of the checkpoint with this CLIPSegConfig.
 
         Raises:
@@ -114,7 +114,7 @@ class ExportedBackend:
 
 
 class OnnxRuntime:
-    """The Runtime "onnxruntime" or "tensorrt": on the CPU, or on a GPU by CUDA or TensorRT.
+    """The GraphRuntime "onnxruntime" or "tensorrt": on the CPU, or on a GPU by CUDA or TensorRT.
 
     Tensors are given and taken by their addresses, so nothing is copied that is on the device
     already.
@@ -150,7 +150,7 @@ class OnnxRuntime:
             self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
 
     def load(self, path: Path) -> Graph:
-        """See Runtime."""
+        """See GraphRuntime."""
         import onnxruntime
 
         session = onnxruntime.InferenceSession(
@@ -207,7 +207,7 @@ class _Session:
 
 
 class OpenVino:
-    """The Runtime "openvino", on the CPU."""
+    """The GraphRuntime "openvino", on the CPU."""
 
     name = "openvino"
     device = torch.device("cpu")
@@ -230,7 +230,7 @@ class OpenVino:
             )
 
     def load(self, path: Path) -> Graph:
-        """See Runtime."""
+        """See GraphRuntime."""
         compiled = self._core.compile_model(
             path,
             "CPU",
@@ -272,7 +272,7 @@ def load_exported(
     return ExportedBackend(runtime, graphs, config)
 
 
-def _runtime(backend: str, device: str, dtype: str) -> Runtime:
+def _runtime(backend: str, device: str, dtype: str) -> GraphRuntime:
     try:
         if backend == "openvino":
             return OpenVino(device, dtype)
