@@ -27,7 +27,7 @@ from vlam_ros.ros.commands import (
     tool_pose_message,
     twist_message,
 )
-from vlam_ros.ros.controller_inputs import ControllerInputs
+from vlam_ros.ros.inputs import ControllerInputs
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters

@@ -19,8 +19,8 @@ from vlam_ros.fusion import SensorFusion, densify
 from vlam_ros.fusion.synchroniser import LOOK_PERIOD, STAMPS_KEPT, Synchroniser
 from vlam_ros.ros import fused
 from vlam_ros.ros.announced import AnnouncedImage
-from vlam_ros.ros.fusion_inputs import FusionInputs
 from vlam_ros.ros.images import depth_to_message
+from vlam_ros.ros.inputs import FusionInputs
 from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
