@@ -8,6 +8,7 @@ file, not in AMENT_PREFIX_PATH, which is unset in a plain virtual environment.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vlam_ros.errors import ConfigurationError
 
 NODES = ("vlam_node", "fusion_node", "controller_node", "simulator_node")
 """The nodes of this package."""
+DDS_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 
 def resource_path(name: str) -> Path:
@@ -95,3 +97,12 @@ def parameter_sections(path: str | Path, node: str) -> tuple[dict[str, Any], dic
     if not isinstance(own, dict) or not isinstance(shared, dict):
         raise ConfigurationError(f"{path}: {node}: ros__parameters must be a mapping")
     return shared, own
+
+
+def with_profile(environment: Mapping[str, str]) -> dict[str, str]:
+    """What to add to the environment of nodes that publish images, for which Fast DDS's defaults
+    are too small: this package's profile, unless there is another.
+    """
+    if environment.get(DDS_PROFILE):
+        return {}
+    return {DDS_PROFILE: str(resource_path("config/fastdds.xml"))}

@@ -23,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 import vlam_ros.msg
 from vlam_ros.nodes.controller_node import ControllerNode
 from vlam_ros.ros.decisions import chunk_to_message
-from vlam_ros.ros.run import autostart
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import profile
 from vlam_ros.types import ActionChunk, Halt

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2, Poin
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.nodes.fusion_node import FusionNode
 from vlam_ros.ros.images import depth_from_message
-from vlam_ros.ros.run import autostart
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import profile
 from vlam_ros.types import DepthImage, FloorPlane, Missing

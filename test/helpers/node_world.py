@@ -27,7 +27,7 @@ from vlam_ros.msg import ActionChunk
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.ros.decisions import hold_chunk
 from vlam_ros.ros.images import image_to_message
-from vlam_ros.ros.run import autostart
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import profile
 from vlam_ros.types import (

@@ -20,7 +20,7 @@ from vlam_ros.nodes.controller_node import ControllerNode
 from vlam_ros.nodes.fusion_node import FusionNode
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.resources import resource_path
-from vlam_ros.ros.run import autostart
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.up import NODES
 
 Topics = dict[str, str]

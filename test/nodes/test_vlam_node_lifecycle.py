@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
-from vlam_ros.ros.run import autostart
+from vlam_ros.ros.managed import autostart
 from vlam_ros.types import Outcome, Reason
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE

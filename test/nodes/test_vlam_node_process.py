@@ -24,7 +24,7 @@ ACTIVE = """
 import sys
 from types import SimpleNamespace
 from vlam_ros.nodes.vlam_node import VlamNode
-from vlam_ros.ros.run import run_managed
+from vlam_ros.ros.managed import run_managed
 models = SimpleNamespace(name="none", backend="none", device="cpu", precision="none", notes=())
 pipeline = SimpleNamespace(grounder=models, warm_up=lambda: None, reset=lambda: None)
 sys.exit(run_managed(lambda: VlamNode(lambda settings: pipeline)))

@@ -15,7 +15,7 @@ from vlam_ros.lab.simulation.simulator_node import SimulatorNode
 from vlam_ros.nodes.controller_node import ControllerNode
 from vlam_ros.nodes.fusion_node import FusionNode
 from vlam_ros.nodes.vlam_node import VlamNode
-from vlam_ros.ros.run import autostart
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.topics import message_class, profile
 
 NODES: dict[str, Callable[..., Any]] = {

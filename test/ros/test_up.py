@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.resources import read_parameters, resource_path
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import read_parameters, resource_path, with_profile
 from vlam_ros.ros.up import NODES, node_command, run_together, up
 
 PATIENCE = 30.0
@@ -48,7 +47,7 @@ def test_what_ignores_a_signal_gets_a_stronger_one(monkeypatch: pytest.MonkeyPat
 
 UP = """
 import sys
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import with_profile
 from vlam_ros.ros.up import run_together
 sys.exit(run_together({{"node": [sys.executable, "-c", {child!r}]}}))
 """

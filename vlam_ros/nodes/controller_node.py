@@ -28,11 +28,10 @@ from vlam_ros.ros.commands import (
     twist_message,
 )
 from vlam_ros.ros.inputs import ControllerInputs
-from vlam_ros.ros.managed import ManagedNode
+from vlam_ros.ros.managed import ManagedNode, run_managed
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import ControlReporter
-from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.topics import advertise
 from vlam_ros.types import Command, Halt, VelocityCommand
 

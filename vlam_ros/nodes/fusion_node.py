@@ -21,11 +21,10 @@ from vlam_ros.ros import fused
 from vlam_ros.ros.announced import AnnouncedImage
 from vlam_ros.ros.images import depth_to_message
 from vlam_ros.ros.inputs import FusionInputs
-from vlam_ros.ros.managed import ManagedNode
+from vlam_ros.ros.managed import ManagedNode, run_managed
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import SensorReporter
-from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.topics import advertise
 from vlam_ros.types import DepthImage, Missing
 

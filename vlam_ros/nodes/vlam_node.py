@@ -25,12 +25,11 @@ from vlam_ros.ros.image_inputs import ImageInputs
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.inference import InferenceThread, NodePipeline, decide, describe
 from vlam_ros.ros.inputs import SensorInputs
-from vlam_ros.ros.managed import ManagedNode
+from vlam_ros.ros.managed import ManagedNode, run_managed
 from vlam_ros.ros.mount import Transforms
 from vlam_ros.ros.outputs import Outputs
 from vlam_ros.ros.parameters import NodeParameters
 from vlam_ros.ros.reporter import DecisionReporter
-from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import subscribe
 from vlam_ros.runtime import (

@@ -23,8 +23,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from vlam_ros.interface import INPUTS, OUTPUTS, topic_argument
-from vlam_ros.resources import resource_path
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import resource_path, with_profile
 from vlam_ros.ros.up import NODES
 
 BOOLEAN = ("true", "false")

@@ -1,18 +1,29 @@
-"""What the managed nodes of this package have in common."""
+"""What the managed nodes of this package have in common, and the life of their processes: one
+thread, and a clean end on SIGINT and SIGTERM.
+"""
 
 from __future__ import annotations
 
+import signal
+import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 
 from vlam_ros.errors import VlamError
 from vlam_ros.ros.reporter import Reporter
+
+_SIGNAL_LATENCY = 0.1  # s; while the executor waits, Python does not hear of a signal
 
 
 class ManagedNode(LifecycleNode):
@@ -59,3 +70,40 @@ class ManagedNode(LifecycleNode):
     def now(self) -> int:
         """The node's clock, ns."""
         return int(self.get_clock().now().nanoseconds)
+
+
+def run_managed(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
+    """Start a node and spin it until a signal, then shut it down; returns 0.
+
+    rclpy's own handlers would end the context first: the node could not publish its last STOP,
+    and an RCLError could surface wherever it is at that moment.
+    """
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    # Not the MultiThreadedExecutor: that of rclpy 7.1.6 starves timers.
+    executor = SingleThreadedExecutor()
+    node = make_node()
+    executor.add_node(node)
+    try:
+        autostart(node)
+        while not ended.is_set():
+            executor.spin_once(timeout_sec=_SIGNAL_LATENCY)
+    finally:
+        # Also after a fault, which must stop the robot as well.
+        with suppress(RCLError):  # somebody has shut it down before
+            node.trigger_shutdown()
+        node.destroy_node()
+        executor.shutdown()
+        rclpy.try_shutdown()
+    return 0
+
+
+def autostart(node: LifecycleNode) -> None:
+    """Configure and activate, if the parameter of that name says so and as far as it goes."""
+    if (
+        node.get_parameter("autostart").value
+        and node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    ):
+        node.trigger_activate()

@@ -55,7 +55,7 @@ def profile(topic: str, offered: bool = False) -> QoSProfile:
 def subscribe(
     create: Callable[..., Any],
     topic: str,
-    callback: Callable[..., None],
+    callback: Callable[..., object],
     kind: type | None = None,
     name: str = "",
     **options: Any,

@@ -17,8 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.resources import resource_path
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import resource_path, with_profile
 
 NODES = ("vlam_node", "fusion_node", "controller_node")
 """The nodes of a robot, each a module of `vlam_ros.nodes`."""

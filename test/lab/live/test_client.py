@@ -20,8 +20,8 @@ from vlam_ros.lab.live.client import NoAnswerError, VlamClient
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.camera_info import camera_from_message, camera_to_message
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.mount import Mount
-from vlam_ros.ros.run import autostart
 from vlam_ros.types import (
     Camera,
     Decision,

@@ -6,7 +6,7 @@ import pytest
 
 from vlam_ros.lab.evaluation.degradation import Fault, Sensor
 from vlam_ros.lab.live.degradation import FaultInjection, Robot, running, trial
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import with_profile
 
 
 @pytest.fixture(scope="module")

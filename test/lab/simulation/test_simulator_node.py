@@ -17,8 +17,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from vlam_ros.lab.simulation.simulator_node import ORIGIN, SimulatorNode
 from vlam_ros.ros.clouds import sweep_from_cloud
 from vlam_ros.ros.images import image_from_message
+from vlam_ros.ros.managed import autostart
 from vlam_ros.ros.mount import mount_from_settings
-from vlam_ros.ros.run import autostart
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import advertise, profile, subscribe
 

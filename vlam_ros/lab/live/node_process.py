@@ -25,7 +25,7 @@ def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
 
     With it goes the profile of Fast DDS for images. ConfigurationError if no domain is left.
     """
-    from vlam_ros.ros.dds import with_profile
+    from vlam_ros.resources import with_profile
 
     return {
         "ROS_DOMAIN_ID": str(claim_domain(environment.get("ROS_DOMAIN_ID"))),

@@ -23,9 +23,8 @@ from vlam_ros.lab.live.measured import SensorPublishers
 from vlam_ros.lab.simulation.simulator_status import SimulatorReporter
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
-from vlam_ros.ros.managed import ManagedNode
+from vlam_ros.ros.managed import ManagedNode, run_managed
 from vlam_ros.ros.parameters import NodeParameters
-from vlam_ros.ros.run import run_managed
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import VelocityCommand

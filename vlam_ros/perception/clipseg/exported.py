@@ -37,19 +37,11 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 class GraphRuntime(Protocol):
-    """Loads graphs for one device in one precision."""
+    """Loads graphs for one device in one precision; the attributes are those of the Backend."""
 
-    @property
-    def name(self) -> str:
-        """Its name, for diagnostics."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where its outputs are."""
-
-    @property
-    def precision(self) -> str:
-        """The precision in which it calculates."""
+    name: str
+    device: torch.device
+    precision: str
 
     def load(self, path: Path) -> Graph:
         """Read a graph and make it ready; raises whatever the runtime raises."""

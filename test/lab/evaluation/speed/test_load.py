@@ -17,7 +17,7 @@ from vlam_ros.lab.evaluation.speed.load import Memory, ages, commands, measure_l
 from vlam_ros.lab.evaluation.speed.node import null_node
 from vlam_ros.lab.live.load import Aged, Heard
 from vlam_ros.lab.live.node_process import Running, running_node
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import with_profile
 
 MS = 1_000_000
 

@@ -8,7 +8,7 @@ import pytest
 
 from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed.node import AT_MOST, SIZES, measure_node, overhead
-from vlam_ros.ros.dds import with_profile
+from vlam_ros.resources import with_profile
 
 FEW = 3
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from vlam_ros.configuration import Settings
 from vlam_ros.nodes.vlam_node import VlamNode
+from vlam_ros.ros.managed import run_managed
 from vlam_ros.ros.mount import BASE_FRAME
-from vlam_ros.ros.run import run_managed
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,
