@@ -7,8 +7,7 @@ from pathlib import Path
 import zstandard
 
 from vlam_ros.errors import BagError
-from vlam_ros.lab.bags.mcap_file import McapFile
-from vlam_ros.lab.bags.mcap_index import MAGIC
+from vlam_ros.lab.bags.mcap_file import MAGIC, McapFile
 from vlam_ros.lab.bags.sqlite_file import SqliteFile
 from vlam_ros.lab.bags.stored import StoredFile
 

@@ -5,38 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vlam_ros.errors import BagError
-from vlam_ros.lab.bags.stored import (
-    PIECE_BYTES,
-    Source,
-    StoredFile,
-    StoredMessage,
-    StoredTopic,
-    in_order,
-)
+import numpy as np
+import numpy.typing as npt
 
-PIECE_ROWS = 1000
+from vlam_ros.errors import BagError
+from vlam_ros.lab.bags.stored import StoredFile, StoredMessage, StoredTopic
+
 ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file raises; SQLite's own messages may quote damaged names."""
 MAX_SKIP = 1 << 24
 """Rows behind a damaged place that are tried before the rest is given up."""
-
-
-@dataclass
-class Piece:
-    """Rows that follow each other; receive times in ns, `topics` by their number."""
-
-    first: int
-    last: int
-    start: int
-    end: int
-    size: int = 0
-    topics: set[int] = field(default_factory=set)
 
 
 class SqliteFile(StoredFile):
@@ -53,22 +35,31 @@ class SqliteFile(StoredFile):
                 self._database = self._connect(path)
                 stack.callback(self.close)
                 self._topics = self._read_topics()
-                self._pieces = list(self._index())
+                self._index = self._find_messages()
             except ERRORS as error:
                 raise BagError(f"{name} cannot be read as a bag: {error}") from error
             stack.pop_all()
         self.topics = list(self._topics.values())
-        self.start = min((piece.start for piece in self._pieces), default=0)
-        self.end = max((piece.end for piece in self._pieces), default=0)
+        if len(self._index):
+            self.start, self.end = (int(self._index["received"][i]) for i in (0, -1))
 
     def messages(self, topics: Collection[str] | None) -> Iterator[StoredMessage]:
         """The messages of some topics, or of all, in order of receive time."""
-        wanted = {i for i, t in self._topics.items() if topics is None or t.name in topics}
-        return in_order(
-            Source(piece.start, partial(self._read, piece, wanted))
-            for piece in self._pieces
-            if not wanted.isdisjoint(piece.topics)
-        )
+        wanted = [i for i, t in self._topics.items() if topics is None or t.name in topics]
+        lost = False
+        query = "SELECT data FROM messages WHERE rowid = ?"
+        for found in self._index[np.isin(self._index["topic"], wanted)]:
+            received, row, number = found.item()
+            try:
+                data = self._database.execute(query, (row,)).fetchall()
+            except ERRORS:
+                data = []
+            if not data and not lost:
+                seconds = (received - self.start) / 1e9
+                self.note(f"{self.name} is damaged: messages left out after {seconds:.1f} s")
+            lost = lost or not data
+            if data and isinstance(data[0][0], bytes):
+                yield StoredMessage(received, self._topics[number], data[0][0])
 
     def close(self) -> None:
         """Give the file back."""
@@ -125,26 +116,18 @@ class SqliteFile(StoredFile):
         rows = self._database.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()
         return [tuple(v if isinstance(v, str) else "" for v in row) for row in rows]
 
-    def _index(self) -> Iterator[Piece]:
-        """The rows in pieces, each of about the same size; counts the messages on the way."""
-        piece: Piece | None = None
-        for row, number, received, size in self._all_rows():
-            topic = self._topics.get(number)
-            if topic is None or not isinstance(received, int) or not isinstance(size, int):
-                continue
-            self.counts[topic.name] = self.counts.get(topic.name, 0) + 1
-            if piece is not None and (
-                row != piece.last + 1 or piece.size > PIECE_BYTES or row - piece.first >= PIECE_ROWS
-            ):
-                yield piece
-                piece = None
-            if piece is None:
-                piece = Piece(row, row, received, received)
-            piece.last, piece.size = row, piece.size + size
-            piece.start, piece.end = min(piece.start, received), max(piece.end, received)
-            piece.topics.add(number)
-        if piece is not None:
-            yield piece
+    def _find_messages(self) -> npt.NDArray[Any]:
+        """All messages that can be found, in order of receive time; counts them on the way."""
+
+        def rows() -> Iterator[tuple[int, int, int]]:
+            for row, number, received, size in self._all_rows():
+                topic = self._topics.get(number)
+                if topic is not None and isinstance(received, int) and isinstance(size, int):
+                    self.counts[topic.name] = self.counts.get(topic.name, 0) + 1
+                    yield received, row, number
+
+        found = np.fromiter(rows(), [(name, np.int64) for name in ("received", "row", "topic")])
+        return found[np.argsort(found["received"], kind="stable")]
 
     def _all_rows(self) -> Iterator[tuple[int, Any, Any, Any]]:
         """Row, topic, time and size of all messages; damaged places are skipped."""
@@ -164,24 +147,3 @@ class SqliteFile(StoredFile):
             except ERRORS as error:
                 self.damage = self.damage or str(error)
                 skip = max(1, 2 * skip)
-
-    def _read(self, piece: Piece, wanted: set[int]) -> Iterator[StoredMessage]:
-        """The wanted messages of a piece."""
-        query = (
-            "SELECT timestamp, topic_id, data FROM messages WHERE rowid BETWEEN ? AND ? "
-            f"AND topic_id IN ({','.join(map(str, sorted(wanted)))}) ORDER BY timestamp, rowid"
-        )
-        try:
-            rows = self._database.execute(query, (piece.first, piece.last)).fetchall()
-        except ERRORS:
-            rows = []
-            for row in range(piece.first, piece.last + 1):
-                try:
-                    rows += self._database.execute(query, (row, row)).fetchall()
-                except ERRORS:
-                    seconds = (piece.start - self.start) / 1e9
-                    self.note(f"{self.name} is damaged: messages left out after {seconds:.1f} s")
-            rows.sort(key=lambda found: found[0])
-        for received, number, data in rows:
-            if isinstance(data, bytes):
-                yield StoredMessage(received, self._topics[number], data)

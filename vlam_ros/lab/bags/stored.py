@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 from typing import NamedTuple
 
-PIECE_BYTES = 1 << 20
-"""Messages that no chunk holds together are read in pieces of about that size."""
-
 
 @dataclass(frozen=True)
 class StoredTopic:
