@@ -19,8 +19,7 @@ import zstandard
 
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags.definitions import Definitions
-from vlam_ros.lab.bags.files import SUFFIXES, ZSTD, open_file
-from vlam_ros.lab.bags.metadata import Metadata, bag_parts
+from vlam_ros.lab.bags.files import SUFFIXES, ZSTD, BagParts, bag_parts, open_file
 from vlam_ros.lab.bags.stored import Source, StoredFile, StoredTopic, in_order
 
 
@@ -62,11 +61,11 @@ class BagReader:
         self.name = _name(path)
         self._files: list[StoredFile] = []
         with ExitStack() as stack:
-            metadata, parts = bag_parts(path, self.notes)
+            parts = bag_parts(path, self.notes)
             workspace = Path(stack.enter_context(TemporaryDirectory(prefix="vlam-bag-")))
-            self._open(parts, workspace, stack)
-            self.size = sum(part.stat().st_size for part in parts)
-            self._describe(metadata)
+            self._open(parts.files, workspace, stack)
+            self.size = sum(file.stat().st_size for file in parts.files)
+            self._describe(parts)
             self._open_files = stack.pop_all()
 
     def __enter__(self) -> BagReader:
@@ -88,33 +87,34 @@ class BagReader:
         for received, topic, data in in_order(
             Source(file.start, partial(file.messages, wanted)) for file in self._files
         ):
-            try:
-                plain = _decompressed(data)
-            except zstandard.ZstdError:
-                self._note(f"messages of {topic.name} cannot be decompressed and are left out")
-                continue
+            plain = data
+            if data.startswith(ZSTD):  # compressed by itself: CDR never begins like that
+                try:
+                    plain = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+                except zstandard.ZstdError:
+                    self._note(f"messages of {topic.name} cannot be decompressed and are left out")
+                    continue
             yield BagMessage(topic.name, topic.type, received, plain, topic, self._definitions)
 
-    def _open(self, parts: list[Path], workspace: Path, stack: ExitStack) -> None:
+    def _open(self, paths: list[Path], workspace: Path, stack: ExitStack) -> None:
         """Open the files; one that cannot be read is left out if there are others."""
         errors: list[BagError] = []
-        for part in parts:
+        for path in paths:
             try:
-                file = open_file(part, workspace, self.notes)
+                file = open_file(path, workspace, self.notes)
             except BagError as error:
                 errors.append(error)
-                continue
             except OSError as error:
-                errors.append(BagError(f"{part.name} cannot be read: {error.strerror}"))
-                continue
-            stack.callback(file.close)
-            self._files.append(file)
+                errors.append(BagError(f"{path.name} cannot be read: {error.strerror}"))
+            else:
+                stack.callback(file.close)
+                self._files.append(file)
         if not self._files:
-            raise BagError(f"{parts[0].parent}: {errors[0]}") from errors[0]
+            raise BagError(f"{paths[0].parent}: {errors[0]}") from errors[0]
         for left_out in errors:
             self._note(f"{left_out}: it is left out")
 
-    def _describe(self, metadata: Metadata | None) -> None:
+    def _describe(self, parts: BagParts) -> None:
         """Fill in what is known before reading."""
         filled = [file for file in self._files if file.counts]
         self.start = min((file.start for file in filled), default=0)
@@ -124,29 +124,26 @@ class BagReader:
         for topic in stored:
             if self.topics.setdefault(topic.name, topic.type) != topic.type:
                 self._note(f"{topic.name} has messages of more than one type")
-        for name, kind in (metadata.topics if metadata else {}).items():
+        for name, kind in parts.topics.items():
             self.topics.setdefault(name, kind)
         self.counts = dict.fromkeys(self.topics, 0)
         for file in self._files:
             for name, count in file.counts.items():
                 self.counts[name] += count
-            self._tell_of_damage(file)
-        distros = [metadata.distro if metadata else "", *(file.distro for file in self._files)]
+            if file.cut:
+                seconds = max(0.0, (file.end - self.start) / 1e9)
+                self._note(
+                    f"the recording is cut off after {seconds:.1f} s: {file.name} was not closed"
+                )
+            if file.damage:
+                total = sum(file.counts.values())
+                self._note(
+                    f"{file.name} is damaged ({file.damage}): {total} messages of it can be found"
+                )
+        distros = [parts.distro, *(file.distro for file in self._files)]
         self._definitions = Definitions(stored, next(filter(None, distros), ""))
         if not filled:
             self._note("there are no messages in it")
-
-    def _tell_of_damage(self, file: StoredFile) -> None:
-        if file.cut:
-            seconds = max(0.0, (file.end - self.start) / 1e9)
-            self._note(
-                f"the recording is cut off after {seconds:.1f} s: {file.name} was not closed"
-            )
-        if file.damage:
-            total = sum(file.counts.values())
-            self._note(
-                f"{file.name} is damaged ({file.damage}): {total} messages of it can be found"
-            )
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -158,10 +155,3 @@ def _name(path: Path) -> str:
     name = path.resolve().name
     suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), "")
     return name.removesuffix(suffix) or name
-
-
-def _decompressed(data: bytes) -> bytes:
-    """A message that was compressed by itself begins as CDR never does."""
-    if not data.startswith(ZSTD):
-        return data
-    return zstandard.ZstdDecompressor().decompressobj().decompress(data)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vlam_ros.errors import BagError, VlamError
+from vlam_ros.errors import VlamError
 from vlam_ros.lab.live.node_process import START_PATIENCE, end, last_line, open_log
 
 NEEDED = ("/image", "/camera_info", "/instruction", "/action_chunk", "/scene", "/decision_inputs")
@@ -19,12 +19,6 @@ CLOSE_PATIENCE = 60.0
 
 Wait = Callable[[Callable[[str], None]], None]
 """Waits until all that is needed is recorded; calls its argument all the while, see `Watch`."""
-
-
-def check_free(bag: Path | None) -> None:
-    """Raise BagError for a bag that is there already, before anything is started for it."""
-    if bag is not None and bag.exists():
-        raise BagError(f"{bag} exists already: choose another name, or delete it first")
 
 
 @contextmanager

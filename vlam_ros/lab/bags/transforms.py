@@ -21,7 +21,7 @@ WINDOW = 10_000_000_000
 
 
 class Quaternion(NamedTuple):
-    """A unit quaternion."""
+    """As in messages; of unit length."""
 
     w: float
     x: float
@@ -30,29 +30,27 @@ class Quaternion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Link:
-    """The pose of a frame in its parent at a stamp (ns); `position` float64[3], m."""
+class _Link:
+    """The pose of a frame in its parent at a stamp (ns); `rotation` is the quaternion w, x, y, z,
+    `position` in m.
+    """
 
     stamp: int
     parent: str
-    rotation: Quaternion
+    rotation: FloatArray
     position: FloatArray
 
-    def mount(self) -> Mount:
-        """The same as a rotation matrix and a position."""
-        return Mount(rotation_matrix(self.rotation), self.position)
-
-    def towards(self, other: Link, stamp: int) -> Link:
+    def towards(self, other: _Link, stamp: int) -> _Link:
         """Between this and a later one: linear, and by the shortest turn at an even rate."""
         if self.parent != other.parent:
             return self
         share = (stamp - self.stamp) / (other.stamp - self.stamp)
         position = (1 - share) * self.position + share * other.position
-        return Link(stamp, self.parent, _slerp(self.rotation, other.rotation, share), position)
+        return _Link(stamp, self.parent, _slerp(self.rotation, other.rotation, share), position)
 
 
 @dataclass(frozen=True)
-class Step:
+class _Ancestor:
     """A frame above another one, the pose of that other in it, and the oldest of the newest stamps
     (ns) of the moving links between; None if none moves.
     """
@@ -71,8 +69,8 @@ class TransformTree:
     """
 
     def __init__(self) -> None:
-        self._static: dict[str, Link] = {}
-        self._moving: dict[str, History[Link]] = {}
+        self._static: dict[str, _Link] = {}
+        self._moving: dict[str, History[_Link]] = {}
         self._refused: dict[str, str] = {}
 
     @property
@@ -171,12 +169,12 @@ class TransformTree:
             or any(i.parent == frame for h in self._moving.values() for i in h.items[-1:])
         )
 
-    def _upwards(self, frame: str, stamp: int | None) -> Iterator[Step]:
+    def _upwards(self, frame: str, stamp: int | None) -> Iterator[_Ancestor]:
         """The frame itself, its parent and so on, as far as known at a stamp; None: the newest.
 
         Frames that go round in a circle come once.
         """
-        step = Step(frame, Mount(np.eye(3), np.zeros(3)), None)
+        step = _Ancestor(frame, Mount(np.eye(3), np.zeros(3)), None)
         seen: set[str] = set()
         while step.frame not in seen:
             yield step
@@ -184,13 +182,11 @@ class TransformTree:
             link = self._above(step.frame, stamp)
             if link is None:
                 return
-            outer, inner, newest = link.mount(), step.pose, step.newest
+            turn, newest = rotation_matrix(Quaternion(*link.rotation)), step.newest
             if step.frame in self._moving:
                 newest = link.stamp if newest is None else min(newest, link.stamp)
-            pose = Mount(
-                outer.rotation @ inner.rotation, outer.rotation @ inner.position + outer.position
-            )
-            step = Step(link.parent, pose, newest)
+            pose = Mount(turn @ step.pose.rotation, turn @ step.pose.position + link.position)
+            step = _Ancestor(link.parent, pose, newest)
 
     def _explain(self, frame: str) -> None:
         """Tell why nothing is known beyond the last frame above this one, if that is an error.
@@ -206,7 +202,7 @@ class TransformTree:
         if frames[-1] in self._refused:
             raise SensorError(f"{self._refused[frames[-1]]} (the transform of {frames[-1]!r})")
 
-    def _above(self, frame: str, stamp: int | None) -> Link | None:
+    def _above(self, frame: str, stamp: int | None) -> _Link | None:
         """The link from a frame to its parent at a stamp, or the newest one."""
         if frame in self._static:
             return self._static[frame]
@@ -228,7 +224,7 @@ def _plain(frame: str) -> str:
     return frame.lstrip("/")
 
 
-def _link(message: Any, child: str) -> Link:
+def _link(message: Any, child: str) -> _Link:
     """Checks a TransformStamped.
 
     Raises:
@@ -236,34 +232,29 @@ def _link(message: Any, child: str) -> Link:
     """
     parent, moved = _plain(message.header.frame_id), message.transform.translation
     position = np.array([moved.x, moved.y, moved.z], float)
-    turn = message.transform.rotation
-    rotation = Quaternion(float(turn.w), float(turn.x), float(turn.y), float(turn.z))
-    rotation_matrix(rotation)
+    q = message.transform.rotation
+    rotation = np.array([q.w, q.x, q.y, q.z], float)
+    rotation_matrix(Quaternion(*rotation.tolist()))
     if not np.isfinite(position).all():
         raise SensorError(f"a translation must be finite, got {position.tolist()}")
     if not child or not parent or child == parent:
         raise SensorError(f"a transform needs two frames, got {parent!r} and {child!r}")
-    return Link(nanoseconds(message.header.stamp), parent, _unit(rotation), position)
+    return _Link(nanoseconds(message.header.stamp), parent, _unit(rotation), position)
 
 
-def _unit(q: Quaternion) -> Quaternion:
-    length = math.sqrt(sum(part**2 for part in q))
-    return Quaternion(*(part / length for part in q))
+def _unit(q: FloatArray) -> FloatArray:
+    return q / math.sqrt(sum(q**2))
 
 
-def _slerp(one: Quaternion, other: Quaternion, share: float) -> Quaternion:
+def _slerp(one: FloatArray, other: FloatArray, share: float) -> FloatArray:
     """Shoemake, Animating rotation with quaternion curves, 1985."""
-    cosine = sum(a * b for a, b in zip(one, other, strict=True))
+    cosine = float(sum(one * other))
     if cosine < 0:  # the same rotation, but the shorter way there
-        other, cosine = Quaternion(*(-part for part in other)), -cosine
+        other, cosine = -other, -cosine
     angle = math.acos(min(1.0, cosine))
     if angle < 1e-6:
-        weights = (1 - share, share)
-    else:
-        weights = (math.sin((1 - share) * angle), math.sin(share * angle))
-    return _unit(
-        Quaternion(*(weights[0] * a + weights[1] * b for a, b in zip(one, other, strict=True)))
-    )
+        return _unit((1 - share) * one + share * other)
+    return _unit(math.sin((1 - share) * angle) * one + math.sin(share * angle) * other)
 
 
 def _planar(pose: Mount) -> tuple[float, float, float]:

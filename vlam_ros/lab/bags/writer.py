@@ -8,7 +8,6 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from rosbags.interfaces import (
     Connection,
@@ -65,7 +64,7 @@ class BagWriter:
     def __init__(self, path: Path, storage: str = "mcap", compression: bool = True) -> None:
         if storage not in _STORAGES:
             raise BagError(f"a bag is stored as {' or '.join(_STORAGES)}, not as {storage!r}")
-        _check_free(path)
+        check_free(path)
         if storage == "sqlite3" and set(str(path.absolute())) & set("?#%"):
             raise BagError(f"{path}: a path of an SQLite bag cannot hold ?, # or %; write MCAP")
         self._path = path
@@ -92,12 +91,7 @@ class BagWriter:
     def __enter__(self) -> BagWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
             self.close()
         else:
@@ -145,7 +139,7 @@ class BagWriter:
             return
         try:
             self._writer.close()
-            _check_free(self._path)
+            check_free(self._path)
             (self._folder / self._path.name).rename(self._path)
         except (WriterError, OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
@@ -164,7 +158,8 @@ class BagWriter:
         return BagError(f"{self._path} cannot be written: {reason}")
 
 
-def _check_free(path: Path) -> None:
+def check_free(path: Path) -> None:
+    """Raise BagError if there is something already."""
     if path.exists() or path.is_symlink():
         raise BagError(f"{path} exists already: choose another name, or delete it first")
 

@@ -54,9 +54,10 @@ def run(options: argparse.Namespace) -> int:
     """Ask all there is to ask, then let the robot do something; 1 if any of it went wrong."""
     from rich.console import Console
 
-    from vlam_ros.lab.bags.recorder_process import check_free
+    from vlam_ros.lab.bags.writer import check_free
 
-    check_free(options.record)
+    if options.record:  # before anything is started for it
+        check_free(options.record)
     console = Console(highlight=False, markup=False)
     # Before ROS reads them; the nodes' processes inherit them.
     os.environ.update(private_domain(os.environ))
