@@ -35,8 +35,8 @@ from vlam_ros.lab.replay.compare import (
     Comparison,
     Difference,
     compare,
+    match,
 )
-from vlam_ros.lab.replay.matching import match
 from vlam_ros.lab.replay.records import DESTINATION, TARGET, DecisionRecord, FoundObject, ReplayRun
 from vlam_ros.lab.report.percentiles import Percentiles
 from vlam_ros.types import ActionSpace

@@ -15,7 +15,7 @@ from replayed import BAGS, MS, SECOND, SETTINGS, Replay, Witness, contents, repl
 from vlam_ros.errors import BagError, ReplayError
 from vlam_ros.lab.bags.definitions import known_types
 from vlam_ros.lab.replay.records import TARGET, DecisionRecord
-from vlam_ros.lab.replay.script import Cue
+from vlam_ros.lab.replay.timed import Cue
 from vlam_ros.lab.simulation.truth import truth_from_json
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import Camera, DepthImage, Missing, PlanarPose

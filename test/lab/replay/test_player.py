@@ -26,7 +26,7 @@ from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay import player as bag_player
 from vlam_ros.lab.replay.player import BagPlayer, Pace, Step
 from vlam_ros.lab.replay.roles import FUSED, ROLES, assign
-from vlam_ros.lab.replay.script import Cue
+from vlam_ros.lab.replay.timed import Cue
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.ros.topics import message_class

@@ -11,10 +11,9 @@ import pytest
 from replayed import MS, SETTINGS, Witness, image, show, timed
 
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.redecide import Redecider
-from vlam_ros.lab.replay.script import Cue
+from vlam_ros.lab.replay.offline import Redecider
 from vlam_ros.lab.replay.sensing import BagSensors
-from vlam_ros.lab.replay.timed import Timed
+from vlam_ros.lab.replay.timed import Cue, Timed
 from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import Attitude, Missing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vlam_ros.errors import ReplayError
-from vlam_ros.lab.replay.script import Cue, parse_script
+from vlam_ros.lab.replay.timed import Cue, parse_script
 
 
 @pytest.mark.parametrize(

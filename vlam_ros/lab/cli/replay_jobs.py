@@ -12,8 +12,8 @@ from vlam_ros.lab.replay.job import ReplayJob
 from vlam_ros.lab.replay.offline import ReplayOptions
 from vlam_ros.lab.replay.reports import file_of
 from vlam_ros.lab.replay.roles import parse_mapping
-from vlam_ros.lab.replay.script import parse_script
 from vlam_ros.lab.replay.thresholds import Thresholds
+from vlam_ros.lab.replay.timed import parse_script
 
 
 def jobs_of(bags: Sequence[Path], options: argparse.Namespace) -> list[ReplayJob]:

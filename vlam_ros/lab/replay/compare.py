@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from bisect import bisect, bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.lab.replay.matching import match
-from vlam_ros.lab.replay.records import (
-    DESTINATION,
-    TARGET,
-    DecisionRecord,
-    FoundObject,
-    ReplayRun,
-)
-from vlam_ros.lab.replay.waypoints import NO_GAP, Gap, gap
+from vlam_ros.lab.replay.records import DESTINATION, TARGET, DecisionRecord, FoundObject, ReplayRun
 from vlam_ros.lab.report.percentiles import Percentiles
 from vlam_ros.types import Outcome
 
@@ -32,6 +29,8 @@ SAME_PLACE = 0.1
 """Metres between two positions up to which they are taken for one object's."""
 LONGEST = 60
 """Characters of an instruction that a remark repeats."""
+DIGITS = 9
+"""Of metres and radians that count: the rest is the arithmetic of two action spaces."""
 
 
 @dataclass(frozen=True)
@@ -175,17 +174,17 @@ def compare(baseline: ReplayRun, run: ReplayRun, same_place: float = SAME_PLACE)
     for i, j in matching.pairs:
         before, after = baseline.decisions[i], run.decisions[j]
         alike = (before.outcome, before.skill) == (after.outcome, after.skill)
-        apart = gap(before, readers[0], after, readers[1]) if alike else NO_GAP
+        gap = _gap(before, readers[0], after, readers[1]) if alike else _Gap()
         pairs.append(
             Difference(
-                before=before,
-                after=after,
+                before,
+                after,
                 before_index=i,
                 index=j,
-                changed=_changes(before, after, apart, same_place),
+                changed=_changes(before, after, gap, same_place),
                 equal=before.to_json() == after.to_json(),
-                distance=apart.distance,
-                angle=apart.angle,
+                distance=gap.distance,
+                angle=gap.angle,
                 seconds=(baseline.seconds[i], run.seconds[j]),
             )
         )
@@ -193,8 +192,132 @@ def compare(baseline: ReplayRun, run: ReplayRun, same_place: float = SAME_PLACE)
     return Comparison(baseline, run, tuple(pairs), matching.missing, matching.new, remarks)
 
 
+@dataclass(frozen=True)
+class Matching:
+    """Places in the decisions of a baseline and of a run.
+
+    `pairs` are (baseline, run), each place in one at most; `missing` are those of the baseline
+    without a partner, `new` those of the run. `tolerance`: how far (ns) the stamps of a pair may be
+    apart.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    missing: tuple[int, ...]
+    new: tuple[int, ...]
+    tolerance: int
+
+
+def match(baseline: ReplayRun, run: ReplayRun) -> Matching:
+    """Match decisions by the stamps of their images, era by era, in the order of the stamps.
+
+    Equal stamps come first, then the nearest ones that are half a period apart at most: half the
+    shorter of the two runs' median times between decisions. Of several decisions on one image,
+    those on the same instruction are matched first. Eras are matched in their order if both runs
+    have equally many of them, by their numbers otherwise.
+    """
+    old, new = _by_era(baseline), _by_era(run)
+    if len(old) == len(new):
+        new = dict(zip(old, new.values(), strict=True))
+    periods = [p for p in (_period(old, baseline), _period(new, run)) if p is not None]
+    tolerance = min(periods, default=0) // 2
+    pairs: list[tuple[int, int]] = []
+    for era, places in old.items():
+        others = new.get(era, [])
+        matched = _nearest(
+            [baseline.decisions[i] for i in places], [run.decisions[j] for j in others], tolerance
+        )
+        pairs += [(places[i], others[j]) for i, j in matched]
+    missing = set(range(len(baseline.decisions))) - {i for i, _ in pairs}
+    added = set(range(len(run.decisions))) - {j for _, j in pairs}
+    return Matching(*(tuple(sorted(found)) for found in (pairs, missing, added)), tolerance)
+
+
+def _by_era(run: ReplayRun) -> dict[int, list[int]]:
+    """The places of the decisions of each era, in the order of their stamps."""
+    eras: dict[int, list[int]] = {}
+    for place, decision in enumerate(run.decisions):
+        eras.setdefault(decision.era, []).append(place)
+    for places in eras.values():
+        places.sort(key=lambda i: run.decisions[i].stamp)
+    return eras
+
+
+def _period(eras: dict[int, list[int]], run: ReplayRun) -> int | None:
+    """The median time (ns) between decisions of an era, None where no era has two."""
+    stamps = ([run.decisions[i].stamp for i in places] for places in eras.values())
+    times = [b - a for era in stamps for a, b in pairwise(era)]
+    return int(median(times)) if times else None
+
+
+def _nearest(
+    old: Sequence[DecisionRecord], new: Sequence[DecisionRecord], tolerance: int
+) -> list[tuple[int, int]]:
+    """Pairs of places in two sequences in the order of stamps, both places growing."""
+    stamps = [d.stamp for d in new]
+    candidates = sorted(
+        (abs(d.stamp - new[j].stamp), d.instruction != new[j].instruction, i, j)
+        for i, d in enumerate(old)
+        for j in range(
+            bisect_left(stamps, d.stamp - tolerance), bisect(stamps, d.stamp + tolerance)
+        )
+    )
+    pairs: list[tuple[int, int]] = []
+    for *_, i, j in candidates:
+        place = bisect(pairs, (i, j))
+        before = pairs[place - 1] if place else (-1, -1)
+        after = pairs[place] if place < len(pairs) else (len(old), len(new))
+        if before[0] < i < after[0] and before[1] < j < after[1]:
+            pairs.insert(place, (i, j))
+    return pairs
+
+
+class _Gap(NamedTuple):
+    """The largest distance (m) and angle (rad, 0..π) between rows that are due equally long after
+    their images, None where no two rows use them; `reshaped` where rows are due at other times,
+    are of other commands, or use other dimensions.
+    """
+
+    distance: float | None = None
+    angle: float | None = None
+    reshaped: bool = False
+
+
+def _gap(
+    before: DecisionRecord, reader: ActionTokenizer, after: DecisionRecord, other: ActionTokenizer
+) -> _Gap:
+    """Of the waypoints of two decisions, each decoded in its own run's action space."""
+    old, new = reader.decode(_tokens(before)), other.decode(_tokens(after))
+    due, i, j = np.intersect1d(_due(before), _due(after), return_indices=True)
+    old_commands = [reader.space.names[int(row[0])] for row in old[i]]
+    new_commands = [other.space.names[int(row[0])] for row in new[j]]
+    old_used, new_used = ~np.isnan(old[i, 1:]), ~np.isnan(new[j, 1:])
+    both = old_used & new_used
+    apart = np.where(both, new[j, 1:] - old[i, 1:], 0.0)
+    distances = np.linalg.norm(apart[:, :3], axis=1)[both[:, :3].any(axis=1)]
+    angles = np.abs(np.remainder(apart[:, 3] + np.pi, 2 * np.pi) - np.pi)[both[:, 3]]
+    return _Gap(
+        distance=_largest(distances),
+        angle=_largest(angles),
+        reshaped=len(due) != max(len(old), len(new))
+        or old_commands != new_commands
+        or bool((old_used != new_used).any()),
+    )
+
+
+def _tokens(decision: DecisionRecord) -> npt.NDArray[np.int64]:
+    return np.array(decision.tokens, np.int64).reshape(len(decision.tokens), -1)
+
+
+def _due(decision: DecisionRecord) -> npt.NDArray[np.int64]:
+    return decision.start_offset + decision.step * np.arange(len(decision.tokens))
+
+
+def _largest(values: npt.NDArray[np.float64]) -> float | None:
+    return round(float(values.max()), DIGITS) if len(values) else None
+
+
 def _changes(
-    before: DecisionRecord, after: DecisionRecord, apart: Gap, same_place: float
+    before: DecisionRecord, after: DecisionRecord, gap: _Gap, same_place: float
 ) -> tuple[str, ...]:
     differs = {
         VERDICT: before.outcome != after.outcome,
@@ -203,8 +326,8 @@ def _changes(
         TARGET: _another(before.first(TARGET), after.first(TARGET), same_place),
         DESTINATION: _another(before.first(DESTINATION), after.first(DESTINATION), same_place),
         INSTRUCTION: before.instruction != after.instruction,
-        WAYPOINTS: apart.moved,
-        SHAPE: apart.reshaped,
+        WAYPOINTS: bool(gap.distance or gap.angle),
+        SHAPE: gap.reshaped,
     }
     return tuple(change for change in CHANGES if differs[change])
 
@@ -225,12 +348,8 @@ def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -
     bags = baseline.about.get("bag", ""), run.about.get("bag", "")
     if all(bags) and bags[0] != bags[1]:
         remarks.append(f"the bags differ: {bags[0]}, now {bags[1]}")
-    for name, field in (
-        ("commands", "names"),
-        ("low", "low"),
-        ("high", "high"),
-        ("bins", "unused"),
-    ):
+    fields = {"commands": "names", "low": "low", "high": "high", "bins": "unused"}
+    for name, field in fields.items():
         old, new = getattr(baseline.space, field), getattr(run.space, field)
         if new != old:
             remarks.append(
@@ -246,11 +365,10 @@ def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -
     jumps = [max(0, len({d.era for d in r.decisions}) - 1) for r in (baseline, run)]
     if jumps[0] != jumps[1]:
         remarks.append(f"jumps back in time: {jumps[0]}, now {jumps[1]}")
-    gaps = [abs(p.after.stamp - p.before.stamp) for p in pairs]
-    if near := [g for g in gaps if g]:
-        furthest = max(near) / 1e6
+    away = [abs(p.after.stamp - p.before.stamp) for p in pairs]
+    if near := [ns for ns in away if ns]:
         remarks.append(
-            f"on another image, up to {furthest:.0f} ms away: {len(near)} of {len(gaps)}"
+            f"on another image, up to {max(near) / 1e6:.0f} ms away: {len(near)} of {len(away)}"
         )
     return tuple(remarks)
 

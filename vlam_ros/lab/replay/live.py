@@ -17,7 +17,7 @@ from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, DecisionCollector
 from vlam_ros.lab.replay.player import BagPlayer
 from vlam_ros.lab.replay.roles import DECISIONS, IMAGES, ROLES, Assignment
-from vlam_ros.lab.replay.script import Cue
+from vlam_ros.lab.replay.timed import Cue
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import message_class
 from vlam_ros.types import ActionSpace

@@ -18,8 +18,7 @@ from vlam_ros.interface import FUSION, ROBOT, TABLE, TF, VLAM, heard_by
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import FUSED, IMAGES, RAW, ROLES, Assignment
-from vlam_ros.lab.replay.script import Cue
-from vlam_ros.lab.replay.timed import Timed, timed_messages
+from vlam_ros.lab.replay.timed import Cue, Timed, timed_messages
 from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.ros.topics import message_class, profile
 

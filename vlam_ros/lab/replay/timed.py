@@ -1,4 +1,5 @@
-"""The messages of a bag that a replay uses, read, with their roles and the time of each.
+"""The messages of a bag that a replay uses, read, with their roles and the time of each; and the
+instructions that are given on the command line in place of the bag's.
 
 A bag says when its recorder got each message. Where that was another clock than the one that
 stamped the data (a simulation recorded without its /clock), the newest stamp is the time.
@@ -6,11 +7,12 @@ stamped the data (a simulation recorded without its /clock), the newest stamp is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vlam_ros.errors import BagError
+from vlam_ros.errors import BagError, ReplayError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import DECISIONS, ROLES, Assignment
@@ -20,6 +22,7 @@ OTHER_CLOCK = 5_000_000_000
 """ns between a message's stamp and when it was received from which these are two clocks."""
 JUMP = 1_000_000_000
 """ns that time must go back to have jumped: messages come a little out of order."""
+_TIMED = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*:(.*)", re.DOTALL)
 
 
 class BagClock:
@@ -92,9 +95,7 @@ def timed_messages(
             continue
         now, jumped = clock.tick(message.received, _stamp(role, content))
         if now is None:
-            early.append(
-                Timed(role, content, message.received, False, message.received, message.data)
-            )
+            early.append(Timed(role, content, 0, False, message.received, message.data))
             continue
         while early:
             yield replace(early.pop(0), now=now)
@@ -111,3 +112,27 @@ def _stamp(role: str, content: Any) -> int | None:
     if header is None or role in (*DECISIONS, "camera_info"):
         return None
     return nanoseconds(header.stamp) or None
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What is said, and when: seconds from the first message of the bag."""
+
+    seconds: float
+    text: str
+
+
+def parse_script(lines: Sequence[str]) -> tuple[Cue, ...]:
+    """Cues in order of time from "go to the red cup" (at once) or "12.5: stop".
+
+    Raises:
+        ReplayError: an instruction is empty.
+    """
+    cues = []
+    for line in lines:
+        match = _TIMED.fullmatch(line)
+        seconds, text = (float(match[1]), match[2]) if match else (0.0, line)
+        if not text.strip():
+            raise ReplayError(f"an instruction is TEXT or SECONDS: TEXT, got {line!r}")
+        cues.append(Cue(seconds, text.strip()))
+    return tuple(sorted(cues, key=lambda cue: cue.seconds))
