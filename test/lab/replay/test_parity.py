@@ -21,8 +21,8 @@ from vlam_ros.lab.bags.recorder import recording, topics_of
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, recorded_run
-from vlam_ros.lab.replay.live import LiveReplay
 from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
+from vlam_ros.lab.replay.over_topics import LiveReplay
 from vlam_ros.lab.replay.records import DecisionRecord
 from vlam_ros.lab.replay.roles import DECISIONS, FUSED, assign
 from vlam_ros.pipeline import Pipeline

@@ -22,7 +22,7 @@ from mcap.records import Channel, Chunk, Schema
 from mcap.stream_reader import get_chunk_data_stream
 
 from vlam_ros.errors import BagError
-from vlam_ros.lab.bags.stored import Source, StoredFile, StoredMessage, StoredTopic, in_order
+from vlam_ros.lab.bags.stored import MessageSource, StoredFile, StoredMessage, StoredTopic, in_order
 
 MAGIC = b"\x89MCAP0\r\n"
 HEAD = struct.Struct("<BQ")
@@ -89,7 +89,7 @@ class McapFile(StoredFile):
         lost: list[_Piece] = []
         try:
             yield from in_order(
-                Source(piece.start, partial(self._read, piece, wanted, lost))
+                MessageSource(piece.start, partial(self._read, piece, wanted, lost))
                 for piece in self._pieces
                 if not wanted.keys().isdisjoint(piece.channels)
             )

@@ -20,7 +20,7 @@ import zstandard
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags.definitions import Definitions
 from vlam_ros.lab.bags.files import SUFFIXES, ZSTD, BagParts, bag_parts, open_file
-from vlam_ros.lab.bags.stored import Source, StoredFile, StoredTopic, in_order
+from vlam_ros.lab.bags.stored import MessageSource, StoredFile, StoredTopic, in_order
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class BagReader:
         """
         wanted = None if topics is None else frozenset(topics)
         for received, topic, data in in_order(
-            Source(file.start, partial(file.messages, wanted)) for file in self._files
+            MessageSource(file.start, partial(file.messages, wanted)) for file in self._files
         ):
             plain = data
             if data.startswith(ZSTD):  # compressed by itself: CDR never begins like that

@@ -74,14 +74,14 @@ class StoredFile(ABC):
             self._notes.append(text)
 
 
-class Source(NamedTuple):
+class MessageSource(NamedTuple):
     """Messages in order of receive time, none before `start` (ns); read when that has come."""
 
     start: int
     read: Callable[[], Iterable[StoredMessage]]
 
 
-def in_order(sources: Iterable[Source]) -> Iterator[StoredMessage]:
+def in_order(sources: Iterable[MessageSource]) -> Iterator[StoredMessage]:
     """Merge sources into one stream in order of receive time.
 
     A source is opened when its first message may be due, so only those that overlap are in memory

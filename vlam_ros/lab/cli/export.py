@@ -76,8 +76,8 @@ def typical_images(bag: Path) -> list[Uint8Array]:
     from vlam_ros.errors import BagError
     from vlam_ros.lab.bags import BagReader
     from vlam_ros.lab.notes import Notes
-    from vlam_ros.lab.replay.frames import frames
     from vlam_ros.lab.replay.roles import assign
+    from vlam_ros.lab.replay.sensing import frames
 
     with BagReader(bag) as reader:
         topic = assign(reader.topics, {}).images

@@ -194,11 +194,11 @@ def _replay_one(
     job: ReplayJob, options: argparse.Namespace, progress: Progress = lambda done: None
 ) -> ReplayResult:
     if options.ros:
-        from vlam_ros.lab.replay.over_topics import Pace, replay_bag_over_ros
+        from vlam_ros.lab.replay.over_topics import Playback, replay_bag_over_ros
 
-        pace = Pace(None if options.fast else options.rate or 1.0, options.loop or 1)
+        playback = Playback(None if options.fast else options.rate or 1.0, options.loop or 1)
         logs = options.out / "logs"
-        return replay_bag_over_ros(job, pace, options.record, logs, progress)
+        return replay_bag_over_ros(job, playback, options.record, logs, progress)
     from vlam_ros.lab.replay.job import replay_bag
 
     return replay_bag(job, progress)

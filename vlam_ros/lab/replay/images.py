@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from vlam_ros.errors import ReplayError
 
@@ -38,44 +39,35 @@ class ImageAlbum:
         """The next decision: its place in the run, what draws its images, which is asked only
         if they are kept for now, and whether it is one that people will want to look at.
         """
-        shelves = [self._all, self._important] if important else [self._all]
-        wanting = [shelf for shelf in shelves if shelf.next_is_wanted()]
-        if wanting:
-            images = draw()
-            for shelf in wanting:
-                shelf.put(index, images)
+        draw_once = cache(draw)
+        self._all.offer(index, draw_once)
+        if important:
+            self._important.offer(index, draw_once)
 
     @property
     def images(self) -> Mapping[int, DecisionImages]:
         """Those that are kept, in the order of the run."""
-        return dict(sorted({**self._all.kept, **self._important.kept}.items()))
+        kept = [*self._all.kept.values(), *self._important.kept.values()]
+        return dict(sorted(kept, key=lambda item: item[0]))
 
 
 class _Shelf:
-    """Keeps every so many of what comes, twice as many apart whenever it is full."""
+    """Keeps every so many of what comes, twice as many apart whenever it is full; `kept` are the
+    places of decisions and their images.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._stride = 1
-        self._come = 0
-        self._kept: dict[int, tuple[int, DecisionImages]] = {}
+        self._count = 0
+        self.kept: dict[int, tuple[int, DecisionImages]] = {}
 
-    @property
-    def kept(self) -> dict[int, DecisionImages]:
-        """By the places of their decisions."""
-        return dict(self._kept.values())
-
-    def next_is_wanted(self) -> bool:
-        """Whether the one that comes now is to be put here; there is room for it then."""
-        place = self._come
-        self._come += 1
-        if not self._capacity or place % self._stride:
-            return False
-        if len(self._kept) == self._capacity:
+    def offer(self, index: int, draw: Callable[[], DecisionImages]) -> None:
+        number, self._count = self._count, self._count + 1
+        if not self._capacity or number % self._stride:
+            return
+        if len(self.kept) == self._capacity:
             self._stride *= 2
-            self._kept = {p: kept for p, kept in self._kept.items() if p % self._stride == 0}
-        return place % self._stride == 0 and len(self._kept) < self._capacity
-
-    def put(self, index: int, images: DecisionImages) -> None:
-        """Put the one that was asked about last."""
-        self._kept[self._come - 1] = index, images
+            self.kept = {n: kept for n, kept in self.kept.items() if n % self._stride == 0}
+        if number % self._stride == 0 and len(self.kept) < self._capacity:
+            self.kept[number] = index, draw()

@@ -5,9 +5,9 @@ A job and its result are data, so that they can go to another process or machine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -31,7 +31,6 @@ from vlam_ros.lab.visualization import draw_top_view
 from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.runtime import DecisionResult
-from vlam_ros.types import ActionSpace
 from vlam_ros.visualization import draw_overlay
 
 OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
@@ -101,15 +100,15 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
     """Replay a bag; see `replay_bag`."""
     if job.threads:
         torch.set_num_threads(job.threads)
-    begin = perf_counter()
-    notes, draft = Notes(), _Draft(job)
+    begin, notes, album = perf_counter(), Notes(), ImageAlbum(job.images)
+    records: list[DecisionRecord] = []
+    seconds: list[float] = []
     with BagReader(job.bag) as bag:
         roles = assign(bag.topics, job.options.mapping)
         baseline = baseline_of(job, bag, roles)
-        draft.expect(baseline)
         pipeline = load_pipeline(job.settings)
-        settings = job.settings, job.fusion
-        length = max(1, bag.end - bag.start)
+        settings, length = (job.settings, job.fusion), max(1, bag.end - bag.start)
+        expected = {(d.era, d.stamp): d.to_json() for d in baseline.decisions} if baseline else None
         for decided in replay_offline(
             bag,
             roles,
@@ -119,7 +118,13 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
             notes,
             lambda received: progress((received - bag.start) / length),
         ):
-            draft.add(decided)
+            record = DecisionRecord.of(decided.decision, decided.inputs)
+            important = not records or _turns(records[-1], record)
+            if expected is not None:
+                important |= expected.get((record.era, record.stamp)) != record.to_json()
+            album.offer(len(records), partial(_draw, job, decided), important)
+            records.append(record)
+            seconds.append(decided.seconds)
         how = f"anew, every {job.options.period:g} s"
         if follows_recording(roles, job.options):
             how = "with the inputs of the recorded decisions, one by one"
@@ -127,8 +132,24 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
         about["model"] = f"{pipeline.grounder.name} on {pipeline.grounder.device}"
         remarks = (*roles.notes, *bag.notes, *notes.lines)
     progress(1.0)
-    run = draft.run(pipeline.policy.space, about, remarks)
-    return Replayed(run, baseline, draft.images, perf_counter() - begin)
+    run = ReplayRun(pipeline.policy.space, tuple(records), tuple(seconds), about, remarks)
+    return Replayed(run, baseline, album.images, perf_counter() - begin)
+
+
+def _turns(before: DecisionRecord, now: DecisionRecord) -> bool:
+    """Whether the robot now does something else than before."""
+    names = ("outcome", "reason", "skill", "instruction", "era")
+    return any(getattr(before, name) != getattr(now, name) for name in names)
+
+
+def _draw(job: ReplayJob, decided: DecisionResult) -> DecisionImages:
+    decision, seen, request = decided.decision, decided.observation, decided.inputs.request
+    box = job.fusion.fusion.robot_box
+    overlay = draw_overlay(seen.image, decision, request.text if request else "")
+    top_view = draw_top_view(decision, seen.obstacles, camera=seen.camera, robot_box=box)
+    return DecisionImages(
+        jpeg(overlay, QUALITY, OVERLAY_WIDTH), jpeg(top_view, QUALITY, TOP_VIEW_WIDTH)
+    )
 
 
 def baseline_of(job: ReplayJob, bag: BagReader, roles: Assignment) -> ReplayRun | None:
@@ -166,60 +187,6 @@ def finish(job: ReplayJob, replayed: Replayed) -> ReplayResult:
     )
 
 
-class _Draft:
-    """The decisions of a run so far, and images of some."""
-
-    def __init__(self, job: ReplayJob) -> None:
-        self._job = job
-        self._records: list[DecisionRecord] = []
-        self._seconds: list[float] = []
-        self._album = ImageAlbum(job.images)
-        self._expected: dict[tuple[int, int], str] | None = None
-
-    @property
-    def images(self) -> dict[int, DecisionImages]:
-        """Those that were kept, by the places of their decisions."""
-        return dict(self._album.images)
-
-    def expect(self, baseline: ReplayRun | None) -> None:
-        """What differs from this is worth an image."""
-        if baseline:
-            self._expected = {(d.era, d.stamp): d.to_json() for d in baseline.decisions}
-
-    def add(self, decided: DecisionResult) -> None:
-        """The next decision."""
-        record = DecisionRecord.of(decided.decision, decided.inputs)
-        important = self._turns(record)
-        if self._expected is not None:
-            important |= self._expected.get((record.era, record.stamp)) != record.to_json()
-        self._album.offer(len(self._records), lambda: self._draw(decided), important)
-        self._records.append(record)
-        self._seconds.append(decided.seconds)
-
-    def run(self, space: ActionSpace, about: dict[str, str], notes: Iterable[str]) -> ReplayRun:
-        """The whole."""
-        return ReplayRun(space, tuple(self._records), tuple(self._seconds), about, tuple(notes))
-
-    def _turns(self, record: DecisionRecord) -> bool:
-        """Whether the robot now does something else than before."""
-        if not self._records:
-            return True
-        last = self._records[-1]
-        return any(
-            getattr(last, name) != getattr(record, name)
-            for name in ("outcome", "reason", "skill", "instruction", "era")
-        )
-
-    def _draw(self, decided: DecisionResult) -> DecisionImages:
-        decision, seen, request = decided.decision, decided.observation, decided.inputs.request
-        box = self._job.fusion.fusion.robot_box
-        overlay = draw_overlay(seen.image, decision, request.text if request else "")
-        top_view = draw_top_view(decision, seen.obstacles, camera=seen.camera, robot_box=box)
-        return DecisionImages(
-            jpeg(overlay, QUALITY, OVERLAY_WIDTH), jpeg(top_view, QUALITY, TOP_VIEW_WIDTH)
-        )
-
-
 @lru_cache(1)
 def load_pipeline(settings: Settings) -> Pipeline:
     """The pipeline that replays of this process share, warm."""
@@ -230,20 +197,16 @@ def load_pipeline(settings: Settings) -> Pipeline:
 
 def about_run(job: ReplayJob, bag: BagReader, roles: Assignment, how: str) -> dict[str, str]:
     """What a run was, for people; `how` it was decided."""
-    topics = roles.topics
-    told = topics.get("instruction", "none")
+    try:
+        program = version("vlam_ros")
+    except PackageNotFoundError:  # colcon need not install metadata
+        program = "unknown"
+    told = roles.topics.get("instruction", "none")
     return {
         "bag": describe_bag(bag),
         "images": roles.images,
         "instructions": "given for this replay" if job.options.script else told,
         "decided": how,
         "model": job.settings.model.name_or_path,
-        "vlam_ros": _version(),
+        "vlam_ros": program,
     }
-
-
-def _version() -> str:
-    try:
-        return version("vlam_ros")
-    except PackageNotFoundError:  # colcon need not install metadata
-        return "unknown"

@@ -6,17 +6,17 @@ What cannot be used is noted once, and the run goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from vlam_ros.configuration import FusionNodeSettings, Settings
-from vlam_ros.errors import ImageError, VlamError
+from vlam_ros.errors import BagError, ImageError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors, check_age
 from vlam_ros.interface import FUSION, VLAM, Topic, heard_by
-from vlam_ros.lab.bags import TransformTree
+from vlam_ros.lab.bags import BagReader, TransformTree
 from vlam_ros.lab.notes import Notes
 from vlam_ros.ros.converters import Converters
 from vlam_ros.ros.images import image_from_message
@@ -128,6 +128,26 @@ def readable(message: Any) -> Uint8Array:
     """
     # It may be a view that cannot be written to, of which PyTorch warns.
     return np.require(image_from_message(message), requirements="W")
+
+
+def frames(
+    bag: BagReader, topic: str, count: int, notes: Notes
+) -> Iterator[tuple[int, int, Uint8Array]]:
+    """About `count` frames of a topic, evenly spread: number, receive time (ns) and the image
+    uint8[H,W,3] RGB. Of damaged ones `notes` tell.
+    """
+    step = max(1.0, bag.counts.get(topic, 0) / count)
+    due = 0.0
+    for number, message in enumerate(bag.messages([topic])):
+        if number < due:
+            continue
+        try:
+            image = image_from_message(message.read())
+        except (BagError, ImageError) as error:
+            notes.add(f"an image is passed over: {error}", once="image")
+            continue
+        due = max(due + step, number)
+        yield number, message.received, image
 
 
 def decide(runtime: Runtime, job: DecisionJob, now: int, notes: Notes) -> DecisionResult | None:

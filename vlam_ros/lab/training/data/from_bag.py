@@ -13,8 +13,8 @@ import numpy.typing as npt
 from vlam_ros.errors import BagError, InstructionError, LearningError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.frames import frames
 from vlam_ros.lab.replay.roles import IMAGES, assign
+from vlam_ros.lab.replay.sensing import frames
 from vlam_ros.lab.training.data import Annotation, DatasetWriter
 from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.segmentation import outline

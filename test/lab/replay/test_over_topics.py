@@ -23,8 +23,8 @@ from vlam_ros.configuration import Settings
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay import live as live_replay
-from vlam_ros.lab.replay.live import LiveReplay
+from vlam_ros.lab.replay import over_topics
+from vlam_ros.lab.replay.over_topics import LiveReplay
 from vlam_ros.lab.replay.roles import ROLES, assign
 from vlam_ros.ros.decision_inputs import inputs_to_message
 from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, scene_to_message
@@ -180,7 +180,7 @@ def test_at_a_rate_nothing_waits_but_the_end(node: FakeNode, tmp_path: Path) -> 
 def test_a_decision_that_does_not_come_is_noted_and_the_bag_goes_on(
     node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_replay, "PATIENCE", 0.1)
+    monkeypatch.setattr(over_topics, "PATIENCE", 0.1)
     node.lost = {100}
     live = Live(tmp_path, node, 0, 100, 200)
     assert live.stamps == [0, 200]
