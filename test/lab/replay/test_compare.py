@@ -27,6 +27,8 @@ from replay_runs import (
 from vlam_ros.lab.replay.compare import (
     CHANGES,
     INSTRUCTION,
+    MISSING,
+    NEW,
     REASON,
     SHAPE,
     SKILL,
@@ -341,11 +343,11 @@ def four() -> Comparison:
 
 def test_changes_are_counted_and_shared_among_the_pairs() -> None:
     comparison = four()
-    assert [len(comparison.having(change)) for change in CHANGES] == [2, 3, 2, 2, 2, 0, 0, 0]
+    assert [len(comparison.stamps(change)) for change in CHANGES] == [2, 3, 2, 2, 2, 0, 0, 0]
     assert comparison.share(REASON) == 0.75
     assert comparison.share(WAYPOINTS) == 0.0
-    assert (comparison.missing, comparison.missing_share) == ((4,), 0.2)
-    assert (comparison.new, comparison.new_share) == ((), 0.0)
+    assert (comparison.missing, comparison.share(MISSING)) == ((4,), 0.2)
+    assert (comparison.new, comparison.share(NEW)) == ((), 0.0)
     assert [pair.index for pair in comparison.different] == [1, 2, 3]
     assert (comparison.differing, comparison.total) == (4, 5)
     assert not comparison.same
@@ -353,7 +355,7 @@ def test_changes_are_counted_and_shared_among_the_pairs() -> None:
 
 def test_what_only_the_new_run_has_is_new() -> None:
     comparison = compare(replay(HOLD), replay(HOLD, HOLD, HOLD, HOLD))
-    assert (comparison.new, comparison.new_share) == ((1, 2, 3), 0.75)
+    assert (comparison.new, comparison.share(NEW)) == ((1, 2, 3), 0.75)
     assert (comparison.missing, comparison.differing, comparison.total) == ((), 3, 4)
     assert not comparison.same
 
@@ -361,7 +363,7 @@ def test_what_only_the_new_run_has_is_new() -> None:
 def test_no_decisions_at_all_are_the_same() -> None:
     comparison = compare(replay(), replay())
     assert comparison.equal
-    assert (comparison.total, comparison.missing_share, comparison.share(VERDICT)) == (0, 0.0, 0.0)
+    assert (comparison.total, comparison.share(MISSING), comparison.share(VERDICT)) == (0, 0.0, 0.0)
     assert comparison.latency_ratio is None
     assert (comparison.distance, comparison.distance_p95, comparison.angle) == (None, None, None)
 
@@ -371,7 +373,7 @@ def test_distances_are_those_of_decisions_with_waypoints() -> None:
     baseline = replay(*[still] * 20, *[HOLD] * 80)
     moved = rows((1, 127 / 127, 0.0, NAN, NAN))
     comparison = compare(baseline, replay(*[still] * 18, moved, moved, *[HOLD] * 80))
-    assert len(comparison.distances) == 20
+    assert sum(p.distance is not None for p in comparison.pairs) == 20
     assert comparison.distance == 1.0
     assert comparison.distance_p95 == 1.0  # of 20, not of 100
 

@@ -24,6 +24,8 @@ WAYPOINTS, SHAPE = "waypoints", "shape"
 CHANGES = (VERDICT, REASON, SKILL, TARGET, DESTINATION, INSTRUCTION, WAYPOINTS, SHAPE)
 """What can differ. WAYPOINTS: the same ones elsewhere; SHAPE: at other times, of other commands, or
 of other dimensions."""
+MISSING, NEW = "missing", "new"
+DIFFERENCES = (*CHANGES, MISSING, NEW)
 
 SAME_PLACE = 0.1
 """Metres between two positions up to which they are taken for one object's."""
@@ -105,38 +107,32 @@ class Comparison:
         """How many there are in both runs together, pairs once."""
         return len(self.pairs) + len(self.missing) + len(self.new)
 
-    def having(self, change: str) -> tuple[Difference, ...]:
-        """The pairs that differ in one of CHANGES."""
-        return tuple(pair for pair in self.different if change in pair.changed)
+    def stamps(self, difference: str) -> tuple[int, ...]:
+        """Those (ns) of the images where there is one of DIFFERENCES."""
+        if difference == MISSING:
+            return tuple(self.baseline.decisions[place].stamp for place in self.missing)
+        if difference == NEW:
+            return tuple(self.run.decisions[place].stamp for place in self.new)
+        return tuple(pair.after.stamp for pair in self.pairs if difference in pair.changed)
 
-    def share(self, change: str) -> float:
-        """Their share of all pairs, in 0..1."""
-        return _share(len(self.having(change)), len(self.pairs))
-
-    @property
-    def missing_share(self) -> float:
-        """The share of the baseline's decisions that are missing."""
-        return _share(len(self.missing), len(self.baseline.decisions))
-
-    @property
-    def new_share(self) -> float:
-        """The share of the run's decisions that are new."""
-        return _share(len(self.new), len(self.run.decisions))
-
-    @cached_property
-    def distances(self) -> tuple[float, ...]:
-        """Of the waypoints of those pairs that have any to compare, m."""
-        return tuple(pair.distance for pair in self.pairs if pair.distance is not None)
+    def share(self, difference: str) -> float:
+        """How many these are, as a share of all pairs, for MISSING of the baseline's decisions and
+        for NEW of the run's; 0..1.
+        """
+        wholes = {MISSING: self.baseline.decisions, NEW: self.run.decisions}
+        whole = len(wholes.get(difference, self.pairs))
+        return len(self.stamps(difference)) / whole if whole else 0.0
 
     @property
     def distance(self) -> float | None:
-        """The largest of them."""
-        return max(self.distances, default=None)
+        """The largest distance between waypoints, m; None where no pair has any to compare."""
+        return max((p.distance for p in self.pairs if p.distance is not None), default=None)
 
     @property
     def distance_p95(self) -> float | None:
-        """What 95 % of them are below."""
-        return float(np.percentile(self.distances, 95)) if self.distances else None
+        """What 95 % of the pairs' distances are below."""
+        distances = [p.distance for p in self.pairs if p.distance is not None]
+        return float(np.percentile(distances, 95)) if distances else None
 
     @property
     def angle(self) -> float | None:
@@ -379,7 +375,3 @@ def _listed(value: object) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vlam_ros.lab.replay.compare import CHANGES, WAYPOINTS, Comparison, Difference
+from vlam_ros.lab.replay.compare import DIFFERENCES, WAYPOINTS, Comparison, Difference
 from vlam_ros.lab.replay.records import DESTINATION, TARGET, DecisionRecord, ReplayRun, stamp_text
 from vlam_ros.lab.replay.thresholds import Exceeded
 from vlam_ros.lab.report.percentiles import Percentiles
@@ -116,9 +116,11 @@ def exceeded_table(exceeded: Iterable[Exceeded]) -> Table:
 def comparison_tables(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> list[Table]:
     """How far a run is from its baseline: thresholds passed over first; empty ones are left out."""
     c = comparison
-    counts = [(change, len(c.having(change)), c.share(change)) for change in CHANGES]
-    counts += [("missing", len(c.missing), c.missing_share), ("new", len(c.new), c.new_share)]
-    rows = [(name, str(n), number(share), _size(c, name, True)) for name, n, share in counts if n]
+    rows = [
+        (name, str(count), number(c.share(name)), _size(c, name, True))
+        for name in DIFFERENCES
+        if (count := len(c.stamps(name)))
+    ]
     equal = sum(pair.equal for pair in c.pairs)
     rows.append(("equal to the byte", str(equal), number(equal / max(1, len(c.pairs))), ""))
     listed = tuple(_listed(pair) for pair in c.different[:LISTED])
@@ -152,35 +154,20 @@ def bags_table(bags: Sequence[BagRow]) -> Table:
     broken = any(bag.error for bag in bags)
     head = ["bag", "decisions", *OUTCOMES]
     head += ["differences", "thresholds passed over"] * compared + ["seconds"] + ["error"] * broken
-
-    def row(
-        name: str, outcomes: Mapping[str, int], differences: str, exceeded: str, seconds: float,
-        error: str,
-    ) -> tuple[str, ...]:  # fmt: skip
-        against = [differences, exceeded] * compared
-        return (name, *_counts(outcomes), *against, f"{seconds:.1f}", *[error] * broken)
-
-    rows = [
-        row(
-            bag.bag,
-            bag.outcomes,
-            NOTHING if bag.differences is None else str(bag.differences),
-            ", ".join(bag.exceeded) or NOTHING,
-            bag.seconds,
-            bag.error or NOTHING,
-        )
-        for bag in bags
-    ]
-    if len(bags) > 1:
-        total = row(
-            f"all {len(bags)}",
-            total_outcomes(bags),
-            str(sum(bag.differences or 0 for bag in bags)),
-            f"in {sum(bool(bag.exceeded) for bag in bags)}",
-            sum(bag.seconds for bag in bags),
-            f"in {sum(bool(bag.error) for bag in bags)}",
-        )
-        rows.append(total)
+    total = BagRow(
+        f"all {len(bags)}",
+        total_outcomes(bags),
+        sum(bag.differences or 0 for bag in bags),
+        (f"in {sum(bool(bag.exceeded) for bag in bags)}",),
+        sum(bag.seconds for bag in bags),
+        f"in {sum(bool(bag.error) for bag in bags)}",
+    )
+    rows = []
+    for bag in (*bags, total) if len(bags) > 1 else bags:
+        differences = NOTHING if bag.differences is None else str(bag.differences)
+        against = [differences, ", ".join(bag.exceeded) or NOTHING] * compared
+        error = [bag.error or NOTHING] * broken
+        rows.append((bag.bag, *_counts(bag.outcomes), *against, f"{bag.seconds:.1f}", *error))
     return Table("Bags", tuple(head), tuple(rows))
 
 
@@ -199,10 +186,10 @@ def verdict_line(comparison: Comparison, exceeded: Sequence[Exceeded] = ()) -> s
         if round(c.confidence, 2):
             line += f", confidence differs by up to {c.confidence:.2f}"
     else:
-        counts = {change: len(c.having(change)) for change in CHANGES}
-        counts |= {"missing": len(c.missing), "new": len(c.new)}
         kinds = ", ".join(
-            f"{name} {n}{_in_brackets(_size(c, name))}" for name, n in counts.items() if n
+            f"{name} {count}{_in_brackets(_size(c, name))}"
+            for name in DIFFERENCES
+            if (count := len(c.stamps(name)))
         )
         line = f"{c.differing} of {plural(c.total, 'decision')} differ: {kinds}"
     if exceeded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import yaml
 
 from vlam_ros.errors import ReplayError
-from vlam_ros.lab.replay.compare import CHANGES, Comparison, Difference
+from vlam_ros.lab.replay.compare import DIFFERENCES, Comparison
 from vlam_ros.resources import resource_path
 
 DEFAULTS = "config/replay_thresholds.yaml"
@@ -114,26 +113,17 @@ def passed_over(comparison: Comparison, thresholds: Thresholds) -> tuple[Exceede
 
 def _measured(comparison: Comparison, name: str, limit: float) -> tuple[float, tuple[int, ...]]:
     """What a threshold is compared with, and the stamps of what counts against it."""
-    if name in CHANGES:
-        return comparison.share(name), _stamps(comparison.having(name))
-    if name in ("missing", "new"):
-        run = comparison.baseline if name == "missing" else comparison.run
-        places: tuple[int, ...] = getattr(comparison, name)
-        stamps = tuple(run.decisions[place].stamp for place in places)
-        return getattr(comparison, f"{name}_share"), stamps
+    if name in DIFFERENCES:
+        return comparison.share(name), comparison.stamps(name)
     if name == "execute_instead_of_hold":
-        pairs = [pair for pair in comparison.pairs if pair.sets_off]
-        return len(pairs), _stamps(pairs)
+        stamps = tuple(pair.after.stamp for pair in comparison.pairs if pair.sets_off)
+        return len(stamps), stamps
     if name == "latency_ratio":
         ratio = comparison.latency_ratio
         return math.nan if ratio is None else ratio, ()
     kind = name.removeprefix("waypoint_")
-    pairs = [pair for pair in comparison.pairs if (getattr(pair, kind) or 0.0) > limit]
-    return getattr(comparison, kind) or 0.0, _stamps(pairs)
-
-
-def _stamps(pairs: Iterable[Difference]) -> tuple[int, ...]:
-    return tuple(pair.after.stamp for pair in pairs)
+    beyond = [pair for pair in comparison.pairs if (getattr(pair, kind) or 0.0) > limit]
+    return getattr(comparison, kind) or 0.0, tuple(pair.after.stamp for pair in beyond)
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:
