@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -43,6 +43,11 @@ DEPTH = 1000
 """Messages of a topic that may wait to be written."""
 EARLY_BYTES = 200_000_000
 """Of messages that wait for the first time of /clock."""
+_CLOCK = "/clock, for the time"
+"""In place of a topic's name: the topic itself may be recorded besides."""
+_NO_CLOCK = "there is no /clock; without --use-sim-time the clock on the wall counts"
+
+_Message: TypeAlias = tuple[str, Any]  # its topic, and its bytes or a Clock
 
 
 def topics_of(namespace: str) -> tuple[str, ...]:
@@ -54,11 +59,6 @@ def in_namespace(topics: Iterable[str], namespace: str) -> tuple[str, ...]:
     """The full names of topics."""
     prefix = f"/{namespace.strip('/')}/".replace("//", "/")
     return tuple(name if name.startswith("/") else f"{prefix}{name}" for name in topics)
-
-
-class _Message(NamedTuple):
-    topic: str
-    data: Any
 
 
 class Recorder(Session):
@@ -164,15 +164,11 @@ class Recorder(Session):
         if name in self._subscriptions:
             self._node.destroy_subscription(self._subscriptions[name])
         self._offered[name] = offered
-        profile = QoSProfile(
-            depth=DEPTH,
-            reliability=ReliabilityPolicy.RELIABLE
-            if offered.reliable
-            else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL
-            if offered.transient_local
-            else DurabilityPolicy.VOLATILE,
-        )
+        profile = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+        if offered.reliable:
+            profile.reliability = ReliabilityPolicy.RELIABLE
+        if offered.transient_local:
+            profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
         self._subscriptions[name] = self._node.create_subscription(
             message_class(self.kinds[name]), name, ignore, profile, raw=True
         )
@@ -188,18 +184,19 @@ class Recorder(Session):
                 for data, info in iter(take, None):
                     publishers = subscription.get_publisher_count()
                     self.lost[topic] += self._numbers[topic].lost_before(info, publishers)
-                    come.append((_received(info), _Message(topic, data)))
+                    # a middleware that does not say: now
+                    received = int(info.get("received_timestamp") or time.time_ns())
+                    come.append((received, (topic, data)))
         come.sort(key=lambda c: c[0])
         if self._times is None:
             self._write_all(come)
             return
-        for received, message in come:
-            if message.topic == _CLOCK:
-                now = nanoseconds(message.data.clock)
-                self._write_all(self._times.tick(now, received))
+        for received, (topic, data) in come:
+            if topic == _CLOCK:
+                self._write_all(self._times.tick(nanoseconds(data.clock), received))
             else:
-                self._times.put(received, message)
-                self._early += 0 if self._times.started else len(message.data)
+                self._times.put(received, (topic, data))
+                self._early += 0 if self._times.started else len(data)
         if not self._times.started and self._early > EARLY_BYTES:
             raise BagError(f"{self._early / 1e6:.0f} MB came and wait: {_NO_CLOCK}")
 
@@ -207,16 +204,6 @@ class Recorder(Session):
         for now, (topic, data) in messages:
             self._writer.write(topic, now, data)
             self.counts[topic] += 1
-
-
-_CLOCK = "/clock, for the time"
-"""In place of a topic's name: the topic itself may be recorded besides."""
-_NO_CLOCK = "there is no /clock; without --use-sim-time the clock on the wall counts"
-
-
-def _received(info: Mapping[str, Any]) -> int:
-    """When the middleware got a message, ns on the wall; a middleware that does not say: now."""
-    return int(info.get("received_timestamp") or time.time_ns())
 
 
 def recorded_qos(offers: Sequence[TopicEndpointInfo]) -> RecordedQos:
@@ -243,8 +230,7 @@ def weaker(before: RecordedQos, now: RecordedQos) -> RecordedQos:
 
 def _shortest(durations: Iterable[Duration]) -> int | None:
     """In ns; None if all are infinite."""
-    finite = [d.nanoseconds for d in durations if 0 < d.nanoseconds < FOREVER]
-    return min(finite, default=None)
+    return min((d.nanoseconds for d in durations if 0 < d.nanoseconds < FOREVER), default=None)
 
 
 @contextmanager

@@ -49,17 +49,6 @@ class _Link:
         return _Link(stamp, self.parent, _slerp(self.rotation, other.rotation, share), position)
 
 
-@dataclass(frozen=True)
-class _Ancestor:
-    """A frame above another one, the pose of that other in it, and the oldest of the newest stamps
-    (ns) of the moving links between; None if none moves.
-    """
-
-    frame: str
-    pose: Mount
-    newest: int | None
-
-
 class TransformTree:
     """The frames of a robot as they were at the time of the bag that was added last.
 
@@ -99,9 +88,7 @@ class TransformTree:
                 self._moving = {child: self._moving[child]}
 
     def mount(self, frame_id: str, stamp: int) -> Mount | None:
-        """The transform of a frame into `base_link` at a stamp (ns), or else the latest.
-
-        A frame with a prefix is looked for in the `base_link` with that prefix first.
+        """See TransformSource; a frame with a prefix is looked for in its own `base_link` first.
 
         Raises:
             SensorError: the transform is not filled in, or the frames go round in a circle.
@@ -118,10 +105,7 @@ class TransformTree:
         return None
 
     def odometry(self, span: tuple[int, int]) -> list[Odometry]:
-        """How `base_link` moved in `odom` from one stamp (ns) to another, as odometry at both.
-
-        Nothing if that is not known, or the stamps are the same.
-        """
+        """See TransformSource; nothing if that is not known, or the stamps are the same."""
         seconds = (span[1] - span[0]) / 1e9
         poses = [self._between(ODOM_FRAME, BASE_FRAME, stamp) for stamp in span]
         places = [_planar(pose) for pose in poses if pose is not None]
@@ -138,10 +122,10 @@ class TransformTree:
 
     def _latest(self, base: str, frame: str) -> Mount | None:
         """The transform at the last time for which all links between are known."""
-        below = {step.frame: step.newest for step in self._upwards(base, None)}
-        for step in self._upwards(frame, None):
-            if step.frame in below:
-                stamps = [s for s in (step.newest, below[step.frame]) if s is not None]
+        below = {above: newest for above, _, newest in self._upwards(base, None)}
+        for above, _, newest in self._upwards(frame, None):
+            if above in below:
+                stamps = [s for s in (newest, below[above]) if s is not None]
                 return self._between(base, frame, min(stamps)) if stamps else None
         return None
 
@@ -149,15 +133,12 @@ class TransformTree:
         """The pose of a frame in another one, by the frame that is above both; None if there is
         none at that stamp.
         """
-        below = {step.frame: step.pose for step in self._upwards(base, stamp)}
-        for step in self._upwards(frame, stamp):
-            inner = below.get(step.frame)
+        below = {above: pose for above, pose, _ in self._upwards(base, stamp)}
+        for above, outer, _ in self._upwards(frame, stamp):
+            inner = below.get(above)
             if inner is not None and (frame != base or self._known(frame)):
                 turned = inner.rotation.T
-                return Mount(
-                    turned @ step.pose.rotation,
-                    turned @ (step.pose.position - inner.position),
-                )
+                return Mount(turned @ outer.rotation, turned @ (outer.position - inner.position))
         return None
 
     def _known(self, frame: str) -> bool:
@@ -169,24 +150,23 @@ class TransformTree:
             or any(i.parent == frame for h in self._moving.values() for i in h.items[-1:])
         )
 
-    def _upwards(self, frame: str, stamp: int | None) -> Iterator[_Ancestor]:
+    def _upwards(self, frame: str, stamp: int | None) -> Iterator[tuple[str, Mount, int | None]]:
         """The frame itself, its parent and so on, as far as known at a stamp; None: the newest.
-
-        Frames that go round in a circle come once.
+        Of each the pose of the frame in it, and the oldest of the newest stamps (ns) of the moving
+        links between, None if none moves. Frames that go round in a circle come once.
         """
-        step = _Ancestor(frame, Mount(np.eye(3), np.zeros(3)), None)
-        seen: set[str] = set()
-        while step.frame not in seen:
-            yield step
-            seen.add(step.frame)
-            link = self._above(step.frame, stamp)
+        pose, newest, seen = Mount(np.eye(3), np.zeros(3)), None, set[str]()
+        while frame not in seen:
+            yield frame, pose, newest
+            seen.add(frame)
+            link = self._above(frame, stamp)
             if link is None:
                 return
-            turn, newest = rotation_matrix(Quaternion(*link.rotation)), step.newest
-            if step.frame in self._moving:
+            turn = rotation_matrix(Quaternion(*link.rotation))
+            pose = Mount(turn @ pose.rotation, turn @ pose.position + link.position)
+            if frame in self._moving:
                 newest = link.stamp if newest is None else min(newest, link.stamp)
-            pose = Mount(turn @ step.pose.rotation, turn @ step.pose.position + link.position)
-            step = _Ancestor(link.parent, pose, newest)
+            frame = link.parent
 
     def _explain(self, frame: str) -> None:
         """Tell why nothing is known beyond the last frame above this one, if that is an error.
@@ -194,7 +174,7 @@ class TransformTree:
         Raises:
             SensorError: its transform is not filled in, or there is a circle.
         """
-        frames = [step.frame for step in self._upwards(frame, None)]
+        frames = [above for above, _, _ in self._upwards(frame, None)]
         above = self._above(frames[-1], None)
         if above is not None:
             circle = ", ".join([*frames, above.parent])
@@ -212,11 +192,9 @@ class TransformTree:
         if stamp is None:
             return history.newest
         around = history.around(stamp, stamp)
-        for link in around:
-            if link.stamp == stamp:
-                return link
-        if len(around) < 2 or around[-1].stamp < stamp:
-            return None
+        exact = [link for link in around if link.stamp == stamp]
+        if exact or len(around) < 2 or around[-1].stamp < stamp:
+            return exact[0] if exact else None
         return around[0].towards(around[1], stamp)
 
 
