@@ -19,8 +19,8 @@ from std_msgs.msg import String
 from vlam_ros.cli.main import main
 from vlam_ros.errors import VlamError
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.bags import recorder_process as beside
-from vlam_ros.lab.bags.recorder_process import recorder_process
+from vlam_ros.lab.bags import recorder as beside
+from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.ros.stamps import time_message
 
 COMMAND = [sys.executable, "-m", "vlam_ros.cli.main", "record"]

@@ -9,8 +9,14 @@ import ray
 from replay_jobs import BAGS, job, told_by_name
 
 from vlam_ros.errors import ReplayError
-from vlam_ros.lab.replay.job import ReplayResult, replay_bag
-from vlam_ros.lab.replay.many import LOCAL, attempt, replay_on_cores, replay_on_ray
+from vlam_ros.lab.replay.job import (
+    LOCAL,
+    ReplayResult,
+    attempt,
+    replay_bag,
+    replay_on_cores,
+    replay_on_ray,
+)
 from vlam_ros.lab.replay.table import BagRow
 
 

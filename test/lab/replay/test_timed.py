@@ -11,10 +11,19 @@ from rclpy.serialization import serialize_message
 from replayed import BAGS, MS, SECOND, written
 from sensor_msgs.msg import CameraInfo, Imu
 
+from vlam_ros.errors import ReplayError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import ROLES, Assignment, assign
-from vlam_ros.lab.replay.timed import JUMP, OTHER_CLOCK, BagClock, Timed, timed_messages
+from vlam_ros.lab.replay.timed import (
+    JUMP,
+    OTHER_CLOCK,
+    BagClock,
+    Cue,
+    Timed,
+    parse_script,
+    timed_messages,
+)
 from vlam_ros.ros.stamps import time_message
 
 START = 1_750_000_000 * SECOND
@@ -200,3 +209,34 @@ def test_time_that_goes_back_more_than_a_second_has_jumped_once() -> None:
 def test_a_gap_of_two_hours_is_no_jump() -> None:
     later = DAY + 7200 * SECOND
     assert ticked((DAY, DAY), (later, later)) == [(DAY, False), (later, False)]
+
+
+@pytest.mark.parametrize(
+    ("line", "cue"),
+    [
+        ("go to the red cup", Cue(0.0, "go to the red cup")),
+        ("  go there \n", Cue(0.0, "go there")),
+        ("12.5: stop", Cue(12.5, "stop")),
+        ("3:stop", Cue(3.0, "stop")),
+        (" 0.5 : take the cup: the red one ", Cue(0.5, "take the cup: the red one")),
+        (".25: stop", Cue(0.25, "stop")),
+        ("7.: stop", Cue(7.0, "stop")),
+        ("first: stop", Cue(0.0, "first: stop")),
+        ("2 cups: take one", Cue(0.0, "2 cups: take one")),
+    ],
+)
+def test_a_line_is_an_instruction_with_or_without_its_time(line: str, cue: Cue) -> None:
+    assert parse_script([line]) == (cue,)
+
+
+def test_cues_come_in_order_of_time_and_as_they_were_given_at_the_same_time() -> None:
+    cues = parse_script(["4: last", "go there", "1: b", "1: a", "0.5: early"])
+    assert [cue.text for cue in cues] == ["go there", "early", "b", "a", "last"]
+    assert parse_script([]) == ()
+
+
+@pytest.mark.parametrize("line", ["", "  ", "12:", "12.5: "])
+def test_an_instruction_without_text_is_refused(line: str) -> None:
+    with pytest.raises(ReplayError) as caught:
+        parse_script(["go there", line])
+    assert str(caught.value) == f"an instruction is TEXT or SECONDS: TEXT, got {line!r}"

@@ -66,7 +66,14 @@ class Definitions:
         if types is None:
             types = self._types[topic.type] = self._find(topic.type, subject)
         try:
-            return _deserialised(types, topic.type, data)
+            if data[:2] not in _BYTE_ORDERS or len(data) < _HEAD:
+                raise SerdeError("it does not begin as CDR does")
+            definition = types.get_msgdef(topic.type)
+            read = definition.deserialize_cdr_le if data[1] else definition.deserialize_cdr_be
+            # What is behind the last field is ignored, as in ROS: rclpy leaves some bytes behind
+            # sequences that are empty, and the check of `rosbags` does not let them pass.
+            message, _ = read(memoryview(data)[_HEAD:], 0, definition.cls, types)
+            return message
         except Exception as error:  # code made from a definition met arbitrary bytes
             raise BagError(f"{subject}: {_one_line(error)}") from error
 
@@ -90,18 +97,6 @@ class Definitions:
                 f"{subject}: its definition in the bag makes no sense ({_one_line(error)})"
             ) from error
         return types
-
-
-def _deserialised(types: Typestore, kind: str, data: bytes) -> Any:
-    """The message. Bytes behind its last field are ignored, as in ROS: rclpy leaves some behind
-    sequences that are empty, and the check of `rosbags` does not let them pass.
-    """
-    if data[:2] not in _BYTE_ORDERS or len(data) < _HEAD:
-        raise SerdeError("it does not begin as CDR does")
-    definition = types.get_msgdef(kind)
-    read = definition.deserialize_cdr_le if data[1] else definition.deserialize_cdr_be
-    message, _ = read(memoryview(data)[_HEAD:], 0, definition.cls, types)
-    return message
 
 
 def _parse(topic: StoredTopic) -> Typesdict:

@@ -6,6 +6,8 @@ takes several times the processor's time. When each came is what the middleware 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -22,10 +24,11 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
 
-from vlam_ros.errors import BagError
+from vlam_ros.errors import BagError, VlamError
 from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagWriter, RecordedQos
 from vlam_ros.lab.live.clock_times import ClockTimes
+from vlam_ros.lab.live.node_process import START_PATIENCE, end, last_line, open_log
 from vlam_ros.lab.live.session import Session, Watch, ignore
 from vlam_ros.ros.image_inputs import Numbers
 from vlam_ros.ros.stamps import nanoseconds
@@ -41,12 +44,18 @@ FOREVER = 2**62
 """ns; what the middleware calls infinite is longer."""
 DEPTH = 1000
 """Messages of a topic that may wait to be written."""
+NEEDED = ("/image", "/camera_info", "/instruction", "/action_chunk", "/scene", "/decision_inputs")
+"""Without these a bag cannot be replayed as it was."""
+CLOSE_PATIENCE = 60.0
+"""Seconds to write the end of a bag."""
 EARLY_BYTES = 200_000_000
 """Of messages that wait for the first time of /clock."""
 _CLOCK = "/clock, for the time"
 """In place of a topic's name: the topic itself may be recorded besides."""
 _NO_CLOCK = "there is no /clock; without --use-sim-time the clock on the wall counts"
 
+Wait = Callable[[Callable[[str], None]], None]
+"""Waits until all that is needed is recorded; calls its argument all the while, see `Watch`."""
 _Message: TypeAlias = tuple[str, Any]  # its topic, and its bytes or a Clock
 
 
@@ -252,3 +261,47 @@ def recording(
             finally:
                 ended.set()
         done.result()
+
+
+@contextmanager
+def recorder_process(bag: Path | None, log: Path) -> Iterator[Wait]:
+    """Record a bag as long as the context lasts; without a bag nothing is done.
+
+    Args:
+        bag: where it is written.
+        log: file for what the recorder prints.
+
+    Raises:
+        VlamError: it cannot be recorded; the message says why.
+    """
+    if bag is None:
+        yield lambda watch: None
+        return
+    command = [sys.executable, "-m", "vlam_ros.cli.main", "record", "--use-sim-time"]
+    with open_log(log) as output:
+        process = subprocess.Popen(
+            [*command, "--out", str(bag)], stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield lambda watch: _wait(process, log, watch)
+        except BaseException:
+            end(process, CLOSE_PATIENCE)
+            raise
+        if end(process, CLOSE_PATIENCE) != 0:
+            raise VlamError(f"the bag was not recorded: {last_line(log)}")
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, watch: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        told = {line.partition(" ")[0] for line in lines}
+        missing = [topic for topic in NEEDED if topic not in told]
+        if not missing:
+            return
+        if process.poll() is not None:
+            raise VlamError(f"the bag was not recorded: {last_line(log)}")
+        if time.monotonic() > deadline:
+            raise VlamError(f"the recorder found no {missing[0]}; all of it is in {log}")
+        watch(f"the recorder to find {missing[0]}")
+        time.sleep(0.05)

@@ -15,8 +15,7 @@ from vlam_ros.errors import ReplayError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlam_ros.lab.replay.job import Progress, ReplayJob, ReplayResult
-    from vlam_ros.lab.replay.many import BagResult
+    from vlam_ros.lab.replay.job import BagResult, Progress, ReplayJob, ReplayResult
     from vlam_ros.lab.replay.reports import Reports
 
 PASSED_OVER, NOT_REPLAYED = 1, 2
@@ -181,7 +180,7 @@ def _run_many(
 def _answers(
     jobs: Sequence[ReplayJob], options: argparse.Namespace
 ) -> Iterable[tuple[ReplayJob, BagResult]]:
-    from vlam_ros.lab.replay.many import attempt, replay_on_cores, replay_on_ray
+    from vlam_ros.lab.replay.job import attempt, replay_on_cores, replay_on_ray
 
     if options.ros:
         return ((job, attempt(job, partial(_replay_one, options=options))) for job in jobs)

@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.text import Text
 
 from vlam_ros.cli.show import STYLES
-from vlam_ros.lab.bags.recorder_process import recorder_process
+from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.film import Film, PlanProgress

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vlam_ros.lab.bags.recorder_process import recorder_process
+from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.evaluation.film_strip import FilmStrip
 from vlam_ros.lab.evaluation.task_runs import EpisodeJob, keep, not_run_yet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from vlam_ros.errors import VlamError
@@ -62,25 +61,26 @@ class DecisionCollector:
             if inputs.published:
                 self._inputs.append(inputs)
         del self._chunks[:-KEPT], self._scenes[:-KEPT]
-        return list(self._whole())
-
-    def _whole(self) -> Iterator[Collected]:
-        """The decisions of which all is there. One that is overtaken by a newer one is given up:
-        each topic keeps its order, so that what it lacks was lost.
-        """
+        whole: list[Collected] = []
         for inputs in list(self._inputs):
-            found = self._put_together(inputs)
-            if found is None:
-                continue
-            while self._inputs.popleft() is not inputs:
-                pass
-            yield found
+            if found := self._put_together(inputs):
+                whole.append(found)
+                # One that is overtaken is given up: each topic keeps its order, so that what it
+                # lacks was lost.
+                while self._inputs.popleft() is not inputs:
+                    pass
+        return whole
 
     def _put_together(self, inputs: DecisionInputs) -> Collected | None:
         asked, stamp = inputs.request or InstructionRequest(""), inputs.stamp
         chunks = [chunk for chunk in self._chunks if chunk[0].stamp == stamp]
         scenes = [scene for scene in self._scenes if nanoseconds(scene.header.stamp) == stamp]
-        places = [i for i, (chunk, _) in enumerate(chunks) if _same(chunk.request, asked)]
+        # Without an instruction only the node knows the order of a request.
+        places = [
+            i
+            for i, (chunk, _) in enumerate(chunks)
+            if chunk.request == asked or not (chunk.request.text or asked.text)
+        ]
         # An image may be decided on several times, each time with a chunk and a scene, which does
         # not say of which. They are counted from the last: the first may not have been heard.
         place = places[-1] - len(chunks) if places else 0
@@ -120,7 +120,12 @@ def recorded_run(bag: BagReader, roles: Assignment) -> ReplayRun | None:
     return ReplayRun(
         collector.space,
         tuple(d.record for d in decisions),
-        tuple(_recorded_seconds(d) for d in decisions),
+        tuple(
+            d.seconds
+            if abs(d.seconds) * 1e9 < OTHER_CLOCK
+            else (d.record.now - d.record.stamp) / 1e9
+            for d in decisions
+        ),
         {"bag": describe_bag(bag), "decided": "when it was recorded"},
     )
 
@@ -128,14 +133,3 @@ def recorded_run(bag: BagReader, roles: Assignment) -> ReplayRun | None:
 def describe_bag(bag: BagReader) -> str:
     """For people: which bag it is."""
     return f"{bag.name}, {(bag.end - bag.start) / 1e9:.1f} s, {bag.size / 1e6:.1f} MB"
-
-
-def _recorded_seconds(collected: Collected) -> float:
-    if abs(collected.seconds) * 1e9 < OTHER_CLOCK:
-        return collected.seconds
-    return (collected.record.now - collected.record.stamp) / 1e9
-
-
-def _same(one: InstructionRequest, other: InstructionRequest) -> bool:
-    """Whether two requests are one; without an instruction only the node knows its order."""
-    return one == other or not (one.text or other.text)

@@ -225,7 +225,8 @@ def match(baseline: ReplayRun, run: ReplayRun) -> Matching:
         pairs += [(places[i], others[j]) for i, j in matched]
     missing = set(range(len(baseline.decisions))) - {i for i, _ in pairs}
     added = set(range(len(run.decisions))) - {j for _, j in pairs}
-    return Matching(*(tuple(sorted(found)) for found in (pairs, missing, added)), tolerance)
+    unmatched = tuple(sorted(missing)), tuple(sorted(added))
+    return Matching(tuple(sorted(pairs)), *unmatched, tolerance)
 
 
 def _by_era(run: ReplayRun) -> dict[int, list[int]]:

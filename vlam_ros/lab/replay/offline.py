@@ -126,8 +126,7 @@ class Redecider:
         count. An image older than the newest by more than `max_image_age` s is of another time.
         """
         self._sensors, self._notes = sensors, notes
-        self._script = script
-        self._cues = deque(script)
+        self._script, self._cues = script, deque(script)
         images = ImageSelector(round(wait * 1e9), sensors.ready, round(period * 1e9))
         self._runtime = Runtime(maker, sensors.observe, images, max_image_age)
         self._start: int | None = None
@@ -143,7 +142,10 @@ class Redecider:
                 yield from self._pass_time(now)
             self._say(timed.received)
             if timed.role in IMAGES:
-                self._image(timed.message)
+                stamp = nanoseconds(timed.message.header.stamp)
+                if self._runtime.jumped_back(stamp):
+                    self._jump()
+                self._runtime.images.put(stamp, timed.message)
             elif timed.role == "instruction":
                 if not self._script:
                     self._runtime.instruct(timed.message.data)
@@ -163,12 +165,6 @@ class Redecider:
             self._start = received
         while self._cues and received - self._start >= self._cues[0].seconds * 1e9:
             self._runtime.instruct(self._cues.popleft().text)
-
-    def _image(self, message: Any) -> None:
-        stamp = nanoseconds(message.header.stamp)
-        if self._runtime.jumped_back(stamp):
-            self._jump()
-        self._runtime.images.put(stamp, message)
 
     def _jump(self) -> None:
         """Time went back: nothing that came is of this time."""
@@ -222,37 +218,35 @@ class RecordedDecisions:
                 message = timed.message
                 self._images.add(nanoseconds(message.header.stamp), message, len(message.data))
             elif timed.role == "decision_inputs":
-                if result := self._decide(inputs_from_message(timed.message)):
-                    yield result
+                yield from self._decide(inputs_from_message(timed.message))
             else:
                 self._sensors.feed(timed.role, timed.message, timed.now)
                 for name, data in self._sensors.newest().items():
                     size = data.depth.nbytes if name == "depth" else 0
                     self._recent[name].add(data.stamp, data, size)
 
-    def _decide(self, inputs: DecisionInputs) -> DecisionResult | None:
+    def _decide(self, inputs: DecisionInputs) -> Iterator[DecisionResult]:
         frame = self._images.at(inputs.stamp)
         if frame is None and self._last is not None and self._last[0] == inputs.stamp:
             frame = self._last[1]
         if frame is None:
             self._notes.add("a decision cannot be made again: its image is not in the bag")
-            return None
+            return
         self._last = inputs.stamp, frame
         request = inputs.request or InstructionRequest("")
         job = DecisionJob((frame, inputs), inputs.stamp, request, inputs.era)
         result = decide(self._runtime, job, inputs.now, self._notes)
-        return replace(result, inputs=inputs) if result and inputs.published else None
+        if result and inputs.published:
+            yield replace(result, inputs=inputs)
 
     def _observe(self, recalled: tuple[Any, DecisionInputs], stamp: int, now: int) -> Observation:
         message, inputs = recalled
         data: dict[str, Any] = {}
-        for sensor in inputs.sensors:
-            if sensor.name in SENSORS:
-                data[sensor.name] = self._found(sensor, inputs)
+        for name, sensor in ((sensor.name, sensor) for sensor in inputs.sensors):
+            if name in SENSORS:
+                data[name] = self._found(sensor, inputs)
             else:  # recorded with another version
-                self._notes.add(
-                    f"{sensor.name} of a decision is not known here: it was made without"
-                )
+                self._notes.add(f"{name} of a decision is not known here: it was made without")
         return Observation(stamp, now, readable(message), **data)
 
     def _found(self, wanted: SensorInput, inputs: DecisionInputs) -> Any:

@@ -81,12 +81,8 @@ def replay_bag_over_ros(
     """Play a bag to nodes in a domain of their own, record what they do, and decide on that once
     more in this process: the two must agree, or the report says where they do not.
 
-    Args:
-        job: the bag.
-        playback: how it is played.
-        record: where the recorded bag stays, if anywhere.
-        logs: folder for what the nodes print.
-        progress: hears how much was played.
+    The recorded bag stays at `record`, if given; the folder `logs` has what the nodes print;
+    `progress` hears how much was played.
 
     Raises:
         VlamError: a node did not start, or ended.
@@ -105,12 +101,9 @@ def replay_bag_over_ros(
         again = decide(replace(job, bag=kept, baseline=None, options=ReplayOptions()))
     agreement = _agreement(live, again.run)
     run = replace(live, about={**live.about, "decided again in one process": agreement})
-    places = {(d.era, d.stamp, d.instruction): i for i, d in enumerate(run.decisions)}
-    images = {
-        places[key]: image
-        for i, image in again.images.items()
-        if (key := _key(again.run, i)) in places
-    }
+    places = {key: place for place, key in enumerate(_keys(run))}
+    keys = _keys(again.run)
+    images = {places[keys[i]]: image for i, image in again.images.items() if keys[i] in places}
     return finish(job, Replayed(run, baseline, images, time.monotonic() - begin))
 
 
@@ -122,9 +115,8 @@ def _agreement(live: ReplayRun, again: ReplayRun) -> str:
     return f"{missed} of {len(live.decisions)} decisions are not made again"
 
 
-def _key(run: ReplayRun, index: int) -> tuple[int, int, str]:
-    decision = run.decisions[index]
-    return decision.era, decision.stamp, decision.instruction
+def _keys(run: ReplayRun) -> list[tuple[int, int, str]]:
+    return [(d.era, d.stamp, d.instruction) for d in run.decisions]
 
 
 def _play(
@@ -224,7 +216,9 @@ class LiveReplay(Session):
             NoAnswerError: it is not so in time.
         """
         end = time.monotonic() + seconds
-        while missing := self._missing() or also():
+        while missing := (
+            (self.player.unheard() if self._heard else "vlam_node to be active") or also()
+        ):
             watch(missing)
             if time.monotonic() > end:
                 raise NoAnswerError(f"gave up waiting for {missing} after {seconds:g} s")
@@ -237,13 +231,9 @@ class LiveReplay(Session):
         progress: Callable[[int], None] = lambda received: None,
         period: float = 0.0,
     ) -> None:
-        """Play the bag once, from its start.
-
-        Args:
-            rate: times as fast as recorded; None: each image when the one before is decided on.
-            watch: called all the while; may raise to give up.
-            progress: hears when the message that is played was received, ns.
-            period: seconds from one image to the next, at least, where there is no rate.
+        """Play the bag once, `rate` times as fast as recorded; None: each image when the one before
+        is decided on, at least `period` s after it. `progress` hears when the message that is
+        played was received, ns.
         """
 
         def spin(seconds: float) -> None:
@@ -257,15 +247,13 @@ class LiveReplay(Session):
                 self._forget()
             elif step.message is not None:
                 progress(step.message.received)
-                if step.message.role in IMAGES:
-                    self._expect(nanoseconds(step.message.message.header.stamp))
-
-    def _expect(self, stamp: int) -> None:
-        """An image is published now; one that is not newer than another is not decided on."""
-        if stamp > self._newest:
-            self._newest = stamp
-            self._sent[stamp] = time.monotonic()
-            self._pending.append(stamp)
+                if step.message.role not in IMAGES:
+                    continue
+                stamp = nanoseconds(step.message.message.header.stamp)
+                if stamp > self._newest:  # only a newer image is decided on
+                    self._newest = stamp
+                    self._sent[stamp] = time.monotonic()
+                    self._pending.append(stamp)
 
     def _catch_up(self, now: int, watch: Watch) -> None:
         """Wait for the decisions that must have been begun by this time of the bag."""
@@ -290,9 +278,6 @@ class LiveReplay(Session):
         self._sent.clear()
         self._pending.clear()
         self._newest, self._answered = -1, (-1, 0.0)
-
-    def _missing(self) -> str:
-        return self.player.unheard() if self._heard else "vlam_node to be active"
 
     def _spin(self, seconds: float = _SPIN) -> None:
         self._executor.spin_once(timeout_sec=seconds)

@@ -92,16 +92,10 @@ class BagPlayer:
         plays_fused: bool = False,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Advertise.
+        """Advertise the topics of an open bag; `notes` take what cannot be played.
 
-        Args:
-            node: which publishes.
-            bag: open.
-            roles: its topics.
-            notes: takes what cannot be played.
-            script: in place of the bag's instructions.
-            plays_fused: what fusion_node made in place of the LiDAR and IMU that it made it of.
-            steady: the clock (s) by which it is played.
+        A `script` takes the place of the bag's instructions. `plays_fused`: what fusion_node made
+        is played in place of the LiDAR and IMU that it made it of. `steady` is the clock (s).
         """
         self._node, self._bag, self._notes, self._script = node, bag, notes, script
         self._steady = steady
@@ -135,12 +129,9 @@ class BagPlayer:
         """Publish /clock and all messages of the bag once; each step is yielded before its message
         is published, and whoever gets one may let time pass before going on.
 
-        Args:
-            rate: times as fast as recorded; None: FASTEST, and images that are nearer to the last
-                one than `period` (ns) are left out.
-            spin: called while there is nothing to do.
-            run_out: ns that time goes on after the last message, and before it jumps back.
-            period: see `rate`.
+        It is played `rate` times as fast as recorded; None: FASTEST, without images that are nearer
+        to the last one than `period` (ns). `spin` is called while there is nothing to do. After the
+        last message, and before it jumps back, time goes on for `run_out` ns.
         """
         pace = Pace(FASTEST if rate is None else rate, self._steady)
         cues, first = deque(self._script), None

@@ -44,6 +44,18 @@ class FoundObject:
     position: tuple[float, float, float] | None
     spread: float | None
 
+    @classmethod
+    def of(cls, thing: SceneObject, role: str) -> FoundObject:
+        """What is kept of an object, as messages hold it."""
+        x0, y0, x1, y1 = map(int, thing.box)
+        position = None
+        if thing.position is not None:
+            x, y, z = map(float, thing.position)
+            position = (x, y, z)
+        score, spread = _single(thing.score), _single(thing.spread)
+        known = spread if math.isfinite(spread) else None
+        return cls(thing.phrase, role, (x0, y0, x1, y1), score, position, known)
+
 
 @dataclass(frozen=True)
 class DecisionRecord:
@@ -86,8 +98,8 @@ class DecisionRecord:
             step=chunk.step,
             tokens=tuple(tuple(row) for row in chunk.tokens.tolist()),
             objects=tuple(
-                _found(thing, next((r for r, o in roles.items() if thing.same_piece(o)), OTHER))
-                for thing in decision.scene.objects
+                FoundObject.of(o, next((r for r, p in roles.items() if o.same_piece(p)), OTHER))
+                for o in decision.scene.objects
             ),
         )
 
@@ -165,25 +177,7 @@ def stamp_text(stamp: int) -> str:
     return f"{stamp // 10**9}.{stamp % 10**9 // 10**6:03d}"
 
 
-def _found(thing: SceneObject, role: str) -> FoundObject:
-    x0, y0, x1, y1 = map(int, thing.box)
-    position = None
-    if thing.position is not None:
-        x, y, z = map(float, thing.position)
-        position = (x, y, z)
-    spread = _single(thing.spread)
-    return FoundObject(
-        phrase=thing.phrase,
-        role=role,
-        box=(x0, y0, x1, y1),
-        score=_single(thing.score),
-        position=position,
-        spread=spread if math.isfinite(spread) else None,
-    )
-
-
 def _single(value: float) -> float:
-    """As messages hold it."""
     return float(np.float32(value))
 
 
@@ -214,18 +208,17 @@ def _run(values: dict[str, Any]) -> ReplayRun:
 
 def _record(values: dict[str, Any]) -> DecisionRecord:
     Outcome[values["outcome"]]  # reasons come and go with versions, outcomes do not
-    objects = tuple(_object(o) for o in values["objects"])
+    objects = []
+    for found in values["objects"]:
+        x0, y0, x1, y1 = found["box"]
+        position = found["position"]
+        if position is not None:
+            x, y, z = map(float, position)
+            position = (x, y, z)
+        shape = {"box": (x0, y0, x1, y1), "position": position}
+        objects.append(_checked(FoundObject(**{**found, **shape})))
     tokens = tuple(tuple(row) for row in values["tokens"])
-    return _checked(DecisionRecord(**{**values, "objects": objects, "tokens": tokens}))
-
-
-def _object(values: dict[str, Any]) -> FoundObject:
-    x0, y0, x1, y1 = values["box"]
-    position = values["position"]
-    if position is not None:
-        x, y, z = map(float, position)
-        position = (x, y, z)
-    return _checked(FoundObject(**{**values, "box": (x0, y0, x1, y1), "position": position}))
+    return _checked(DecisionRecord(**{**values, "objects": tuple(objects), "tokens": tokens}))
 
 
 def _checked(record: T) -> T:

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from vlam_ros.errors import ReplayError
-from vlam_ros.lab.replay.job import ReplayJob
-from vlam_ros.lab.replay.many import BagResult
+from vlam_ros.lab.replay.job import BagResult, ReplayJob
 from vlam_ros.lab.replay.table import BagRow, bags_table, comparison_tables, run_tables
 from vlam_ros.lab.report.bags_page import bags_page
 from vlam_ros.lab.report.table import Table
@@ -29,12 +28,8 @@ class Reports:
     """
 
     def __init__(self, folder: Path, save: Path | None, many: bool) -> None:
-        """Make the folders.
-
-        Args:
-            folder: of pages and the summary.
-            save: the file that a single bag's decisions go to, or the folder of those of many.
-            many: whether there is more than one bag.
+        """Make the folder of pages and the summary, and that for what is saved: a single bag's
+        decisions go to the file `save`, those of many to a folder of that name.
 
         Raises:
             ReplayError: they cannot be written to.
@@ -45,7 +40,12 @@ class Reports:
         self.written: list[Path] = []
         # Found out now, not after hours.
         for needed in (folder, *([save if many else save.parent] if save else [])):
-            _make_writable(needed)
+            try:
+                needed.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ReplayError(f"cannot write to {needed}: {error.strerror}") from error
+            if not os.access(needed, os.W_OK):
+                raise ReplayError(f"cannot write to {needed}: it is not yours to write to")
 
     def add(self, job: ReplayJob, answer: BagResult) -> None:
         """Write the page of a bag, and its decisions."""
@@ -74,12 +74,3 @@ class Reports:
     def _write(self, path: Path, text: str) -> None:
         write_file(path, text.encode())
         self.written.append(path)
-
-
-def _make_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReplayError(f"cannot write to {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise ReplayError(f"cannot write to {folder}: it is not yours to write to")

@@ -63,11 +63,8 @@ def parse_mapping(text: str) -> tuple[str, str]:
 
 
 def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
-    """Find the roles among the topics of a bag.
-
-    Args:
-        topics: the type of each topic.
-        mapping: the topic of a role, where it is known.
+    """Find the roles among the topics of a bag, given with their types; `mapping` has the topics
+    of roles where they are known.
 
     Raises:
         ReplayError: a mapped topic is not in the bag or of another type, or it is not clear which
@@ -93,16 +90,14 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
             taken.add(candidates[0])
             if candidates[0] not in named:
                 notes.append(f"{candidates[0]} is taken for {role}")
-        elif candidates and role in IMAGES:
-            raise ReplayError(
-                f"the bag has several topics with images ({', '.join(sorted(candidates))}): say "
-                f"which is meant, as --map {role}:={sorted(candidates)[0]}"
-            )
         elif candidates:
-            notes.append(
-                f"{role} is not used: it may be any of {', '.join(sorted(candidates))}; say which, "
-                f"as --map {role}:={sorted(candidates)[0]}"
-            )
+            any_of = ", ".join(sorted(candidates))
+            how = f"as --map {role}:={min(candidates)}"
+            if role in IMAGES:
+                raise ReplayError(
+                    f"the bag has several topics with images ({any_of}): say which is meant, {how}"
+                )
+            notes.append(f"{role} is not used: it may be any of {any_of}; say which, {how}")
     if not any(role in found for role in IMAGES):
         listed = ", ".join(f"{t} ({k})" for t, k in sorted(topics.items())) or "none at all"
         raise ReplayError(
@@ -117,13 +112,10 @@ def _mapped(role: str, topic: str, topics: Mapping[str, str]) -> tuple[str, str]
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(topics))}"
         raise ReplayError(f"{role}:={topic}: the bag has no such topic; {hint}")
     kind = topics[topic]
-    if role in IMAGES:
-        for image in IMAGES:
-            if ROLES[image] == kind:
-                return image, topic
-    if ROLES[role] != kind:
-        raise ReplayError(f"{role}:={topic}: the topic is of type {kind}, {ROLES[role]} is needed")
-    return role, topic
+    for fitting in IMAGES if role in IMAGES else (role,):
+        if ROLES[fitting] == kind:
+            return fitting, topic
+    raise ReplayError(f"{role}:={topic}: the topic is of type {kind}, {ROLES[role]} is needed")
 
 
 def _is_named(topic: str, role: str) -> bool:

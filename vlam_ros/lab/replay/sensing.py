@@ -39,11 +39,8 @@ class BagSensors:
         """Fuse LiDAR and IMU here if `fuses`, else go by what was recorded of fusion_node. Without
         `checks_ages` what comes late counts all the same.
         """
-        self._checks_ages = checks_ages
-        self.fuses = fuses
-        self.tree = TransformTree()
-        self._notes = notes
-        self._limits = settings.sensors
+        self.fuses, self._checks_ages, self._notes = fuses, checks_ages, notes
+        self._limits, self.tree = settings.sensors, TransformTree()
         self._convert = Converters(self.tree, settings)
         self._convert_raw = Converters(self.tree, fusion)
         self._fusion = SensorFusion(fusion.sensors, fusion.fusion)
@@ -55,25 +52,23 @@ class BagSensors:
         }
         self._feeds["tf"] = lambda m, now: self.tree.add(m, static=False)
         self._feeds["tf_static"] = lambda m, now: self.tree.add(m, static=True)
-        if fuses:
-            self._feeds |= self._raw()
-
-    def _raw(self) -> dict[str, Callable[[Any, int], None]]:
-        fusion, data = self._fusion, self._convert_raw
-        return {
-            "imu": lambda m, now: fusion.add_imu(data("imu", m, now), now),
-            "points": lambda m, now: self._sweep(data("points", m, now), now),
-            "scan": lambda m, now: self._sweep(data("scan", m, now), now),
-            "camera_depth": lambda m, now: fusion.add_depth(data("camera_depth", m, now), now),
+        raw: dict[str, Callable[[Any, int], None]] = {
+            "imu": self._fusion.add_imu,
+            "points": self._sweep,
+            "scan": self._sweep,
+            "camera_depth": self._fusion.add_depth,
         }
+        for role in raw if fuses else ():
+            self._feeds[role] = partial(self._fuse, role, raw[role])
+
+    def _fuse(self, role: str, add: Callable[[Any, int], None], message: Any, now: int) -> None:
+        add(self._convert_raw(role, message, now), now)
 
     def feed(self, role: str, message: Any, now: int) -> None:
         """Take a message of a role, which came at `now` (ns); roles of no sensor are ignored."""
-        feed = self._feeds.get(role)
-        if feed is None:
-            return
         try:
-            feed(message, now)
+            if role in self._feeds:
+                self._feeds[role](message, now)
         except VlamError as error:
             self._notes.add(f"{role}: {error}", once=role)
 

@@ -43,13 +43,9 @@ class BagRow:
         exceeded: Iterable[Exceeded] = (),
     ) -> BagRow:
         """Of a bag that was replayed in so many seconds."""
-        return cls(
-            bag=bag,
-            outcomes=dict(Counter(d.outcome for d in run.decisions)),
-            differences=comparison.differing if comparison else None,
-            exceeded=tuple(e.name for e in exceeded),
-            seconds=seconds,
-        )
+        outcomes = dict(Counter(d.outcome for d in run.decisions))
+        differences = comparison.differing if comparison else None
+        return cls(bag, outcomes, differences, tuple(e.name for e in exceeded), seconds)
 
     @property
     def passed(self) -> bool:
@@ -73,25 +69,15 @@ def run_tables(run: ReplayRun) -> list[Table]:
     told: dict[str, list[DecisionRecord]] = {}
     for decision in decisions:
         told.setdefault(decision.instruction, []).append(decision)
+    verdicts = tuple((*kind, str(n), number(n / len(decisions))) for kind, n in by_outcome)
+    instructions = tuple(
+        (text or NOTHING, stamp_text(d[0].stamp), *_counts(Counter(each.outcome for each in d)))
+        for text, d in told.items()
+    )
     found = [
         Table("Run", ("", ""), tuple(facts), run.notes),
-        Table(
-            "Decisions",
-            ("verdict", "reason", "decisions", "share"),
-            tuple((*kind, str(n), number(n / len(decisions))) for kind, n in by_outcome),
-        ),
-        Table(
-            "Instructions",
-            ("instruction", "first image", "decisions", *OUTCOMES),
-            tuple(
-                (
-                    text or NOTHING,
-                    stamp_text(those[0].stamp),
-                    *_counts(Counter(d.outcome for d in those)),
-                )
-                for text, those in told.items()
-            ),
-        ),
+        Table("Decisions", ("verdict", "reason", "decisions", "share"), verdicts),
+        Table("Instructions", ("instruction", "first image", "decisions", *OUTCOMES), instructions),
     ]
     return [table for table in found if table.rows]
 

@@ -20,7 +20,7 @@ EXAMPLES = 3
 """How many stamps of decisions are given with what was passed over."""
 
 
-def _limit(what: str, high: float, whole: bool = False, optional: bool = False) -> Any:
+def _limit(what: str, high: float = math.inf, whole: bool = False, optional: bool = False) -> Any:
     """A threshold in 0..high: a share, a measure or a count of what it says."""
     metadata = {"what": what, "high": high, "whole": whole, "optional": optional}
     return dataclasses.field(metadata=metadata)
@@ -42,12 +42,10 @@ class Thresholds:
     shape: float = _share("with waypoints of another shape")
     missing: float = _share("that are missing")
     new: float = _share("that are new")
-    execute_instead_of_hold: int = _limit(
-        "decisions to move where the robot stood", math.inf, whole=True
-    )
-    waypoint_distance: float | None = _limit("m between waypoints", math.inf, optional=True)
-    waypoint_angle: float | None = _limit("rad between waypoints", math.inf, optional=True)
-    latency_ratio: float | None = _limit("times the median latency", math.inf, optional=True)
+    execute_instead_of_hold: int = _limit("decisions to move where the robot stood", whole=True)
+    waypoint_distance: float | None = _limit("m between waypoints", optional=True)
+    waypoint_angle: float | None = _limit("rad between waypoints", optional=True)
+    latency_ratio: float | None = _limit("times the median latency", optional=True)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -26,35 +26,29 @@ _TIMED = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*:(.*)", re.DOTALL)
 
 
 class BagClock:
-    """The robot's clock, by receive times or stamps, whichever the first stamped message tells."""
+    """The robot's clock, by receive times or stamps, whichever the first stamped message tells:
+    `by_stamps`, None before.
+    """
 
     def __init__(self) -> None:
-        self._by_stamps: bool | None = None
+        self.by_stamps: bool | None = None
         self._now: int | None = None
 
-    @property
-    def by_stamps(self) -> bool:
-        """Whether stamps are the time, because the recorder's clock was another one."""
-        return bool(self._by_stamps)
-
     def tick(self, received: int, stamp: int | None) -> tuple[int | None, bool]:
-        """A message was received at a time of the recorder's clock (ns), stamped so if at all.
-
-        Returns:
-            The time now, None while it is not known; and whether it jumped back.
+        """A message was received at a time of the recorder's clock (ns), stamped so if at all: the
+        time now, None while it is not known, and whether it jumped back.
         """
-        if self._by_stamps is None and stamp is not None:
-            self._by_stamps = abs(received - stamp) > OTHER_CLOCK
-        if self._by_stamps is None:
+        if self.by_stamps is None and stamp is not None:
+            self.by_stamps = abs(received - stamp) > OTHER_CLOCK
+        if self.by_stamps is None:
             return None, False
-        time = stamp if self._by_stamps else received
+        time = stamp if self.by_stamps else received
         if time is None:
             return self._now, False
-        if self._now is not None and time < self._now - JUMP:
-            self._now = time
-            return time, True
-        self._now = time if self._now is None else max(self._now, time)
-        return self._now, False
+        before = time if self._now is None else self._now
+        jumped = time < before - JUMP
+        self._now = time if jumped else max(before, time)
+        return self._now, jumped
 
 
 @dataclass(frozen=True)
