@@ -14,7 +14,6 @@ import zstandard
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags.mcap_file import MAGIC, McapFile
 from vlam_ros.lab.bags.sqlite_file import SqliteFile
-from vlam_ros.lab.bags.stored import StoredFile
 
 METADATA = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd", ".mcap.zst", ".db3.zst")
@@ -170,7 +169,7 @@ def _present(path: Path) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def open_file(path: Path, workspace: Path, notes: list[str]) -> StoredFile:
+def open_file(path: Path, workspace: Path, notes: list[str]) -> McapFile | SqliteFile:
     """Open a file of a bag. A compressed one is decompressed into `workspace` first.
 
     Raises:
@@ -197,7 +196,6 @@ def open_file(path: Path, workspace: Path, notes: list[str]) -> StoredFile:
 
 
 def _kind_of(path: Path) -> str:
-    """One of _KINDS, or nothing."""
     try:
         with path.open("rb") as stream:
             head = stream.read(max(map(len, _KINDS)))

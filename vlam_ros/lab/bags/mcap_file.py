@@ -78,9 +78,10 @@ class McapFile(StoredFile):
             if i in self._topics:
                 topic = self._topics[i].name
                 self.counts[topic] = self.counts.get(topic, 0) + count
-        pieces = [piece for piece in self._pieces if piece.start <= piece.end]
-        self.start = min((piece.start for piece in pieces), default=0)
-        self.end = max((piece.end for piece in pieces), default=0)
+        if self.counts:
+            pieces = [piece for piece in self._pieces if piece.start <= piece.end]
+            self.start = min((piece.start for piece in pieces), default=0)
+            self.end = max((piece.end for piece in pieces), default=0)
         self._tell_of_loss(lost)
 
     def messages(self, topics: Collection[str] | None) -> Iterator[StoredMessage]:
@@ -238,7 +239,6 @@ class McapFile(StoredFile):
         return StoredTopic.of(channel.topic, kind, channel.message_encoding, language, text)
 
     def _tell_of_loss(self, lost: list[_Piece]) -> None:
-        """One line for all chunks that cannot be read."""
         if lost:
             first = max(0.0, (min(piece.start for piece in lost) - self.start) / 1e9)
             chunks = "1 chunk" if len(lost) == 1 else f"{len(lost)} chunks"

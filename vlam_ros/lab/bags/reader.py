@@ -20,7 +20,9 @@ import zstandard
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags.definitions import Definitions
 from vlam_ros.lab.bags.files import SUFFIXES, ZSTD, BagParts, bag_parts, open_file
-from vlam_ros.lab.bags.stored import MessageSource, StoredFile, StoredTopic, in_order
+from vlam_ros.lab.bags.mcap_file import McapFile
+from vlam_ros.lab.bags.sqlite_file import SqliteFile
+from vlam_ros.lab.bags.stored import MessageSource, StoredTopic, in_order
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class BagReader:
     def __init__(self, path: Path) -> None:
         self.notes: list[str] = []
         self.name = _name(path)
-        self._files: list[StoredFile] = []
+        self._files: list[McapFile | SqliteFile] = []
         with ExitStack() as stack:
             parts = bag_parts(path, self.notes)
             workspace = Path(stack.enter_context(TemporaryDirectory(prefix="vlam-bag-")))
@@ -115,7 +117,6 @@ class BagReader:
             self._note(f"{left_out}: it is left out")
 
     def _describe(self, parts: BagParts) -> None:
-        """Fill in what is known before reading."""
         filled = [file for file in self._files if file.counts]
         self.start = min((file.start for file in filled), default=0)
         self.end = max((file.end for file in filled), default=0)
@@ -151,7 +152,6 @@ class BagReader:
 
 
 def _name(path: Path) -> str:
-    """What people call the bag."""
     name = path.resolve().name
     suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), "")
     return name.removesuffix(suffix) or name

@@ -142,7 +142,6 @@ class Recorder(Session):
             self._write_all(self._times.rest())
 
     def _look(self) -> None:
-        """Subscribe to what has publishers now."""
         for name, kinds in self._node.get_topic_names_and_types():
             if name in self._wanted and name not in self.left_out:
                 offers = self._node.get_publishers_info_by_topic(name)
@@ -183,7 +182,6 @@ class Recorder(Session):
         )
 
     def _fetch(self) -> None:
-        """Take all messages that have come, in the order in which they did."""
         come: list[tuple[int, _Message]] = []
         for topic, subscription in self._subscriptions.items():
             with subscription.handle:

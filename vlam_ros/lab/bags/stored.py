@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 from typing import NamedTuple
@@ -40,8 +39,8 @@ class StoredMessage(NamedTuple):
     data: bytes
 
 
-class StoredFile(ABC):
-    """One open file of a bag.
+class StoredFile:
+    """What is known of an open file of a bag.
 
     `start` and `end` are the receive times (ns) of the first and last message, `counts` the
     messages by topic name; all zero or empty in a file without messages. `damage` says what is
@@ -59,14 +58,6 @@ class StoredFile(ABC):
         self.damage = ""
         self.distro = ""
         self._notes = notes
-
-    @abstractmethod
-    def messages(self, topics: Collection[str] | None) -> Iterator[StoredMessage]:
-        """The messages of some topics, or of all, in order of receive time."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give the file back."""
 
     def note(self, text: str) -> None:
         """Tell of damage, once."""

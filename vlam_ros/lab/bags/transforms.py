@@ -142,7 +142,6 @@ class TransformTree:
         return None
 
     def _known(self, frame: str) -> bool:
-        """Whether any transform told of a frame."""
         return (
             frame in self._static
             or frame in self._moving
@@ -236,6 +235,5 @@ def _slerp(one: FloatArray, other: FloatArray, share: float) -> FloatArray:
 
 
 def _planar(pose: Mount) -> tuple[float, float, float]:
-    """x, y and yaw."""
     x, y, _ = map(float, pose.position)
     return x, y, math.atan2(pose.rotation[1, 0], pose.rotation[0, 0])

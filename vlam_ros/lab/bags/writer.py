@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rosbags.interfaces import (
     Connection,
@@ -28,6 +30,8 @@ from rosbags.rosbag2 import (
 
 from vlam_ros.errors import BagError
 from vlam_ros.lab.bags.definitions import known_types
+
+T = TypeVar("T")
 
 DISTRO = "jazzy"
 """Whose definitions of messages are written."""
@@ -79,14 +83,14 @@ class BagWriter:
         self._writer = Writer(
             self._folder / path.name, version=9, storage_plugin=_STORAGES[storage]
         )
+        mode = CompressionMode.STORAGE if storage == "mcap" else CompressionMode.MESSAGE
         try:
             if compression:
-                mode = CompressionMode.STORAGE if storage == "mcap" else CompressionMode.MESSAGE
-                self._writer.set_compression(mode, CompressionFormat.ZSTD)
-            self._writer.open()
-        except (WriterError, OSError, sqlite3.Error) as error:
+                self._do(self._writer.set_compression, mode, CompressionFormat.ZSTD)
+            self._do(self._writer.open)
+        except BagError:
             self.discard()
-            raise self._failed(error) from error
+            raise
 
     def __enter__(self) -> BagWriter:
         return self
@@ -108,12 +112,8 @@ class BagWriter:
             raise BagError(f"{topic} cannot be recorded: the type {kind!r} is not known here")
         if topic in self._connections:
             raise BagError(f"{topic} was added to the bag already")
-        try:
-            self._connections[topic] = self._writer.add_connection(
-                topic, kind, typestore=types, offered_qos_profiles=[_profile(qos or RecordedQos())]
-            )
-        except (WriterError, OSError, sqlite3.Error) as error:
-            raise self._failed(error) from error
+        how = {"typestore": types, "offered_qos_profiles": [_profile(qos or RecordedQos())]}
+        self._connections[topic] = self._do(self._writer.add_connection, topic, kind, **how)
 
     def write(self, topic: str, received: int, data: bytes) -> None:
         """Write a serialised message (CDR), received at a time in ns.
@@ -124,10 +124,7 @@ class BagWriter:
         connection = self._connections.get(topic)
         if connection is None:
             raise BagError(f"{topic} was not added to the bag")
-        try:
-            self._writer.write(connection, received, data)
-        except (WriterError, OSError, sqlite3.Error) as error:
-            raise self._failed(error) from error
+        self._do(self._writer.write, connection, received, data)
 
     def close(self) -> None:
         """Finish the bag and give it its name.
@@ -138,11 +135,9 @@ class BagWriter:
         if self._closed:
             return
         try:
-            self._writer.close()
+            self._do(self._writer.close)
             check_free(self._path)
-            (self._folder / self._path.name).rename(self._path)
-        except (WriterError, OSError, sqlite3.Error) as error:
-            raise self._failed(error) from error
+            self._do((self._folder / self._path.name).rename, self._path)
         finally:
             self.discard()
 
@@ -153,9 +148,13 @@ class BagWriter:
             self._writer.abort()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _failed(self, error: Exception) -> BagError:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return BagError(f"{self._path} cannot be written: {reason}")
+    def _do(self, write: Callable[..., T], *args: Any, **options: Any) -> T:
+        """Call something that writes, whose failure is a BagError."""
+        try:
+            return write(*args, **options)
+        except (WriterError, OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise BagError(f"{self._path} cannot be written: {reason}") from error
 
 
 def check_free(path: Path) -> None:

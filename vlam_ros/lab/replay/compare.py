@@ -230,7 +230,6 @@ def match(baseline: ReplayRun, run: ReplayRun) -> Matching:
 
 
 def _by_era(run: ReplayRun) -> dict[int, list[int]]:
-    """The places of the decisions of each era, in the order of their stamps."""
     eras: dict[int, list[int]] = {}
     for place, decision in enumerate(run.decisions):
         eras.setdefault(decision.era, []).append(place)

@@ -153,7 +153,6 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
 
 
 def _turns(before: DecisionRecord, now: DecisionRecord) -> bool:
-    """Whether the robot now does something else than before."""
     names = ("outcome", "reason", "skill", "instruction", "era")
     return any(getattr(before, name) != getattr(now, name) for name in names)
 

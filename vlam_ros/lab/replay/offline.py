@@ -167,7 +167,6 @@ class Redecider:
             self._runtime.instruct(self._cues.popleft().text)
 
     def _jump(self) -> None:
-        """Time went back: nothing that came is of this time."""
         self._sensors.forget()
         self._runtime.reset()
 
@@ -178,8 +177,6 @@ class Redecider:
 
 
 class _Recent:
-    """The newest data of one sensor, by stamp."""
-
     def __init__(self) -> None:
         self._items: deque[tuple[int, Any, int]] = deque()
         self._bytes = 0

@@ -119,7 +119,6 @@ def _mapped(role: str, topic: str, topics: Mapping[str, str]) -> tuple[str, str]
 
 
 def _is_named(topic: str, role: str) -> bool:
-    """Whether it has the role's name, in any namespace."""
     return f"/{topic.lstrip('/')}".endswith(f"/{role}")
 
 

@@ -187,19 +187,19 @@ def _size(comparison: Comparison, name: str, most: bool = False) -> str:
     """How far the waypoints are apart, where the change is theirs; also how far `most` of them."""
     if name != WAYPOINTS:
         return ""
-    c = comparison
-    parts = [f"up to {c.distance:.3g} m"] if c.distance else []
-    parts += [f"up to {c.angle:.3g} rad"] if c.angle else []
-    if most and c.distance_p95 is not None:
-        parts.append(f"95 % within {c.distance_p95:.3g} m")
+    parts = [f"up to {size}" for size in _sizes(comparison)]
+    if most and comparison.distance_p95 is not None:
+        parts.append(f"95 % within {comparison.distance_p95:.3g} m")
     return ", ".join(parts)
 
 
+def _sizes(apart: Comparison | Difference) -> list[str]:
+    size = [f"{apart.distance:.3g} m"] if apart.distance else []
+    return size + ([f"{apart.angle:.3g} rad"] if apart.angle else [])
+
+
 def _listed(pair: Difference) -> tuple[str, ...]:
-    """One decision that differs: the image, what, and both decisions."""
-    size = [f"{pair.distance:.3g} m"] if pair.distance else []
-    size += [f"{pair.angle:.3g} rad"] if pair.angle else []
-    what = ", ".join(pair.changed) + _in_brackets(", ".join(size))
+    what = ", ".join(pair.changed) + _in_brackets(", ".join(_sizes(pair)))
     return stamp_text(pair.after.stamp), what, _told(pair.before), _told(pair.after)
 
 
@@ -215,7 +215,6 @@ def _told(decision: DecisionRecord) -> str:
 
 
 def _counts(outcomes: Mapping[str, int]) -> list[str]:
-    """How many in all, and of each outcome."""
     return [str(sum(outcomes.values())), *(str(outcomes.get(name, 0)) for name in OUTCOMES)]
 
 
