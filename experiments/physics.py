@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.objectives.checks import check_shapes, widened
+from vlam_ros.lab.training.checks import check_shapes, widened
 
 
 def unicycle_residual(waypoints: Tensor, step: float) -> Tensor:

@@ -9,7 +9,7 @@ from physics import curvature_excess, unicycle_residual, waypoint_losses
 from torch import Tensor
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.fit.weighing import combined_loss
+from vlam_ros.lab.training.balancing import combined_loss
 
 STEP = 0.5
 

@@ -15,6 +15,7 @@ from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.simulation.scene import COLOURS
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, vocabulary
 from vlam_ros.lab.training.fit import FitSettings
+from vlam_ros.lab.training.objectives import drift, skill_contrast
 from vlam_ros.lab.training.paraphrases import (
     APPROACHES,
     OTHER_VERBS,
@@ -23,7 +24,6 @@ from vlam_ros.lab.training.paraphrases import (
     new_patterns,
     skill_phrase,
 )
-from vlam_ros.lab.training.skill_loss import drift, skill_contrast
 from vlam_ros.lab.training.skills import learn_skills, learn_skills_file
 from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, load_checkpoint

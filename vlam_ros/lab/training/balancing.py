@@ -1,18 +1,24 @@
-"""Multi-task balancing: weights that are learned, and gradients that work against each other.
+"""Multi-task balancing: loss terms by given or learned weights, and what PCGrad leaves of
+gradients.
 
-Conflicts are measured by group of parameters, and can be projected out.
+How far gradients work against each other is measured by group of parameters.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.objectives.checks import check_losses, widened
+from vlam_ros.lab.training.checks import widened
+
+TASK = "task."
+"""What names of the task's parameters begin with; those of a learned balance come behind them."""
 
 
 class UncertaintyWeighting(nn.Module):
@@ -22,9 +28,6 @@ class UncertaintyWeighting(nn.Module):
     sₖ is log Lₖ: every task then weighs as much as any other, whatever its unit. (The paper's form
     for classification, exp(−s) L + ½ s, ends at the same weights.) Give the parameter to the
     optimizer without weight decay, which would pull all σ towards 1; losses must not be negative.
-
-    Args:
-        names: the tasks.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -40,7 +43,7 @@ class UncertaintyWeighting(nn.Module):
         Raises:
             LearningError: there is no loss, or one of a task that is not balanced.
         """
-        check_losses(losses)
+        _check_losses(losses)
         unknown = sorted(set(losses) - set(self.names))
         if unknown:
             raise LearningError(f"tasks {unknown} are not balanced: there are {list(self.names)}")
@@ -62,7 +65,7 @@ def task_gradients(losses: Mapping[str, Tensor], parameters: Sequence[Tensor]) -
     Raises:
         LearningError: there is no loss or no parameter, or a loss has no gradient at all.
     """
-    check_losses(losses)
+    _check_losses(losses)
     if not parameters:
         raise LearningError("gradients need at least one parameter, got none")
     rows = []
@@ -80,10 +83,6 @@ def gradient_cosines(
     losses: Mapping[str, Tensor], groups: Mapping[str, Sequence[Tensor]]
 ) -> dict[str, float]:
     """How far each two tasks agree on each group of parameters: −1 against, 1 the same way.
-
-    Args:
-        losses: float[] of each task.
-        groups: parameters by name of the group, such as a tower.
 
     Returns:
         "group/first/second" to the cosine of their gradients, as a line of the log; pairs of which
@@ -109,17 +108,7 @@ def project_conflicts(gradients: Tensor, generator: Generator) -> Tensor:
     """The sum of gradients, of each what works against another taken out (PCGrad, Yu et al. 2020).
 
     gᵢ ← gᵢ − (gᵢ·gⱼ / ‖gⱼ‖²) gⱼ for each other task j with gᵢ·gⱼ < 0, in random order, where gⱼ is
-    as it was. Without conflicts the plain sum.
-
-    Args:
-        gradients: float[T,P], of `task_gradients`.
-        generator: where the order comes from.
-
-    Returns:
-        float[P], for `set_gradients`.
-
-    Raises:
-        LearningError: the gradients are not a matrix.
+    as it was: float[T,P] of `task_gradients` to float[P] for `set_gradients`.
     """
     if gradients.ndim != 2:
         raise LearningError(f"gradients must be [T, P], got {list(gradients.shape)}")
@@ -148,3 +137,82 @@ def set_gradients(parameters: Sequence[Tensor], gradient: Tensor) -> None:
     for parameter, part in zip(parameters, gradient.split(sizes), strict=True):
         # A copy: clipping works in place, and the gradient is the caller's.
         parameter.grad = part.view_as(parameter).to(parameter.dtype, copy=True)
+
+
+Weights = Mapping[str, float] | UncertaintyWeighting
+
+
+def combined_loss(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """L = Σₖ λₖ · Lₖ, in float32 at least.
+
+    A term of weight 0 is left out, so that one that is not finite does no harm. Weights without
+    a loss are allowed: not every step has every term.
+
+    Raises:
+        LearningError: there is no term, one has no weight, is not a scalar, or a weight is not in
+            0..inf.
+    """
+    _check_losses(losses)
+    total = torch.zeros((), device=next(iter(losses.values())).device)
+    for name, loss in losses.items():
+        if name not in weights:
+            raise LearningError(f"loss '{name}' has no weight: there are {sorted(weights)}")
+        weight = weights[name]
+        if not 0 <= weight < math.inf:
+            raise LearningError(f"weight '{name}' must be finite and not negative, got {weight:g}")
+        if weight:
+            total = total + weight * widened(loss)
+    return total
+
+
+class WeightedTask(nn.Module):
+    """A task's loss terms and their weighted sum, in one call for whoever wraps the module."""
+
+    def __init__(self, task: nn.Module, weights: Weights) -> None:
+        super().__init__()
+        self.task = task
+        self.weights = weights
+
+    def forward(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        losses: dict[str, Tensor] = self.task(batch)
+        return self.total(losses), losses
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        if isinstance(self.weights, UncertaintyWeighting):
+            balanced: Tensor = self.weights(losses)
+            return balanced
+        return combined_loss(losses, self.weights)
+
+    def operated(
+        self,
+        losses: Mapping[str, Tensor],
+        values: Mapping[str, Tensor],
+        order: Generator,
+    ) -> Tensor:
+        """The gradient float[P] that PCGrad leaves of the weighed terms.
+
+        `values` are what trains, by the names of this module's parameters and in their order. A
+        learned balance gets their plain sum: no term is against another there, and its gradients
+        would pass for a common direction of them all.
+        """
+        weighed = {name: self.total({name: loss}) for name, loss in losses.items()}
+        shared = sum(p.numel() for name, p in values.items() if name.startswith(TASK))
+        gradients = task_gradients(
+            {name: loss for name, loss in weighed.items() if loss.requires_grad},
+            list(values.values()),
+        )
+        projected = project_conflicts(gradients[:, :shared], order)
+        return torch.cat([projected, gradients[:, shared:].sum(0)])
+
+    def learned_weights(self) -> dict[str, float]:
+        """The balance's weights; nothing where they are given."""
+        return self.weights.weights() if isinstance(self.weights, UncertaintyWeighting) else {}
+
+
+def _check_losses(losses: Mapping[str, Tensor]) -> None:
+    """LearningError unless there is a loss, and each is a scalar."""
+    if not losses:
+        raise LearningError("at least one loss is needed, got none")
+    for name, loss in losses.items():
+        if loss.ndim:
+            raise LearningError(f"loss '{name}' must be a scalar, got shape {list(loss.shape)}")

@@ -105,10 +105,8 @@ def draw_crops(
 def draw_scenes(
     data: SceneData, rng: Generator, count: int, window: int
 ) -> tuple[Images, npt.NDArray[np.int64]]:
-    """`count` augmented squares of `window` pixels out of scenes, each with an object in it.
-
-    Returns:
-        The squares, and the (colour, shape) of all objects of each scene.
+    """`count` augmented squares of `window` pixels out of scenes, each with an object in it; and
+    the (colour, shape) of all objects of each scene.
     """
     rows = rng.integers(0, len(data.images), count)
     labels, size = data.labels[rows], data.images.shape[1]
@@ -161,10 +159,7 @@ def augmented(
         rng: draws what varies.
         zoom: float64[B], sides of the windows, relative to the images'.
         shift: float64[2,B], x and y of their middles, in -1..1.
-        size: what windows are made to have, in pixels.
-
-    Returns:
-        float[B,3,size,size] in 0..1 and float[B,K,size,size].
+        size: of the windows that come out, in pixels.
     """
     count = len(pixels)
     mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
@@ -210,13 +205,8 @@ def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
 
 
 def crop_masks(labels: Tensor, positives: Tensor, which: Tensor, rows: Tensor) -> Tensor:
-    """bool[P,S,S]: the object in the middle of crop `which[p]` if text row `rows[p]` names it.
-
-    Args:
-        labels: int64[B,S,S], 1 on the object in the middle.
-        positives: bool[B,NONSENSE] of `crop_targets`.
-        which: int64[P], index of the crop.
-        rows: int64[P], text row of the prompt.
+    """bool[P,S,S]: the object in the middle (label 1) of crop `which[p]` if text row `rows[p]`
+    names it, by the positives bool[B,NONSENSE] of `crop_targets`.
     """
     named = positives[which, rows.clamp(max=NONSENSE - 1)] & (rows < NONSENSE)
     return (labels[which] == 1) & named[:, None, None]
@@ -237,10 +227,8 @@ def scene_targets(labels: Tensor, pairs: npt.NDArray[np.int64], visible: int = 2
 def patch_labels(labels: Tensor, rows: Tensor, patch: int) -> Tensor:
     """Which text row each patch shows, int64[B,N]: FLOOR if nearly free of objects.
 
-    Args:
-        labels: int64[B,S,S]; 0 is floor, k the object whose text row is `rows[b, k]`.
-        rows: int64[B,K], IGNORE for what has no name.
-        patch: pixels of a patch.
+    Of labels int64[B,S,S] 0 is floor, k the object whose text row is `rows[b, k]`, IGNORE for what
+    has no name.
     """
     side = labels.shape[1] // patch
     cells = labels.unflatten(2, (side, patch)).unflatten(1, (side, patch)).transpose(2, 3)
@@ -265,10 +253,8 @@ def object_rows(pairs: npt.NDArray[np.int64]) -> Tensor:
 def draw_prompts(
     positives: Tensor, rng: Generator, count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """`count` prompts a scene: half are there, of the rest most differ in shape or colour only.
-
-    Returns:
-        (image index, text row), int64[P] each.
+    """`count` prompts a scene, (image index, text row) int64[P] each: half are there, of the rest
+    most differ in shape or colour only.
     """
     images, rows = [], []
     for i, present in enumerate(positives.numpy()):

@@ -24,6 +24,7 @@ from vlam_ros.lab.training.finetune import parts_of
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, cosines, fitted, measure
 from vlam_ros.lab.training.objectives import (
+    SKILL_TEMPERATURE,
     feature_distillation,
     logit_distillation,
     logit_scale,
@@ -31,7 +32,6 @@ from vlam_ros.lab.training.objectives import (
     rwm_loss,
 )
 from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
-from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.lab.training.training_batches import NO_VALIDATION, Validation
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, TorchBackend
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint

@@ -15,9 +15,9 @@ from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
 from vlam_ros.lab.training.fit import Fit, FitSettings
+from vlam_ros.lab.training.objectives import SKILL_TEMPERATURE
 from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
-from vlam_ros.lab.training.skill_loss import SKILL_TEMPERATURE
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint, forward_settings
 
@@ -58,12 +58,8 @@ def fit_embedded(
 ) -> tuple[EmbeddedLosses, Fit]:
     """The model of a recipe with its losses, and the run that trains it, to its end or on.
 
-    Args:
-        recipe: all that decides.
-        data: the scenes to learn from.
-        folder: of the run's state and log.
-        start: a checkpoint in float32 whose weights and tokenizer it begins with; heads that only
-            training needs begin anew.
+    Weights and tokenizer are those of `start`, a checkpoint in float32, if it is given; heads that
+    only training needs begin anew.
 
     Raises:
         LearningError: the folder has a state of another recipe or start, or a damaged one, or the

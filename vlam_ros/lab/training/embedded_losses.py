@@ -18,16 +18,18 @@ from vlam_ros.lab.training.embedded_batches import EmbeddedBatch, PromptedImages
 from vlam_ros.lab.training.generative_heads import Captioning, ImageModelling, WordModelling
 from vlam_ros.lab.training.grounding import cosines
 from vlam_ros.lab.training.objectives import (
+    UNKNOWN_LIMIT,
     draw_hard_negatives,
+    drift,
     itm_loss,
     logit_scale,
     region_word_loss,
     rejection_loss,
     rwm_loss,
+    skill_contrast,
     unicl_loss,
 )
 from vlam_ros.lab.training.recipe import MEAN, STD, TERMS
-from vlam_ros.lab.training.skill_loss import UNKNOWN_LIMIT, drift, skill_contrast
 from vlam_ros.perception.clipseg.model import (
     VisionStates,
     decode_masks,
@@ -69,13 +71,10 @@ def term_weights(loss_weights: Mapping[str, float]) -> dict[str, float]:
 
 
 class EmbeddedLosses(nn.Module):
-    """The losses of a batch; `model` is what is kept of what trains.
+    """The losses of a batch; of the module `model`, a CLIPSeg, is what is kept.
 
-    Attributes:
-        model: the CLIPSeg.
-        tokenizer: its tokenizer.
-        known: weights by name (as of this module's parameters) that say where phrases were, for
-            steps without images, where nothing else would hold them.
+    `known` are weights by name (as of this module's parameters) that say where phrases were, for
+    steps without images, where nothing else would hold them.
     """
 
     def __init__(self, model: Any, tokenizer: Any, terms: Collection[str]) -> None:
@@ -173,7 +172,6 @@ class EmbeddedLosses(nn.Module):
 
     @torch.no_grad()
     def _as_known(self, phrases: Sequence[str]) -> Tensor:
-        """Text embeddings float[T,projection] by the weights that are known, else by the own."""
         tokens = self._tokens(phrases)
         weights = {name: w for name, w in self.known.items() if name.startswith("model.clip.text")}
         known: Tensor = functional_call(
@@ -187,8 +185,6 @@ class EmbeddedLosses(nn.Module):
 
 
 class _TextEncoder(nn.Module):
-    """`encode_texts` as a module, for `functional_call`."""
-
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.checks import check_bool, check_shapes
 from vlam_ros.lab.training.fit import BatchSource
-from vlam_ros.lab.training.objectives.checks import check_bool, check_shapes
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 
@@ -71,7 +71,6 @@ class Batch:
 
 
 Batches: TypeAlias = BatchSource[Batch]
-"""A source of batches."""
 
 
 def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) -> Batch:
@@ -119,12 +118,8 @@ def whole(
     phrases: Sequence[str],
     size: int,
 ) -> Iterator[Batch]:
-    """Batches of one whole image each, squeezed into a square, that ask for all phrases.
-
-    Args:
-        images: uint8[H,W,3] RGB with masks bool[H,W] by phrase.
-        phrases: T of them.
-        size: side of the square in pixels.
+    """Batches of one whole image each, squeezed into a square of `size` pixels, that ask for all
+    phrases; `images` are uint8[H,W,3] RGB with masks bool[H,W] by phrase.
     """
     for image, known in images:
         nothing = np.zeros(image.shape[:2], bool)

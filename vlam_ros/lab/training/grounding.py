@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.checks import dot_products
 from vlam_ros.lab.training.examples import Batch
-from vlam_ros.lab.training.objectives.checks import dot_products
 from vlam_ros.perception.clipseg import Checkpoint
 from vlam_ros.perception.clipseg.model import (
     VisionStates,
@@ -43,7 +43,6 @@ class Grounding(nn.Module):
 
     @property
     def size(self) -> int:
-        """Side of the images in pixels."""
         return self._preprocessing.size
 
     def see(self, pixels: Tensor, size: int | None = None, patches: bool = False) -> VisionStates:
@@ -111,14 +110,12 @@ NOTHING = ValidationBatches()
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a model makes of them.
+    """What a model makes of them; NaN where there is no case.
 
     `iou` is the mean over phrases that are there, `false_alarms` the share of absent ones that a
-    pixel is found of, in images and crops alike; `crops` is the share of crops that are
-    most alike to a phrase that is true of them. NaN where there is no case.
-
-    `confusion` int64[T,T] counts crops by a true phrase (row) and the most alike one (column).
-    `phrases` names both.
+    pixel is found of, in images and crops alike; `crops` is the share of crops that are most alike
+    to a phrase that is true of them. `confusion` int64[T,T] counts crops by a true one of the
+    `phrases` (row) and the most alike one (column).
     """
 
     iou: float
@@ -136,10 +133,7 @@ class Metrics:
 def measure(grounding: Grounding, look: ValidationBatches, threshold: float = 0.5) -> Metrics:
     """Look at what was not trained on.
 
-    Args:
-        grounding: the model as it is.
-        look: a few batches; all are looked at.
-        threshold: mask probability from which a pixel belongs to a phrase.
+    A pixel belongs to a phrase from a mask probability of `threshold` on.
     """
     ious, alarms, right = [], [], []
     pairs: list[tuple[str, str]] = []

@@ -1,6 +1,4 @@
-"""What a phrase is told from while it is learned: what it competes with on the robot, new names
-included.
-"""
+"""What a phrase is told from while it is learned: its competitors on the robot, new names included."""
 
 from __future__ import annotations
 
@@ -37,19 +35,13 @@ class HardNegatives:
         return next(filter(None, colours), "")
 
     def absent(self, things: Iterable[tuple[str, ...]], others: Sequence[str]) -> list[str]:
-        """The hard negatives of what is there, and other phrases, that cannot be true of any of it.
-
-        Args:
-            things: the names of each.
-            others: further phrases.
-        """
+        """The hard negatives of what is there, and of `others`, that cannot be true of any of it."""
         things = list(things)
         names = dict.fromkeys(name for thing in things for name in thing)
         pool = dict.fromkeys((*(r for name in names for r in self.of(name)), *others))
         return self.false_of(things, pool)
 
     def false_of(self, things: Sequence[tuple[str, ...]], phrases: Iterable[str]) -> list[str]:
-        """Those of the phrases that cannot be true of any of the things."""
         return [p for p in phrases if all(self.excludes(thing, p) for thing in things)]
 
     def _of(self, phrase: str) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from vlam_ros.lab.training.adapters import apply
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, cosines, require_float32
+from vlam_ros.lab.training.objectives import drift, skill_contrast
 from vlam_ros.lab.training.paraphrases import Paraphrases, Reading
-from vlam_ros.lab.training.skill_loss import drift, skill_contrast
 from vlam_ros.lab.training.understanding import REFUSED, skill_threshold, understood
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import (

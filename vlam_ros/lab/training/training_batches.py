@@ -64,8 +64,8 @@ NO_VALIDATION = Validation()
 class TuningData:
     """Batches of new data sets beside replayed ones, for a checkpoint.
 
-    `phrases` are those that are new: what the replayed data set does not name. `about` tells the
-    data from any other.
+    `phrases` are those that the replayed data set does not name; `about` tells the data from any
+    other.
     """
 
     batches: TrainingBatches
@@ -85,15 +85,16 @@ class TuningData:
         crops: int = 24,
         seed: int = 0,
     ) -> TuningData:
-        """Draw batches.
+        """Draw batches of `images` new whole images and `crops` of new things, and as many old
+        ones.
 
         Args:
             checkpoint: whose sizes images and crops get.
             new: what is to be learned.
             old: what is to be kept.
             settings: the nouns and colours that compete with new ones.
-            images: new ones of a batch, and as many old ones.
-            crops: of new things in a batch, and as many of old ones.
+            images: of a batch, new ones.
+            crops: of a batch, of new things.
             seed: of what is drawn.
 
         Raises:
@@ -127,12 +128,8 @@ class TuningData:
     def look(
         self, checkpoint: Checkpoint, dataset: Dataset, phrases: Sequence[str] = ()
     ) -> ValidationBatches:
-        """What can be seen in a few images of a data set.
-
-        Args:
-            checkpoint: whose sizes images and crops get.
-            dataset: one that is not trained on.
-            phrases: what is asked, by default all that is new.
+        """What can be seen in a few images of a data set that is not trained on, asked for
+        `phrases`, by default all that is new.
         """
         phrases = tuple(phrases) or self.phrases
         size, crop_size = checkpoint.preprocessing.size, checkpoint.crop_size

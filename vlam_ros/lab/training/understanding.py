@@ -33,11 +33,7 @@ def skill_threshold(
 ) -> float:
     """Half way between the cosines of sentences that mean a skill and of those that mean none.
 
-    Args:
-        grounder: what compares sentences with the skills' prompts.
-        skills: all of the robot.
-        known: sentences that mean one of them; 2 % may be refused.
-        unknown: sentences that mean none; 2 % may be taken for one.
+    Of the `known`, 2 % may be refused, and of the `unknown`, 2 % may be taken for one.
     """
     prompts = [prompt for skill in skills for prompt in skill.prompts]
 

@@ -1,4 +1,4 @@
-"""What the package's training loops share: optimizer, schedule, average, state file and logs."""
+"""Parts of a training loop: optimizer, schedule, average, state file and logs."""
 
 from __future__ import annotations
 
@@ -32,14 +32,8 @@ def adamw(
 ) -> torch.optim.AdamW:
     """AdamW that decays weights, but neither biases nor norms nor other vectors.
 
-    Args:
-        parameters: of the model.
-        rate: the learning rate.
-        weight_decay: of weights.
-        balance: what balances losses, as far as that is learned.
-
-    Returns:
-        Groups with their `pace`, which is what `set_rate` multiplies a rate with.
+    Groups have their `pace`, which is what `set_rate` multiplies a rate with; `balance` is what
+    balances losses, as far as that is learned.
     """
     values = list(parameters)
     groups: list[dict[str, Any]] = [
@@ -53,7 +47,6 @@ def adamw(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Let an optimizer of `adamw` go on at a learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["pace"]
 
@@ -83,11 +76,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read a state file, onto the CPU.
-
-    Raises:
-        LearningError: it is damaged.
-    """
+    """Read a state file onto the CPU; LearningError if it is damaged."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # A damaged file makes torch.load raise almost anything.
@@ -138,7 +127,6 @@ class TensorBoardLog:
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def add(self, step: int, group: str, values: Mapping[str, float]) -> None:
-        """Add a point to the curves `group/name`."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(f"{group}/{name}", value, step)

@@ -34,9 +34,7 @@ class SingleProcess:
         self.device = torch.device(device)
 
     def wrap(self, module: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
-        """The module to call and the optimizer to step; the module's weights stay where they are
-        named.
-        """
+        """The module to call and the optimizer to step; the module's weights keep their names."""
         return module, optimizer
 
     def partly(self, module: nn.Module) -> AbstractContextManager[None]:

@@ -93,7 +93,6 @@ class FitSettings:
         self._check("dtype", ", ".join(DTYPES), self.dtype in DTYPES)
 
     def peak(self, step: int) -> float:
-        """The learning rate's peak at a step."""
         return self.rate(step) if isinstance(self.rate, Stepwise) else self.rate
 
     def _check(self, name: str, expected: str, holds: bool) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,7 +21,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.balancing import gradient_cosines, set_gradients
+from vlam_ros.lab.training.balancing import (
+    TASK,
+    WeightedTask,
+    Weights,
+    gradient_cosines,
+    set_gradients,
+)
 from vlam_ros.lab.training.fit.parts import (
     Log,
     TensorBoardLog,
@@ -33,7 +40,6 @@ from vlam_ros.lab.training.fit.parts import (
 )
 from vlam_ros.lab.training.fit.processes import processes
 from vlam_ros.lab.training.fit.settings import FitSettings
-from vlam_ros.lab.training.fit.weighing import TASK, WeightedTask, Weights
 
 B_co = TypeVar("B_co", covariant=True)
 
@@ -46,10 +52,8 @@ class BatchSource(Protocol[B_co]):
     """Where batches come from: anything that a task takes, with `to(device)`."""
 
     def batch(self, step: int) -> B_co:
-        """The batch of a number, from 0 on: the same whenever it is asked for.
-
-        Training that was stopped goes on with the next number, and several processes share the
-        numbers between them.
+        """The batch of a number from 0 on, the same whenever it is asked for: a run that was
+        stopped goes on with the next, and several processes share the numbers between them.
         """
 
 
@@ -174,7 +178,6 @@ class Fit:
         return self._result()
 
     def _advance(self, board: TensorBoardLog | None, bar: Any, end: int) -> None:
-        """One step, and what is due after it."""
         started = time.monotonic()
         settings = self.settings
         due = settings.cosines_every and self.step % settings.cosines_every == 0
@@ -201,10 +204,8 @@ class Fit:
         sums: dict[str, list[Tensor]] = {}
         for part in range(settings.accumulate):
             number = (self.step * settings.accumulate + part) * count + self._processes.rank
-            if part + 1 < settings.accumulate:
-                with self._processes.partly(self._module):
-                    losses = self._backward(number)
-            else:
+            last = part + 1 == settings.accumulate
+            with nullcontext() if last else self._processes.partly(self._module):
                 losses = self._backward(number)
             for name, loss in losses.items():
                 sums.setdefault(name, []).append(loss.detach())
@@ -253,7 +254,6 @@ class Fit:
         return total, losses
 
     def _cosines(self) -> dict[str, float]:
-        """How far the terms' gradients agree on the step's first batch; nothing is changed."""
         number = self.step * self.settings.accumulate * self._processes.count
         self._plain.train()
         _, losses = self._forward(self._plain, number)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -21,25 +19,18 @@ def widened(tensor: Tensor) -> Tensor:
 def dot_products(rows: Tensor, columns: Tensor) -> Tensor:
     """float[N,D] and float[M,D] to float[N,M], in float32 at least.
 
-    Inside `torch.autocast` a matrix product of float32 would be made in bfloat16, whose rounding of
-    cosines a logit scale of 100 turns into errors beyond 0.1 in the logits.
+    Inside `torch.autocast` a matrix product would be made in bfloat16, whose rounding of cosines a
+    logit scale of 100 turns into errors beyond 0.1 in the logits.
     """
     with torch.autocast(rows.device.type, enabled=False):
         return widened(rows) @ widened(columns).t()
 
 
-def masked_mean(values: Tensor, kept: Tensor) -> Tensor:
-    """Mean of the values where `kept` (bool, same shape) is true; 0 where nothing is kept."""
-    return values.masked_fill(~kept, 0).sum() / kept.sum().clamp(min=1)
-
-
 def check_shapes(**tensors: tuple[Tensor, str]) -> None:
     """Compare shapes with patterns such as "N D", "... H 3" (a leading "..." is any shape).
 
-    A letter stands for the same size wherever it occurs, "..." for the same shape.
-
-    Raises:
-        LearningError: a shape does not fit; the message names the tensor and both shapes.
+    A letter stands for the same size wherever it occurs, "..." for the same shape; LearningError
+    names the tensor that does not fit.
     """
     sizes: dict[str, tuple[int, ...]] = {}
     for name, (tensor, pattern) in tensors.items():
@@ -81,12 +72,3 @@ def check_scale(scale: Tensor | float) -> None:
             f"the scale, 1 / temperature, must be positive, got {float(scale):g}: "
             "a learned one is exp(parameter), see logit_scale"
         )
-
-
-def check_losses(losses: Mapping[str, Tensor]) -> None:
-    """LearningError unless there is a loss, and each is a scalar."""
-    if not losses:
-        raise LearningError("at least one loss is needed, got none")
-    for name, loss in losses.items():
-        if loss.ndim:
-            raise LearningError(f"loss '{name}' must be a scalar, got shape {list(loss.shape)}")
