@@ -21,8 +21,8 @@ from typing import Any
 
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.evaluation.closed_loop import run_episode
 from vlam_ros.lab.evaluation.episodes import episode_name, episode_of_seed
+from vlam_ros.lab.evaluation.lockstep import run_episode
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.roles import assign

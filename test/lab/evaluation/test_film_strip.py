@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.lab.evaluation.film_strip import COLUMNS, FRAMES, WIDTH, FilmStrip
+from vlam_ros.lab.evaluation.film import COLUMNS, FRAMES, WIDTH, FilmStrip
 from vlam_ros.types import (
     ActionChunk,
     ActionSpace,

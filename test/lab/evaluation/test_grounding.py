@@ -3,14 +3,10 @@
 import numpy as np
 import pytest
 
-from vlam_ros.lab.evaluation.grounding import (
-    Candidate,
-    QueryResult,
-    intersection_over_union,
-    resample,
-)
+from vlam_ros.lab.evaluation.grounding import Candidate, QueryResult, intersection_over_union
 from vlam_ros.lab.evaluation.queries import QueryKind
 from vlam_ros.lab.evaluation.report import Metric
+from vlam_ros.lab.training.scenes import resample
 
 
 def test_intersection_over_union() -> None:

@@ -10,10 +10,9 @@ import pytest
 from vlam_ros.actions import chunk_to_dict
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.lab.evaluation.baseline import HighestPixel
-from vlam_ros.lab.evaluation.closed_loop import run_episode
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
-from vlam_ros.lab.evaluation.lockstep import Lockstep
+from vlam_ros.lab.evaluation.lockstep import Lockstep, run_episode
 from vlam_ros.lab.simulation.arrival import Arrival
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.tasks import Kind

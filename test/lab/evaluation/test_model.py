@@ -9,9 +9,8 @@ from tiny_clipseg import save_tiny_checkpoint
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.evaluation.calibrate import calibrate
-from vlam_ros.lab.evaluation.data_questions import data_questions
 from vlam_ros.lab.evaluation.model import evaluate_model
-from vlam_ros.lab.evaluation.queries import QueryKind
+from vlam_ros.lab.evaluation.queries import QueryKind, data_questions
 from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated

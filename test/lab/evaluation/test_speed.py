@@ -12,11 +12,10 @@ from exported import exported_tiny
 
 from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed import perception, race, ways
-from vlam_ros.lab.evaluation.speed.chart import chart
-from vlam_ros.lab.evaluation.speed.race import COUNTS, ious
+from vlam_ros.lab.evaluation.speed.perception import tokenizer_rows
+from vlam_ros.lab.evaluation.speed.race import COUNTS, chart, ious
 from vlam_ros.lab.evaluation.speed.start import rows as start_rows
 from vlam_ros.lab.evaluation.speed.subjects import Subject
-from vlam_ros.lab.evaluation.speed.tokens import rows as tokenizer_rows
 from vlam_ros.lab.evaluation.speed.ways import ONE_BY_ONE, RATIOS, Float32Array, Way
 from vlam_ros.types import Uint8Array
 

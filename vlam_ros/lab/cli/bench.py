@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> int:
     """Measure; 1 if a target was missed."""
     from vlam_ros.lab.cli.evaluate import tell
     from vlam_ros.lab.evaluation.report import Report
-    from vlam_ros.lab.evaluation.speed import perception, tokens
-    from vlam_ros.lab.evaluation.speed.chart import chart
+    from vlam_ros.lab.evaluation.speed import perception
     from vlam_ros.lab.evaluation.speed.load import measure_load
     from vlam_ros.lab.evaluation.speed.node import measure_node
+    from vlam_ros.lab.evaluation.speed.race import chart
     from vlam_ros.lab.evaluation.speed.subjects import NAMES, images, subject
     from vlam_ros.resources import write_file
 
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         rows += measured.rows
         remarks += measured.remarks
     if "tokenizer" in options.only:
-        rows += tokens.rows()
+        rows += perception.tokenizer_rows()
     if "node" in options.only:
         rows += measure_node(NODE_IMAGES)
     if "load" in options.only:

@@ -19,9 +19,8 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError, ModelError
-from vlam_ros.lab.evaluation.data_questions import data_questions
 from vlam_ros.lab.evaluation.grounding import QueryResult, answers, answers_to
-from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind
+from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, data_questions
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
 from vlam_ros.lab.training.data import Dataset
 from vlam_ros.lab.training.hard_negatives import HardNegatives

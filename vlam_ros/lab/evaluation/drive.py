@@ -40,11 +40,7 @@ class SensedDrive:
     ) -> Iterator[Arrival]:
         """All that arrives from `start` to `end` (s), oldest first.
 
-        Args:
-            start: of IMU and odometry.
-            end: of all.
-            first_sweep: when the LiDAR begins, a tenth of a second before its first sweep is there;
-                None: with the others.
+        The LiDAR begins at `first_sweep`, a tenth of a second before its first sweep is there.
         """
         rate = self._imu.spec.rate
         sweeping = start if first_sweep is None else first_sweep

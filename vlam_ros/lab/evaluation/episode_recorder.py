@@ -82,7 +82,6 @@ class EpisodeRecorder:
     """Follows one episode. All times are seconds since its start, in order."""
 
     def __init__(self, episode: Episode, first: Moment) -> None:
-        """`first` is the truth before anything was said."""
         self._episode = episode
         self._moments = [first]
         self._now = first.seconds
@@ -109,7 +108,6 @@ class EpisodeRecorder:
         self._verdicts[f"{verdict.outcome.name} {verdict.reason.name}"] += 1
 
     def computed(self, seconds: float) -> None:
-        """A decision took so long to compute."""
         self._compute.append(seconds)
 
     def waited(self, seconds: float, on_the_wall: float) -> None:
@@ -118,7 +116,7 @@ class EpisodeRecorder:
         self._wall_latencies.append(on_the_wall)
 
     def stood(self, seconds: float, halt: Halt) -> None:
-        """The controller commands: it lets the robot stand for a reason, or does not."""
+        """The controller lets the robot stand for a reason, or does not."""
         if halt is not self._halt:
             self._halt = halt
             if halt is not Halt.NONE:
@@ -132,7 +130,6 @@ class EpisodeRecorder:
         self._stops.update(stops)
 
     def saw(self, moment: Moment) -> None:
-        """The truth was looked at."""
         before = self._moments[-1].base.position[:2]
         self._moments.append(moment)
         self._now = moment.seconds
@@ -140,7 +137,6 @@ class EpisodeRecorder:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be waited for."""
         now, kind = self._now, self._episode.task.kind
         if kind is Kind.STOP:
             return now >= SETTLING + STOP_AFTER + STOP_TIME + STOP_WATCH
@@ -154,11 +150,8 @@ class EpisodeRecorder:
         return now - self._since >= patience.get(self._last.outcome, math.inf)
 
     def record(self, last: Moment, contacts: Sequence[Contact]) -> EpisodeRecord:
-        """Judge what has happened.
-
-        Args:
-            last: the truth at the end, with what is visible.
-            contacts: all since the start.
+        """Judge what has happened, by the truth at the end, with what is visible, and all contacts
+        since the start.
         """
         episode, task = self._episode, self._episode.task
         moments = [*self._moments, last]
@@ -203,7 +196,6 @@ def _rounded(seconds: Sequence[float]) -> tuple[float, ...]:
 
 
 def _is_meant(index: int | None, task: Task) -> bool:
-    """Whether a contact of the robot, or of what it holds, is with what the task is about."""
     return index is not None and index in (task.target, task.destination)
 
 

@@ -59,7 +59,6 @@ def episode_name(seed: int, control: bool) -> str:
 
 
 def episode_of_seed(seed: int, control: bool = False) -> Episode:
-    """The episode with this seed, of the control set if asked for."""
     rng = generator_of(seed, control)
     task = random_task(rng, control)
     paraphrased = bool(rng.random() < 0.5)
@@ -87,7 +86,6 @@ def _sentence(task: Task, paraphrased: bool, rng: Generator) -> str:
 
 
 def _means(pattern: str, kind: Kind) -> bool:
-    """Whether a pattern for placing says the placement that is meant."""
     words = {Kind.PUT_ON: _ON, Kind.PUT_NEXT_TO: _NEXT_TO}.get(kind)
     return words is None or any(word in pattern for word in words)
 

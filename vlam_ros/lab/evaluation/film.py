@@ -1,9 +1,12 @@
-"""A film of a robot that carries out an instruction: from aside, with what it sees and plans."""
+"""Films of a robot that carries out an instruction: from aside, with what it sees and plans, and as
+a strip of a few small images of what it saw and decided.
+"""
 
 from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,6 +25,7 @@ from vlam_ros.visualization.canvas import (
     band,
     fitted,
     plain,
+    shortened,
     text_width,
     write,
 )
@@ -35,13 +39,16 @@ LONGEST = 150
 """Frames of a film at most: of a longer one it shows every second or third, for as long."""
 COLOURS = 128
 """Colours of the one palette that all frames share."""
-STRIP, COLUMNS = 8, 4
-"""Frames of the strip, and of them in a row."""
+FRAMES, COLUMNS = 8, 4
+"""Frames of a strip at most, and of them in a row."""
+WIDTH = 256
+"""Width in pixels of an image in the strip of an episode."""
 
 _SEEN_WIDTH = 168  # pixels of what the robot sees, of its width
 _UNIT = 0.75  # size of text, against that of an image of 640 pixels
 _STEP_TEXT, _STEP_LINE = 0.38, 17  # size and pixels of a line of the plan
 _QUALITY = 80
+_STRIP_UNIT, _STRIP_QUALITY, _GAP, _MESSAGE = 0.6, 75, 4, 110
 _COLOURED, _SAMPLE = 60, 20_000  # difference of channels that makes a pixel coloured; of each kind
 
 
@@ -91,7 +98,9 @@ class Film:
         self._decision = decision
         self._progress.follow(decision)
         if image is not None:
-            self._seen = _seen(decision, image)
+            seen = _marked(decision, image, _SEEN_WIDTH, 1)
+            framed = cv2.copyMakeBorder(seen, 2, 0, 2, 0, cv2.BORDER_CONSTANT, value=PANEL)
+            self._seen = np.asarray(framed, np.uint8)
 
     def saw(self, seconds: float, overview: Uint8Array) -> None:
         """It looks so from aside, so many seconds after the start: uint8[H,W,3] RGB."""
@@ -131,7 +140,7 @@ class Film:
 
     def strip(self) -> bytes:
         """A few of the frames in rows as a JPEG, the first and the last among them."""
-        count = min(STRIP, len(self.frames))
+        count = min(FRAMES, len(self.frames))
         chosen = np.rint(np.linspace(0, len(self.frames) - 1, count)).astype(int)
         frames = [self.frames[i] for i in chosen]
         frames += [np.full_like(frames[0], PANEL)] * (-len(frames) % COLUMNS)
@@ -181,15 +190,94 @@ def _palette(frames: list[Uint8Array]) -> Image.Image:
     return Image.fromarray(np.concatenate(drawn).reshape(len(kinds), _SAMPLE, 3)).quantize(COLOURS)
 
 
-def _seen(decision: Decision, image: Uint8Array) -> Uint8Array:
-    """What the robot sees, small, in a frame, with the boxes of target and destination."""
-    scale = _SEEN_WIDTH / image.shape[1]
-    size = (_SEEN_WIDTH, round(image.shape[0] * scale))
+def _marked(
+    decision: Decision, image: Uint8Array, width: int, line: int, outline: int = 0
+) -> Uint8Array:
+    """An image made so wide, with the boxes of target and destination in it; lines in pixels."""
+    scale = width / image.shape[1]
+    size = (width, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     for thing, role in with_roles(decision.scene.objects, decision.plan):
         if role is not Role.NONE:
             x0, y0, x1, y1 = (round(c * scale) for c in thing.box)
-            cv2.rectangle(small, (x0, y0), (x1, y1), role.colour, 1)
-    return np.asarray(
-        cv2.copyMakeBorder(small, 2, 0, 2, 0, cv2.BORDER_CONSTANT, value=PANEL), np.uint8
-    )
+            if outline:
+                cv2.rectangle(small, (x0, y0), (x1, y1), INK, outline)
+            cv2.rectangle(small, (x0, y0), (x1, y1), role.colour, line)
+    return np.asarray(small, np.uint8)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A small image uint8[h,WIDTH,3] with its caption, and the seconds since the start."""
+
+    seconds: float
+    image: Uint8Array
+
+
+class FilmStrip:
+    """Collects the decisions of an episode, evenly thinned: the first and the last one are kept."""
+
+    def __init__(self) -> None:
+        self._kept: list[Frame] = []
+        self._last: tuple[float, Uint8Array, Decision] | None = None
+        self._added, self._stride = 0, 1
+
+    def add(self, seconds: float, image: Uint8Array, decision: Decision) -> None:
+        """Hear of a decision on an image uint8[H,W,3] RGB, so many seconds after the start."""
+        self._last = (seconds, image, decision)
+        if self._added % self._stride == 0:
+            self._kept.append(_frame(seconds, image, decision))
+            # Twice as many as are shown, so that what is shown can be chosen evenly.
+            if len(self._kept) > 2 * FRAMES:
+                self._kept = self._kept[::2]
+                self._stride *= 2
+        self._added += 1
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        frames = list(self._kept)
+        if self._last and (self._added - 1) % self._stride:
+            frames.append(_frame(*self._last))
+        if len(frames) <= FRAMES:
+            return tuple(frames)
+        chosen = np.rint(np.linspace(0, len(frames) - 1, FRAMES)).astype(int)
+        return tuple(frames[i] for i in chosen)
+
+    def image(self) -> Uint8Array:
+        """All frames in rows of COLUMNS: uint8[H,W,3] RGB; one dark row of none."""
+        images = [frame.image for frame in self.frames] or [_paper(WIDTH * 3 // 4, WIDTH)]
+        rows = [images[i : i + COLUMNS] for i in range(0, len(images), COLUMNS)]
+        columns = len(rows[0])
+        return np.vstack([_row(row, columns, below=row is not rows[-1]) for row in rows])
+
+    def jpeg(self) -> bytes:
+        return jpeg(self.image(), _STRIP_QUALITY)
+
+
+def _frame(seconds: float, image: Uint8Array, decision: Decision) -> Frame:
+    marked = _marked(decision, image, WIDTH, 2, outline=4)
+    return Frame(seconds, np.vstack([marked, _caption(seconds, decision)]))
+
+
+def _caption(seconds: float, decision: Decision) -> Uint8Array:
+    verdict = decision.verdict
+    said = verdict.reason.name if verdict.reason else decision.chunk.skill or verdict.outcome.name
+    if verdict.outcome is Outcome.DONE:
+        said = verdict.outcome.name
+    paragraphs = [Paragraph(f"{seconds:.1f} s: {said}", 0.62, BOLD)]
+    if verdict.outcome is Outcome.HOLD:
+        paragraphs.append(Paragraph(shortened(verdict.message, _MESSAGE), 0.58))
+    return band(paragraphs, INK, VERDICT_COLOURS[verdict.outcome], WIDTH, _STRIP_UNIT)
+
+
+def _row(images: list[Uint8Array], columns: int, below: bool) -> Uint8Array:
+    height = max(p.shape[0] for p in images)
+    row = _paper(height + _GAP * below, columns * (WIDTH + _GAP) - _GAP)
+    for index, image in enumerate(images):
+        left = index * (WIDTH + _GAP)
+        row[: image.shape[0], left : left + WIDTH] = image
+    return row
+
+
+def _paper(height: int, width: int) -> Uint8Array:
+    return np.full((height, width, 3), PANEL, np.uint8)

@@ -44,11 +44,8 @@ DRIVES, DRIVE_SECONDS = 4, 40.0
 
 
 def evaluate_fusion(scenes: int = 200, progress: bool = True) -> Report:
-    """Measure everything that fusion must be good at.
-
-    Args:
-        scenes: simulated scenes for each of the ways to place objects.
-        progress: whether to show progress bars.
+    """Measure everything that fusion must be good at, on `scenes` simulated scenes for each of the
+    ways to place objects.
     """
     rows = [*_projection(), *_deskew(), _speed(), *_attitude(progress)]
     rows += [*_driving(scenes, progress), *_pitched(scenes, progress), *_ramp(scenes, progress)]
@@ -114,7 +111,6 @@ def _table(synthetic: SyntheticSweep) -> PoseTable:
 
 
 def _speed() -> Metric:
-    """Deskew and projection of a large sweep, the lens distorted; median of several runs."""
     columns = math.ceil(TIMED_POINTS / 64)
     synthetic = synthetic_sweep(Turning((0.3, -0.4, 1.5)), rings=64, columns=columns)
     camera = _camera("plumb_bob", optical_rotation(0.0), np.array([0.1, 0.0, 0.6]))
@@ -148,7 +144,6 @@ def _attitude(progress: bool) -> Iterator[Metric]:
 
 
 def _driving(scenes: int, progress: bool) -> Iterator[Metric]:
-    """Positions from LiDAR and from the floor, of the same objects on the same drives."""
     lidar: list[tuple[float, float]] = []
     ground: list[tuple[float, float]] = []
     sights = 0

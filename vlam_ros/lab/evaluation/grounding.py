@@ -14,6 +14,7 @@ from tqdm import tqdm
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, questions
 from vlam_ros.lab.simulation import World
+from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import Perceiver
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.types import BoolArray, Uint8Array
@@ -26,10 +27,8 @@ HIT = 0.5
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the pipeline made of one query: a possible object.
-
-    `margin` is its mask's lead, `score` that of the second look, `mask` as the second look
-    leaves it.
+    """A possible object that the pipeline made of a query: the lead of its mask, the score of the
+    second look, and the mask as that leaves it.
     """
 
     margin: float
@@ -47,7 +46,6 @@ class QueryResult:
     candidates: tuple[Candidate, ...]
 
     def iou(self, rejection: float = 0.0) -> float:
-        """IoU of the candidates whose score is not below `rejection`, as one mask."""
         union = np.zeros_like(self.truth)
         for candidate in self.candidates:
             if candidate.score >= rejection:
@@ -55,11 +53,9 @@ class QueryResult:
         return intersection_over_union(union, self.truth)
 
     def found_by_mask(self, margin: float) -> bool:
-        """Whether any candidate would be confirmed without a second look."""
         return any(c.margin >= margin for c in self.candidates)
 
     def found(self, threshold: float) -> bool:
-        """Whether the second look confirms any candidate."""
         return any(c.score >= threshold for c in self.candidates)
 
     def right(self, threshold: float) -> bool:
@@ -83,7 +79,6 @@ def answers(
 def answers_to(
     grounder: ClipsegGrounder, settings: PerceptionSettings, asked: Iterable[Question]
 ) -> list[QueryResult]:
-    """The same for any questions."""
     eyes = _Remembering(grounder)
     return [answer for question in asked for answer in _ask(eyes, settings, question)]
 
@@ -126,15 +121,6 @@ def _ask(
             continue
         candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
         yield QueryResult(query.phrase, query.kind, truth, candidates)
-
-
-def resample(mask: BoolArray, shape: Sequence[int]) -> BoolArray:
-    """bool[H,W] → bool[h,w] by the value at the middle of each new pixel."""
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int)
-        for new, old in zip(shape, mask.shape, strict=True)
-    )
-    return mask[rows][:, columns]
 
 
 def intersection_over_union(one: BoolArray, other: BoolArray) -> float:

@@ -80,7 +80,6 @@ class Judgement:
 
 
 def judge(task: Task, moments: Sequence[Moment]) -> Judgement:
-    """Judge an episode by the truth at its start and at regular times until its end."""
     first, last = moments[0], moments[-1]
     if task.kind in CONTROL:
         return _refused(moments)
@@ -105,7 +104,6 @@ def _refused(moments: Sequence[Moment]) -> Judgement:
 
 
 def _failure(task: Task, moments: Sequence[Moment]) -> str:
-    """Why the task was not done; empty if it was."""
     if moments[-1].speed > STILL:
         return "still moves"
     return _FAILURES[task.kind](task, moments)

@@ -15,7 +15,12 @@ from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
 from vlam_ros.control import Controller
 from vlam_ros.fusion import SensorFusion, Sensors
+from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
+from vlam_ros.lab.evaluation.episodes import Episode
+from vlam_ros.lab.evaluation.judging import Moment, moment_of
 from vlam_ros.lab.simulation.arrival import Arrival
+from vlam_ros.lab.simulation.simulator import Simulator
+from vlam_ros.lab.simulation.truth import truth_of
 from vlam_ros.runtime import (
     DecisionFailure,
     DecisionMaker,
@@ -45,33 +50,32 @@ DEPTH_WAIT = 120_000_000
 """ns from an image to its decision: the sweep around it has come in by then."""
 LATENCY = 250_000_000
 """ns from an image to its chunk, as measured on two cores of a PC."""
+WATCH = 0.1
+"""Seconds from one look at the truth to the next."""
 
 
 class Robot(Protocol):
-    """What there is of a simulated robot for those who must not know the truth."""
+    """What there is of a simulated robot for those who must not know the truth.
+
+    `now` is simulated time in ns, `image` what its camera sees now, uint8[H,W,3] RGB. `advance`
+    lets time pass and gives what was measured meanwhile, in the order in which it arrived.
+    """
 
     @property
-    def now(self) -> int:
-        """Simulated time, ns."""
+    def now(self) -> int: ...
 
     @property
-    def camera(self) -> Camera:
-        """Its camera."""
+    def camera(self) -> Camera: ...
 
-    def image(self) -> Uint8Array:
-        """What that sees now: uint8[H,W,3] RGB."""
+    def image(self) -> Uint8Array: ...
 
-    def advance(self, until: int) -> Iterable[Arrival]:
-        """Let time pass; what was measured meanwhile, in the order in which it arrived."""
+    def advance(self, until: int) -> Iterable[Arrival]: ...
 
-    def drive(self, command: VelocityCommand) -> None:
-        """Tell the base."""
+    def drive(self, command: VelocityCommand) -> None: ...
 
-    def reach(self, joints: Sequence[float]) -> None:
-        """Tell the arm."""
+    def reach(self, joints: Sequence[float]) -> None: ...
 
-    def grip(self, closed: bool) -> None:
-        """Tell the gripper."""
+    def grip(self, closed: bool) -> None: ...
 
 
 class Lockstep:
@@ -117,13 +121,9 @@ class Lockstep:
             self._next_image = now
 
     def tick(self, on_decision: Callable[[DecisionResult], None]) -> Command:
-        """Let one period of the controller pass.
+        """Let one period of the controller pass, and give what the robot was told at the end of it.
 
-        Args:
-            on_decision: hears of each decision when it is made.
-
-        Returns:
-            What the robot was told at the end of it.
+        `on_decision` hears of each decision when it is made.
         """
         robot = self._robot
         for arrival in robot.advance(robot.now + self._tick):
@@ -175,3 +175,42 @@ class Lockstep:
 
     def _observe(self, image: Uint8Array, stamp: int, now: int) -> Observation:
         return self._sensors.observation(image, stamp, now, self._limits, self._fusion)
+
+
+def run_episode(
+    episode: Episode,
+    decider: DecisionMaker,
+    fusion: FusionNodeSettings,
+    controller: ControllerSettings,
+    on_decision: Callable[[float, DecisionResult], None] = lambda seconds, decided: None,
+) -> EpisodeRecord:
+    """Run an episode in lockstep and judge it.
+
+    `on_decision` hears of each decision, with the seconds since the start.
+    """
+    with Simulator(episode.task.room, seed=episode.seed) as simulator:
+        loop = Lockstep(simulator, decider, fusion, controller)
+
+        def look(visible: bool = False) -> Moment:
+            return moment_of(truth_of(simulator, visible))
+
+        recorder = EpisodeRecorder(episode, look())
+
+        def note(decided: DecisionResult) -> None:
+            seconds = simulator.now / 1e9
+            recorder.decided(seconds, decided.verdict)
+            recorder.computed(decided.seconds)
+            on_decision(seconds, decided)
+
+        script = list(episode.script)
+        while simulator.now < SETTLING * 1e9:
+            loop.tick(lambda decided: None)
+        while not recorder.over:
+            if script and simulator.now / 1e9 >= script[0][0] + SETTLING:
+                loop.instruct(script.pop(0)[1])
+            command = loop.tick(note)
+            seconds = simulator.now / 1e9
+            recorder.stood(seconds, command.halt)
+            if seconds - recorder.looked_at >= WATCH:
+                recorder.saw(look())
+        return recorder.record(look(visible=True), simulator.contacts)

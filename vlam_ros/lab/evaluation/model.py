@@ -22,10 +22,7 @@ def evaluate_model(
 ) -> Report:
     """Measure a checkpoint on held-out scenes and sentences.
 
-    Args:
-        model: a calibrated checkpoint, as `ClipsegGrounder.from_pretrained` takes it.
-        scenes: scenes of the test split; half as many hold colour-shape pairs never trained.
-        progress: whether to show a progress bar.
+    Half as many as `scenes` hold colour-shape pairs never trained.
 
     Raises:
         ModelError: the checkpoint cannot be loaded or has no calibration.

@@ -17,9 +17,10 @@ from tqdm import tqdm
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
-from vlam_ros.lab.evaluation.grounding import MIN_PIXELS, resample
+from vlam_ros.lab.evaluation.grounding import MIN_PIXELS
 from vlam_ros.lab.simulation import BasePose, Drive, Motion, SceneSpec, Standing, World
 from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import locate
 from vlam_ros.perception.positions import Position
 from vlam_ros.types import (
@@ -50,7 +51,6 @@ class Sight:
     truth: npt.NDArray[np.float64]
 
     def error(self, position: Position) -> float:
-        """How far beside the centre a position is along the floor, m."""
         off = np.array(position.point) - self.truth
         return float(math.hypot(off[0], off[1]))
 
@@ -70,14 +70,11 @@ NOTHING = Missing("not used")
 
 
 def views(motion_of: str, scenes: int, sweep: bool = True, progress: bool = True) -> Iterator[View]:
-    """The first scenes of the test split, seen by a robot in motion.
+    """The first scenes of the test split, seen by a robot in motion, with a LiDAR if it has a
+    `sweep`.
 
-    Args:
-        motion_of: "drive"; "pitched": standing, its chassis 5° nose up or down on a level floor;
-            "ramp": standing level on a floor that rises or falls by 5°.
-        scenes: how many.
-        sweep: whether there is a LiDAR.
-        progress: whether to show a progress bar.
+    `motion_of` is "drive"; "pitched": standing, its chassis 5° nose up or down on a level floor; or
+    "ramp": standing level on a floor that rises or falls by 5°.
     """
     settings = FusionNodeSettings.load()
     with World() as world:
@@ -130,5 +127,4 @@ def errors(view: View, source: PositionSource) -> list[tuple[float, float]]:
 
 
 def without(view: View, *sensors: str) -> View:
-    """The view without "depth", "attitude" or "floor"."""
     return replace(view, **dict.fromkeys(sensors, NOTHING))  # type: ignore[arg-type]

@@ -31,7 +31,6 @@ class Metric:
 
     @property
     def passed(self) -> bool | None:
-        """Whether the gate is met; None where there is none."""
         if self.gate is None:
             return None
         return self.value <= self.gate if self.at_most else self.value >= self.gate
@@ -57,15 +56,12 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether all gates are met."""
         return all(row.passed is not False for row in self.rows)
 
     def to_json(self) -> str:
-        """All figures, indented."""
         return json.dumps({**dataclasses.asdict(self), "passed": self.passed}, indent=2) + "\n"
 
     def to_markdown(self) -> str:
-        """The metrics as a table with the remarks below, and the other tables; empty ones not."""
         head = ("figure", "measured", "gate", "cases")
         cells = ((r.name, f"{r.value:.3f}", r.demand, str(r.cases)) for r in self.rows)
         tables = (Table("", head, tuple(cells), self.remarks), *self.tables)

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vlam_ros.lab.report.table import Table
-from vlam_ros.lab.training.captions import SKILL_PATTERNS, test_sentences
+from vlam_ros.lab.training.captions import SENTENCES, SKILL_PATTERNS, test_sentences
 from vlam_ros.lab.training.understanding import REFUSED, understood
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import Skill
 
-UNKNOWN_VERBS = (
-    "juggle", "paint", "eat", "kick", "wash", "open", "sell", "photograph", "bend", "burn",
-    "measure", "describe", "sing to", "cut", "fold", "pour", "read", "water", "count", "break",
-)  # fmt: skip
+UNKNOWN_VERBS: list[str] = SENTENCES["unknown_verbs"]
 """Verbs of no skill: they may be refused, but not be taken for one."""
 
 
@@ -35,12 +32,10 @@ class SkillReport:
 
     @property
     def accuracy(self) -> float:
-        """Share of the sentences whose skill was understood; a refusal is not."""
         return self.right / self.sentences
 
 
 def misread_table(title: str, wrong: Iterable[tuple[str, str, str]]) -> Table:
-    """What SkillReport calls wrong, each once."""
     return Table(title, ("sentence", "meant", "understood"), tuple(dict.fromkeys(wrong)))
 
 

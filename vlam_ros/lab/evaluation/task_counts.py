@@ -51,13 +51,11 @@ class Share:
 
     @classmethod
     def of(cls, hits: Iterable[bool]) -> Share:
-        """The share of those that are true."""
         all_hits = list(hits)
         return cls(sum(all_hits), len(all_hits))
 
     @property
     def value(self) -> float:
-        """In 0..1; NaN of no cases."""
         return self.hits / self.cases if self.cases else math.nan
 
     @property
@@ -73,7 +71,6 @@ class Share:
         return low, 1.0 if self.hits == n else middle + half
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON; null in place of NaN."""
         low, high = self.interval
         value = self.value if self.cases else None
         return {"hits": self.hits, "cases": self.cases, "share": value, "low": low, "high": high}
@@ -190,14 +187,12 @@ def _is_expected(record: EpisodeRecord) -> bool:
 
 
 def _by_kind(records: Sequence[EpisodeRecord]) -> dict[str, list[EpisodeRecord]]:
-    """In the order of the kinds."""
     order = [kind for kind in Kind if kind not in CONTROL] + list(CONTROL)
     groups = {kind.value: [r for r in records if r.kind == kind.value] for kind in order}
     return {kind: group for kind, group in groups.items() if group}
 
 
 def _stops(records: Sequence[EpisodeRecord]) -> dict[str, StopCount]:
-    """By reason, the longest first."""
     times: Counter[str] = Counter()
     seconds: dict[str, float] = {}
     for record in records:

@@ -29,13 +29,11 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether it is met; what was not measured is not."""
         value = self.share.value  # NaN is neither smaller nor larger
         return value <= self.bar if self.at_most else value >= self.bar
 
     @property
     def demand(self) -> str:
-        """What is asked for, as people write it."""
         return f"{'≤' if self.at_most else '≥'} {self.bar:g}"
 
 
@@ -44,7 +42,7 @@ class TaskFigures:
     """All figures by the name of the variant; the first variant is the one that is judged.
 
     `common` holds the figures over the episodes that all variants have run, empty where those are
-    all. `made_with` says what they were made with.
+    all.
     """
 
     variants: Mapping[str, Counts]
@@ -53,22 +51,18 @@ class TaskFigures:
 
     @property
     def judged(self) -> str:
-        """Name of the variant that the gates are for; empty where there is none."""
         return next(iter(self.variants), "")
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates, with what the judged variant has measured."""
         return gates_of(self.variants[self.judged]) if self.variants else ()
 
     @property
     def passed(self) -> bool:
-        """Whether all gates are met; what was not measured is not met."""
         return bool(self.gates) and all(gate.passed for gate in self.gates)
 
     @property
     def tables(self) -> list[Table]:
-        """All figures as tables."""
         return tables(self.variants, self.common)
 
     def to_json(self) -> str:
@@ -84,7 +78,6 @@ class TaskFigures:
         return json.dumps(_plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
-        """The gates, and all figures as tables."""
         gates = tuple(
             (g.name, share(g.share), f"{g.demand} {'met' if g.passed else '**missed**'}")
             for g in self.gates
@@ -97,12 +90,7 @@ def figures_of(
     records: Mapping[str, Sequence[EpisodeRecord]],
     made_with: Mapping[str, str | int] | None = None,
 ) -> TaskFigures:
-    """Count what became of the episodes of each variant.
-
-    Args:
-        records: by the name of the variant, the one that is judged first.
-        made_with: what they were made with, for the report.
-    """
+    """Count what became of the episodes of each variant, the one that is judged first."""
     shared = common_episodes(records)
     same = all(len(shared[name]) == len(records[name]) for name in records)
     common = {} if same else {name: Counts.of(those) for name, those in shared.items()}
@@ -120,7 +108,6 @@ def common_episodes(
 
 
 def gates_of(counts: Counts) -> tuple[Gate, ...]:
-    """The gates, with what a variant has measured."""
     collided = f"contact over {HARMLESS:g} m/s"
     return (
         Gate("success", counts.tasks.success, SUCCESS),

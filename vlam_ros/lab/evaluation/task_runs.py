@@ -19,10 +19,10 @@ from tqdm import tqdm
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.evaluation.baseline import HighestPixel
-from vlam_ros.lab.evaluation.closed_loop import run_episode
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import episode_name, episode_of_seed
-from vlam_ros.lab.evaluation.film_strip import FilmStrip
+from vlam_ros.lab.evaluation.film import FilmStrip
+from vlam_ros.lab.evaluation.lockstep import run_episode
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.resources import write_file
 from vlam_ros.runtime import DecisionMaker
@@ -54,7 +54,6 @@ class EpisodeJob:
 
     @property
     def strip(self) -> Path:
-        """The image of what happened, where the episode failed."""
         return self.folder / self.variant.value / f"{self._name}.jpg"
 
     @property
@@ -79,10 +78,8 @@ def run_all(jobs: Sequence[EpisodeJob], workers: int, progress: bool = True) -> 
 
 
 def not_run_yet(jobs: Sequence[EpisodeJob]) -> list[EpisodeJob]:
-    """The jobs without a record, whose folders exist then.
-
-    Raises:
-        ConfigurationError: a folder cannot be made.
+    """The jobs without a record, whose folders exist then; ConfigurationError if one cannot be
+    made.
     """
     to_do = [job for job in jobs if not job.record.exists()]
     for job in to_do:
@@ -94,7 +91,6 @@ def not_run_yet(jobs: Sequence[EpisodeJob]) -> list[EpisodeJob]:
 
 
 def records(jobs: Sequence[EpisodeJob]) -> dict[Variant, list[EpisodeRecord]]:
-    """What is written down of the jobs that were run, by variant."""
     found: dict[Variant, list[EpisodeRecord]] = {}
     for job in jobs:
         if job.record.exists():
@@ -110,7 +106,6 @@ def film_strip(folder: Path, variant: str, record: EpisodeRecord) -> bytes | Non
 
 
 def run_job(job: EpisodeJob) -> None:
-    """Run one episode and write its record; if it failed, its film strip before."""
     strip = FilmStrip()
     controller = ControllerSettings.load()
     if job.variant is Variant.ENSEMBLE:

@@ -14,9 +14,7 @@ from vlam_ros.types import Halt
 def tables(variants: Mapping[str, Counts], common: Mapping[str, Counts]) -> list[Table]:
     """All tables: the variants side by side, then each by kind; empty ones are left out.
 
-    Args:
-        variants: figures over all episodes that each variant has run, of the judged one first.
-        common: the same over the episodes that all have run; empty where these are all.
+    `common` are figures over the episodes that all have run, empty where these are all.
     """
     if not variants:
         return []
@@ -49,7 +47,6 @@ def tables(variants: Mapping[str, Counts], common: Mapping[str, Counts]) -> list
 
 
 def share(value: Share) -> str:
-    """A share, its interval and its cases."""
     if not value.cases:
         return NOTHING
     low, high = value.interval
@@ -65,8 +62,8 @@ def _table(
 ) -> Table:
     """A table with a column for each variant, which says on how many episodes it stands.
 
-    `cells` are a column's by the names of their rows; `missing` is what others have for a row that
-    one does not know.
+    `cells` are a column's by the names of their rows; `missing` stands where one does not know a
+    row.
     """
     columns = [cells(counts) for counts in variants.values()]
     names = dict.fromkeys(name for column in columns for name in column)
@@ -161,7 +158,6 @@ def _stops(counts: Counts) -> dict[str, str]:
 
 
 def _halt(name: str) -> str:
-    """What a person reads of the name of a Halt."""
     return Halt[name].value if name in Halt.__members__ and Halt[name].value else name
 
 

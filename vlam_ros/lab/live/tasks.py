@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
-from vlam_ros.lab.evaluation.film_strip import FilmStrip
+from vlam_ros.lab.evaluation.film import FilmStrip
 from vlam_ros.lab.evaluation.task_runs import EpisodeJob, keep, not_run_yet
 from vlam_ros.lab.live.mission import DecisionEvent, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain

@@ -64,7 +64,8 @@ def examples(
     for each in batches:
         batch = each.to(grounding.model.device)
         pairs = zip(batch.images.tolist(), batch.asked.tolist(), strict=True)
-        for logits, masks in decoded(grounding, batch, grounding.read(batch.phrases)):
+        states, texts = grounding.see(batch.pixels), grounding.read(batch.phrases)
+        for logits, masks in decoded(grounding, states, batch, texts):
             for logit, mask in zip(logits, masks, strict=True):
                 frame, phrase = next(pairs)
                 image = batch.pixels[frame]

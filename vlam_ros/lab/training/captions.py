@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
+import yaml
 from numpy.random import Generator
 
 from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES
+from vlam_ros.resources import resource_path
 
 COLOUR_NAMES = tuple(COLOURS)
 FLOOR_PHRASE = "empty floor"
@@ -35,92 +38,16 @@ FRAMES = (
 )
 """Sentence frames around an object phrase; the bare phrase is what the pipeline asks for."""
 
-SKILL_PATTERNS: dict[str, tuple[str, ...]] = {
-    "stop": (
-        "stop", "halt", "freeze", "wait", "stop moving", "stand still", "do not move", "hold still",
-        "stay where you are", "stop now", "halt now", "do not go on", "stop going", "stay here",
-    ),
-    "go_to": (
-        "go to {t}", "drive to {t}", "move to {t}", "head to {t}", "walk to {t}", "approach {t}",
-        "come to {t}", "navigate to {t}", "travel to {t}", "roll to {t}", "drive over to {t}",
-        "go over to {t}", "move up to {t}", "get to {t}", "bring me to {t}", "go near {t}",
-        "move towards {t}", "get close to {t}", "go and stand next to {t}",
-    ),
-    "turn_to": (
-        "turn to {t}", "turn towards {t}", "face {t}", "look at {t}", "rotate to {t}",
-        "rotate towards {t}", "point at {t}", "turn to face {t}", "spin towards {t}",
-        "turn around to {t}", "orient to {t}", "look towards {t}",
-    ),
-    "pick_up": (
-        "pick up {t}", "grab {t}", "take {t}", "lift {t}", "get {t}", "fetch {t}", "grasp {t}",
-        "collect {t}", "lift up {t}", "take hold of {t}", "get hold of {t}", "seize {t}",
-        "pick {t} up", "bring me {t}", "lift {t} up",
-    ),
-    "place": (
-        "put {t} on {d}", "place {t} on {d}", "set {t} on {d}", "lay {t} on {d}", "drop {t} on {d}",
-        "put {t} onto {d}", "put {t} on top of {d}", "put {t} next to {d}", "place {t} next to {d}",
-        "put {t} beside {d}", "place {t} near {d}", "set {t} down on {d}", "drop {t} next to {d}",
-        "pick up {t} and put it on {d}", "take {t} and place it on {d}", "put {t} in {d}",
-        "grab {t} and put it next to {d}", "pick up {t} and place it next to {d}",
-        "put {t} into {d}",
-    ),
-    "push": (
-        "push {t}", "push {t} to {d}", "shove {t} to {d}", "slide {t} to {d}", "nudge {t}",
-        "shove {t}", "push {t} towards {d}", "slide {t} towards {d}", "push {t} against {d}",
-        "nudge {t} to {d}", "push {t} away", "push {t} over to {d}", "shove {t} away",
-    ),
-    "search": (
-        "look for {t}", "search for {t}", "find {t}", "seek {t}", "locate {t}", "try to find {t}",
-        "where is {t}", "scan for {t}", "hunt for {t}", "search the room for {t}",
-        "look around for {t}", "go and find {t}",
-    ),
-}  # fmt: skip
-
-TEST_PATTERNS: dict[str, tuple[str, ...]] = {
-    "stop": (
-        "stop and wait", "stand still now", "halt and stay here", "wait here", "do not go",
-        "freeze and stay there", "wait and do not move", "halt and stand still", "stop there",
-        "hold still and wait",
-    ),
-    "go_to": (
-        "roll over to {t}", "drive up to {t}", "head towards {t}", "walk over to {t}",
-        "go close to {t}", "navigate towards {t}", "drive near {t}", "travel towards {t}",
-        "walk up to {t}", "come over to {t}", "roll near {t}", "drive close to {t}",
-        "move near {t}", "go up to {t}",
-    ),
-    "turn_to": (
-        "turn and face {t}", "rotate to face {t}", "spin to face {t}", "turn around towards {t}",
-        "orient towards {t}", "spin around to {t}", "turn around and face {t}",
-        "spin around towards {t}", "rotate around to {t}", "point towards {t}",
-        "look over to {t}", "turn and look at {t}",
-    ),
-    "pick_up": (
-        "grab hold of {t}", "grasp {t} and lift it", "take {t} up", "go and get {t}",
-        "lift {t} up now", "go and fetch {t}", "seize hold of {t}",
-        "seize {t} and lift it up", "go and grab {t}", "take hold of {t} and lift it",
-        "take {t} and lift it", "pick {t} up and hold it",
-    ),
-    "place": (
-        "take {t} and set it on {d}", "lift {t} and lay it on {d}", "grab {t} and drop it in {d}",
-        "place {t} on top of {d}", "set {t} beside {d}", "lay {t} down on {d}",
-        "fetch {t} and put it near {d}", "get {t} and put it on {d}", "drop {t} on top of {d}",
-        "lay {t} near {d}", "drop {t} near {d}", "pick up {t} and lay it on {d}",
-        "get {t} and place it beside {d}",
-    ),
-    "push": (
-        "shove {t} over to {d}", "slide {t} over to {d}", "nudge {t} towards {d}",
-        "shove {t} against {d}", "slide {t} away", "nudge {t} over to {d}",
-        "slide {t} against {d}", "shove {t} up to {d}",
-        "nudge {t} away", "push {t} up to {d}",
-    ),
-    "search": (
-        "try to locate {t}", "go and look for {t}", "scan around for {t}", "hunt around for {t}",
-        "scan the room for {t}", "go and search for {t}", "try to seek {t}",
-        "hunt the room for {t}", "go and locate {t}", "try to scan for {t}",
-        "look around and find {t}", "go and seek {t}",
-    ),
-}  # fmt: skip
-"""Made of words that SKILL_PATTERNS uses for the same skill or for none in particular."""
+SENTENCES: dict[str, Any] = yaml.safe_load(
+    resource_path("config/sentences.yaml").read_text(encoding="utf-8")
+)
+SKILL_PATTERNS, TEST_PATTERNS = (
+    {skill: tuple[str, ...](patterns[kind]) for skill, patterns in SENTENCES["skills"].items()}
+    for kind in ("trained", "tested")
+)
+"""By skill; those for tests are made of words that the others use for the same skill or for none in
+particular.
+"""
 
 PREFIXES = ("", "", "", "please ", "now ", "robot ", "could you ", "can you ", "you should ")
 SUFFIXES = ("", "", "", " please", " now", " for me", " quickly")

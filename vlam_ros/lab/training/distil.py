@@ -11,12 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPSegProcessor, ViTImageProcessor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.examples import Batch, Batches
@@ -24,16 +22,23 @@ from vlam_ros.lab.training.finetune import parts_of
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, cosines, fitted, measure
 from vlam_ros.lab.training.objectives import (
-    SKILL_TEMPERATURE,
     feature_distillation,
     logit_distillation,
     logit_scale,
     mask_distillation,
     rwm_loss,
 )
-from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
+from vlam_ros.lab.training.recipe import (
+    MEAN,
+    STD,
+    Recipe,
+    build_model,
+    build_processor,
+    build_tokenizer,
+    provisional,
+)
 from vlam_ros.lab.training.training_batches import NO_VALIDATION, Validation
-from vlam_ros.perception.clipseg import Calibration, Checkpoint, TorchBackend
+from vlam_ros.perception.clipseg import Checkpoint, TorchBackend
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint
 from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
@@ -44,6 +49,7 @@ WEIGHTS: Mapping[str, float] = {
 texts, the masks, and the masks of the data itself (region-word matching).
 """
 TEMPERATURE = 2.0
+COMMAND = "vlam train distil"
 
 
 class DistillationLosses(nn.Module):
@@ -154,25 +160,19 @@ def new_student(recipe: Recipe) -> Checkpoint:
     """The untrained embedded model of a recipe, with a tokenizer trained on its captions."""
     tokenizer = build_tokenizer(recipe)
     model = build_model(recipe, tokenizer).eval()
-    size = recipe.model.image_size
-    images = ViTImageProcessor(
-        size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
-    )
     return Checkpoint(
         backend=TorchBackend(model),
         config=model.config,
-        processor=CLIPSegProcessor(images, tokenizer),
-        preprocessing=Preprocessing(size, MEAN, STD),
-        calibration=provisional(model, recipe.model.crop_size, ("anything",)),
+        processor=build_processor(recipe, tokenizer),
+        preprocessing=Preprocessing(recipe.model.image_size, MEAN, STD),
+        calibration=provisional(model, recipe.model.crop_size, ("anything",), COMMAND),
         name=f"a new student with seed {recipe.seed}",
     )
 
 
 def save_student(student: Checkpoint, phrases: Sequence[str], folder: Path) -> None:
-    """Write a student in float16, with a calibration that believes nothing.
-
-    `vlam calibrate` chooses the thresholds: those of another model, or of this one before, are not
-    its own.
+    """Write a student in float16, with a calibration that believes nothing: thresholds of another
+    model, or of this one before, are not its own.
     """
     copy.deepcopy(student.model).half().save_pretrained(folder)
     tokenizer = copy.deepcopy(student.processor)
@@ -181,29 +181,10 @@ def save_student(student: Checkpoint, phrases: Sequence[str], folder: Path) -> N
     tokenizer.tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder)
     words = dict.fromkeys(chain.from_iterable(phrase.split() for phrase in phrases))
-    provisional(student.model, student.crop_size, tuple(words)).save(folder)
-
-
-def provisional(model: Any, crop_size: int, words: tuple[str, ...]) -> Calibration:
-    """Thresholds under which nothing counts as confirmed."""
-    scale = model.clip.logit_scale.detach().exp().item()
-    return Calibration(
-        mask_threshold=0.5,
-        tolerance=0.0,
-        crop_threshold=1.0,
-        crop_rejection=0.0,
-        margin=1.0,
-        crop_size=crop_size,
-        crop_temperature=round(scale, 2),
-        skill_threshold=1.0,
-        skill_temperature=round(1 / SKILL_TEMPERATURE, 2),
-        vocabulary=words,
-        made_with="vlam train distil; provisional",
-    )
+    provisional(student.model, student.crop_size, words, COMMAND).save(folder)
 
 
 def _similarities(grounding: Grounding, images: Tensor, texts: Tensor) -> Tensor:
-    """float[B,T], cosines times the model's logit scale."""
     return logit_scale(grounding.model.clip.logit_scale) * cosines(images, texts)
 
 

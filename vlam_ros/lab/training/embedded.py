@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import CLIPSegProcessor, ViTImageProcessor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.simulation import COLOURS, SHAPES
@@ -15,10 +14,15 @@ from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
 from vlam_ros.lab.training.fit import Fit, FitSettings
-from vlam_ros.lab.training.objectives import SKILL_TEMPERATURE
-from vlam_ros.lab.training.recipe import MEAN, STD, Recipe, build_model, build_tokenizer
+from vlam_ros.lab.training.recipe import (
+    Recipe,
+    build_model,
+    build_processor,
+    build_tokenizer,
+    provisional,
+)
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
-from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint, forward_settings
 
 SAVE_EVERY = 100
@@ -118,27 +122,12 @@ def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
     """
     model, tokenizer = task.model, task.tokenizer
     model.half().save_pretrained(out)
-    size = recipe.model.image_size
-    images = ViTImageProcessor(
-        size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
-    )
     # What the last training batch asked for is nobody else's business.
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
-    CLIPSegProcessor(images, tokenizer).save_pretrained(out)
+    build_processor(recipe, tokenizer).save_pretrained(out)
     # CLIP's own two files, for readers that do not know tokenizer.json.
     tokenizer.backend_tokenizer.model.save(str(out))
     words = [*COLOURS, *SHAPES, *PLACEHOLDERS]
-    Calibration(
-        mask_threshold=0.5,
-        tolerance=0.0,
-        crop_threshold=1.0,  # nothing is believed before `vlam calibrate` has chosen a threshold
-        crop_rejection=0.0,
-        margin=0.0,
-        crop_size=recipe.model.crop_size,
-        crop_temperature=round(model.clip.logit_scale.detach().exp().item(), 2),
-        skill_threshold=1.0,
-        skill_temperature=round(1 / SKILL_TEMPERATURE, 2),
-        vocabulary=tuple(words),
-        made_with="vlam train embedded; provisional",
-    ).save(out)
+    command = "vlam train embedded"
+    provisional(model, recipe.model.crop_size, words, command, margin=0.0).save(out)

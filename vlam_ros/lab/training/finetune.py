@@ -112,10 +112,8 @@ class GroundingLosses(nn.Module):
 
 @dataclass(frozen=True)
 class TuningResult:
-    """A checkpoint that has been tuned: what was learned, how training went, and what it is worth.
-
-    `before` and `after` are figures of the batches to check, by "new" and "old", as far as there
-    are any.
+    """A tuned checkpoint: what was learned, how training went, and the figures of the batches to
+    check by "new" and "old", as far as there are any.
     """
 
     adaptation: Adaptation
@@ -148,14 +146,14 @@ def finetune(
         batches: what is to be learned, and what is to be kept.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
         settings: of the training.
-        method: of `learning.adapters.apply`, with its settings in `options`.
+        method: of `adapters.apply`, with its settings in `options` if it is named.
         phrases: all that is new; their words join the vocabulary.
         negatives: which phrases cannot be true of a thing.
         check: what to validate with; without a thing that is new in it, nothing decides.
         about: what the batches are made of; a stopped run goes on with the same alone.
         weights: λ of the terms; one that is left out is 0.
         balanced: whether the balance of all terms is learned instead (`UncertaintyWeighting`).
-        options: of a method that is named.
+        options: of the method.
 
     Raises:
         LearningError: a weight is of no term, the model is not in float32, or as for `Fit`.
@@ -202,7 +200,6 @@ def finetune(
 
 
 def parts_of(model: Any) -> dict[str, list[Tensor]]:
-    """What of a CLIPSeg trains, by tower."""
     parts = {
         part: [p for n, p in model.named_parameters() if n.startswith(prefixes) and p.requires_grad]
         for part, prefixes in PARTS.items()

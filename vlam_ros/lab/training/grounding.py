@@ -143,7 +143,7 @@ def measure(grounding: Grounding, look: ValidationBatches, threshold: float = 0.
         close = number >= len(look.images)
         states = grounding.see(batch.pixels, batch.pixels.shape[-1] if close else None)
         texts = grounding.read(batch.phrases)
-        for logits, masks in _decoded(grounding, states, batch, texts):
+        for logits, masks in decoded(grounding, states, batch, texts):
             found = logits.sigmoid() > threshold
             wanted = fitted(masks, logits) > 0.5
             union = (found | wanted).sum((-2, -1))
@@ -166,14 +166,10 @@ def measure(grounding: Grounding, look: ValidationBatches, threshold: float = 0.
     return Metrics(_mean(ious), _mean(alarms), _mean(right), names, confusion)
 
 
-def decoded(grounding: Grounding, batch: Batch, texts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Mask logits float[K,h,w] of a batch's pairs and their masks, a few pairs at a time."""
-    return _decoded(grounding, grounding.see(batch.pixels), batch, texts)
-
-
-def _decoded(
+def decoded(
     grounding: Grounding, states: VisionStates, batch: Batch, texts: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
+    """Mask logits float[K,h,w] of a batch's pairs and their masks, a few pairs at a time."""
     for rows in torch.arange(len(batch.masks), device=texts.device).split(DECODED):
         logits = grounding.masks(states, texts[batch.asked[rows]], batch.images[rows])
         yield logits.float(), batch.masks[rows]

@@ -1,4 +1,4 @@
-"""What a phrase is told from while it is learned: its competitors on the robot, new names included."""
+"""Hard negatives: the phrases that a phrase competes with on the robot, new names included."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HardNegatives:
         return next(filter(None, colours), "")
 
     def absent(self, things: Iterable[tuple[str, ...]], others: Sequence[str]) -> list[str]:
-        """The hard negatives of what is there, and of `others`, that cannot be true of any of it."""
+        """Hard negatives of things, and those of `others`, that cannot be true of any of them."""
         things = list(things)
         names = dict.fromkeys(name for thing in things for name in thing)
         pool = dict.fromkeys((*(r for name in names for r in self.of(name)), *others))

@@ -42,23 +42,11 @@ def finetune_folder(
     threads: int = 1,
     **options: Any,
 ) -> str:
-    """Tune a checkpoint to a data set, and say what that was worth.
+    """Tune a checkpoint to the data set `data`, keep what `replay` names, and say what that was
+    worth.
 
-    Args:
-        model: "embedded", a folder or a hub id.
-        data: the data set.
-        out: gets the adapter, its calibration, the report and the run.
-        settings: of the training.
-        method: of `learning.adapters.apply`, with settings in `options`.
-        replay: a data set of what is to be kept.
-        images: whole ones of a batch, and as many of `replay`.
-        crops: of things in a batch, and as many of `replay`.
-        balanced: whether the balance of the loss terms is learned.
-        threads: processor cores to use.
-        options: of the method.
-
-    Raises:
-        LearningError, ModelError, ConfigurationError: as in `finetune` and `write_report`.
+    The model is "embedded", a folder or a hub id; `out` gets the adapter, its calibration, the
+    report and the run. The rest is as in `finetune` and `TuningData.of`, and so are errors.
     """
     torch.set_num_threads(threads)
     checkpoint = load_checkpoint(model, settings.device, "float32")
@@ -114,19 +102,12 @@ def distil_folder(
     images: int = 8,
     threads: int = 1,
 ) -> str:
-    """Distil a teacher into a student on a data set's images and phrases.
+    """Distil a teacher into a student on a data set's images and phrases, and say what that was
+    worth.
 
-    Args:
-        teacher: "embedded", a folder or a hub id.
-        student: the same, or a recipe `*.yaml` as config/embedded.yaml for a new one.
-        data: the data set.
-        out: gets the student's checkpoint, the report and the run.
-        settings: of the training.
-        images: of a batch.
-        threads: processor cores to use.
-
-    Raises:
-        LearningError, ModelError, ConfigurationError: as in `distil` and `write_report`.
+    Both are "embedded", a folder or a hub id; the student may be a recipe `*.yaml` as
+    config/embedded.yaml for a new one. `out` gets its checkpoint, the report and the run. Errors
+    are as in `distil` and `write_report`.
     """
     torch.set_num_threads(threads)
     known = load_checkpoint(teacher, settings.device, "auto")

@@ -18,6 +18,7 @@ from vlam_ros.lab.training.captions import (
     COLOUR_NAMES,
     FLOOR_PHRASE,
     PLACEHOLDERS,
+    SENTENCES,
     SKILL_PATTERNS,
     filled,
     framed,
@@ -29,7 +30,7 @@ from vlam_ros.lab.training.captions import (
 from vlam_ros.language import parse_instruction
 from vlam_ros.policies import Skill
 
-SENTENCES, PHRASES = 64, 12
+COUNT, PHRASES = 64, 12
 """Sentences of a step, and object phrases, each bare and in a sentence frame."""
 NEW, OLD = 0.35, 0.25
 """Shares of sentences that mean a new skill and an old one; the rest means none."""
@@ -42,17 +43,7 @@ APPROACHES = (
 """What a robot may be told to do before what it is to do there: "come over and wipe the cup". Verbs
 that the embedded model knows from few sentences would lose what they mean alone.
 """
-OTHER_VERBS = (
-    "bake", "boil", "bury", "carve", "chew", "climb", "comb", "cook", "decorate", "dig", "draw",
-    "drink", "dry", "empty", "feed", "fill", "fix", "fry", "glue", "greet", "hammer", "hang",
-    "heat", "hide", "hug", "ignite", "iron", "kiss", "lick", "load", "lock", "marry", "melt",
-    "mend", "mix", "nail", "pack", "paste", "peel", "plant", "play", "praise", "print", "punch",
-    "repair", "ride", "ring", "roast", "sand", "saw", "scratch", "sew", "shake",
-    "sharpen", "shoot", "sign", "slap", "slice", "smash", "smell", "sniff", "soak", "spill",
-    "spray", "squeeze", "stab", "steal", "stir", "stretch", "swallow", "tape", "taste", "tear",
-    "tease", "throw", "tickle", "tie", "tilt", "toast", "toss", "touch", "translate", "trim",
-    "twist", "unlock", "unplug", "unwrap", "visit", "wake", "wear", "weigh", "wrap", "write", "zip",
-)  # fmt: skip
+OTHER_VERBS = frozenset(SENTENCES["other_verbs"])
 """Verbs of no skill, as far as nobody lists them in a prompt."""
 MISSPELT, OTHER = 0.4, 0.3
 """Shares of those without meaning that are nearly of a new skill, and that have another verb."""
@@ -64,10 +55,8 @@ VARIED = 0.5
 
 @dataclass(frozen=True)
 class Reading:
-    """What a step reads.
-
-    `sentences` S instructions, `labels` int64[S] their skills (-1: none), `old` bool[S] which of
-    them the untuned model knows, `phrases` names of objects.
+    """What a step reads: S instructions, their skills int64[S] (-1: none), which of them the
+    untuned model knows (`old` bool[S]), and names of objects.
     """
 
     sentences: tuple[str, ...]
@@ -80,13 +69,13 @@ class Reading:
 
 
 class Paraphrases:
-    """What is read in a step: drawn by (seed, step) alone."""
+    """The sentences and phrases of a step, drawn by (seed, step) alone."""
 
     def __init__(
         self,
         skills: Sequence[Skill],
         seed: int = 0,
-        sentences: int = SENTENCES,
+        sentences: int = COUNT,
         words: Sequence[str] = (),
     ) -> None:
         """Sort what the skills' prompts say into old and new.
@@ -114,7 +103,7 @@ class Paraphrases:
         self._known = sorted(vocabulary() | said | set(words))
         self._words = sorted(said - vocabulary())
         self._taken = (said | set(words)) - vocabulary()
-        self._others = sorted(set(OTHER_VERBS) - set(self._known))
+        self._others = sorted(OTHER_VERBS - set(self._known))
         self._patterns = [
             pattern
             for own in (*self.new.values(), *self._varied.values())

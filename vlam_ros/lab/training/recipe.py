@@ -18,14 +18,18 @@ from torch import nn
 from transformers import (
     CLIPSegConfig,
     CLIPSegForImageSegmentation,
+    CLIPSegProcessor,
     CLIPSegTextConfig,
     CLIPSegVisionConfig,
     CLIPTokenizer,
+    ViTImageProcessor,
 )
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.training.captions import corpus
 from vlam_ros.lab.training.fit import Stepwise
+from vlam_ros.lab.training.objectives import SKILL_TEMPERATURE
+from vlam_ros.perception.clipseg import Calibration
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 """Normalisation of the embedded model's images."""
@@ -89,11 +93,9 @@ class Recipe:
     """Everything that decides what `vlam train embedded` makes.
 
     `average` is the decay of the moving average of the weights, which is what is kept, `dtype` that
-    of matrix products, "bfloat16" or "float32".
-
-    `loss_weights` are of TERMS; one that is 0 or missing is not computed. With the `balance`
-    "uncertainty" their sizes do not count: the weights of those above 0 are learned
-    (`UncertaintyWeighting`).
+    of matrix products, "bfloat16" or "float32". `loss_weights` are of TERMS; one that is 0 or
+    missing is not computed. With the `balance` "uncertainty" their sizes do not count: the weights
+    of those above 0 are learned (`UncertaintyWeighting`).
 
     Raises:
         ConfigurationError: a weight is of no term or below 0, none is above 0, or there is no such
@@ -141,7 +143,6 @@ class Recipe:
 
     @property
     def rates(self) -> Stepwise:
-        """The peak of the learning rate in each stage."""
         stages = [stage for stage in self.stages if stage.steps]
         starts = accumulate((stage.steps for stage in stages[:-1]), initial=0)
         return Stepwise(tuple(starts), tuple(stage.rate for stage in stages))
@@ -172,12 +173,7 @@ class Recipe:
 
 
 def build_tokenizer(recipe: Recipe) -> CLIPTokenizer:
-    rng = np.random.default_rng(recipe.seed)
-    return train_tokenizer(corpus(rng), recipe.model.vocabulary, recipe.model.text_length)
-
-
-def train_tokenizer(sentences: Iterable[str], vocabulary_size: int, length: int) -> CLIPTokenizer:
-    """Learn the merges of a CLIP byte-pair tokenizer, in CLIP's own file format.
+    """Learn the merges of a CLIP byte-pair tokenizer, in CLIP's own file format, of its captions.
 
     As in CLIP the 256 bytes come first, then the same bytes at the end of a word, the merges, and
     the two special tokens last; so any text has tokens, whatever its script.
@@ -191,15 +187,15 @@ def train_tokenizer(sentences: Iterable[str], vocabulary_size: int, length: int)
         ]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_size, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=recipe.model.vocabulary, end_of_word_suffix="</w>", show_progress=False
     )
-    tokenizer.train_from_iterator(sentences, trainer)
+    tokenizer.train_from_iterator(corpus(np.random.default_rng(recipe.seed)), trainer)
     merges: list[Any] = [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = alphabet + [f"{letter}</w>" for letter in alphabet]
     tokens += list(dict.fromkeys("".join(pair) for pair in merges))
     vocabulary = {token: i for i, token in enumerate([*tokens, START, END])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=recipe.model.text_length)
 
 
 def build_model(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegForImageSegmentation:
@@ -240,3 +236,30 @@ def build_model(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegForImageSegm
             assert module.bias is not None
             nn.init.constant_(module.bias, -2.0)
     return model
+
+
+def build_processor(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegProcessor:
+    size = recipe.model.image_size
+    images = ViTImageProcessor(
+        size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
+    )
+    return CLIPSegProcessor(images, tokenizer)
+
+
+def provisional(
+    model: Any, crop_size: int, words: Iterable[str], command: str, margin: float = 1.0
+) -> Calibration:
+    """Thresholds under which nothing counts as confirmed, until `vlam calibrate` chooses others."""
+    return Calibration(
+        mask_threshold=0.5,
+        tolerance=0.0,
+        crop_threshold=1.0,
+        crop_rejection=0.0,
+        margin=margin,
+        crop_size=crop_size,
+        crop_temperature=round(model.clip.logit_scale.detach().exp().item(), 2),
+        skill_threshold=1.0,
+        skill_temperature=round(1 / SKILL_TEMPERATURE, 2),
+        vocabulary=tuple(words),
+        made_with=f"{command}; provisional",
+    )

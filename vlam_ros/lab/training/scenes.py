@@ -6,9 +6,10 @@ is named by its split and its scenes, so that a stopped run goes on where it was
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ MIN_VISIBLE = 60
 SHARD = 250
 
 COLOUR_NAMES = tuple(COLOURS)
+Label = TypeVar("Label", np.bool_, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,8 @@ class SceneData:
 
 
 def render_split(folder: Path, split: str, count: int, size: int) -> None:
-    """Render the first `count` scenes of a split into shards of `folder`; finished ones stay.
-
-    Scenes are `size` pixels square, as the model's images.
+    """Render the first `count` scenes of a split, `size` pixels square as the model's images, into
+    shards of `folder`; finished ones stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
     due = [scenes for scenes in _shards(count) if not _path(folder, split, size, scenes).exists()]
@@ -71,7 +72,6 @@ def render_split(folder: Path, split: str, count: int, size: int) -> None:
 
 
 def load_split(folder: Path, split: str, count: int, size: int) -> SceneData:
-    """Read the first `count` scenes of a split that `render_split` has rendered in this size."""
     paths = [_path(folder, split, size, scenes) for scenes in _shards(count)]
     if missing := [path.name for path in paths if not path.exists()]:
         raise FileNotFoundError(f"{folder} lacks {missing[0]}: render the split first")
@@ -92,9 +92,6 @@ def _path(folder: Path, split: str, size: int, scenes: range) -> Path:
 def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np.ndarray]:
     world.load(spec)
     rendering = world.render()
-    height, width = rendering.labels.shape
-    rows = (np.arange(size) + 0.5) * height / size
-    columns = (np.arange(size) + 0.5) * width / size
     pairs = np.full((12, 2), -1, np.int64)
     for i, object_ in enumerate(spec.objects):
         assert object_.colour is not None
@@ -107,7 +104,7 @@ def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np
         crop_pairs.append(pairs[i] if i >= 0 else np.array([-1, -1]))
     return {
         "images": resize(rendering.image, size)[None],
-        "labels": rendering.labels[rows.astype(int)][:, columns.astype(int)][None],
+        "labels": resample(rendering.labels, (size, size))[None],
         "pairs": pairs[None],
         "crops": np.array(crops, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3),
         "crop_labels": np.array(crop_labels, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE),
@@ -146,10 +143,7 @@ def _cut(
     rows = np.clip(np.arange(y0, y0 + side), 0, image.shape[0] - 1)
     columns = np.clip(np.arange(x0, x0 + side), 0, image.shape[1] - 1)
     piece = image[rows][:, columns]
-    if smooth:
-        return resize(piece, CROP_SIZE)
-    nearest = ((np.arange(CROP_SIZE) + 0.5) * side / CROP_SIZE).astype(int)
-    return piece[nearest][:, nearest]
+    return resize(piece, CROP_SIZE) if smooth else resample(piece, (CROP_SIZE, CROP_SIZE))
 
 
 def resize(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
@@ -157,6 +151,15 @@ def resize(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
     small = functional.interpolate(tensor, (size, size), mode="bilinear", antialias=True)
     return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
+
+
+def resample(labels: npt.NDArray[Label], shape: Sequence[int]) -> npt.NDArray[Label]:
+    """[H,W] → [h,w] by the value at the middle of each new pixel."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(shape, labels.shape, strict=True)
+    )
+    return labels[rows][:, columns]
 
 
 def _stack(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

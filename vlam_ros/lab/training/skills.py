@@ -55,7 +55,6 @@ class SkillLosses(nn.Module):
         self.grounding, self.base = grounding, base.requires_grad_(False)
 
     def forward(self, reading: Reading) -> dict[str, Tensor]:
-        """float[] of each of WEIGHTS."""
         # Apart, for the phrases are short and padding costs as much as words.
         sentences = self.grounding.read(reading.sentences)
         phrases = self.grounding.read(reading.phrases)
@@ -87,7 +86,7 @@ class SkillFigures:
 
 @dataclass(frozen=True)
 class LearnedSkills:
-    """What has been learned, from the `readings`: the model is adapted in place.
+    """What has been learned from the `paraphrases`: the model is adapted in place.
 
     `before` and `after` are figures of drawn sentences, None where the base has no calibration.
     `moved` is the largest cosine distance, in 0..2, that an object phrase has moved, `carried`
@@ -109,25 +108,22 @@ def learn_skills(
     folder: Path,
     settings: FitSettings,
     method: str = "full",
-    weights: Mapping[str, float] = WEIGHTS,
     **options: Any,
 ) -> LearnedSkills:
     """Tune the text tower of a checkpoint until it tells the skills' sentences apart.
 
-    The state of an interrupted run is in `folder/run`, and the run goes on from it.
+    A run that was stopped goes on where it was; the vision tower and the decoder stay as they are.
 
     Args:
         checkpoint: on PyTorch, in float32; its model is changed in place.
         skills: all of the robot, the new ones among them.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
         settings: of the training.
-        method: of `learning.adapters.apply`, with its settings in `options`; the vision tower and
-            the decoder stay as they are.
-        weights: λ of the terms.
+        method: of `adapters.apply`, with its settings in `options`.
         options: of the method.
 
     Raises:
-        LearningError: as for `Readings` and `Fit`, or the model is not in float32.
+        LearningError: as for `Paraphrases` and `Fit`, or the model is not in float32.
         ModelError: the method or its settings are wrong, or the model is exported or adapted.
     """
     grounding, known = Grounding.of(checkpoint), checkpoint.calibration
@@ -145,7 +141,7 @@ def learn_skills(
     fit = Fit(
         SkillLosses(grounding, base),
         paraphrases,
-        weights,
+        WEIGHTS,
         settings,
         folder / "run",
         about=f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {told} beside {words}",
@@ -173,20 +169,10 @@ def learn_skills_file(
     threads: int = 1,
     **options: Any,
 ) -> str:
-    """Teach a checkpoint the skills of a file, and say what was learned.
+    """Teach a checkpoint the skills of a file, or of a name in `config/`, and say what was learned.
 
-    Args:
-        model: "embedded", a folder or a hub id.
-        source: the file, or a name in `config/`.
-        out: gets the adapter, its calibration and the run.
-        settings: of the training.
-        method: of `learning.adapters.apply`, with settings in `options`.
-        threads: processor cores to use.
-        options: of the method.
-
-    Raises:
-        LearningError, ModelError: as in `learn_skills`.
-        ConfigurationError: the skills file cannot be read.
+    The model is "embedded", a folder or a hub id. Errors are as in `learn_skills`, and
+    ConfigurationError if the skills file cannot be read.
     """
     torch.set_num_threads(threads)
     skills = load_skills(source)
@@ -229,7 +215,6 @@ class _Checked:
         )
 
     def figures(self, grounder: ClipsegGrounder) -> SkillFigures:
-        """What a calibrated model makes of them."""
 
         def share(drawn: Sequence[tuple[str, str]]) -> float:
             right = [understood(grounder, self.skills, text) == name for name, text in drawn]
@@ -240,9 +225,8 @@ class _Checked:
     def calibrated(
         self, grounder: ClipsegGrounder, known: Calibration, carried: bool
     ) -> Calibration:
-        """The thresholds of a tuned model, from those of its base.
-
-        The vocabulary stays: it is of nouns, and a verb that is learned names no object.
+        """The thresholds of a tuned model. The vocabulary stays: a verb that is learned names no
+        object.
         """
         threshold = skill_threshold(
             grounder,

@@ -49,12 +49,7 @@ PERCENTILES = (50, 95)
 
 
 def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
-    """Measure alone, then beside a process that wants all cores.
-
-    Args:
-        seconds: that each of the two takes.
-        progress: whether to show it.
-    """
+    """Measure alone, then beside a process that wants all cores, each for so many seconds."""
     rows: list[Metric] = []
     total = 2 * round(seconds)
     with (
@@ -121,19 +116,16 @@ class Memory:
     """
 
     def __init__(self, process: Running, settles: float) -> None:
-        """Look from `settles` seconds on."""
         self._process = process
         self._from = time.monotonic() + settles
         self._bytes: list[int] = []
 
     def look(self, waiting_for: str) -> None:
-        """Look now; raises VlamError if the process has ended."""
         self._process.check()
         if time.monotonic() >= self._from:
             self._bytes.append(resident(self._process.process.pid))
 
     def row(self, title: str) -> Metric:
-        """By how much it grew."""
         third = -(-len(self._bytes) // 3)
         grown = (median(self._bytes[-third:]) - median(self._bytes[:third])) / 1e6
         return Metric(
@@ -142,13 +134,11 @@ class Memory:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has now."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def load_generator(logs: Path) -> AbstractContextManager[Running]:
-    """The process that wants all cores."""
     command = [sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator"]
     return running("the hungry process", command, logs / "hungry.log")
 

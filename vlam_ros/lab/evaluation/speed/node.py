@@ -36,12 +36,8 @@ PERCENTILES = (50, 95, 99)
 def measure_node(
     images: int, progress: bool = True, sizes: Sequence[tuple[int, int]] = SIZES
 ) -> tuple[Metric, ...]:
-    """Measure vlam_node with a model that decides at once, over real topics.
-
-    Args:
-        images: to each of the two nodes, of each size.
-        progress: whether to show it.
-        sizes: width and height of the images.
+    """Measure vlam_node with a model that decides at once, over real topics, with so many `images`
+    of each size (width, height) to each of the two nodes.
     """
     rows: list[Metric] = []
     with TemporaryDirectory() as logs, answering(Path(logs)) as client:
@@ -53,12 +49,8 @@ def measure_node(
 def overhead(
     size: tuple[int, int], hop: Sequence[float | None], node: Sequence[float | None]
 ) -> Iterator[Metric]:
-    """The figures of images of one size.
-
-    Args:
-        size: their width and height.
-        hop: milliseconds from image to answer through the bare hop; None for a lost one.
-        node: the same through vlam_node.
+    """The figures of images of one size: milliseconds from image to answer through the bare hop and
+    through vlam_node, None for a lost one.
     """
     title, p95 = _title(size), []
     for name, times in (("bare hop", hop), ("vlam_node, null model", node)):
@@ -73,7 +65,6 @@ def overhead(
 
 
 def null_node(log: Path) -> AbstractContextManager[Running]:
-    """vlam_node with a model that decides at once."""
     command = [sys.executable, "-m", "vlam_ros.lab.evaluation.speed.null_node", "--ros-args"]
     command += ["--params-file", str(resource_path("config/vlam.yaml"))]
     return running("vlam_node", command, log)
@@ -103,7 +94,6 @@ def answering(logs: Path) -> Iterator[AnswerTimes]:
 def _times(
     client: AnswerTimes, size: tuple[int, int], images: int, progress: bool
 ) -> tuple[list[float | None], list[float | None]]:
-    """Milliseconds of each image to the bare hop and to vlam_node."""
     image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
     shown = Shown(image)
     times: dict[str, list[float | None]] = {name: [] for name in NODES}

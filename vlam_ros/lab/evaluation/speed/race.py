@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from statistics import median
 
 import numpy as np
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from vlam_ros.lab.evaluation.report import Metric
@@ -44,13 +46,7 @@ def race(
 ) -> list[Lap]:
     """Let the ways find the first 1, 4, 8 and 16 prompts in each image; the first is ONE_BY_ONE.
 
-    Args:
-        subject: name of the checkpoint.
-        trained: whether its masks mean anything.
-        ways: that take turns.
-        images: uint8[H,W,3] RGB each.
-        prompts: at least as many as the most of COUNTS.
-        progress: whether to show it.
+    Masks of a `trained` checkpoint mean something.
     """
     return [
         lap
@@ -101,7 +97,6 @@ def ious(masks: Float32Array, others: Float32Array, trained: bool) -> list[float
 
 
 def rows(laps: Sequence[Lap]) -> Iterator[Metric]:
-    """The figures of a race."""
     one_by_one = {
         (lap.subject, lap.prompts): median(lap.seconds)
         for lap in laps
@@ -124,3 +119,31 @@ def rows(laps: Sequence[Lap]) -> Iterator[Metric]:
         yield Metric(
             f"{title}: largest difference of logits, share of their range", lap.error, cases
         )
+
+
+def chart(laps: Sequence[Lap]) -> bytes:
+    """A PNG: seconds of an image against the number of prompts, a panel for each subject."""
+    subjects = list(dict.fromkeys(lap.subject for lap in laps))
+    figure = Figure(figsize=(5.2 * len(subjects), 4.2), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(subjects), squeeze=False)[0]
+    for panel, subject in zip(panels, subjects, strict=True):
+        of_subject = [lap for lap in laps if lap.subject == subject]
+        for name in dict.fromkeys(lap.way.name for lap in of_subject):
+            own = [lap for lap in of_subject if lap.way.name == name]
+            style = "--" if name.startswith("Hugging") else "-"
+            panel.plot(
+                [lap.prompts for lap in own],
+                [median(lap.seconds) for lap in own],
+                style,
+                marker="o",
+                label=name,
+            )
+        panel.set(title=subject, xlabel="prompts", xscale="log", yscale="log", xticks=COUNTS)
+        panel.set_xticks(COUNTS, [str(count) for count in COUNTS], minor=False)
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("seconds for one image")
+    panels[0].legend(fontsize="small", frameon=False)
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

@@ -59,11 +59,7 @@ class Way:
 
 
 def load(name: str, subject: Subject) -> Way:
-    """One of NAMES, on the CPU.
-
-    Raises:
-        ModelError: this machine cannot do it.
-    """
+    """One of NAMES, on the CPU; ModelError if this machine cannot do it."""
     if name not in OURS:
         # Files may hold halves.
         model = CLIPSegForImageSegmentation.from_pretrained(subject.weights, dtype=torch.float32)
@@ -88,7 +84,6 @@ def one_by_one(
     image: Uint8Array,
     prompts: Sequence[str],
 ) -> Float32Array:
-    """The masks as the model card of CLIPSeg gets one of them."""
     return np.stack([batch(model, processor, image, [prompt])[0] for prompt in prompts])
 
 
@@ -99,7 +94,6 @@ def batch(
     image: Uint8Array,
     prompts: Sequence[str],
 ) -> Float32Array:
-    """The masks of all prompts at once, each with the image."""
     inputs = processor(
         text=list(prompts), images=[image] * len(prompts), padding=True, return_tensors="pt"
     )

@@ -133,11 +133,7 @@ class CropStream:
         self._known: dict[str, list[Crop]] = {}
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step.
-
-        Raises:
-            LearningError: none of its things can be seen.
-        """
+        """The batch of a step; LearningError if none of its things can be seen."""
         rng = np.random.default_rng([self._seed, 2, step])
         numbers = range(step * self._count, (step + 1) * self._count)
         drawn = [c for n in numbers if (c := self._draw(n, rng)) is not None]
@@ -209,12 +205,6 @@ def plain_crops(
     """Batches of the crops of all things that have one of these names, as they are.
 
     Each is asked for the phrases that are true of it and for one of the others in turn.
-
-    Args:
-        dataset: the images.
-        size: side in pixels.
-        negatives: which phrases cannot be true of a thing.
-        phrases: what things are looked for and asked for.
     """
 
     def middle(pixels: torch.Tensor, marks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -255,7 +245,6 @@ def _batch(
     questions: Sequence[tuple[int, str]],
     cut: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
 ) -> Batch:
-    """A batch of crops and the phrases asked of them, after cutting windows of both."""
     per = [[p for n, p in questions if n == number] for number in range(len(drawn))]
     side = len(drawn[0].cover)
     layers = np.zeros((len(drawn), max(1, *map(len, per)), side, side), np.float32)

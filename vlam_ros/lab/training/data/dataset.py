@@ -67,12 +67,7 @@ class Dataset:
     def __init__(
         self, folder: Path, split: str, proposals: bool = False, notes: Notes | None = None
     ) -> None:
-        """Read the index.
-
-        Raises:
-            LearningError: there is no such data set or split, or its splits share a scene or an
-                image.
-        """
+        """Read the index; LearningError as for `read_splits`, or if there is no such split."""
         self.folder, self.split = folder, split
         self.notes = notes or Notes()
         if split not in SPLITS:
@@ -87,13 +82,10 @@ class Dataset:
         self.phrases = phrases_of(self.images)
 
     def few(self, count: int, phrases: Sequence[str] = (), seed: int | None = None) -> Dataset:
-        """The same with the first images that show each phrase `count` times, to learn from a
-        few; an image that shows several counts for each, and is taken if any of them lacks it.
+        """The same with the first images that show each phrase `count` times, to learn from a few.
 
-        Args:
-            count: at least 1.
-            phrases: by default all.
-            seed: takes the images in an order of its own.
+        An image that shows several counts for each, and is taken if any of them lacks it. A `seed`
+        takes the images in an order of its own.
 
         Raises:
             LearningError: there are too few.
@@ -119,7 +111,6 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """A name for the images and all that is said of them."""
         return sha256(repr(self.images).encode())[:12]
 
     def __len__(self) -> int:
@@ -133,7 +124,6 @@ class Dataset:
                 yield labelled
 
     def read_or_note(self, image: Image) -> Labelled | None:
-        """An image with its masks, or None and a note of what is wrong with it."""
         try:
             return self.read(image)
         except LearningError as error:
@@ -205,10 +195,8 @@ def read_splits(folder: Path, notes: Notes) -> dict[str, list[Image]]:
 
 
 def read_unchanged(folder: Path, image: Image) -> bytes:
-    """The bytes of an image's file.
-
-    Raises:
-        LearningError: it is missing, or not what it was when it was added.
+    """The bytes of an image's file; LearningError if it is missing, or has changed since it was
+    added.
     """
     path = folder / IMAGES / image.file
     try:

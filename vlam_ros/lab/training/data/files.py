@@ -14,13 +14,12 @@ _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 
 
 def sha256(data: bytes) -> str:
-    """The content's hash, 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def decode_image(data: bytes, turned: bool = False) -> Uint8Array:
-    """The image uint8[H,W,3] RGB of a JPEG or PNG, its pixels as they are stored or `turned` as
-    the camera was held.
+    """The image uint8[H,W,3] RGB of a JPEG or PNG, as it is stored or `turned` as the camera was
+    held.
 
     Raises:
         LearningError: it cannot be decoded, or is cut off.
@@ -45,11 +44,7 @@ def encode_image(image: Uint8Array) -> bytes:
 
 
 def suffix_of(data: bytes) -> str:
-    """How a file of this content is called: ".jpg" or ".png".
-
-    Raises:
-        LearningError: it is neither.
-    """
+    """Of a file with this content ".jpg" or ".png"; LearningError if it is neither."""
     for start, suffix in ((_JPEG, ".jpg"), (_PNG, ".png")):
         if data.startswith(start):
             return suffix

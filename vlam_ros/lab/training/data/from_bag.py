@@ -89,7 +89,6 @@ def add_bag(
 
 
 def _talked_about(bag: BagReader, topic: str, notes: Notes) -> tuple[str, ...]:
-    """The noun phrases of a bag's instructions, references included, each once."""
     found: dict[str, None] = {}
     for message in bag.messages([topic]):
         try:

@@ -76,7 +76,6 @@ def import_coco(
 
 
 def _together(files: Sequence[Path], notes: Notes) -> list[Image]:
-    """The images of all files, each once."""
     known: dict[str, Image] = {}
     for path in files:
         for image in read_images(path, notes):

@@ -55,13 +55,11 @@ class Image:
 
     @property
     def awaits_correction(self) -> bool:
-        """Whether a person has still to look at it."""
         if self.annotations:
             return any(a.proposal for a in self.annotations)
         return self.proposal
 
     def corrected(self) -> Image:
-        """The same, with all proposals taken for true."""
         kept = tuple(replace(a, proposal=False, score=None) for a in self.annotations)
         return replace(self, annotations=kept, proposal=False)
 
@@ -119,10 +117,8 @@ def read_categories(path: Path) -> tuple[str, ...]:
 def write_images(
     path: Path, images: Sequence[Image], phrases: Sequence[str], made_with: str
 ) -> None:
-    """Write an annotation file whose categories are these phrases, whole or not at all.
-
-    Raises:
-        ConfigurationError: the file cannot be written.
+    """Write an annotation file whose categories are these phrases, whole or not at all;
+    ConfigurationError if it cannot be written.
     """
     category = {phrase: i for i, phrase in enumerate(phrases, start=1)}
     annotations: list[dict[str, Any]] = []
@@ -146,7 +142,6 @@ def write_images(
 
 
 def phrases_of(images: Iterable[Image]) -> tuple[str, ...]:
-    """What the images' annotations are called, sorted."""
     return tuple(sorted({a.phrase for p in images for a in p.annotations}))
 
 

@@ -30,11 +30,7 @@ class SplitSummary:
 
 
 def summarise(folder: Path, notes: Notes) -> Iterator[SplitSummary]:
-    """Read every image of a data set, split by split.
-
-    Raises:
-        LearningError: it is no data set, or its splits share a scene or an image.
-    """
+    """Read every image of a data set, split by split; LearningError as for `read_splits`."""
     for split in SPLITS:
         dataset = Dataset(folder, split, proposals=True, notes=notes)
         shown: Counter[str] = Counter()
@@ -53,7 +49,7 @@ def summarise(folder: Path, notes: Notes) -> Iterator[SplitSummary]:
 
 
 def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
-    """Take proposals for true.
+    """Take proposals for true, and say of how many images.
 
     Args:
         folder: the data set.
@@ -61,9 +57,6 @@ def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
             image is known by its file's name and gets the annotations of these files, in which
             every mark is taken for true. Without any, all proposals are taken as they are.
         notes: takes what is left out.
-
-    Returns:
-        How many images there were to correct, or were corrected again.
 
     Raises:
         LearningError: it is no data set, or a file is not in COCO's format or is of images of

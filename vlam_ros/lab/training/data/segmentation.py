@@ -30,14 +30,8 @@ def encode(mask: BoolArray) -> dict[str, Any]:
 def decode(segmentation: Any, height: int, width: int) -> BoolArray:
     """The mask bool[H,W] of an annotation of an image of this size.
 
-    Args:
-        segmentation: run lengths {"size": [H, W], "counts": numbers or text}, or polygons
-            [[x, y, x, y, …], …] in pixels, whose union is meant.
-        height: of the image.
-        width: of the image.
-
-    Raises:
-        LearningError: it is neither, or does not fit the image.
+    It is run lengths {"size": [H, W], "counts": numbers or text}, or polygons [[x, y, x, y, …], …]
+    in pixels, whose union is meant; LearningError if it is neither, or does not fit the image.
     """
     try:
         if isinstance(segmentation, dict):

@@ -20,14 +20,10 @@ def add_simulated(
 ) -> None:
     """Add images of the first scenes of some splits, with all that can be seen in them.
 
-    Args:
-        writer: of the data set.
-        counts: how many scenes, an image each, of "train", "validation" and "test". No two splits
-            share a scene, and the embedded model was trained on none that is not for training.
-        extra: whether each scene holds one extra object, the kinds taking turns. It is called by
-            its noun alone ("ring") as what has a new name is; others by noun ("box"), by colour
-            ("red object") and by both.
-        progress: whether to show how far it is.
+    No two splits share a scene, and the embedded model was trained on none that is not for
+    training. With `extra` each scene holds one extra object, the kinds taking turns. It is called
+    by its noun alone ("ring") as what has a new name is; others by noun ("box"), by colour ("red
+    object") and by both.
 
     Raises:
         SimulationError: scenes cannot be rendered here.

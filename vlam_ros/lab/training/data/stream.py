@@ -19,7 +19,7 @@ from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.index import Image
 from vlam_ros.lab.training.examples import Batch, asked
 from vlam_ros.lab.training.hard_negatives import HardNegatives
-from vlam_ros.lab.training.scenes import resize
+from vlam_ros.lab.training.scenes import resample, resize
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 KEPT = 256
@@ -80,11 +80,7 @@ class BatchStream:
         self._known: dict[str, _SizedImage | None] = {}
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, see `learning.examples.Batches`.
-
-        Raises:
-            LearningError: no image can be read.
-        """
+        """The batch of a step; LearningError if no image can be read."""
         rng = np.random.default_rng([self._seed, 0, step])
         return self._batch([self._image(step * self._count + i) for i in range(self._count)], rng)
 
@@ -110,7 +106,9 @@ class BatchStream:
             return self._known[image.file]
         labelled, small = self._dataset.read_or_note(image), None
         if labelled is not None:
-            masks = {p: _squeezed(mask, self._size) for p, mask in labelled.masks.items()}
+            masks = {
+                p: resample(mask, (self._size, self._size)) for p, mask in labelled.masks.items()
+            }
             things = [names for names, _ in labelled.named()]
             small = _SizedImage(resize(labelled.image, self._size), masks, things)
         if len(self._known) < KEPT or small is None:
@@ -177,9 +175,3 @@ def place_in_turn(seed: int, number: int, count: int, *kind: int) -> int:
     """
     turn, place = divmod(number, count)
     return int(np.random.default_rng([seed, 1, *kind, turn]).permutation(count)[place])
-
-
-def _squeezed(mask: BoolArray, size: int) -> BoolArray:
-    """bool[H,W] → bool[size,size] by the value at the middle of each new pixel."""
-    rows, columns = (((np.arange(size) + 0.5) * n / size).astype(int) for n in mask.shape)
-    return mask[rows][:, columns]

@@ -29,12 +29,8 @@ Pixels = npt.NDArray[np.float32]
 
 
 def pasted(thing: Pixels, cover: Pixels, before: Pixels) -> Pixels:
-    """A thing float32[c,c,3] before other surroundings, with soft edges.
-
-    Args:
-        thing: a crop of it.
-        cover: float32[c,c], 1 on the thing.
-        before: another crop.
+    """A thing float32[c,c,3] before the surroundings of another crop, with soft edges; `cover`
+    float32[c,c] is 1 on the thing.
     """
     alpha = _soft(cover)
     mixed: Pixels = thing * alpha + before * (1 - alpha)
@@ -42,10 +38,7 @@ def pasted(thing: Pixels, cover: Pixels, before: Pixels) -> Pixels:
 
 
 def recoloured(thing: Pixels, cover: Pixels, rng: Generator) -> Pixels:
-    """A thing float32[c,c,3] in 0..1 in a random colour, its shading kept.
-
-    The arguments are those of `pasted`.
-    """
+    """A thing float32[c,c,3] in 0..1, as in `pasted`, in a random colour, its shading kept."""
     grey = thing.mean(-1, keepdims=True)
     mean = float((grey[..., 0] * cover).sum() / max(1.0, float(cover.sum())))
     # A quarter grey, four tenths of full colour; a fifth nearly black.
@@ -69,9 +62,6 @@ def varied(
         rng: draws what varies.
         size: side of what comes out, in pixels.
         shapes: whether they are turned and stretched too.
-
-    Returns:
-        float[B,3,size,size] in 0..1 and float[B,K,size,size].
     """
     count = len(pixels)
     zoom = rng.uniform(LOOSE, 1.0, count)
@@ -90,7 +80,6 @@ def varied(
 
 
 def _soft(cover: Pixels) -> Pixels:
-    """float32[c,c,1], the mean of each pixel's 3 × 3."""
     return np.asarray(cv2.blur(cover, (3, 3)), np.float32)[..., None]
 
 

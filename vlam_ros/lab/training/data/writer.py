@@ -28,15 +28,9 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: Path, made_with: str, notes: Notes | None = None) -> None:
-        """Open it.
+        """Open it; LearningError if the folder has something else in it, or a broken data set.
 
-        Args:
-            folder: of the data set, made if it does not exist.
-            made_with: the command, for those who find the files.
-            notes: takes what is left out.
-
-        Raises:
-            LearningError: the folder has something else in it, or a broken data set.
+        `made_with` is the command, for those who find the files; `notes` take what is left out.
         """
         self.folder, self.notes = folder, notes or Notes()
         self._made_with = made_with
@@ -71,7 +65,7 @@ class DatasetWriter:
         split: str = "",
         proposal: bool = False,
     ) -> bool:
-        """Add an image; one that is there already is noted.
+        """Add an image, and say whether it was new; one that is there already is noted.
 
         Args:
             data: a JPEG or PNG.
@@ -81,9 +75,6 @@ class DatasetWriter:
             captions: what is said of it.
             split: where the scene goes; by default its name decides.
             proposal: whether a person has still to look at it.
-
-        Returns:
-            Whether it was added.
 
         Raises:
             LearningError: it is no image, or its scene is in another split already.
@@ -116,7 +107,6 @@ class DatasetWriter:
         self._phrases.update(phrases)
 
     def replace(self, split: str, images: Sequence[Image]) -> None:
-        """Put these in the place of a split's images, whose files are there."""
         self._splits[split] = list(images)
 
     @property
@@ -124,10 +114,8 @@ class DatasetWriter:
         return {split: tuple(images) for split, images in self._splits.items()}
 
     def save(self) -> None:
-        """Write the annotation files; all have the same categories.
-
-        Raises:
-            ConfigurationError: they cannot be written.
+        """Write the annotation files, all with the same categories; ConfigurationError if that
+        fails.
         """
         used = phrases_of(p for images in self._splits.values() for p in images)
         phrases = sorted(self._phrases.union(used))
