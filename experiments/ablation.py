@@ -216,9 +216,9 @@ def _crops(grounding: Grounding, data: SceneData, size: int) -> dict[str, float]
     words = grounding.read(PLAIN_PHRASES)
     hits: dict[str, list[float]] = {name: [] for name in batches.VOCABULARIES}
     for _ in range(0, CROPS, CROPS_AT_ONCE):
-        images, pairs = batches.draw_crops(data, rng, CROPS_AT_ONCE, size)
+        images, _, pairs = batches.draw_crops(data, rng, CROPS_AT_ONCE, size)
         positives, _ = batches.crop_targets(pairs)
-        cosine = cosines(grounding.see(images.images, size).embedding, words)
+        cosine = cosines(grounding.see(images, size).embedding, words)
         for name, rows in batches.VOCABULARIES.items():
             own = positives[:, rows]
             best = cosine[:, rows].argmax(-1, keepdim=True)

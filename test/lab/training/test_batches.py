@@ -21,12 +21,12 @@ def test_phrases_stand_at_their_rows() -> None:
 
 def test_a_whole_scene_keeps_its_objects(data: SceneData) -> None:
     """Mirrored and noisy, but each label covers the colour of its object."""
-    images, pairs = batches.draw_scenes(data, np.random.default_rng(3), 6, 160)
+    images, labels, pairs = batches.draw_scenes(data, np.random.default_rng(3), 6, 160)
     channels = [COLOUR_NAMES.index(name) for name in ("red", "green", "blue")]
     checked = 0
-    for image, labels, scene in zip(images.images, images.labels, pairs, strict=True):
+    for image, marks, scene in zip(images, labels, pairs, strict=True):
         for i, (colour, _) in enumerate(scene):
-            here = labels == i + 1
+            here = marks == i + 1
             if colour in channels and here.sum() > 50:
                 assert image[:, here].mean(1).argmax() == channels.index(colour)
                 checked += 1
@@ -34,15 +34,15 @@ def test_a_whole_scene_keeps_its_objects(data: SceneData) -> None:
 
 
 def test_every_window_shows_an_object(data: SceneData) -> None:
-    images, _ = batches.draw_scenes(data, np.random.default_rng(0), 40, 96)
-    assert images.images.shape == (40, 3, 96, 96)
-    assert all((labels > 0).any() for labels in images.labels)
+    images, labels, _ = batches.draw_scenes(data, np.random.default_rng(0), 40, 96)
+    assert images.shape == (40, 3, 96, 96)
+    assert all((marks > 0).any() for marks in labels)
 
 
 def test_the_object_of_a_crop_is_in_its_middle(data: SceneData) -> None:
-    images, pairs = batches.draw_crops(data, np.random.default_rng(0), 40, 64)
-    for labels, (colour, _) in zip(images.labels, pairs, strict=True):
-        assert bool((labels == 1).any()) == (colour >= 0)
+    _, labels, pairs = batches.draw_crops(data, np.random.default_rng(0), 40, 64)
+    for marks, (colour, _) in zip(labels, pairs, strict=True):
+        assert bool((marks == 1).any()) == (colour >= 0)
 
 
 def test_patch_labels_by_hand() -> None:
@@ -80,8 +80,8 @@ def test_half_of_the_prompts_are_there_and_a_third_of_the_others_share_the_colou
     data: SceneData,
 ) -> None:
     rng = np.random.default_rng(0)
-    images, pairs = batches.draw_scenes(data, rng, 60, 160)
-    positives = batches.scene_targets(images.labels, pairs)
+    _, labels, pairs = batches.draw_scenes(data, rng, 60, 160)
+    positives = batches.scene_targets(labels, pairs)
     which, rows = batches.draw_prompts(positives, rng, 6)
     named = rows < batches.NONSENSE
     there = np.zeros(len(rows), bool)

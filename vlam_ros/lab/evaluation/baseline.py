@@ -81,7 +81,6 @@ class HighestPixel:
         rows = np.full((self._horizon, 5), math.nan)
         rows[:, 0] = space.names.index("go_to")
         rows[:, 1], rows[:, 2], rows[:, 4] = shares * x, shares * y, math.atan2(y, x)
-        verdict = Verdict(Outcome.EXECUTE, confidence=1.0)
         chunk = ActionChunk(
             stamp=observation.stamp,
             frame_id=FRAME,
@@ -92,9 +91,9 @@ class HighestPixel:
             request=request or InstructionRequest(""),
             skill="go_to",
             trace="",
-            verdict=verdict,
+            verdict=Verdict(Outcome.EXECUTE, confidence=1.0),
         )
-        return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
+        return Decision(Scene(observation.stamp), Plan(), chunk.verdict, chunk)
 
     def _stand(
         self, observation: Observation, request: InstructionRequest | None, verdict: Verdict

@@ -55,8 +55,6 @@ def calibrate(
 
     Args:
         model: a checkpoint, as `ClipsegGrounder.from_pretrained` takes it.
-        scenes: validation scenes to look at.
-        progress: whether to show progress bars.
         adapter: what was tuned on it, if anything.
         data: data sets whose validation images are looked at instead, in turn; their nouns
             compete, as they have to on the robot.
@@ -95,8 +93,8 @@ def calibrate(
     asked = ask(best, scenes)
     absent = [a for a in asked if a.kind in ABSENT]
     rejection = max(REJECTIONS, key=lambda r: _mean_iou(asked, r))
-    margin = _smallest(lambda m: _share([a.found_by_mask(m) for a in absent]) <= MASK_ALARMS)
-    crop_threshold = _smallest(lambda t: _share([a.found(t) for a in absent]) <= ALARMS)
+    margin = _smallest(lambda m: np.mean([a.found_by_mask(m) for a in absent]) <= MASK_ALARMS)
+    crop_threshold = _smallest(lambda t: np.mean([a.found(t) for a in absent]) <= ALARMS)
     return dataclasses.replace(
         start,
         mask_threshold=best[0],
@@ -141,11 +139,7 @@ def _mean_iou(seen: Sequence[QueryResult], rejection: float = 0.0) -> float:
     return float(np.mean([a.iou(rejection) for a in seen if a.kind is QueryKind.PRESENT]))
 
 
-def _share(alarms: Sequence[bool]) -> float:
-    return float(np.mean(alarms))
-
-
-def _smallest(good: Callable[[float], bool]) -> float:
+def _smallest(good: Callable[[float], np.bool_ | bool]) -> float:
     """The smallest hundredth in 0..1 for which `good` holds."""
     for value in np.arange(0, 1.005, 0.01):
         if good(float(value)):

@@ -38,10 +38,7 @@ class SensedDrive:
     def arrivals(
         self, start: float, end: float, first_sweep: float | None = None
     ) -> Iterator[Arrival]:
-        """All that arrives from `start` to `end` (s), oldest first.
-
-        The LiDAR begins at `first_sweep`, a tenth of a second before its first sweep is there.
-        """
+        """What arrives from `start` to `end` (s), by time; the LiDAR begins at `first_sweep`."""
         rate = self._imu.spec.rate
         sweeping = start if first_sweep is None else first_sweep
         for k in range(round(start * rate), round(end * rate)):

@@ -116,7 +116,6 @@ class EpisodeRecorder:
         self._wall_latencies.append(on_the_wall)
 
     def stood(self, seconds: float, halt: Halt) -> None:
-        """The controller lets the robot stand for a reason, or does not."""
         if halt is not self._halt:
             self._halt = halt
             if halt is not Halt.NONE:
@@ -126,7 +125,6 @@ class EpisodeRecorder:
         self._looked = self._now = seconds
 
     def stopped(self, stops: Mapping[str, int]) -> None:
-        """The controller has let the robot stand so often, by reason."""
         self._stops.update(stops)
 
     def saw(self, moment: Moment) -> None:
@@ -150,9 +148,7 @@ class EpisodeRecorder:
         return now - self._since >= patience.get(self._last.outcome, math.inf)
 
     def record(self, last: Moment, contacts: Sequence[Contact]) -> EpisodeRecord:
-        """Judge what has happened, by the truth at the end, with what is visible, and all contacts
-        since the start.
-        """
+        """Judge it by all contacts and by the truth at the end, with what is visible."""
         episode, task = self._episode, self._episode.task
         moments = [*self._moments, last]
         judgement = judge(task, moments)
@@ -200,7 +196,7 @@ def _is_meant(index: int | None, task: Task) -> bool:
 
 
 def _straight(task: Task, moments: Sequence[Moment]) -> float:
-    """Length of the straight way of the base, leg by leg; 0 for a task without one."""
+    """Metres that the base drives at the least, leg by leg; 0 for a task without a way."""
     if task.kind not in (Kind.GO_TO, Kind.PICK_UP, Kind.PUT_ON, Kind.PUT_NEXT_TO):
         return 0.0
     places = [moments[0].objects[i][:2] for i in (task.target, task.destination) if i is not None]

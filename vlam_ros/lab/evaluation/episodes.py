@@ -91,7 +91,6 @@ def _means(pattern: str, kind: Kind) -> bool:
 
 
 def _nonsense(target: str, rng: Generator) -> str:
-    """A sentence that means nothing the robot can do, or nothing at all."""
     verb = UNKNOWN_VERBS[int(rng.integers(len(UNKNOWN_VERBS)))]
     choices = (
         f"{verb} {target}",

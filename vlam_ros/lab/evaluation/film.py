@@ -94,7 +94,6 @@ class Film:
         self.frames: list[Uint8Array] = []
 
     def decided(self, decision: Decision, image: Uint8Array | None) -> None:
-        """A decision was made, on this image uint8[H,W,3] RGB of the robot's camera."""
         self._decision = decision
         self._progress.follow(decision)
         if image is not None:
@@ -139,7 +138,6 @@ class Film:
         return file.getvalue()
 
     def strip(self) -> bytes:
-        """A few of the frames in rows as a JPEG, the first and the last among them."""
         count = min(FRAMES, len(self.frames))
         chosen = np.rint(np.linspace(0, len(self.frames) - 1, count)).astype(int)
         frames = [self.frames[i] for i in chosen]
@@ -148,7 +146,6 @@ class Film:
         return jpeg(np.vstack(rows), _QUALITY)
 
     def _draw_plan(self, image: Uint8Array) -> None:
-        """The steps in the upper left corner: what is done, what is being done, what will be."""
         steps = [plain(step) for step in self._progress.steps]
         if not steps:
             return
@@ -193,7 +190,6 @@ def _palette(frames: list[Uint8Array]) -> Image.Image:
 def _marked(
     decision: Decision, image: Uint8Array, width: int, line: int, outline: int = 0
 ) -> Uint8Array:
-    """An image made so wide, with the boxes of target and destination in it; lines in pixels."""
     scale = width / image.shape[1]
     size = (width, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -44,9 +44,7 @@ DRIVES, DRIVE_SECONDS = 4, 40.0
 
 
 def evaluate_fusion(scenes: int = 200, progress: bool = True) -> Report:
-    """Measure everything that fusion must be good at, on `scenes` simulated scenes for each of the
-    ways to place objects.
-    """
+    """Measure all that fusion must be good at, with so many simulated scenes a way of placing."""
     rows = [*_projection(), *_deskew(), _speed(), *_attitude(progress)]
     rows += [*_driving(scenes, progress), *_pitched(scenes, progress), *_ramp(scenes, progress)]
     return Report(tuple(rows), {"scenes": scenes})
@@ -74,7 +72,6 @@ def _camera(lens: str, rotation: np.ndarray, position: np.ndarray) -> Camera:
 
 
 def opencv_pixels(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """The same pixels [N,2], with OpenCV doing the change of frames as well."""
     turn, _ = cv2.Rodrigues(camera.rotation.T)
     shift = -camera.rotation.T @ camera.position
     K = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
@@ -174,7 +171,7 @@ def _position_rows(
 def _pitched(scenes: int, progress: bool) -> Iterator[Metric]:
     """A chassis pitched by 5° on a level floor, without LiDAR: what the IMU is for."""
     views = placing.views("pitched", scenes, sweep=False, progress=progress)
-    with_imu, without_imu = _medians(views, lambda view: (view, placing.without(view, "attitude")))
+    with_imu, without_imu = _medians(views, (), ("attitude",))
     yield Metric("pitched ±5° on a level floor, no IMU, median (m)", without_imu, scenes)
     yield Metric("… with IMU", with_imu, scenes)
     yield Metric(
@@ -188,26 +185,17 @@ def _ramp(scenes: int, progress: bool) -> Iterator[Metric]:
     Depth is not used, for with it the floor would hardly matter.
     """
     views = placing.views("ramp", scenes, progress=progress)
-    both, neither = _medians(
-        views,
-        lambda view: (
-            placing.without(view, "depth"),
-            placing.without(view, "depth", "floor", "attitude"),
-        ),
-    )
+    both, neither = _medians(views, ("depth",), ("depth", "floor", "attitude"))
     yield Metric("on a ramp of 5°, no IMU, median (m)", neither, scenes)
     yield Metric("… with IMU and the floor that LiDAR sees", both, scenes)
     yield Metric("… error that the IMU adds (m)", both - neither, scenes, 0.005, True)
 
 
-def _medians(
-    views: Iterator[placing.View],
-    two: Callable[[placing.View], tuple[placing.View, placing.View]],
-) -> tuple[float, float]:
-    """Median errors (m) on the ground plane, of each view made into two."""
-    found: tuple[list[float], list[float]] = ([], [])
+def _medians(views: Iterator[placing.View], *without: Sequence[str]) -> list[float]:
+    """Median errors (m) on the ground plane, without each of some sets of sensors."""
+    found: list[list[float]] = [[] for _ in without]
     for view in views:
-        for errors, one in zip(found, two(view), strict=True):
+        for errors, sensors in zip(found, without, strict=True):
+            one = placing.without(view, *sensors)
             errors += [off for off, _ in placing.errors(one, PositionSource.GROUND_PLANE)]
-    first, second = (float(np.median(errors)) if errors else math.nan for errors in found)
-    return first, second
+    return [float(np.median(errors)) if errors else math.nan for errors in found]

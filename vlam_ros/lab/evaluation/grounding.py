@@ -59,7 +59,6 @@ class QueryResult:
         return any(c.score >= threshold for c in self.candidates)
 
     def right(self, threshold: float) -> bool:
-        """Whether the best candidate is confirmed and on the object."""
         best = max(self.candidates, key=lambda c: c.score, default=None)
         if best is None or best.score < threshold:
             return False
@@ -69,7 +68,6 @@ class QueryResult:
 def answers(
     grounder: ClipsegGrounder, settings: Settings, split: str, scenes: int, progress: bool = True
 ) -> list[QueryResult]:
-    """Ask the model about `scenes` scenes of a split, through the pipeline's own perception."""
     with World() as world:
         asked: Iterable[Question] = questions(world, split, scenes)
         bar = tqdm(asked, total=scenes, desc=split, disable=not progress)

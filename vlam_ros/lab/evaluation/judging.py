@@ -110,7 +110,7 @@ def _failure(task: Task, moments: Sequence[Moment]) -> str:
 
 
 def _not_turned(task: Task, moments: Sequence[Moment]) -> str:
-    off = abs(_bearing(moments[-1], _target(task)))
+    off = abs(_bearing(moments[-1], _index(task.target)))
     return f"looks {off:.2f} rad past it" if off > FACED else ""
 
 
@@ -120,11 +120,11 @@ def _not_stopped(task: Task, moments: Sequence[Moment]) -> str:
 
 
 def _not_found(task: Task, moments: Sequence[Moment]) -> str:
-    return "" if moments[-1].visible[_target(task)] > SEEN_PIXELS else "does not see it"
+    return "" if moments[-1].visible[_index(task.target)] > SEEN_PIXELS else "does not see it"
 
 
 def _not_picked_up(task: Task, moments: Sequence[Moment]) -> str:
-    first, last, target = moments[0], moments[-1], _target(task)
+    first, last, target = moments[0], moments[-1], _index(task.target)
     if last.held != target:
         return "does not hold it"
     lifted = last.objects[target][2] - first.objects[target][2]
@@ -139,7 +139,7 @@ def _not_at(moment: Moment, index: int) -> str:
 
 
 def _not_pushed(task: Task, moments: Sequence[Moment]) -> str:
-    first, last, target = moments[0], moments[-1], _target(task)
+    first, last, target = moments[0], moments[-1], _index(task.target)
     before, after = first.objects[target], last.objects[target]
     if task.destination is None:
         far = math.dist(before[:2], after[:2])
@@ -151,7 +151,7 @@ def _not_pushed(task: Task, moments: Sequence[Moment]) -> str:
 
 
 def _not_put(task: Task, moments: Sequence[Moment]) -> str:
-    last, target, destination = moments[-1], _target(task), _destination(task)
+    last, target, destination = moments[-1], _index(task.target), _index(task.destination)
     if last.held is not None:
         return "still holds something"
     if task.kind is Kind.PUT_NEXT_TO:
@@ -189,20 +189,14 @@ def _acted_on(task: Task, first: Moment, last: Moment) -> int | None:
     return None if task.target in there else nearest
 
 
-def _target(task: Task) -> int:
-    assert task.target is not None, "what can be done has a target"
-    return task.target
-
-
-def _destination(task: Task) -> int:
-    assert task.destination is not None, "what is put or pushed somewhere has a destination"
-    return task.destination
+def _index(of: int | None) -> int:
+    assert of is not None, "what can be done has a target, what is put somewhere a destination"
+    return of
 
 
 def _gap(task: Task, moment: Moment) -> float:
-    """Metres between the footprints of target and destination."""
     things: list[ObjectSpec] = []
-    for index in (_target(task), _destination(task)):
+    for index in (_index(task.target), _index(task.destination)):
         x, y, _ = moment.objects[index]
         things.append(place(task.room.scene.objects[index], (x, y)))
     one, other = things
@@ -226,7 +220,7 @@ def _bearing(moment: Moment, index: int) -> float:
 
 
 _FAILURES: dict[Kind, Callable[[Task, Sequence[Moment]], str]] = {
-    Kind.GO_TO: lambda task, moments: _not_at(moments[-1], _target(task)),
+    Kind.GO_TO: lambda task, moments: _not_at(moments[-1], _index(task.target)),
     Kind.TURN_TO: _not_turned,
     Kind.STOP: _not_stopped,
     Kind.SEARCH: _not_found,

@@ -15,6 +15,7 @@ from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
 from vlam_ros.control import Controller
 from vlam_ros.fusion import SensorFusion, Sensors
+from vlam_ros.lab.evaluation.drive import feed
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.judging import Moment, moment_of
@@ -121,10 +122,7 @@ class Lockstep:
             self._next_image = now
 
     def tick(self, on_decision: Callable[[DecisionResult], None]) -> Command:
-        """Let one period of the controller pass, and give what the robot was told at the end of it.
-
-        `on_decision` hears of each decision when it is made.
-        """
+        """Let one period of the controller pass, and give what the robot was told at its end."""
         robot = self._robot
         for arrival in robot.advance(robot.now + self._tick):
             self._take(arrival)
@@ -146,31 +144,25 @@ class Lockstep:
         command = self._controller.command(now)
         if self._controller.missed_event and self._runtime.replan():
             self._stop()
-        self._tell(command)
+        robot.drive(command.velocity)
+        if command.joints is not None:
+            robot.reach(command.joints)
+        if command.grip is not None:
+            robot.grip(command.grip)
         return command
 
-    def _tell(self, command: Command) -> None:
-        self._robot.drive(command.velocity)
-        if command.joints is not None:
-            self._robot.reach(command.joints)
-        if command.grip is not None:
-            self._robot.grip(command.grip)
-
     def _take(self, arrival: Arrival) -> None:
-        measured, now = arrival.measured, arrival.now
-        if isinstance(measured, ImuSample):
-            self._fusion.add_imu(measured, now)
-        elif isinstance(measured, LidarSweep):
-            self._fusion.add_cloud(measured, now)
+        feed(self._fusion, arrival)
+        measured = arrival.measured
+        if isinstance(measured, LidarSweep):
             self._controller.cloud(measured.points, measured.span[1])
         elif isinstance(measured, Odometry):
-            self._fusion.add_odometry(measured, now)
             self._controller.odometry(measured)
             self._sensors = self._sensors.with_data("odometry", measured)
         elif isinstance(measured, JointState):
             self._controller.joints(measured)
             self._sensors = self._sensors.with_data("joints", measured)
-        else:
+        elif not isinstance(measured, ImuSample):
             self._sensors = self._sensors.with_data("gripper", measured)
 
     def _observe(self, image: Uint8Array, stamp: int, now: int) -> Observation:
@@ -184,10 +176,7 @@ def run_episode(
     controller: ControllerSettings,
     on_decision: Callable[[float, DecisionResult], None] = lambda seconds, decided: None,
 ) -> EpisodeRecord:
-    """Run an episode in lockstep and judge it.
-
-    `on_decision` hears of each decision, with the seconds since the start.
-    """
+    """Run an episode and judge it; `on_decision` hears of each decision at its second."""
     with Simulator(episode.task.room, seed=episode.seed) as simulator:
         loop = Lockstep(simulator, decider, fusion, controller)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +40,9 @@ def evaluate_model(
     absent = [a for a in seen if a.kind in ABSENT]
     skills = evaluate_skills(grounder, load_skills(settings.policy.skills))
 
-    def by_mask(answer: QueryResult) -> bool:
-        return answer.found_by_mask(margin)
-
-    def confirmed(answer: QueryResult) -> bool:
-        return answer.found(threshold)
-
-    def right(answer: QueryResult) -> bool:
-        return answer.right(threshold)
-
+    by_mask = partial(QueryResult.found_by_mask, margin=margin)
+    confirmed = partial(QueryResult.found, threshold=threshold)
+    right = partial(QueryResult.right, threshold=threshold)
     rows = [
         Metric("mean IoU", _mean(present, QueryResult.iou), len(present), 0.70),
         Metric("hits (IoU > 0.5)", _mean(present, lambda a: a.iou() > HIT), len(present), 0.85),
@@ -67,11 +62,7 @@ def evaluate_model(
         Metric(
             "mean IoU, pairs never trained", _mean(composed, QueryResult.iou), len(composed), 0.60
         ),
-        Metric(
-            "confirmed, pairs never trained",
-            _mean(composed, right),
-            len(composed),
-        ),
+        Metric("confirmed, pairs never trained", _mean(composed, right), len(composed)),
         Metric("mean IoU, bare nouns and colours", _mean(general, QueryResult.iou), len(general)),
         Metric(
             "hits, bare nouns and colours", _mean(general, lambda a: a.iou() > HIT), len(general)

@@ -22,7 +22,6 @@ from vlam_ros.lab.simulation import BasePose, Drive, Motion, SceneSpec, Standing
 from vlam_ros.lab.simulation.splits import scene_of_seed
 from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import locate
-from vlam_ros.perception.positions import Position
 from vlam_ros.types import (
     Attitude,
     BoolArray,
@@ -49,10 +48,6 @@ class Sight:
 
     mask: BoolArray
     truth: npt.NDArray[np.float64]
-
-    def error(self, position: Position) -> float:
-        off = np.array(position.point) - self.truth
-        return float(math.hypot(off[0], off[1]))
 
 
 @dataclass(frozen=True)
@@ -117,12 +112,13 @@ def _view(world: World, scene: SceneSpec, pose: BasePose, fusion: SensorFusion) 
 
 
 def errors(view: View, source: PositionSource) -> list[tuple[float, float]]:
-    """(error, spread) in m of the objects that get a position from `source`."""
+    """(error, spread) in m along the floor of the objects that get a position from `source`."""
     found = []
     for sight in view.sights:
         position = locate(sight.mask, view.camera, view.depth, view.attitude, view.floor)
         if position is not None and position.source is source:
-            found.append((sight.error(position), position.spread))
+            off = np.array(position.point) - sight.truth
+            found.append((float(math.hypot(off[0], off[1])), position.spread))
     return found
 
 

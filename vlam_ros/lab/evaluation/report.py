@@ -12,9 +12,7 @@ from vlam_ros.lab.report.table import Table
 
 
 def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
-    """The mean of several runs, with half the distance between the lowest and the highest; `sign`
-    "+" shows that of the mean.
-    """
+    """The mean (with this sign format), and half the distance from the lowest to the highest."""
     spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
     return f"{fmean(values):{sign}.3f}{spread}"
 
@@ -37,7 +35,6 @@ class Metric:
 
     @property
     def demand(self) -> str:
-        """What is asked for and whether it is met, in Markdown; empty without a gate."""
         if self.gate is None:
             return ""
         return (

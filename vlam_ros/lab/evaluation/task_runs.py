@@ -78,9 +78,7 @@ def run_all(jobs: Sequence[EpisodeJob], workers: int, progress: bool = True) -> 
 
 
 def not_run_yet(jobs: Sequence[EpisodeJob]) -> list[EpisodeJob]:
-    """The jobs without a record, whose folders exist then; ConfigurationError if one cannot be
-    made.
-    """
+    """The jobs without a record, whose folders are made; ConfigurationError if that fails."""
     to_do = [job for job in jobs if not job.record.exists()]
     for job in to_do:
         try:
@@ -100,7 +98,6 @@ def records(jobs: Sequence[EpisodeJob]) -> dict[Variant, list[EpisodeRecord]]:
 
 
 def film_strip(folder: Path, variant: str, record: EpisodeRecord) -> bytes | None:
-    """The JPEG of an episode that failed; None if there is none."""
     path = folder / variant / f"{record.name}.jpg"
     return path.read_bytes() if path.exists() else None
 

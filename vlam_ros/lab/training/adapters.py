@@ -14,10 +14,8 @@ def apply(model: Any, method: Method | str, seed: int = 0, **settings: Any) -> A
     with `load_adapter`.
 
     Args:
-        model: the base.
         method: one with its settings, or the name of one: full, lora, adapter, prefix, bitfit or
             prompt.
-        seed: of what the method starts from.
         settings: of the method that is named; what is left out has its default.
 
     Raises:

@@ -52,7 +52,6 @@ class UncertaintyWeighting(nn.Module):
         return (values * (-present).exp() + present).sum() / 2
 
     def weights(self) -> dict[str, float]:
-        """½ exp(−s) of each task, for the log."""
         values = (0.5 * (-self.log_variances.detach()).exp()).tolist()
         return dict(zip(self.names, values, strict=True))
 
@@ -205,7 +204,6 @@ class WeightedTask(nn.Module):
         return torch.cat([projected, gradients[:, shared:].sum(0)])
 
     def learned_weights(self) -> dict[str, float]:
-        """The balance's weights; nothing where they are given."""
         return self.weights.weights() if isinstance(self.weights, UncertaintyWeighting) else {}
 
 

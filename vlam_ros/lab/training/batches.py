@@ -7,7 +7,6 @@ unbroken one would have seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,14 +48,6 @@ VOCABULARIES = {
 """The rows that are alternatives to each other: the floor is one of the pairs."""
 
 
-@dataclass(frozen=True)
-class Images:
-    """B augmented images float[B,3,S,S] in 0..1 and their labels int64[B,S,S]."""
-
-    images: Tensor
-    labels: Tensor
-
-
 def phrases(rng: Generator) -> list[str]:
     """The step's object phrases, in the order of the row constants above."""
     named = named_phrases([str(rng.choice(PLACEHOLDERS)) for _ in COLOUR_NAMES])
@@ -89,8 +80,9 @@ def all_phrases() -> list[str]:
 
 def draw_crops(
     data: SceneData, rng: Generator, count: int, size: int
-) -> tuple[Images, npt.NDArray[np.int64]]:
-    """`count` augmented crops with the (colour, shape) of the object in the middle.
+) -> tuple[Tensor, Tensor, npt.NDArray[np.int64]]:
+    """Augmented crops float[B,3,S,S] in 0..1, their labels int64[B,S,S], and the (colour, shape) of
+    the object in the middle.
 
     They are cut as loosely as the second look cuts around masks that cover half an object, or half
     of its neighbour as well.
@@ -98,16 +90,14 @@ def draw_crops(
     rows = rng.integers(0, len(data.crops), count)
     zoom = rng.uniform(0.55, 1.0, count)
     shift = rng.uniform(-1, 1, (2, count)) * np.minimum(1 - zoom, 0.25)
-    images = _augment(data.crops[rows], data.crop_labels[rows], rng, zoom, shift, size)
-    return images, data.crop_pairs[rows]
+    images, labels = _augment(data.crops[rows], data.crop_labels[rows], rng, zoom, shift, size)
+    return images, labels, data.crop_pairs[rows]
 
 
 def draw_scenes(
     data: SceneData, rng: Generator, count: int, window: int
-) -> tuple[Images, npt.NDArray[np.int64]]:
-    """`count` augmented squares of `window` pixels out of scenes, each with an object in it; and
-    the (colour, shape) of all objects of each scene.
-    """
+) -> tuple[Tensor, Tensor, npt.NDArray[np.int64]]:
+    """The same of squares of `window` pixels, each with an object, and all pairs of a scene."""
     rows = rng.integers(0, len(data.images), count)
     labels, size = data.labels[rows], data.images.shape[1]
     whole = window == size
@@ -117,7 +107,8 @@ def draw_scenes(
     points = np.array([object_point(label, rng) for label in labels]).T
     centre = points + rng.uniform(-0.8, 0.8, (2, count)) * zoom
     shift = np.clip(centre, zoom - 1, 1 - zoom)
-    return _augment(data.images[rows], labels, rng, zoom, shift, window), data.pairs[rows]
+    images, marks = _augment(data.images[rows], labels, rng, zoom, shift, window)
+    return images, marks, data.pairs[rows]
 
 
 def object_point(labels: npt.NDArray[Any], rng: Generator) -> tuple[float, float]:
@@ -136,11 +127,11 @@ def _augment(
     zoom: npt.NDArray[np.float64],
     shift: npt.NDArray[np.float64],
     size: int,
-) -> Images:
+) -> tuple[Tensor, Tensor]:
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     marks = torch.from_numpy(labels).float()[:, None]
     pixels, marks = augmented(pixels, marks, rng, zoom, shift, size)
-    return Images(pixels, marks[:, 0].long())
+    return pixels, marks[:, 0].long()
 
 
 def augmented(
@@ -156,7 +147,6 @@ def augmented(
     Args:
         pixels: float[B,3,H,W] in 0..1.
         marks: float[B,K,H,W], cut and mirrored alike; each keeps its values.
-        rng: draws what varies.
         zoom: float64[B], sides of the windows, relative to the images'.
         shift: float64[2,B], x and y of their middles, in -1..1.
         size: of the windows that come out, in pixels.
@@ -171,9 +161,7 @@ def augmented(
 
 
 def windows(pixels: Tensor, marks: Tensor, theta: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Windows float[B,2,3], the affine maps from theirs to an image's -1..1, of images and of
-    their marks; else as `augmented`.
-    """
+    """Windows of images and marks, by affine maps float[B,2,3] to -1..1; else as `augmented`."""
     grid = functional.affine_grid(theta, [len(pixels), 1, size, size], align_corners=False)
     return (
         functional.grid_sample(pixels, grid, "bilinear", "border", align_corners=False),
@@ -205,9 +193,7 @@ def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
 
 
 def crop_masks(labels: Tensor, positives: Tensor, which: Tensor, rows: Tensor) -> Tensor:
-    """bool[P,S,S]: the object in the middle (label 1) of crop `which[p]` if text row `rows[p]`
-    names it, by the positives bool[B,NONSENSE] of `crop_targets`.
-    """
+    """bool[P,S,S]: the object in the middle (label 1) of crop `which[p]` if `rows[p]` names it."""
     named = positives[which, rows.clamp(max=NONSENSE - 1)] & (rows < NONSENSE)
     return (labels[which] == 1) & named[:, None, None]
 
@@ -253,9 +239,7 @@ def object_rows(pairs: npt.NDArray[np.int64]) -> Tensor:
 def draw_prompts(
     positives: Tensor, rng: Generator, count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """`count` prompts a scene, (image index, text row) int64[P] each: half are there, of the rest
-    most differ in shape or colour only.
-    """
+    """(image, text row) int64[P] of prompts: half are there, most others are nearly."""
     images, rows = [], []
     for i, present in enumerate(positives.numpy()):
         there = np.flatnonzero(present[:PAIRS])
@@ -272,7 +256,6 @@ def draw_prompts(
 
 
 def _absent(present: npt.NDArray[np.bool_], there: npt.NDArray[np.int64], rng: Generator) -> int:
-    """A text row that the scene does not show: same colour, same shape, anything, or nonsense."""
     kind = rng.random()
     if kind > 0.9:
         return NONSENSE + int(rng.integers(NONSENSE_COUNT))

@@ -26,18 +26,6 @@ PLACEHOLDERS = ("object", "thing")
 TRAINED_PAIRS = tuple(p for p in product(COLOUR_NAMES, SHAPES) if p not in HELD_OUT_PAIRS)
 ALL_PAIRS = tuple(product(COLOUR_NAMES, SHAPES))
 
-FRAMES = (
-    "{}",
-    "{}",
-    "a {}",
-    "the {}",
-    "one {}",
-    "this is a {}",
-    "an image of a {}",
-    "there is a {}",
-)
-"""Sentence frames around an object phrase; the bare phrase is what the pipeline asks for."""
-
 SENTENCES: dict[str, Any] = yaml.safe_load(
     resource_path("config/sentences.yaml").read_text(encoding="utf-8")
 )
@@ -49,22 +37,20 @@ SKILL_PATTERNS, TEST_PATTERNS = (
 particular.
 """
 
-PREFIXES = ("", "", "", "please ", "now ", "robot ", "could you ", "can you ", "you should ")
-SUFFIXES = ("", "", "", " please", " now", " for me", " quickly")
+FRAMES: list[str] = SENTENCES["frames"]
+PREFIXES: list[str] = SENTENCES["prefixes"]
+SUFFIXES: list[str] = SENTENCES["suffixes"]
 
 
 def object_phrase(colour: int, shape: int) -> str:
-    """What one calls an object, "red cup", from the indices of its colour and shape."""
     return f"{COLOUR_NAMES[colour]} {SHAPES[shape]}"
 
 
 def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
-    """The phrases in random sentence frames."""
     return [FRAMES[int(rng.integers(len(FRAMES)))].format(phrase) for phrase in phrases]
 
 
 def skill_sentence(rng: Generator, skill: str) -> str:
-    """A random training sentence for a skill, with the objects named or taken out."""
     return filled(_pattern(skill, rng), rng)
 
 
@@ -127,7 +113,6 @@ def pseudo_word(rng: Generator) -> str:
 
 @cache
 def vocabulary() -> frozenset[str]:
-    """Every word that the model is trained on."""
     patterns = [p for many in SKILL_PATTERNS.values() for p in many]
     text = [*patterns, *FRAMES, *PREFIXES, *SUFFIXES, *COLOUR_NAMES, *SHAPES, FLOOR_PHRASE]
     words = " ".join(text).replace("{t}", "object").replace("{d}", "destination").split()

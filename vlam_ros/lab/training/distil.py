@@ -57,9 +57,7 @@ class DistillationLosses(nn.Module):
     kept; a linear layer that goes with the training takes the student's features into its space.
     """
 
-    def __init__(
-        self, teacher: Grounding, student: Grounding, temperature: float = TEMPERATURE
-    ) -> None:
+    def __init__(self, teacher: Grounding, student: Grounding) -> None:
         super().__init__()
         self.student = student
         own, other = (g.model.config.projection_dim for g in (student, teacher))
@@ -67,7 +65,6 @@ class DistillationLosses(nn.Module):
         # A list hides it from the module's parameters.
         self._teacher = [teacher]
         teacher.model.requires_grad_(False).eval()
-        self._temperature = temperature
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         (teacher,), student = self._teacher, self.student
@@ -88,10 +85,10 @@ class DistillationLosses(nn.Module):
             "logits": logit_distillation(
                 _similarities(student, states.embedding, texts),
                 _similarities(teacher, theirs.embedding, their_texts),
-                self._temperature,
+                TEMPERATURE,
             ),
             "masks": mask_distillation(
-                masks.float(), fitted(their_masks.float(), masks), self._temperature
+                masks.float(), fitted(their_masks.float(), masks), TEMPERATURE
             ),
             "truth": rwm_loss(masks, fitted(batch.masks, masks)),
         }
@@ -107,8 +104,6 @@ def distil(
     phrases: Sequence[str],
     check: Validation = NO_VALIDATION,
     about: str = "",
-    weights: Mapping[str, float] = WEIGHTS,
-    temperature: float = TEMPERATURE,
 ) -> FitResult:
     """Train the student and write it as a Hugging Face folder, or go on where a run was stopped.
 
@@ -117,37 +112,32 @@ def distil(
         student: a CLIPSeg in float32, trained or new, which is changed.
         batches: of images and phrases; their masks count with the weight "truth" only.
         folder: gets the student, and the run's state in `run`.
-        settings: of the training.
         phrases: all that the batches ask for, the student's vocabulary.
         check: batches to validate with, against their own masks.
         about: what the batches are made of; a stopped run goes on with the same alone.
-        weights: λ of the terms; one that is left out is 0.
-        temperature: of logits and masks.
 
     Raises:
-        LearningError: a weight is of no term, the student is not in float32, or as for `Fit`.
+        LearningError: the student is not in float32, or as for `Fit`.
         ModelError: one of both is an exported checkpoint.
     """
     own = Grounding.of(student)
     if own.model.dtype != torch.float32:
         raise LearningError(f"a student is trained in float32, got {own.model.dtype}: load it so")
-    if unknown := sorted(set(weights) - set(WEIGHTS)):
-        raise LearningError(f"the terms are {', '.join(WEIGHTS)}, got weights of {unknown}")
     # The layer between both begins the same in every session.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        task = DistillationLosses(Grounding.of(teacher), own, temperature)
+        task = DistillationLosses(Grounding.of(teacher), own)
     own.model.requires_grad_(True)
     made_of = [fingerprint(c.model, "float32")[:12] for c in (teacher, student)]
     fit = Fit(
         task,
         batches,
-        {name: weights.get(name, 0.0) for name in WEIGHTS},
+        WEIGHTS,
         settings,
         folder / "run",
         (lambda: measure(own, check.new).numbers()) if check.new.shows_any else None,
         parts_of(own.model),
-        f"{made_of[0]} to {made_of[1]} by {dict(weights)}, temperature {temperature:g}, "
+        f"{made_of[0]} to {made_of[1]} by {dict(WEIGHTS)}, temperature {TEMPERATURE:g}, "
         f"{sorted(phrases)}, {about}",
     )
     result = fit.run()
@@ -157,7 +147,6 @@ def distil(
 
 
 def new_student(recipe: Recipe) -> Checkpoint:
-    """The untrained embedded model of a recipe, with a tokenizer trained on its captions."""
     tokenizer = build_tokenizer(recipe)
     model = build_model(recipe, tokenizer).eval()
     return Checkpoint(
@@ -171,9 +160,7 @@ def new_student(recipe: Recipe) -> Checkpoint:
 
 
 def save_student(student: Checkpoint, phrases: Sequence[str], folder: Path) -> None:
-    """Write a student in float16, with a calibration that believes nothing: thresholds of another
-    model, or of this one before, are not its own.
-    """
+    """Write a student in float16; nothing counts as confirmed before `vlam calibrate`."""
     copy.deepcopy(student.model).half().save_pretrained(folder)
     tokenizer = copy.deepcopy(student.processor)
     # What the last batch asked for is nobody else's business.

@@ -38,7 +38,6 @@ def train_embedded(
         recipe_path: the recipe, config/embedded.yaml for the shipped checkpoint.
         cache: folder of the rendered scenes and of the state of training, both reused.
         out: folder of the checkpoint; its calibration is provisional until `vlam calibrate`.
-        threads: processor cores to use.
         start: the checkpoint to begin with, "embedded" or a folder; made by a recipe with the same
             model. Empty to begin from nothing.
 
@@ -116,10 +115,7 @@ def _begin_with(model: nn.Module, start: Checkpoint) -> None:
 
 
 def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
-    """Write weights in float16, tokenizer, processor and a provisional calibration.
-
-    Heads that only training needs are no part of it. The task's model is in float16 then.
-    """
+    """Write weights (float16, also in the task then), tokenizer, provisional calibration."""
     model, tokenizer = task.model, task.tokenizer
     model.half().save_pretrained(out)
     # What the last training batch asked for is nobody else's business.

@@ -85,30 +85,30 @@ class EmbeddedBatches:
 
     def _crops(self, stage: Stage, rng: Generator) -> PromptedImages:
         size = self.recipe.model.crop_size
-        images, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
+        images, labels, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
         positives, rows = batches.crop_targets(pairs)
         which, asked = map(torch.from_numpy, batches.draw_prompts(positives, rng, 2))
         floor, unnamed = (torch.full_like(rows, v) for v in (batches.FLOOR, batches.IGNORE))
         return PromptedImages(
-            images.images,
-            images.labels,
+            images,
+            labels,
             positives,
             torch.stack([floor, rows, unnamed], dim=1),
             which,
             asked,
-            batches.crop_masks(images.labels, positives, which, asked),
+            batches.crop_masks(labels, positives, which, asked),
             # The object in the middle decides; a neighbour may or may not be another of its kind.
-            (images.labels < 2)[which],
+            (labels < 2)[which],
         )
 
     def _scenes(self, stage: Stage, rng: Generator) -> PromptedImages:
-        images, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
-        positives = batches.scene_targets(images.labels, pairs)
+        images, labels, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
+        positives = batches.scene_targets(labels, pairs)
         which, asked = batches.draw_prompts(positives, rng, stage.prompts)
-        masks = batches.prompt_masks(images.labels, pairs, which, asked)
+        masks = batches.prompt_masks(labels, pairs, which, asked)
         return PromptedImages(
-            images.images,
-            images.labels,
+            images,
+            labels,
             positives,
             batches.object_rows(pairs),
             torch.from_numpy(which),

@@ -157,9 +157,7 @@ class EmbeddedLosses(nn.Module):
     def _matching(
         self, shown: PromptedImages, states: VisionStates, words: Tensor, logits: Tensor
     ) -> Tensor:
-        """Whether a pair is in an image, by the largest logit of its mask: one that is, and one
-        that is not but looks alike, for the decoder is what sees image and text together.
-        """
+        """Whether a pair is in an image, by its mask's largest logit: a true and an alike one."""
         pairs = slice(0, batches.PAIRS)
         positives = shown.positives[:, pairs]
         true = positives.any(-1).nonzero()[:, 0]

@@ -77,7 +77,6 @@ def asked(images: Tensor, prompts: Sequence[str], which: Tensor, masks: Tensor) 
     """A batch of images float[B,3,S,S] in 0..1, by P prompts that are asked of them.
 
     Args:
-        images: the images.
         prompts: P phrases; one may come for several images.
         which: int64[P], the image that each is asked of.
         masks: bool[P,h,w], the answers, empty where there is no such thing.
@@ -118,8 +117,8 @@ def whole(
     phrases: Sequence[str],
     size: int,
 ) -> Iterator[Batch]:
-    """Batches of one whole image each, squeezed into a square of `size` pixels, that ask for all
-    phrases; `images` are uint8[H,W,3] RGB with masks bool[H,W] by phrase.
+    """A batch of each image uint8[H,W,3] RGB with masks bool[H,W] by phrase, made square, that asks
+    for all phrases.
     """
     for image, known in images:
         nothing = np.zeros(image.shape[:2], bool)

@@ -98,7 +98,6 @@ class GroundingLosses(nn.Module):
         return unicl_loss(logits[row].masked_fill(~(own | against), -torch.inf), own)
 
     def _against(self, batch: Batch) -> Tensor:
-        """bool[N,T], which phrases are told from a thing."""
         if self._negatives is None:
             return ~batch.positives
         things = [
@@ -145,7 +144,6 @@ def finetune(
         checkpoint: in float32, as `load_checkpoint` gives it.
         batches: what is to be learned, and what is to be kept.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
-        settings: of the training.
         method: of `adapters.apply`, with its settings in `options` if it is named.
         phrases: all that is new; their words join the vocabulary.
         negatives: which phrases cannot be true of a thing.
@@ -153,7 +151,6 @@ def finetune(
         about: what the batches are made of; a stopped run goes on with the same alone.
         weights: λ of the terms; one that is left out is 0.
         balanced: whether the balance of all terms is learned instead (`UncertaintyWeighting`).
-        options: of the method.
 
     Raises:
         LearningError: a weight is of no term, the model is not in float32, or as for `Fit`.

@@ -105,9 +105,7 @@ class Captioning(nn.Module):
         self.words = nn.Linear(text.hidden_size, text.vocab_size)
 
     def forward(self, model: Any, tokens: Tensor, input_ids: Tensor, kept: Tensor) -> Tensor:
-        """`itg_loss` of a caption int64[B,L] for each image; `tokens` float[B,1+N,projection] are
-        the images in the joint space, `kept` int64[B,L] the tokenizer's attention mask.
-        """
+        """`itg_loss` of captions int64[B,L]; `tokens` float[B,1+N,projection] are the images."""
         tower = model.clip.text_model(input_ids=input_ids, attention_mask=kept)
         states = tower.last_hidden_state
         seen, _ = self.look(states, tokens, tokens, need_weights=False)

@@ -101,7 +101,6 @@ class ValidationBatches:
 
     @property
     def shows_any(self) -> bool:
-        """Whether anything that is asked for is there at all."""
         return any(batch.positives.any() for batch in (*self.images, *self.crops))
 
 
@@ -125,16 +124,12 @@ class Metrics:
     confusion: Tensor
 
     def numbers(self) -> dict[str, float]:
-        """Without the confusion, the IoU first."""
         return {"iou": self.iou, "false_alarms": self.false_alarms, "crops": self.crops}
 
 
 @torch.no_grad()
 def measure(grounding: Grounding, look: ValidationBatches, threshold: float = 0.5) -> Metrics:
-    """Look at what was not trained on.
-
-    A pixel belongs to a phrase from a mask probability of `threshold` on.
-    """
+    """Look at what was not trained on; mask probabilities above `threshold` are of a phrase."""
     ious, alarms, right = [], [], []
     pairs: list[tuple[str, str]] = []
     device = grounding.model.device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.perception.competitors import PLACEHOLDERS, competitors, entry_in
@@ -27,10 +27,10 @@ class HardNegatives:
         self.nouns = tuple(nouns)
         self._settings = replace(settings, nouns=self.nouns)
         # The same few names come again and again.
-        self.of, self.excludes = cache(self._of), cache(self._excludes)
+        self.of = cache(partial(competitors, settings=self._settings))
+        self.excludes = cache(self._excludes)
 
     def colour_of(self, names: Iterable[str]) -> str:
-        """The colour that a thing is called by, empty if it is called by none."""
         colours = (entry_in(name, self._settings.colours) for name in names)
         return next(filter(None, colours), "")
 
@@ -44,15 +44,8 @@ class HardNegatives:
     def false_of(self, things: Sequence[tuple[str, ...]], phrases: Iterable[str]) -> list[str]:
         return [p for p in phrases if all(self.excludes(thing, p) for thing in things)]
 
-    def _of(self, phrase: str) -> tuple[str, ...]:
-        """What else a thing that looks like the phrase could be."""
-        return competitors(phrase, self._settings)
-
     def _excludes(self, names: tuple[str, ...], phrase: str) -> bool:
-        """Whether a phrase cannot be true of a thing that has these names: it says another noun or
-        another colour than any of them. "red cup" cannot be true of a "blue cup", nor "box" of a
-        "cup"; of a "cup" it may.
-        """
+        """Whether it says another noun or colour than all names: of a "red cup" no "box"."""
         for entries in (self._settings.colours, self.nouns):
             said = entry_in(phrase, entries)
             own = {entry_in(name, entries) for name in names} - {""}

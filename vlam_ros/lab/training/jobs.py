@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -40,7 +39,6 @@ def finetune_folder(
     crops: int = 24,
     balanced: bool = False,
     threads: int = 1,
-    **options: Any,
 ) -> str:
     """Tune a checkpoint to the data set `data`, keep what `replay` names, and say what that was
     worth.
@@ -51,7 +49,7 @@ def finetune_folder(
     torch.set_num_threads(threads)
     checkpoint = load_checkpoint(model, settings.device, "float32")
     new, old = Dataset(data, "train"), Dataset(replay, "train") if replay is not None else None
-    course = TuningData.of(
+    tuning = TuningData.of(
         checkpoint,
         new,
         old,
@@ -61,33 +59,32 @@ def finetune_folder(
         seed=settings.seed,
     )
     check = Validation(
-        course.look(checkpoint, Dataset(data, "validation")),
-        course.look(checkpoint, Dataset(replay, "validation"), old.phrases)
+        tuning.look(checkpoint, Dataset(data, "validation")),
+        tuning.look(checkpoint, Dataset(replay, "validation"), old.phrases)
         if replay is not None and old is not None
         else NOTHING,
     )
     tuned = finetune(
         checkpoint,
-        course.batches,
+        tuning.batches,
         out,
         settings,
         method,
-        phrases=course.phrases,
-        negatives=course.negatives,
-        about=course.about,
+        phrases=tuning.phrases,
+        negatives=tuning.negatives,
+        about=tuning.about,
         check=check,
         balanced=balanced,
-        **options,
     )
     facts = {
         "model": checkpoint.name,
         "learned": str(tuned.adaptation),
-        "new": ", ".join(course.phrases),
+        "new": ", ".join(tuning.phrases),
         "replayed": ", ".join(old.phrases) if old is not None else "nothing",
     }
     told = _tell(f"Tuning by {method}", facts, checkpoint, check.new, tuned.before, tuned.after,
                  tuned.fit, out)  # fmt: skip
-    nouns = ", ".join(course.negatives.nouns)
+    nouns = ", ".join(tuning.negatives.nouns)
     notes = [line for each in (new, old) if each is not None for line in each.notes.lines]
     return "\n".join([*notes, told, f"let all nouns compete: perception.nouns: [{nouns}]"])
 
@@ -155,7 +152,6 @@ def _tell(
     fit: FitResult,
     out: Path,
 ) -> str:
-    """Sum a run up in a few lines, and write the report."""
     trained = (
         f"{fit.steps} steps in {fit.seconds / 60:.1f} min, the weights of step {fit.best_step} are "
         "kept"

@@ -114,11 +114,7 @@ def skill_contrast(instructions: Tensor, labels: Tensor) -> Tensor:
 
 
 def drift(texts: Tensor, known: Tensor) -> Tensor:
-    """How far texts float[N,D] have moved from where they were known, relative to their size.
-
-    Raises:
-        LearningError: shapes differ, or there is no text.
-    """
+    """How far texts float[N,D] have moved from where they were known, relative to their size."""
     check_shapes(texts=(texts, "N D"), known=(known, "N D"))
     if not len(known):
         raise LearningError("nothing can be held where it is without a text")
@@ -260,10 +256,7 @@ def logit_distillation(student: Tensor, teacher: Tensor, temperature: float = 2.
 
 
 def mask_distillation(student: Tensor, teacher: Tensor, temperature: float = 2.0) -> Tensor:
-    """Which pixels a phrase covers: L = τ² · mean over all pixels of KL(σ(t/τ) ‖ σ(s/τ)).
-
-    `logit_distillation` of two classes, there and not there, for mask logits float[P,h,w].
-    """
+    """Which pixels a phrase covers: L = τ² · mean over mask logits of KL(σ(t/τ) ‖ σ(s/τ))."""
     check_shapes(student=(student, "P h w"), teacher=(teacher, "P h w"))
     _check_temperature(temperature)
     if not student.numel():
@@ -350,10 +343,7 @@ def patch_pixels(images: Tensor, patch: int) -> Tensor:
 
 
 def mask_patches(images: int, patches: int, ratio: float, generator: Generator) -> Tensor:
-    """bool[images,patches]: of each image round(ratio · patches) random ones (MAE: 0.75).
-
-    Drawn on the generator's device: a seed gives the same masks wherever the model runs.
-    """
+    """bool[images,patches]: of each image round(ratio · patches) random ones (MAE: 0.75)."""
     _check_share("ratio", ratio)
     order = torch.rand(images, patches, generator=generator, device=generator.device).argsort(-1)
     # A permutation holds each number once, so that the counts are exact.
@@ -376,10 +366,7 @@ def mask_tokens(
     Args:
         tokens: int64[...].
         special: bool[...], beginning, end and padding, which are never chosen.
-        mask_token: index of the mask token.
-        vocabulary: number of tokens, from which random ones are drawn.
         generator: where the draws come from; it draws on its own device.
-        rate: share of the tokens to choose.
 
     Returns:
         (inputs, targets), int64[...]: targets hold the chosen tokens, IGNORE elsewhere.

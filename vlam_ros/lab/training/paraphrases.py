@@ -34,15 +34,8 @@ COUNT, PHRASES = 64, 12
 """Sentences of a step, and object phrases, each bare and in a sentence frame."""
 NEW, OLD = 0.35, 0.25
 """Shares of sentences that mean a new skill and an old one; the rest means none."""
-PARTICLES = ("up", "down", "away", "over", "there", "back", "here", "along", "again")
-"""Words that a verb may take along without meaning another skill."""
-APPROACHES = (
-    "come", "come over", "come along", "drive", "drive over", "drive up", "move over", "move up",
-    "roll over",
-)  # fmt: skip
-"""What a robot may be told to do before what it is to do there: "come over and wipe the cup". Verbs
-that the embedded model knows from few sentences would lose what they mean alone.
-"""
+PARTICLES: list[str] = SENTENCES["particles"]
+APPROACHES: list[str] = SENTENCES["approaches"]
 OTHER_VERBS = frozenset(SENTENCES["other_verbs"])
 """Verbs of no skill, as far as nobody lists them in a prompt."""
 MISSPELT, OTHER = 0.4, 0.3
@@ -82,8 +75,6 @@ class Paraphrases:
 
         Args:
             skills: all of the robot, the new ones among them.
-            seed: of what is drawn.
-            sentences: of a step.
             words: that the model knows objects by, as its calibration lists them.
 
         Raises:
@@ -146,13 +137,11 @@ class Paraphrases:
                 return sentence
 
     def _misspelt(self, rng: Generator) -> str:
-        """A pattern of a new skill with other letters at one end of each of its new words."""
         pattern = str(rng.choice(self._patterns))
         said = (self._other(word, rng) if word in self._words else word for word in pattern.split())
         return filled(" ".join(said), rng)
 
     def _other_verb(self, rng: Generator) -> str:
-        """A verb of no skill, with what may stand before and behind one that is."""
         pattern = f"{rng.choice(self._others)} {{t}}"
         if rng.random() < 0.3:
             pattern += f" {rng.choice(PARTICLES)}"
@@ -182,9 +171,7 @@ class Paraphrases:
 
 
 def object_phrases(words: Sequence[str]) -> tuple[str, ...]:
-    """What a model that knows these words may call objects: what the embedded model does, and each
-    word that is new, bare and with every colour.
-    """
+    """What the embedded model calls objects, and each new word, bare and with every colour."""
     new = sorted(set(words) - vocabulary() - set(PLACEHOLDERS))
     coloured = [f"{colour} {word}" for word in new for colour in COLOUR_NAMES]
     return (*all_phrases(), FLOOR_PHRASE, *new, *coloured)

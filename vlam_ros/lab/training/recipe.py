@@ -153,7 +153,6 @@ class Recipe:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
 
     def shortened(self, steps: int) -> Recipe:
-        """With its stages and its warm-up in proportion, `steps` together or nearly so."""
         share = steps / self.steps
         stages = tuple(
             replace(stage, steps=max(1, round(stage.steps * share))) for stage in self.stages

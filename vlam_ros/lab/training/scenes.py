@@ -51,9 +51,7 @@ class SceneData:
 
 
 def render_split(folder: Path, split: str, count: int, size: int) -> None:
-    """Render the first `count` scenes of a split, `size` pixels square as the model's images, into
-    shards of `folder`; finished ones stay.
-    """
+    """Render the first scenes of a split, `size` pixels square, in shards; finished ones stay."""
     folder.mkdir(parents=True, exist_ok=True)
     due = [scenes for scenes in _shards(count) if not _path(folder, split, size, scenes).exists()]
     if not due:
@@ -67,7 +65,8 @@ def render_split(folder: Path, split: str, count: int, size: int) -> None:
                 progress.update()
             path = _path(folder, split, size, scenes)
             temporary = path.with_suffix(".part.npz")
-            np.savez(temporary, allow_pickle=False, **_stack(rows))
+            arrays = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+            np.savez(temporary, allow_pickle=False, **arrays)
             temporary.rename(path)
 
 
@@ -126,10 +125,7 @@ def _windows(
     rng = np.random.default_rng(seed)
     for _ in range(10):
         side = int(rng.integers(40, 200))
-        x0, y0 = (
-            int(rng.integers(labels.shape[1] - side)),
-            int(rng.integers(labels.shape[0] - side)),
-        )
+        x0, y0 = (int(rng.integers(length - side)) for length in labels.shape[::-1])
         if not labels[y0 : y0 + side, x0 : x0 + side].any():
             yield -1, (x0, y0, side)
             return
@@ -138,7 +134,6 @@ def _windows(
 def _cut(
     image: npt.NDArray[np.uint8], window: tuple[int, int, int], smooth: bool
 ) -> npt.NDArray[np.uint8]:
-    """A square window, edges replicated beyond the image, at CROP_SIZE."""
     x0, y0, side = window
     rows = np.clip(np.arange(y0, y0 + side), 0, image.shape[0] - 1)
     columns = np.clip(np.arange(x0, x0 + side), 0, image.shape[1] - 1)
@@ -160,7 +155,3 @@ def resample(labels: npt.NDArray[Label], shape: Sequence[int]) -> npt.NDArray[La
         for new, old in zip(shape, labels.shape, strict=True)
     )
     return labels[rows][:, columns]
-
-
-def _stack(rows: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}

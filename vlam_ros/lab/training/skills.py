@@ -118,9 +118,7 @@ def learn_skills(
         checkpoint: on PyTorch, in float32; its model is changed in place.
         skills: all of the robot, the new ones among them.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
-        settings: of the training.
         method: of `adapters.apply`, with its settings in `options`.
-        options: of the method.
 
     Raises:
         LearningError: as for `Paraphrases` and `Fit`, or the model is not in float32.
@@ -167,7 +165,6 @@ def learn_skills_file(
     settings: FitSettings,
     method: str = "full",
     threads: int = 1,
-    **options: Any,
 ) -> str:
     """Teach a checkpoint the skills of a file, or of a name in `config/`, and say what was learned.
 
@@ -177,7 +174,7 @@ def learn_skills_file(
     torch.set_num_threads(threads)
     skills = load_skills(source)
     checkpoint = load_checkpoint(model, settings.device, "float32")
-    learned = learn_skills(checkpoint, skills, out, settings, method, **options)
+    learned = learn_skills(checkpoint, skills, out, settings, method)
     lines = [str(learned.adaptation)]
     if learned.before and learned.after:
         lines += [
@@ -197,8 +194,6 @@ def learn_skills_file(
 
 @dataclass(frozen=True)
 class _Checked:
-    """Sentences to measure with, and the skills that they mean."""
-
     skills: Sequence[Skill]
     new: Sequence[tuple[str, str]]
     old: Sequence[tuple[str, str]]
@@ -225,9 +220,7 @@ class _Checked:
     def calibrated(
         self, grounder: ClipsegGrounder, known: Calibration, carried: bool
     ) -> Calibration:
-        """The thresholds of a tuned model. The vocabulary stays: a verb that is learned names no
-        object.
-        """
+        """The vocabulary stays: a verb that is learned names no object."""
         threshold = skill_threshold(
             grounder,
             self.skills,

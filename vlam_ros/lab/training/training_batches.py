@@ -93,9 +93,6 @@ class TuningData:
             new: what is to be learned.
             old: what is to be kept.
             settings: the nouns and colours that compete with new ones.
-            images: of a batch, new ones.
-            crops: of a batch, of new things.
-            seed: of what is drawn.
 
         Raises:
             LearningError: the new data set names nothing new, or nothing can be drawn.
@@ -128,9 +125,7 @@ class TuningData:
     def look(
         self, checkpoint: Checkpoint, dataset: Dataset, phrases: Sequence[str] = ()
     ) -> ValidationBatches:
-        """What can be seen in a few images of a data set that is not trained on, asked for
-        `phrases`, by default all that is new.
-        """
+        """A few images of a data set that is not trained on, asked for `phrases` (all new)."""
         phrases = tuple(phrases) or self.phrases
         size, crop_size = checkpoint.preprocessing.size, checkpoint.crop_size
         some = ((each.image, each.masks) for each in islice(dataset, CHECKED))

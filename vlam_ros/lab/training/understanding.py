@@ -31,10 +31,7 @@ def understood(grounder: ClipsegGrounder, skills: Sequence[Skill], sentence: str
 def skill_threshold(
     grounder: ClipsegGrounder, skills: Sequence[Skill], known: Iterable[str], unknown: Iterable[str]
 ) -> float:
-    """Half way between the cosines of sentences that mean a skill and of those that mean none.
-
-    Of the `known`, 2 % may be refused, and of the `unknown`, 2 % may be taken for one.
-    """
+    """Half way between the cosines of known and unknown sentences but for 2 % of either."""
     prompts = [prompt for skill in skills for prompt in skill.prompts]
 
     def best(sentence: str) -> float:

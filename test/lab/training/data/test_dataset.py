@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.training.data import Annotation, Dataset, DatasetWriter, split_of
+from vlam_ros.lab.training.data import Annotation, Dataset, DatasetWriter, split_of, summarise
 from vlam_ros.lab.training.data.files import encode_image
 
 
@@ -221,3 +221,13 @@ def test_a_few_of_each_are_the_first_that_show_it(tmp_path: Path) -> None:
     assert len(dataset.images) == 6
     with pytest.raises(LearningError, match="4 times, got 3 of 'box'"):
         dataset.few(4)
+
+
+def test_a_summary_counts_images_scenes_phrases_and_what_is_broken(tmp_path: Path) -> None:
+    small_dataset(tmp_path)
+    (tmp_path / "images" / "p1.png").write_bytes(b"x")
+    train, validation, test = summarise(tmp_path, Notes())
+    assert (train.images, train.scenes, train.proposals, train.broken) == (6, 6, 0, 1)
+    assert train.masks == {"box": 2, "cup": 5}
+    assert (validation.images, validation.masks) == (0, {})
+    assert test.masks == {"ball": 1}

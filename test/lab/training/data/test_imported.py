@@ -1,16 +1,18 @@
-"""Others' images become ours, without what cannot be used."""
+"""Others' images become ours, without what cannot be used, and corrections are read back."""
 
 import io
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from coco_images import HEIGHT, SQUARE, WIDTH, box, coco, coco_image
+from coco_images import HEIGHT, SQUARE, WIDTH, box, coco, coco_image, small_dataset
 from PIL import Image
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.data import Dataset, DatasetWriter, import_coco, split_of
+from vlam_ros.lab.notes import Notes
+from vlam_ros.lab.training.data import Dataset, DatasetWriter, accept, import_coco, split_of
 from vlam_ros.lab.training.data.files import encode_image
 
 
@@ -124,3 +126,46 @@ def test_two_images_with_one_id_are_refused(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}]
     with pytest.raises(LearningError, match="two images have the id 1"):
         imported(tmp_path, coco(tmp_path / "a.json", images, []))
+
+
+def test_corrections_of_a_tool_that_keeps_nothing_of_ours_are_read_back(tmp_path: Path) -> None:
+    small_dataset(tmp_path, proposal=True)
+    images = [
+        {"id": 3, "file_name": "upload/p1.png"},
+        {"id": 4, "file_name": "p2.png"},
+        {"id": 5, "file_name": "stranger.png"},
+    ]
+    drawn = [{"image_id": 3, "category_id": 1, "segmentation": SQUARE, "proposal": True}]
+    notes = Notes()
+    assert accept(tmp_path, [coco(tmp_path / "tool.json", images, drawn, ["mug"])], notes) == 2
+    assert notes.lines == (f"stranger.png is no image of {tmp_path} and left out",)
+    dataset = Dataset(tmp_path, "train")
+    assert [(p.file, p.scene) for p in dataset.images] == [
+        ("p1.png", "train 1"),
+        ("p2.png", "train 2"),
+    ]
+    (_, first), (_, second) = dataset
+    assert [(phrase, mask.sum()) for phrase, mask in first] == [("mug", 80)]
+    assert second == []  # a person saw that there is nothing
+    assert len(Dataset(tmp_path, "train", proposals=True)) == 6
+
+
+def test_all_proposals_can_be_taken_as_they_are(tmp_path: Path) -> None:
+    small_dataset(tmp_path, proposal=True)
+    before = [masks for _, masks in Dataset(tmp_path, "train", proposals=True)]
+    assert accept(tmp_path, [], Notes()) == 6
+    after = [masks for _, masks in Dataset(tmp_path, "train")]
+    assert [[p for p, _ in masks] for masks in after] == [[p for p, _ in masks] for masks in before]
+    assert "proposal" not in (tmp_path / "train.json").read_text()
+    assert accept(tmp_path, [], Notes()) == 0
+
+
+def test_corrections_of_images_of_another_size_are_refused_and_change_nothing(
+    tmp_path: Path,
+) -> None:
+    small_dataset(tmp_path, proposal=True)
+    before = json.loads((tmp_path / "train.json").read_text())["annotations"]
+    images = [{"id": 1, "file_name": "p1.png", "width": 64}]
+    with pytest.raises(LearningError, match="corrected with 64 x 24 pixels, it has 32 x 24"):
+        accept(tmp_path, [coco(tmp_path / "tool.json", images, [])], Notes())
+    assert json.loads((tmp_path / "train.json").read_text())["annotations"] == before

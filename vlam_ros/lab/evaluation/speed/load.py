@@ -49,7 +49,7 @@ PERCENTILES = (50, 95)
 
 
 def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
-    """Measure alone, then beside a process that wants all cores, each for so many seconds."""
+    """Measure for so many seconds alone, then beside a process that wants all cores."""
     rows: list[Metric] = []
     total = 2 * round(seconds)
     with (
@@ -145,7 +145,6 @@ def load_generator(logs: Path) -> AbstractContextManager[Running]:
 
 @contextmanager
 def driving(logs: Path) -> Iterator[tuple[Load, Running]]:
-    """The nodes in a ROS domain of their own, under way; their sensors, and vlam_node."""
     os.environ.update(private_domain(os.environ))
     with World() as world:
         world.load(SCENE)

@@ -36,9 +36,7 @@ PERCENTILES = (50, 95, 99)
 def measure_node(
     images: int, progress: bool = True, sizes: Sequence[tuple[int, int]] = SIZES
 ) -> tuple[Metric, ...]:
-    """Measure vlam_node with a model that decides at once, over real topics, with so many `images`
-    of each size (width, height) to each of the two nodes.
-    """
+    """Measure vlam_node with a model that decides at once, by images of each (width, height)."""
     rows: list[Metric] = []
     with TemporaryDirectory() as logs, answering(Path(logs)) as client:
         for size in sizes:
@@ -49,9 +47,7 @@ def measure_node(
 def overhead(
     size: tuple[int, int], hop: Sequence[float | None], node: Sequence[float | None]
 ) -> Iterator[Metric]:
-    """The figures of images of one size: milliseconds from image to answer through the bare hop and
-    through vlam_node, None for a lost one.
-    """
+    """Figures of the ms from image to answer through both, None for a lost one."""
     title, p95 = _title(size), []
     for name, times in (("bare hop", hop), ("vlam_node, null model", node)):
         came = [ms for ms in times if ms is not None]
@@ -72,7 +68,6 @@ def null_node(log: Path) -> AbstractContextManager[Running]:
 
 @contextmanager
 def answering(logs: Path) -> Iterator[AnswerTimes]:
-    """Both nodes in a ROS domain of their own, and the one who shows images to them."""
     os.environ.update(private_domain(os.environ))
     with (
         null_node(logs / "vlam_node.log") as node,

@@ -47,9 +47,7 @@ def measure(
     prompts: Sequence[str] = PROMPTS,
     progress: bool = True,
 ) -> Measured:
-    """Race all ways on a subject, on images uint8[H,W,3] RGB, of which medians are taken, with at
-    least as many prompts as the most of race.COUNTS.
-    """
+    """Race all ways on images uint8[H,W,3] RGB with as many prompts as race.COUNTS go up to."""
     loaded, remarks = [], []
     for name in ways.NAMES:
         try:
@@ -104,9 +102,7 @@ def _stages(
 
 
 def tokenizer_rows() -> Iterator[Metric]:
-    """Medians, in µs, of encoding and of decoding ROWS rows at once, and row by row as a loop would
-    do it.
-    """
+    """Medians (µs) of encoding and of decoding ROWS rows at once and one by one."""
     action = Settings.load().action
     commands = ("stop", "go_to", "pick_up", "place")
     tokenizer = ActionTokenizer(ActionSpace.of(commands, action.low, action.high, action.bins))

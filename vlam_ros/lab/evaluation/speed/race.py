@@ -44,10 +44,7 @@ def race(
     prompts: Sequence[str],
     progress: bool = True,
 ) -> list[Lap]:
-    """Let the ways find the first 1, 4, 8 and 16 prompts in each image; the first is ONE_BY_ONE.
-
-    Masks of a `trained` checkpoint mean something.
-    """
+    """Let the ways find the first 1, 4, 8 and 16 prompts in each image; ONE_BY_ONE is the first."""
     return [
         lap
         for count in tqdm(COUNTS, desc=subject, disable=not progress)

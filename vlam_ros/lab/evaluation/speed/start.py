@@ -18,9 +18,7 @@ from vlam_ros.types import Uint8Array
 def rows(
     subject: Subject, names: Sequence[str], image: Uint8Array, prompts: Sequence[str]
 ) -> Iterator[Metric]:
-    """Seconds to load and of the first image, and the peak of memory (MB) after three, each way
-    alone.
-    """
+    """Seconds to load and of the first image, and peak memory (MB) after three, each way alone."""
     for name in names:
         # A pool of its own: a process's peak of memory never falls.
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:

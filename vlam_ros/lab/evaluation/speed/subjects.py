@@ -48,9 +48,7 @@ class Subject:
 
 @contextmanager
 def subject(name: str) -> Iterator[Subject]:
-    """One of NAMES: CLIPSeg rd64 at its usual size with random weights, or what comes with the
-    package.
-    """
+    """One of NAMES: CLIPSeg rd64 with random weights, or what comes with the package."""
     from vlam_ros.lab.export import export
 
     with TemporaryDirectory(prefix="vlam_bench_") as temporary:
@@ -63,7 +61,6 @@ def subject(name: str) -> Iterator[Subject]:
 
 
 def full_size() -> Checkpoint:
-    """CLIPSeg rd64 with its ViT-B/16 and images of 352 × 352, with random weights."""
     torch.manual_seed(0)
     tokenizer = load_checkpoint("embedded", "cpu", "float32").tokenizer
     config = CLIPSegConfig(

@@ -1,10 +1,9 @@
 """Labelled images to learn from, in COCO's format: of bags, of others and of simulation."""
 
 from vlam_ros.lab.training.data.crops import CropStream, plain_crops
-from vlam_ros.lab.training.data.dataset import Dataset, Labelled
-from vlam_ros.lab.training.data.imported import SCENES, import_coco
+from vlam_ros.lab.training.data.dataset import Dataset, Labelled, SplitSummary, summarise
+from vlam_ros.lab.training.data.imported import SCENES, accept, import_coco
 from vlam_ros.lab.training.data.index import SPLITS, Annotation, Image, split_of
-from vlam_ros.lab.training.data.review import SplitSummary, accept, summarise
 from vlam_ros.lab.training.data.simulated import add_simulated
 from vlam_ros.lab.training.data.stream import BatchStream
 from vlam_ros.lab.training.data.writer import DatasetWriter

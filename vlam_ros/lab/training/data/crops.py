@@ -108,14 +108,11 @@ class CropStream:
         """Draw from a data set.
 
         Args:
-            dataset: the images.
             size: side of the crops in pixels, the checkpoint's crop size.
-            count: crops of a batch.
             negatives: what is asked that is not there.
             phrases: what crops are made of, by default all that the data set names.
             few: whether things are so few that their shapes and colours have to vary too.
             before: crops of other things, whose surroundings some of these are pasted before.
-            seed: of all that is drawn.
 
         Raises:
             LearningError: the data set names nothing, or lacks a phrase.
@@ -147,7 +144,6 @@ class CropStream:
         return _batch(changed, questions, lambda p, m: varied(p, m, rng, self._size, self._few))
 
     def _draw(self, number: int, rng: Generator) -> Crop | None:
-        """The crop with this number, of all passes through phrases and images."""
         kind = place_in_turn(self._seed, number, len(self.phrases))
         phrase, turn = self.phrases[kind], number // len(self.phrases)
         images = self._showing[phrase]
@@ -202,10 +198,7 @@ class CropStream:
 def plain_crops(
     dataset: Dataset, size: int, negatives: HardNegatives, phrases: Sequence[str]
 ) -> Iterator[Batch]:
-    """Batches of the crops of all things that have one of these names, as they are.
-
-    Each is asked for the phrases that are true of it and for one of the others in turn.
-    """
+    """Crops of all things called so as they are, asked for their names and one other in turn."""
 
     def middle(pixels: torch.Tensor, marks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         theta = torch.eye(2, 3).expand(len(pixels), 2, 3) * (1 + LOOSE) / 2

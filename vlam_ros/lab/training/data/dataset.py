@@ -6,8 +6,10 @@ the images in `images/`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,7 +119,6 @@ class Dataset:
         return len(self.images)
 
     def __iter__(self) -> Iterator[Labelled]:
-        """The images in the order of the index, without those that cannot be read."""
         for image in self.images:
             labelled = self.read_or_note(image)
             if labelled is not None:
@@ -136,7 +137,14 @@ class Dataset:
         Raises:
             LearningError: the image is missing, changed, broken or of another size.
         """
-        image = decode_image(read_unchanged(self.folder, frame))
+        path = self.folder / IMAGES / frame.file
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise LearningError(f"cannot read {path}: {error.strerror}") from error
+        if sha256(data) != frame.sha256:
+            raise LearningError(f"{frame.file} has changed since it was added: put it back")
+        image = decode_image(data)
         if image.shape[:2] != (frame.height, frame.width):
             raise LearningError(
                 f"{frame.file} must have {frame.width} x {frame.height} pixels, "
@@ -155,6 +163,39 @@ class Dataset:
                 continue
             things.append((annotation.phrase, mask))
         return Labelled(image, things)
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What a split holds: `masks` counts the images that show each phrase, `broken` those that
+    cannot be read, `proposals` those that await correction.
+    """
+
+    split: str
+    images: int
+    scenes: int
+    proposals: int
+    broken: int
+    masks: dict[str, int]
+
+
+def summarise(folder: Path, notes: Notes) -> Iterator[SplitSummary]:
+    """Read every image of a data set, split by split; LearningError as for `read_splits`."""
+    for split in SPLITS:
+        dataset = Dataset(folder, split, proposals=True, notes=notes)
+        shown: Counter[str] = Counter()
+        read = 0
+        for labelled in dataset:
+            read += 1
+            shown.update(list(labelled.masks))
+        yield SplitSummary(
+            split,
+            len(dataset),
+            len({p.scene for p in dataset.images}),
+            sum(p.awaits_correction for p in dataset.images),
+            len(dataset) - read,
+            dict(sorted(shown.items())),
+        )
 
 
 def read_splits(folder: Path, notes: Notes) -> dict[str, list[Image]]:
@@ -192,17 +233,3 @@ def read_splits(folder: Path, notes: Notes) -> dict[str, list[Image]]:
                 )
             contents[image.sha256] = f"{split}/{image.file}"
     return splits
-
-
-def read_unchanged(folder: Path, image: Image) -> bytes:
-    """The bytes of an image's file; LearningError if it is missing, or has changed since it was
-    added.
-    """
-    path = folder / IMAGES / image.file
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise LearningError(f"cannot read {path}: {error.strerror}") from error
-    if sha256(data) != image.sha256:
-        raise LearningError(f"{image.file} has changed since it was added: put it back")
-    return data

@@ -45,8 +45,6 @@ def add_bag(
     """Add frames of a bag to a data set, each unlike all others of it.
 
     Args:
-        writer: of the data set.
-        path: of the bag.
         perceiver: sees what is proposed; None for images alone.
         phrases: what is looked for; by default what the bag's instructions talk about.
         mapping: topics of roles, as image:=/front/image_raw.
@@ -70,9 +68,9 @@ def add_bag(
                 "the bag's instructions name nothing to look for: say what, with --phrases"
             )
         writer.name(phrases)
-        novelty = _Novelty()
+        known: list[npt.NDArray[np.float32]] = []
         for number, received, image in frames(bag, roles.images, count, notes):
-            if not novelty.is_new(image):
+            if not _is_new(image, known):
                 notes.add("a frame is much like another one and left out", once="like")
                 continue
             seen = _proposals(perceiver, image, phrases) if perceiver else []
@@ -119,18 +117,12 @@ def _proposals(perceiver: Perceiver, image: Uint8Array, phrases: Sequence[str]) 
     return proposals
 
 
-class _Novelty:
-    """Tells images that show something else from near-duplicates of any before."""
-
-    def __init__(self) -> None:
-        self._known: list[npt.NDArray[np.float32]] = []
-
-    def is_new(self, image: Uint8Array) -> bool:
-        """Whether it is unlike all that were new; it is remembered if it is."""
-        grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        cells = cv2.resize(grey, CELLS, interpolation=cv2.INTER_AREA).astype(np.float32)
-        cells -= cells.mean()  # a camera that adapts to the light sees nothing new
-        if any(np.count_nonzero(np.abs(cells - k) > CHANGE) < CHANGED for k in self._known):
-            return False
-        self._known.append(cells)
-        return True
+def _is_new(image: Uint8Array, known: list[npt.NDArray[np.float32]]) -> bool:
+    """Whether it is unlike all that are known; it is one of them then."""
+    grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    cells = cv2.resize(grey, CELLS, interpolation=cv2.INTER_AREA).astype(np.float32)
+    cells -= cells.mean()  # a camera that adapts to the light sees nothing new
+    if any(np.count_nonzero(np.abs(cells - k) > CHANGE) < CHANGED for k in known):
+        return False
+    known.append(cells)
+    return True

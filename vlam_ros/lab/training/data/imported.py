@@ -1,4 +1,4 @@
-"""Images, masks and captions of others, in COCO's format, as one of our data sets."""
+"""Images, masks and captions of others, and corrections of ours, in COCO's format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,6 @@ def import_coco(
     size than their annotations, and masks that are empty or make no sense.
 
     Args:
-        writer: of the data set.
         images: the folder that the files' names of images are in.
         files: annotation files; what they say of the same image is put together.
         scenes: one of SCENES, for images that have no "scene"; by default the folder where there
@@ -73,6 +72,39 @@ def import_coco(
             writer.add(data, scene, name, annotations, frame.captions, split)
         except LearningError as error:
             notes.add(f"{frame.file} is left out: {error}")
+
+
+def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
+    """Take proposals for true, and say of how many images.
+
+    Args:
+        corrected: annotation files of a tool in which people corrected images of it; each
+            image is known by its file's name and gets the annotations of these files, in which
+            every mark is taken for true. Without any, all proposals are taken as they are.
+        notes: takes what is left out.
+
+    Raises:
+        LearningError: it is no data set, or a file is not in COCO's format or is of images of
+            another size.
+    """
+    found: dict[str, Image] = {}
+    for path in corrected:
+        found |= {Path(image.file).name: image for image in read_images(path, notes)}
+    count = 0
+    with DatasetWriter(folder, "vlam data accept", notes) as writer:
+        for split, images in writer.splits.items():
+            kept = []
+            for old in images:
+                new = found.pop(old.file, None)
+                taken = new is not None or (not corrected and old.awaits_correction)
+                seen = old.annotations if new is None else _annotations_of(new, old, notes)
+                image = replace(old, annotations=seen)
+                kept.append(image.corrected() if taken else image)
+                count += taken
+            writer.splits[split] = kept
+    for name in found:
+        notes.add(f"{name} is no image of {folder} and left out", once="unknown image")
+    return count
 
 
 def _together(files: Sequence[Path], notes: Notes) -> list[Image]:
@@ -115,7 +147,6 @@ def _upright(path: Path, frame: Image) -> bytes:
 
 
 def usable(image: Image, notes: Notes) -> list[Annotation]:
-    """The annotations with a mask, as run lengths."""
     kept = []
     for annotation in image.annotations:
         what = f"{annotation.phrase!r} in {image.file} is left out"
@@ -129,3 +160,12 @@ def usable(image: Image, notes: Notes) -> list[Annotation]:
         else:
             notes.add(f"{what}: its mask is empty", once="empty mask")
     return kept
+
+
+def _annotations_of(corrected: Image, image: Image, notes: Notes) -> tuple[Annotation, ...]:
+    if (corrected.width, corrected.height) != (image.width, image.height):
+        raise LearningError(
+            f"{image.file} was corrected with {corrected.width} x {corrected.height} pixels, "
+            f"it has {image.width} x {image.height}: correct the images of images/"
+        )
+    return tuple(usable(corrected, notes))

@@ -97,7 +97,14 @@ def read_images(path: Path, notes: Notes) -> list[Image]:
         elif category not in phrases:
             notes.add("an annotation is of no category of its file and left out", once="unnamed")
         else:
-            annotations[key].append(_annotation(entry, phrases[category]))
+            score = entry.get("score")
+            annotation = Annotation(
+                phrases[category],
+                entry.get("segmentation", []),
+                proposal=entry.get("proposal") is True,
+                score=float(score) if isinstance(score, (int, float)) else None,
+            )
+            annotations[key].append(annotation)
     return [
         replace(
             image,
@@ -109,7 +116,6 @@ def read_images(path: Path, notes: Notes) -> list[Image]:
 
 
 def read_categories(path: Path) -> tuple[str, ...]:
-    """What annotations of a file may be called, whether or not there are any; errors as above."""
     entries = _entries(_document(path), "categories", path, optional=True)
     return tuple(e["name"] for e in entries if isinstance(e.get("name"), str))
 
@@ -117,9 +123,7 @@ def read_categories(path: Path) -> tuple[str, ...]:
 def write_images(
     path: Path, images: Sequence[Image], phrases: Sequence[str], made_with: str
 ) -> None:
-    """Write an annotation file whose categories are these phrases, whole or not at all;
-    ConfigurationError if it cannot be written.
-    """
+    """Write an annotation file with these categories whole, or not at all (ConfigurationError)."""
     category = {phrase: i for i, phrase in enumerate(phrases, start=1)}
     annotations: list[dict[str, Any]] = []
     for number, image in enumerate(images, start=1):
@@ -192,16 +196,6 @@ def _image(entry: Mapping[str, Any]) -> Image | None:
         sha256=str(entry.get("sha256") or ""),
         captions=tuple(str(c) for c in captions) if isinstance(captions, list) else (),
         proposal=entry.get("proposal") is True,
-    )
-
-
-def _annotation(entry: Mapping[str, Any], phrase: str) -> Annotation:
-    score = entry.get("score")
-    return Annotation(
-        phrase,
-        entry.get("segmentation", []),
-        proposal=entry.get("proposal") is True,
-        score=float(score) if isinstance(score, (int, float)) else None,
     )
 
 

@@ -51,13 +51,10 @@ class BatchStream:
         """Draw from a data set.
 
         Args:
-            dataset: the images.
             size: side of the model's images, in pixels; those of the data set are squeezed
                 into a square as the model's processor does.
-            images: of a batch.
             absent: phrases asked of each image that are not in it, drawn from the data set's
                 and from the hard negatives of what is in it.
-            seed: of all that is drawn.
             present: phrases asked of each image that are in it; no fewer than are `wanted`.
             wanted: phrases that are always asked of images that they are in.
             negatives: what else is asked, and what may be said to be absent; without them all
@@ -85,9 +82,7 @@ class BatchStream:
         return self._batch([self._image(step * self._count + i) for i in range(self._count)], rng)
 
     def _image(self, number: int) -> _SizedImage:
-        """The image with this number, of all passes through the data set, or the next in its pass
-        that can be read.
-        """
+        """The image with this number, of all passes, or the next in its pass that can be read."""
         images = self._dataset.images
         turn, place = divmod(number, len(images))
         for i in range(len(images)):
@@ -101,7 +96,6 @@ class BatchStream:
         )
 
     def _small(self, image: Image) -> _SizedImage | None:
-        """An image at the model's size, or None if it cannot be read."""
         if image.file in self._known:
             return self._known[image.file]
         labelled, small = self._dataset.read_or_note(image), None
@@ -116,7 +110,6 @@ class BatchStream:
         return small
 
     def _asked(self, image: _SizedImage, rng: Generator) -> list[str]:
-        """What is asked of an image: some of what is there, then some of what is not."""
         there = list(image.masks)
         first = [p for p in there if p in self._wanted]
         more = [p for p in there if p not in self._wanted]
@@ -169,9 +162,6 @@ class BatchStream:
 
 
 def place_in_turn(seed: int, number: int, count: int, *kind: int) -> int:
-    """Which of `count` things comes as the number-th, all once before any comes again.
-
-    Each pass has an order of its own; `kind` tells several kinds of things apart.
-    """
+    """Which of `count` things comes as the number-th: all once a pass, in an order of its own."""
     turn, place = divmod(number, count)
     return int(np.random.default_rng([seed, 1, *kind, turn]).permutation(count)[place])

@@ -59,7 +59,6 @@ def varied(
     Args:
         pixels: float[B,3,c,c] in 0..1.
         marks: float[B,K,c,c], changed alike; each keeps its values.
-        rng: draws what varies.
         size: side of what comes out, in pixels.
         shapes: whether they are turned and stretched too.
     """

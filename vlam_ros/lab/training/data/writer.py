@@ -23,29 +23,26 @@ from vlam_ros.resources import write_file
 
 
 class DatasetWriter:
-    """An open data set, new or to be added to. Use as a context manager: leaving it writes the
-    annotation files, also by an error if something was added before.
+    """An open data set, new or to be added to, with its images by split. Use as a context manager:
+    leaving it writes the annotation files, also by an error if something was added before.
     """
 
     def __init__(self, folder: Path, made_with: str, notes: Notes | None = None) -> None:
-        """Open it; LearningError if the folder has something else in it, or a broken data set.
-
-        `made_with` is the command, for those who find the files; `notes` take what is left out.
-        """
+        """Open it; LearningError if the folder has something else in it, or a broken data set."""
         self.folder, self.notes = folder, notes or Notes()
         self._made_with = made_with
-        self._splits: dict[str, list[Image]] = {split: [] for split in SPLITS}
+        self.splits: dict[str, list[Image]] = {split: [] for split in SPLITS}
         self._phrases: set[str] = set()
         files = [path for split in SPLITS if (path := folder / f"{split}.json").exists()]
         if files:
-            self._splits = read_splits(folder, self.notes)
+            self.splits = read_splits(folder, self.notes)
             self._phrases.update(*map(read_categories, files))
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LearningError(f"{folder} is no data set and not empty: name another folder")
-        known = [p for images in self._splits.values() for p in images]
+        known = [p for images in self.splits.values() for p in images]
         self._contents = {p.sha256: p.file for p in known}
         self._files = {p.file for p in known}
-        self._split_of = {p.scene: s for s, some in self._splits.items() for p in some}
+        self._split_of = {p.scene: s for s, some in self.splits.items() for p in some}
         self.added = 0
 
     def __enter__(self) -> DatasetWriter:
@@ -71,8 +68,6 @@ class DatasetWriter:
             data: a JPEG or PNG.
             scene: what it shows; all images of a scene are in one split.
             name: what it is called, made unique.
-            annotations: what is in it.
-            captions: what is said of it.
             split: where the scene goes; by default its name decides.
             proposal: whether a person has still to look at it.
 
@@ -94,7 +89,7 @@ class DatasetWriter:
         if file in self._files:
             file = f"{_plain(name)}-{digest[:12]}{suffix_of(data)}"
         write_file(self.folder / IMAGES / file, data)
-        self._splits[home].append(
+        self.splits[home].append(
             Image(file, width, height, scene, digest, tuple(captions), tuple(annotations), proposal)
         )
         self._contents[digest] = file
@@ -106,23 +101,13 @@ class DatasetWriter:
         """Let people who correct choose these phrases, whether or not anything is called so yet."""
         self._phrases.update(phrases)
 
-    def replace(self, split: str, images: Sequence[Image]) -> None:
-        self._splits[split] = list(images)
-
-    @property
-    def splits(self) -> dict[str, tuple[Image, ...]]:
-        return {split: tuple(images) for split, images in self._splits.items()}
-
     def save(self) -> None:
-        """Write the annotation files, all with the same categories; ConfigurationError if that
-        fails.
-        """
-        used = phrases_of(p for images in self._splits.values() for p in images)
+        """Write the annotation files, of the same categories; ConfigurationError if that fails."""
+        used = phrases_of(p for images in self.splits.values() for p in images)
         phrases = sorted(self._phrases.union(used))
-        for split, images in self._splits.items():
+        for split, images in self.splits.items():
             write_images(self.folder / f"{split}.json", images, phrases, self._made_with)
 
 
 def _plain(name: str) -> str:
-    """A name that every file system and every tool takes."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "image"

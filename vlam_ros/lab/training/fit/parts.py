@@ -52,10 +52,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def cosine_rate(peak: float, step: int, steps: int, warmup: int) -> float:
-    """Learning rate of a step from 0: warm-up, then half a cosine from the peak to 2 % of it.
-
-    Source: Loshchilov and Hutter 2017 (SGDR), without restarts.
-    """
+    """Warm-up, then half a cosine to 2 % of the peak (SGDR, Loshchilov and Hutter 2017)."""
     warm = min(1.0, (step + 1) / max(1, warmup))
     return peak * warm * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * (step / steps))))
 

@@ -38,7 +38,6 @@ class SingleProcess:
         return module, optimizer
 
     def partly(self, module: nn.Module) -> AbstractContextManager[None]:
-        """For a backward pass after which the step is not complete."""
         del module
         return nullcontext()
 

@@ -52,9 +52,7 @@ class BatchSource(Protocol[B_co]):
     """Where batches come from: anything that a task takes, with `to(device)`."""
 
     def batch(self, step: int) -> B_co:
-        """The batch of a number from 0 on, the same whenever it is asked for: a run that was
-        stopped goes on with the next, and several processes share the numbers between them.
-        """
+        """The batch of a number from 0 on: the same whenever it is asked for, by any process."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,7 @@ class Fit:
 
         Args:
             task: its call takes a batch and gives the loss terms, float[] each by name.
-            source: of the batches.
             weights: λ of each term, or their balance.
-            settings: of the run.
             folder: of the state, the log and TensorBoard's files.
             validate: figures of the task as it is, the first of which decides: larger is better.
             groups: parameters by name of the group, for the gradients' cosines; all are one group
@@ -174,8 +170,14 @@ class Fit:
             if board is not None:
                 board.close()
         if self.done:
-            self._keep()
-        return self._result()
+            # The last averages where nothing was validated.
+            self._plain.eval()
+            self._put(self._best["weights"] if self._best else self._averages)
+        best = self._best.get("step", self.step)
+        figures = {int(f["step"]): {n: v for n, v in f.items() if n != "step"}
+                   for f in self._history}  # fmt: skip
+        before, after = figures.get(0, {}), figures.get(best, {})
+        return FitResult(self.step, best, before, after, self._seconds, self.writes)
 
     def _advance(self, board: TensorBoardLog | None, bar: Any, end: int) -> None:
         started = time.monotonic()
@@ -195,7 +197,6 @@ class Fit:
             self._save()
 
     def _train(self) -> dict[str, float]:
-        """One step of the optimizer; the mean of each loss term."""
         self._plain.train()
         settings, count = self.settings, self._processes.count
         peak = settings.peak(self.step)
@@ -261,7 +262,6 @@ class Fit:
 
     @torch.no_grad()
     def _measure(self, board: TensorBoardLog | None) -> None:
-        """Validate the averaged weights, keep them if they are the best, or stop."""
         if self._validate is None:
             return
         started = time.monotonic()
@@ -287,24 +287,6 @@ class Fit:
     def _put(self, weights: Mapping[str, Tensor]) -> None:
         for name, value in self._values.items():
             value.copy_(weights[name])
-
-    def _keep(self) -> None:
-        """Leave the best weights in the task; the last averages where nothing was validated."""
-        self._plain.eval()
-        self._put(self._best["weights"] if self._best else self._averages)
-
-    def _result(self) -> FitResult:
-        best = self._best.get("step", self.step)
-        figures = {int(f["step"]): {n: v for n, v in f.items() if n != "step"}
-                   for f in self._history}  # fmt: skip
-        return FitResult(
-            steps=self.step,
-            best_step=best,
-            before=figures.get(0, {}),
-            after=figures.get(best, {}),
-            seconds=self._seconds,
-            writes=self.writes,
-        )
 
     def _report(
         self, board: TensorBoardLog | None, groups: Mapping[str, Mapping[str, float]]
