@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from vlam_ros.configuration import CameraSettings, FusionNodeSettings, SimulatorSettings
-from vlam_ros.lab.simulation.imu import ImuSpec
-from vlam_ros.lab.simulation.robot_mjcf import (
+from vlam_ros.lab.simulation.robot import (
     ARM,
     MAST_X,
     PRESS,
@@ -21,8 +20,8 @@ from vlam_ros.lab.simulation.robot_mjcf import (
 )
 from vlam_ros.lab.simulation.room import RampSpec
 from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, CameraSpec
+from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR, ImuSpec
 from vlam_ros.lab.simulation.simulator import JOINT_RATE, ODOMETRY_RATE
-from vlam_ros.lab.simulation.spinning import ROBOT_LIDAR
 from vlam_ros.resources import resource_path
 
 FILES = ("robot", "world")

@@ -2,7 +2,7 @@
 
 from vlam_ros.lab.evaluation.queries import ABSENT, Kind, questions
 from vlam_ros.lab.simulation import HELD_OUT_PAIRS, World
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import scene_of_seed
 
 SCENES = 12
 

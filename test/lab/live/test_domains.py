@@ -10,10 +10,9 @@ import pytest
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.live import domains
-from vlam_ros.lab.live.domains import claim_domain
-from vlam_ros.lab.live.node_process import private_domain
+from vlam_ros.lab.live.node_process import claim_domain, private_domain
 
-OTHER = "from vlam_ros.lab.live.domains import claim_domain; print(claim_domain()); input()"
+OTHER = "from vlam_ros.lab.live.node_process import claim_domain; print(claim_domain()); input()"
 
 
 @pytest.fixture(autouse=True)

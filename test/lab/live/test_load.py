@@ -9,7 +9,7 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.live import load
 from vlam_ros.lab.live.load import TRIES, Load
-from vlam_ros.lab.simulation.appearance import calibrated
+from vlam_ros.lab.simulation.mjcf import calibrated
 from vlam_ros.types import LidarSweep
 
 

@@ -27,8 +27,7 @@ from vlam_ros.lab.simulation.extra_objects import (
     extra_scene_of_seed,
     random_extra,
 )
-from vlam_ros.lab.simulation.scene import footprint_radius
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import footprint_radius, scene_of_seed
 from vlam_ros.lab.training.captions import vocabulary
 
 FLAT = (1.0, 0.0, 0.0, 0.0)

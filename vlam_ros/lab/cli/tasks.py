@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         for index in range(count)
     ]
     if options.ros and not options.report:
-        from vlam_ros.lab.live.tasks import run_over_ros
+        from vlam_ros.lab.live.run_mission import run_over_ros
 
         run_over_ros(jobs, options.model, options.out / "logs", record=options.record)
     elif not options.report:

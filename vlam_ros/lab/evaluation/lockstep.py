@@ -15,7 +15,7 @@ from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
 from vlam_ros.control import Controller
 from vlam_ros.fusion import SensorFusion, Sensors
-from vlam_ros.lab.simulation.arrival import Arrival
+from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.runtime import (
     DecisionFailure,
     DecisionMaker,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, ObjectSpec, SceneSpec, World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import scene_of_seed
 from vlam_ros.types import Observation
 
 

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from vlam_ros.errors import ConfigurationError, VlamError
-from vlam_ros.lab.live.domains import claim_domain
+
+# Domains above 101 collide with ephemeral ports, and 0 is everybody's.
+_DOMAINS = 101
+_held: dict[int, IO[str]] = {}
+
+
+def claim_domain(used: str | None = None) -> int:
+    """A domain in 1..101 other than the one in `used`, this process's until it ends.
+
+    A lock holds it against other processes of the same user; once claimed it is given again.
+
+    Raises:
+        ConfigurationError: all are taken.
+    """
+    ours = [domain for domain in _held if str(domain) != used]
+    if ours:
+        return ours[0]
+    for offset in range(_DOMAINS):
+        domain = 1 + (os.getpid() + offset) % _DOMAINS
+        if str(domain) == used:
+            continue
+        path = Path(tempfile.gettempdir()) / f"vlam_ros_{os.getuid()}_domain_{domain}.lock"
+        lock = path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            _held[domain] = lock
+            return domain
+    raise ConfigurationError(
+        f"all {_DOMAINS} ROS domains are taken by other runs on this machine: end one of them"
+    )
+
 
 START_PATIENCE = 120.0
 """Seconds for the nodes to start, on a machine that is busy."""

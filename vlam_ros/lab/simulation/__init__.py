@@ -3,11 +3,8 @@ somewhere, what its camera, LiDAR and IMU measure. In a `Simulator` a robot with
 works under the laws of mechanics. Both tell the truth behind what is measured.
 """
 
-from vlam_ros.lab.simulation.arrival import Arrival
-from vlam_ros.lab.simulation.contacts import Contact
-from vlam_ros.lab.simulation.imu import Imu, ImuSpec
-from vlam_ros.lab.simulation.lidar import Lidar, LidarSpec
 from vlam_ros.lab.simulation.motion import (
+    BasePose,
     BaseState,
     Drift,
     Drive,
@@ -16,8 +13,7 @@ from vlam_ros.lab.simulation.motion import (
     odometry,
     state_at,
 )
-from vlam_ros.lab.simulation.pose import BasePose
-from vlam_ros.lab.simulation.robot_mjcf import ARM
+from vlam_ros.lab.simulation.robot import ARM
 from vlam_ros.lab.simulation.room import RampSpec, RoomSpec, check_room
 from vlam_ros.lab.simulation.scene import (
     COLOURS,
@@ -28,8 +24,9 @@ from vlam_ros.lab.simulation.scene import (
     SceneSpec,
     random_scene,
 )
+from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR, Arrival, Imu, ImuSpec, Lidar, LidarSpec
 from vlam_ros.lab.simulation.simulator import COMMAND_TIMEOUT, Simulator
-from vlam_ros.lab.simulation.spinning import ROBOT_LIDAR
+from vlam_ros.lab.simulation.truth import Contact
 from vlam_ros.lab.simulation.world import Rendering, World
 
 __all__ = [

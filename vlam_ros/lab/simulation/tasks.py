@@ -15,26 +15,6 @@ from enum import Enum
 import numpy as np
 from numpy.random import Generator
 
-from vlam_ros.lab.simulation.layout import (
-    Place,
-    anywhere_in_view,
-    anywhere_unseen,
-    apart,
-    clearance,
-    is_free,
-    place,
-    stop_before,
-)
-from vlam_ros.lab.simulation.naming import (
-    GRASPABLE,
-    STACKABLE,
-    Crowded,
-    carried,
-    distractors,
-    is_called,
-    named,
-    random_pair,
-)
 from vlam_ros.lab.simulation.room import RampSpec, RoomSpec
 from vlam_ros.lab.simulation.scene import (
     COLOURS,
@@ -45,6 +25,24 @@ from vlam_ros.lab.simulation.scene import (
     SceneSpec,
     clipped_rgb,
     lit_at_random,
+)
+from vlam_ros.lab.simulation.task_objects import (
+    GRASPABLE,
+    STACKABLE,
+    Crowded,
+    Place,
+    anywhere_in_view,
+    anywhere_unseen,
+    apart,
+    carried,
+    clearance,
+    distractors,
+    is_called,
+    is_free,
+    named,
+    place,
+    random_pair,
+    stop_before,
 )
 
 

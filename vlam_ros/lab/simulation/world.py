@@ -13,14 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation.appearance import calibrated, dress
 from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_assets
-from vlam_ros.lab.simulation.mjcf import MAX_OBJECTS, model_xml
-from vlam_ros.lab.simulation.motion import BaseState
-from vlam_ros.lab.simulation.pose import BasePose
-from vlam_ros.lab.simulation.rays import cast_rays
+from vlam_ros.lab.simulation.mjcf import MAX_OBJECTS, calibrated, dress, model_xml
+from vlam_ros.lab.simulation.motion import BasePose, BaseState
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import cast_rays
 from vlam_ros.types import Camera, FloatArray
 
 Vector = tuple[float, float, float]
