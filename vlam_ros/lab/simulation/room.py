@@ -1,7 +1,7 @@
 """What a room holds in which the simulated robot drives and works, and where it starts.
 
 A room is closed: `scene.wall_distance` from the origin there is a wall on every side. The scene's
-objects are loose, its clutter is fixed. Nothing here needs MuJoCo.
+objects are loose, its clutter is fixed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation.mjcf import LIGHT, assets_xml, floor_xml, visual_xml, wall_xml
+from vlam_ros.lab.simulation.mjcf import floor_xml, meshes_xml, wall_xml
 from vlam_ros.lab.simulation.motion import BasePose
-from vlam_ros.lab.simulation.robot import (
-    FIXED,
-    GROUND,
-    LOOSE,
-    ROBOT,
-    ROBOT_DEFAULTS,
-    robot_actuators,
-    robot_xml,
-)
+from vlam_ros.lab.simulation.robot import FIXED, GROUND, LOOSE, ROBOT
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec, footprint_radius
 
 MAX_OBJECTS = 12
@@ -187,8 +179,8 @@ _LOOSE = (
 )
 
 
-def room_xml(room: RoomSpec, width: int, height: int, timestep: float) -> str:
-    """The model of a room, for images of up to this size in pixels and steps in s."""
+def room_xml(room: RoomSpec, timestep: float) -> str:
+    """The model of a room with the robot in it, for steps in s."""
     fixed = [
         f'<geom name="{name}" {_pose(thing)} {_shape(thing)} {_FIXED}/>'
         for name, thing in room.fixed.items()
@@ -207,19 +199,16 @@ def room_xml(room: RoomSpec, width: int, height: int, timestep: float) -> str:
   <option timestep="{timestep}" integrator="implicitfast" cone="elliptic" impratio="3">
     <flag sleep="enable"/>
   </option>
-  {visual_xml(width, height)}
-  <default>{ROBOT_DEFAULTS}</default>
-  {assets_xml()}
+  <asset>{meshes_xml()}</asset>
+  <include file="scenery.xml"/>
   <worldbody>
-    {LIGHT}
     {_overview(room)}
     {floor_xml(ground)}
     {"".join(walls)}{"".join(fixed)}{_ramp(room.ramp, ground)}
-    {robot_xml()}
-    {"".join(loose)}
   </worldbody>
+  <include file="robot.xml"/>
+  <worldbody>{"".join(loose)}</worldbody>
   <equality>{"".join(welds)}</equality>
-  {robot_actuators()}
 </mujoco>"""
 
 

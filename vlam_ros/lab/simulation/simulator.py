@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.engine import mujoco
-from vlam_ros.lab.simulation.mjcf import calibrated, dress
+from vlam_ros.lab.simulation.mjcf import calibrated, compiled, dress
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.robot import (
     ROBOT_GROUP,
@@ -129,7 +129,7 @@ class Simulator:
         check_room(room)
         self.room, self.origin = room, origin
         self._size = (width, height)
-        self._model = mujoco.MjModel.from_xml_string(room_xml(room, width, height, timestep))
+        self._model = compiled(room_xml(room, timestep))
         dress(self._model, room.scene)
         self._data = data = mujoco.MjData(self._model)
         self._views = Views(self._model, data, width, height)

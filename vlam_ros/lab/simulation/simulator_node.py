@@ -201,11 +201,10 @@ class SimulatorNode(ManagedNode):
 
         positions = message.points[-1].positions if message.points else ()
         told = dict(zip(message.joint_names, positions, strict=False))
-        if set(told) != {joint.name for joint in ARM}:
-            names = ", ".join(joint.name for joint in ARM)
-            self.reporter.report_error(f"arm needs a position for each of {names}", "arm")
+        if told.keys() != ARM.keys():
+            self.reporter.report_error(f"arm needs a position for each of {', '.join(ARM)}", "arm")
             return
-        self._tell("arm", "reach", [told[joint.name] for joint in ARM])
+        self._tell("arm", "reach", [told[name] for name in ARM])
 
     def _on_gripper(self, message: Bool) -> None:
         self._tell("gripper", "grip", message.data)

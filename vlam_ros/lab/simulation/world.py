@@ -15,13 +15,52 @@ import numpy.typing as npt
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_assets
-from vlam_ros.lab.simulation.mjcf import MAX_OBJECTS, calibrated, dress, model_xml
+from vlam_ros.lab.simulation.mjcf import (
+    calibrated,
+    compiled,
+    dress,
+    floor_xml,
+    meshes_xml,
+    wall_xml,
+)
 from vlam_ros.lab.simulation.motion import BasePose, BaseState
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
 from vlam_ros.lab.simulation.sensors import cast_rays
 from vlam_ros.types import Camera, FloatArray
 
 Vector = tuple[float, float, float]
+
+MAX_OBJECTS = 12
+
+
+def world_xml(width: int, height: int, assets: str = "") -> str:
+    """The model for images of this size in pixels, with further assets.
+
+    Poses, sizes, kinds and colours of objects are placeholders that `World.load` overwrites.
+    """
+    walls = "".join(wall_xml(i) for i in range(3))
+    # A slot of each kind cannot be compiled without data, so all start as spheres.
+    slots = [f'<geom name="object{i}" type="sphere" size=".05"/>' for i in range(MAX_OBJECTS)]
+    # The frame of the body is base_link. Cameras do not draw group 3, but rays hit it: the robot is
+    # seen by its LiDAR, and not by its camera, as images were taken before it had a body.
+    return f"""
+<mujoco model="vlam_world">
+  <option><flag contact="disable"/></option>
+  <visual><global offwidth="{width}" offheight="{height}"/></visual>
+  <asset>{meshes_xml()}{assets}</asset>
+  <include file="scenery.xml"/>
+  <worldbody>
+    <body name="base">
+      <freejoint name="base"/>
+      <camera name="camera" pos="0 0 1"/>
+      <site name="imu" group="3"/>
+      <geom name="chassis" type="cylinder" group="3" size=".18 .115" pos="0 0 .135"/>
+      <geom name="mast" type="cylinder" group="3" size=".012 .15" pos="-.15 0 .4"/>
+    </body>
+    {floor_xml()}{walls}{"".join(slots)}
+  </worldbody>
+  <sensor><gyro name="gyro" site="imu"/><accelerometer name="accelerometer" site="imu"/></sensor>
+</mujoco>"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +78,7 @@ class World:
         """Compile it, for images of this size in pixels; `extra` objects are seen in it too."""
         self._size, self._extra = (width, height), extra
         assets = extra_assets() if extra else ""
-        self._model = mujoco.MjModel.from_xml_string(model_xml(width, height, assets))
+        self._model = compiled(world_xml(width, height, assets))
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width)
         self._slots = [self._model.geom(f"object{i}").id for i in range(MAX_OBJECTS)]
