@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from vlam_ros.cli.main import main
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_process
 from vlam_ros.lab.live.simulated_robot import camera_parameters
 from vlam_ros.lab.simulation import World
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.resources import resource_path
 from vlam_ros.types import Outcome, PoseFrame
 
@@ -30,12 +30,12 @@ def test_a_skill_of_one_entry_is_learned_and_published(tmp_path: Path) -> None:
     assert main(["train", "skill", str(skills), "--out", str(tuned), *TRAINING.split()]) == 0
 
     parameters = {
-        **camera_parameters(SCENE.camera),
+        **camera_parameters(DEMO_SCENE.camera),
         "model.adapter": str(tuned),
         "policy.skills": str(skills),
     }
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         image, camera = world.render().image, world.camera
     log = tmp_path / "vlam_node.log"
     with node_process("vlam_node", parameters, log) as check, VlamClient() as client:

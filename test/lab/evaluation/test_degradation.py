@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from vlam_ros.configuration import Settings
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import (
     HEALTHY,
     SECOND,
@@ -18,6 +17,7 @@ from vlam_ros.lab.evaluation.degradation import (
 )
 from vlam_ros.lab.evaluation.drive import SensedDrive
 from vlam_ros.lab.simulation import LidarSpec, Standing, World
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.pipeline import Pipeline
 
 GO = "go to the orange ball"
@@ -28,7 +28,7 @@ FAILING = (2_500_000_000, 4_500_000_000)
 @pytest.fixture(scope="module")
 def episode() -> Episode:
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         drive = SensedDrive(world, Standing(), np.random.default_rng(3), LidarSpec(columns=360))
         arrivals = list(drive.arrivals(0.0, 6.5))
         return Episode(arrivals, world.render().image, world.camera, (BEFORE, WITHIN, AFTER))

@@ -22,11 +22,11 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Imu, PointCloud2
 from tqdm import tqdm
 
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Failure, Sensor, expected
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.simulated_robot import SimulatedRobot, simulated_robot
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import Decision
 
@@ -190,7 +190,7 @@ def running(logs: Path, fault: FaultInjection | None = None) -> Iterator[FaultyR
     """A robot whose nodes run in a ROS domain of their own."""
     fault = fault or FaultInjection()
     os.environ.update(private_domain(os.environ))
-    with simulated_robot(SCENE, logs, fault_injection=fault) as simulated:
+    with simulated_robot(DEMO_SCENE, logs, fault_injection=fault) as simulated:
         robot = FaultyRobot(simulated, fault)
         simulated.client.wait_for_node(START_PATIENCE, robot.watch)
         yield robot

@@ -23,7 +23,6 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.interface import COMMAND_DEADLINE
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
 from vlam_ros.lab.live.node_process import (
@@ -35,6 +34,7 @@ from vlam_ros.lab.live.node_process import (
 )
 from vlam_ros.lab.live.simulated_robot import camera_parameters
 from vlam_ros.lab.simulation import Lidar, LidarSpec, Standing, World
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 
 INSTRUCTION = "go to the orange ball"
 AT_MOST = 1.2
@@ -158,10 +158,10 @@ def driving(logs: Path) -> Iterator[tuple[Load, Running]]:
     """The nodes in a ROS domain of their own, under way; their sensors, and vlam_node."""
     os.environ.update(private_domain(os.environ))
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         image, camera = world.render().image, world.camera
         sweep = Lidar(world, LidarSpec(), np.random.default_rng(0)).sweep(Standing(), 0.0)
-    mount, stamped = camera_parameters(SCENE.camera), {"control.stamped_cmd_vel": True}
+    mount, stamped = camera_parameters(DEMO_SCENE.camera), {"control.stamped_cmd_vel": True}
     with (
         running_node("vlam_node", mount, logs / "vlam_node.log") as vlam,
         running_node("controller_node", stamped, logs / "controller_node.log") as controller,
