@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
+from vlam_ros.lab.cli.options import add_out
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -21,13 +22,7 @@ def add_parser(commands: Subparsers) -> None:
         "and film that. The exit code is 1 if an answer, or what was done, is not what the "
         "simulator knows to be right.",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("demo"),
-        metavar="DIR",
-        help="of film, images, chunks and the nodes' logs (%(default)s)",
-    )
+    add_out(parser, "of film, images, chunks and the nodes' logs", "demo")
     add_model(parser)
     parser.add_argument(
         "--record", type=Path, metavar="BAG", help="record the robot that carries it out"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ from vlam_ros.cli.arguments import (
     Subparsers,
     add_model,
     command_parser,
-    positive,
     positive_number,
 )
-from vlam_ros.lab.cli import train_skill
+from vlam_ros.lab.cli.options import add_count, add_machine, add_out, add_threads
 
 METHODS = ("lora", "adapter", "prefix", "bitfit", "prompt", "full")
 
@@ -27,7 +25,7 @@ def add_parser(commands: Subparsers) -> None:
     _add_embedded(subjects)
     _add_finetune(subjects)
     _add_distil(subjects)
-    _add_threads(train_skill.add_parser(subjects, METHODS))
+    _add_skill(subjects)
 
 
 def _add_embedded(subjects: Subparsers) -> None:
@@ -53,14 +51,8 @@ def _add_embedded(subjects: Subparsers) -> None:
         metavar="DIR",
         help="of the scenes, about 4 GB, and of the run's state (%(default)s)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("trained"),
-        metavar="DIR",
-        help="of the checkpoint (%(default)s)",
-    )
-    _add_threads(parser)
+    add_out(parser, "of the checkpoint", "trained")
+    add_threads(parser)
     parser.set_defaults(run=run_embedded)
 
 
@@ -85,10 +77,7 @@ def _add_finetune(subjects: Subparsers) -> None:
     parser.add_argument(
         "--balance", action="store_true", help="learn the weights of the loss terms"
     )
-    parser.add_argument(
-        "--crops", type=positive, default=24, metavar="N",
-        help="of new things in a batch, and as many of old ones (%(default)s)",
-    )  # fmt: skip
+    add_count(parser, "--crops", 24, "of new things in a batch, and as many of old ones")
     _add_training(parser, steps=200, rate=None, images=1)
     parser.set_defaults(run=run_finetune)
 
@@ -117,27 +106,43 @@ def _add_distil(subjects: Subparsers) -> None:
     parser.set_defaults(run=run_distil)
 
 
+def _add_skill(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "skill",
+        "teach a checkpoint what skills of one's own are called",
+        "vlam train skill my_skills.yaml --out tuned",
+        "Tune the text tower of a checkpoint to the prompts in a skills file, the old skills' and "
+        "the new ones', and write an adapter's folder for the parameter model.adapter. No image "
+        "is needed. A run that was stopped goes on where it was.",
+    )
+    parser.add_argument(
+        "skills", type=Path, metavar="FILE", help="of the robot's skills, as config/skills.yaml"
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="full",
+        help="what of the text tower is learned (%(default)s)",
+    )
+    add_out(parser, "of the adapter")
+    add_count(parser, "--steps", 1500, "of the optimizer")
+    _add_rate(parser, None)
+    add_machine(parser)
+    parser.set_defaults(run=run_skill)
+
+
 def _add_training(
     parser: argparse.ArgumentParser, steps: int, rate: float | None, images: int
 ) -> None:
     """What all trainings of a data set can be told."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
-    for name, default, text in (
-        ("steps", steps, "of the optimizer"),
-        ("images", images, "of a batch"),
-        ("accumulate", 1, "batches of a step"),
-        ("validate-every", 25, "steps between two validations"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
-        )
-    parser.add_argument(
-        "--rate",
-        type=positive_number,
-        default=rate,
-        metavar="X",
-        help=f"peak learning rate ({rate or 'fitting the method'})",
-    )
+    add_out(parser, "of what is made")
+    add_count(parser, "--steps", steps, "of the optimizer")
+    add_count(parser, "--images", images, "of a batch")
+    add_count(parser, "--accumulate", 1, "batches of a step")
+    add_count(parser, "--validate-every", 25, "steps between two validations")
+    _add_rate(parser, rate)
     parser.add_argument(
         "--patience",
         type=int,
@@ -154,20 +159,13 @@ def _add_training(
         "--surgery", action="store_true",
         help="take out of each loss term's gradient what works against another's (PCGrad)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
+    add_machine(parser)
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
-    _add_threads(parser)
 
 
-def _add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--threads",
-        type=positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="processor cores to use (%(default)s)",
-    )
+def _add_rate(parser: argparse.ArgumentParser, rate: float | None) -> None:
+    text = f"peak learning rate ({rate or 'fitting the method'})"
+    parser.add_argument("--rate", type=positive_number, default=rate, metavar="X", help=text)
 
 
 def run_embedded(options: argparse.Namespace) -> int:
@@ -216,6 +214,20 @@ def run_distil(options: argparse.Namespace) -> int:
         threads=options.threads,
     )
     print(f"{told}\nchoose its thresholds with `vlam calibrate {options.out}`")
+    return 0
+
+
+def run_skill(options: argparse.Namespace) -> int:
+    """Learn what skills are called, and say what was learned."""
+    from vlam_ros.lab.training.fit import FitSettings
+    from vlam_ros.lab.training.skills import RATES, learn_skills_file
+
+    rate = options.rate or RATES[options.method]
+    settings = FitSettings(steps=options.steps, rate=rate, seed=options.seed, device=options.device)
+    told = learn_skills_file(
+        options.model, options.skills, options.out, settings, options.method, options.threads
+    )
+    print(f"{told}\nuse it as the parameter model.adapter, with this skills file")
     return 0
 
 
