@@ -9,8 +9,8 @@ from vlam_ros.cli.main import main
 from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_process
 from vlam_ros.lab.live.simulated_robot import camera_parameters
-from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.resources import resource_path
 from vlam_ros.types import Outcome, PoseFrame
 

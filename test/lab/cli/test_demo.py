@@ -38,8 +38,9 @@ from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.live.client import NodeDecision
 from vlam_ros.lab.live.mission import DecisionEvent
 from vlam_ros.lab.live.node_process import node_process
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import (
     InstructionRequest,
     Observation,

@@ -16,8 +16,10 @@ from vlam_ros.lab.evaluation.degradation import (
     play,
 )
 from vlam_ros.lab.evaluation.drive import SensedDrive
-from vlam_ros.lab.simulation import LidarSpec, Standing, World
+from vlam_ros.lab.simulation.motion import Standing
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.sensors import LidarSpec
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.pipeline import Pipeline
 
 GO = "go to the orange ball"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated import SECOND, joints, reach, rest, simulator, thing
 
-from vlam_ros.lab.simulation import ObjectSpec
+from vlam_ros.lab.simulation.scene import ObjectSpec
 from vlam_ros.types import GripperState, JointState
 
 BOX = thing("box", 0.50, 0.10, 0.045, 0.04, 0.05, 0.045)

@@ -5,8 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, random_scene
-from vlam_ros.lab.simulation.scene import SPLIT_SEEDS, footprint_radius, scene_of_seed
+from vlam_ros.lab.simulation.scene import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    SHAPES,
+    SPLIT_SEEDS,
+    footprint_radius,
+    random_scene,
+    scene_of_seed,
+)
 
 SEEDS = range(200)
 

@@ -16,7 +16,7 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.lab.evaluation.drive import feed
-from vlam_ros.lab.simulation import Arrival
+from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import (
     Camera,

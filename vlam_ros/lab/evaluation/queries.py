@@ -13,9 +13,16 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, ObjectSpec, SceneSpec, World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
-from vlam_ros.lab.simulation.scene import scene_of_seed
+from vlam_ros.lab.simulation.scene import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    SHAPES,
+    ObjectSpec,
+    SceneSpec,
+    scene_of_seed,
+)
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import Observation
 
 

@@ -18,7 +18,10 @@ from vlam_ros.lab.evaluation.drive import SensedDrive
 from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.measured import as_it_is
 from vlam_ros.lab.live.node_process import node_process
-from vlam_ros.lab.simulation import Arrival, CameraSpec, SceneSpec, Standing, World
+from vlam_ros.lab.simulation.motion import Standing
+from vlam_ros.lab.simulation.scene import CameraSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import Arrival
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import Camera, Uint8Array
 
 PAUSE = 200_000_000

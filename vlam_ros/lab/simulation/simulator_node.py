@@ -35,8 +35,8 @@ from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import VelocityCommand
 
 if TYPE_CHECKING:
-    from vlam_ros.lab.simulation import Simulator
     from vlam_ros.lab.simulation.sensors import LidarSpec
+    from vlam_ros.lab.simulation.simulator import Simulator
 
 
 _SECOND = 10**9
@@ -137,7 +137,7 @@ class SimulatorNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build the room as it is at the start, and let time begin."""
-        from vlam_ros.lab.simulation import Simulator
+        from vlam_ros.lab.simulation.simulator import Simulator
 
         settings = self._settings.simulation
         lidar = _lidar(self._settings.lidar)
@@ -197,7 +197,7 @@ class SimulatorNode(ManagedNode):
 
     def _on_arm(self, message: JointTrajectory) -> None:
         """Go to the last point; its joints may come in any order."""
-        from vlam_ros.lab.simulation import ARM
+        from vlam_ros.lab.simulation.robot import ARM
 
         positions = message.points[-1].positions if message.points else ()
         told = dict(zip(message.joint_names, positions, strict=False))
@@ -262,7 +262,7 @@ class SimulatorNode(ManagedNode):
 
 def _lidar(settings: LidarSettings) -> LidarSpec:
     """The robot's LiDAR, where the settings say that it sits."""
-    from vlam_ros.lab.simulation import ROBOT_LIDAR
+    from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR
 
     return replace(ROBOT_LIDAR, mount=(settings.x, settings.y, settings.z))
 

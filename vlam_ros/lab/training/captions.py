@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from numpy.random import Generator
 
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES
+from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
 
 COLOUR_NAMES = tuple(COLOURS)
 FLOOR_PHRASE = "empty floor"

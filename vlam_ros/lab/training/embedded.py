@@ -9,7 +9,7 @@ from torch import nn
 from transformers import CLIPSegProcessor, ViTImageProcessor
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.simulation import COLOURS, SHAPES
+from vlam_ros.lab.simulation.scene import COLOURS, SHAPES
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches

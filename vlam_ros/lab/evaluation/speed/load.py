@@ -33,8 +33,10 @@ from vlam_ros.lab.live.node_process import (
     running_node,
 )
 from vlam_ros.lab.live.simulated_robot import camera_parameters
-from vlam_ros.lab.simulation import Lidar, LidarSpec, Standing, World
+from vlam_ros.lab.simulation.motion import Standing
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.sensors import Lidar, LidarSpec
+from vlam_ros.lab.simulation.world import World
 
 INSTRUCTION = "go to the orange ball"
 AT_MOST = 1.2
