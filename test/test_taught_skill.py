@@ -38,9 +38,11 @@ def test_a_skill_of_one_entry_is_learned_and_published(tmp_path: Path) -> None:
         world.load(DEMO_SCENE)
         image, camera = world.render().image, world.camera
     log = tmp_path / "vlam_node.log"
-    with node_process("vlam_node", parameters, log) as check, VlamClient() as client:
-        client.wait_for_node(START_PATIENCE, lambda _: check())
-        chunk = client.ask(image, camera, "follow the orange ball", watch=lambda _: check()).chunk
+    with node_process("vlam_node", parameters, log) as node, VlamClient() as client:
+        client.wait_for_node(START_PATIENCE, lambda _: node.check())
+        chunk = client.ask(
+            image, camera, "follow the orange ball", watch=lambda _: node.check()
+        ).chunk
     assert (chunk.verdict.outcome, chunk.skill) == (Outcome.EXECUTE, "follow")
     # A way of the base, as that of the skill whose motion it has.
     (command,) = {chunk.space.commands[row[0]] for row in chunk.tokens}

@@ -193,9 +193,9 @@ def test_the_nodes_process_ends_with_the_context_even_if_it_does_not_want_to(
     before = signal.getsignal(signal.SIGTERM)
 
     def fail_when_it_runs() -> None:
-        with node_process("vlam_node", {}, log) as check:
+        with node_process("vlam_node", {}, log) as node:
             while not log.read_text().strip():
-                check()
+                node.check()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -211,9 +211,9 @@ def test_a_node_that_ends_by_itself_is_an_error_with_its_last_words(
     run_instead(monkeypatch, "raise SystemExit('no such thing')")
 
     def wait_for_its_end() -> None:
-        with node_process("vlam_node", {}, tmp_path / "node.log") as check:
+        with node_process("vlam_node", {}, tmp_path / "node.log") as node:
             while True:
-                check()
+                node.check()
 
     with pytest.raises(VlamError, match="ended with code 1: no such thing; all of it is in"):
         wait_for_its_end()
@@ -233,9 +233,9 @@ def test_parameters_are_handed_over_as_ros_reads_them(
     parameters = {"camera.x": 1.0, "model.name_or_path": "a: folder"}
 
     def wait_for_its_end() -> None:
-        with node_process("vlam_node", parameters, tmp_path / "node.log") as check:
+        with node_process("vlam_node", parameters, tmp_path / "node.log") as node:
             while True:
-                check()
+                node.check()
 
     expected = '-p camera.x:=1.0 -p model.name_or_path:="a: folder"'
     with pytest.raises(VlamError, match=f"code 3: {expected};"):

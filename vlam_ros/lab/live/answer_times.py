@@ -20,8 +20,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from vlam_ros.lab.live.client import NoAnswerError
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import NoAnswerError, Session, Watch, ignore
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import nanoseconds, time_message
@@ -80,7 +79,7 @@ class AnswerTimes(Session):
         is none in PATIENCE seconds.
         """
         way = self._ways[node]
-        stamp = int(self._node.get_clock().now().nanoseconds)
+        stamp = self.now()
         shown.image.header.stamp = shown.info.header.stamp = time_message(stamp)
         if way.cameras is not None:
             way.cameras.publish(shown.info)

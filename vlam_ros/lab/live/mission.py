@@ -21,8 +21,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 import vlam_ros.msg
-from vlam_ros.lab.live.client import NoAnswerError
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import LATENCY, NoAnswerError, Session, Watch, ignore
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.stamps import nanoseconds
@@ -33,7 +32,6 @@ SILENCE = 30.0
 """Seconds without anything from the robot after which nothing more is waited for."""
 
 _CONTROL = "controller_node: control"  # the name of its diagnostics
-_LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
 _TICKS = 3000  # of /clock that are kept: half a minute
 _KEPT = 16  # images that are kept until their decision comes; each is a megabyte
 
@@ -156,12 +154,7 @@ class MissionClient(Session):
             NoAnswerError: something does not come in time; it says what.
         """
         self._flowing.clear()
-        end = time.monotonic() + seconds
-        while lacking := self._lacking():
-            if time.monotonic() >= end:
-                raise NoAnswerError(f"waited {seconds:g} s in vain for {lacking}")
-            watch(lacking)
-            self._executor.spin_once(timeout_sec=_LATENCY)
+        self.wait(self._lacking, seconds, watch)
         self._happened.clear()
 
     def say(self, instruction: str) -> None:
@@ -185,7 +178,7 @@ class MissionClient(Session):
         heard = time.monotonic()
         while True:
             watch("what happens next")
-            self._executor.spin_once(timeout_sec=_LATENCY)
+            self._executor.spin_once(timeout_sec=LATENCY)
             if self._happened:
                 heard = time.monotonic()
             elif time.monotonic() - heard > silence:

@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -86,15 +87,9 @@ class Running:
 
 @contextmanager
 def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
-    """Run a process that ends with the context, also where SIGTERM ends that.
-
-    Args:
-        name: for people.
-        command: its command line.
-        log: file for what it prints.
-    """
+    """Run a process that prints to `log`; it ends with the context, also where SIGTERM does that."""
     output = open_log(log)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
@@ -104,8 +99,9 @@ def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
             signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def running_node(name: str, parameters: Mapping[str, Any], log: Path) -> Iterator[Running]:
+def node_process(
+    name: str, parameters: Mapping[str, Any], log: Path
+) -> AbstractContextManager[Running]:
     """Run a node, as "vlam_node", with parameters by dotted name over the package's defaults."""
     from vlam_ros.resources import resource_path
     from vlam_ros.ros.up import node_command
@@ -115,38 +111,25 @@ def running_node(name: str, parameters: Mapping[str, Any], log: Path) -> Iterato
     command = node_command(f"vlam_ros.{part}.{name}", defaults, namespace="")
     for parameter, value in parameters.items():
         command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, which ROS reads
-    with running(name, command, log) as node:
-        yield node
-
-
-@contextmanager
-def node_process(
-    name: str, parameters: Mapping[str, Any], log: Path
-) -> Iterator[Callable[[], None]]:
-    """As `running_node`; yields a function that raises VlamError once the process has ended."""
-    with running_node(name, parameters, log) as node:
-        yield node.check
+    return running(name, command, log)
 
 
 @contextmanager
 def node_processes(
     parameters: Mapping[str, Mapping[str, Any]], logs: Path
 ) -> Iterator[Callable[[], None]]:
-    """Run nodes side by side, as `node_process` does one.
-
-    Args:
-        parameters: of each node, by its name.
-        logs: folder for what the nodes print.
+    """Run nodes side by side, each with its parameters, and yield a function that raises VlamError
+    once one of them has ended; what they print goes into the folder `logs`.
     """
     with ExitStack() as processes:
-        checks = [
+        nodes = [
             processes.enter_context(node_process(name, told, logs / f"{name}.log"))
             for name, told in parameters.items()
         ]
 
         def check_all() -> None:
-            for check in checks:
-                check()
+            for node in nodes:
+                node.check()
 
         yield check_all
 
@@ -179,7 +162,3 @@ def end(process: subprocess.Popen[bytes], patience: float) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _exit(code: int) -> None:
-    raise SystemExit(code)

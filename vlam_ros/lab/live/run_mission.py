@@ -68,8 +68,8 @@ def simulated_room(room: str, logs: Path, seed: int = 0) -> Iterator[Check]:
         "simulation.seed": seed,
         "simulation.image_rate": IMAGE_RATE,
     }
-    with node_process("simulator_node", parameters, logs / "simulator_node.log") as check:
-        yield check
+    with node_process("simulator_node", parameters, logs / "simulator_node.log") as node:
+        yield node.check
 
 
 def carry_out(

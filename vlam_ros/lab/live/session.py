@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
@@ -11,10 +12,24 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from vlam_ros.errors import VlamError
+
 Watch = Callable[[str], None]
 """Called all the while with what is being waited for; may raise to give up."""
 
+
+def ignore(waiting_for: str) -> None:
+    """Watches nothing."""
+
+
+LATENCY = 0.05
+"""Seconds that a spin may keep Ctrl-C and a Watch waiting."""
+
 Self = TypeVar("Self", bound="Session")
+
+
+class NoAnswerError(VlamError):
+    """A node did not do in time what it was waited for; the message says what."""
 
 
 class Session:
@@ -40,9 +55,31 @@ class Session:
         self._executor.shutdown()
         rclpy.shutdown(context=self._context)
 
+    def now(self) -> int:
+        """The time of the node's clock, ns."""
+        return int(self._node.get_clock().now().nanoseconds)
 
-def ignore(waiting_for: str) -> None:
-    """Watches nothing."""
+    def wait(
+        self,
+        lacking: Callable[[], str],
+        seconds: float,
+        watch: Watch = ignore,
+        spin: Callable[[], object] | None = None,
+    ) -> None:
+        """Let ROS work, or call `spin` for it, until nothing is lacking.
+
+        Raises:
+            NoAnswerError: saying what still is after so many seconds.
+        """
+        end = time.monotonic() + seconds
+        while what := lacking():
+            if time.monotonic() >= end:
+                raise NoAnswerError(f"waited {seconds:g} s in vain for {what}")
+            watch(what)
+            if spin is None:
+                self._executor.spin_once(timeout_sec=LATENCY)
+            else:
+                spin()
 
 
 Item = TypeVar("Item")

@@ -17,7 +17,7 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.evaluation.drive import SensedDrive
 from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.measured import as_it_is
-from vlam_ros.lab.live.node_process import node_process
+from vlam_ros.lab.live.node_process import node_processes
 from vlam_ros.lab.simulation.motion import Standing
 from vlam_ros.lab.simulation.scene import CameraSpec, SceneSpec
 from vlam_ros.lab.simulation.sensors import Arrival
@@ -56,7 +56,7 @@ def simulated_robot(
         scene: what it sees.
         logs: folder for what the nodes print.
         model: 'embedded', a folder or a hub id.
-        spoil: what becomes of the sensors' messages; see `VlamClient`.
+        fault_injection: what becomes of the sensors' messages; see `VlamClient`.
     """
     mount = camera_parameters(scene.camera)
     deciding = {**mount, "model.name_or_path": model}
@@ -64,8 +64,7 @@ def simulated_robot(
         world.load(scene)
         image, camera = world.render().image, world.camera
         with (
-            node_process("fusion_node", mount, logs / "fusion_node.log") as check_fusion,
-            node_process("vlam_node", deciding, logs / "vlam_node.log") as check_vlam,
+            node_processes({"fusion_node": mount, "vlam_node": deciding}, logs) as check_nodes,
             VlamClient(
                 lidar=FusionNodeSettings.load().lidar, fault_injection=fault_injection
             ) as client,
@@ -73,8 +72,7 @@ def simulated_robot(
             sensors = LiveSensors(world, client)
 
             def keep_alive() -> None:
-                check_fusion()
-                check_vlam()
+                check_nodes()
                 sensors.publish()
 
             yield SimulatedRobot(client, image, camera, keep_alive)

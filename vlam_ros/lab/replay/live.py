@@ -11,8 +11,7 @@ from typing import Any
 import rclpy.qos
 
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.live.client import NoAnswerError
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import NoAnswerError, Session, Watch, ignore
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, DecisionCollector
 from vlam_ros.lab.replay.player import BagPlayer

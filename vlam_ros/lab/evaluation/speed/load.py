@@ -28,9 +28,9 @@ from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
 from vlam_ros.lab.live.node_process import (
     START_PATIENCE,
     Running,
+    node_process,
     private_domain,
     running,
-    running_node,
 )
 from vlam_ros.lab.live.simulated_robot import camera_parameters
 from vlam_ros.lab.simulation.motion import Standing
@@ -165,8 +165,8 @@ def driving(logs: Path) -> Iterator[tuple[Load, Running]]:
         sweep = Lidar(world, LidarSpec(), np.random.default_rng(0)).sweep(Standing(), 0.0)
     mount, stamped = camera_parameters(DEMO_SCENE.camera), {"control.stamped_cmd_vel": True}
     with (
-        running_node("vlam_node", mount, logs / "vlam_node.log") as vlam,
-        running_node("controller_node", stamped, logs / "controller_node.log") as controller,
+        node_process("vlam_node", mount, logs / "vlam_node.log") as vlam,
+        node_process("controller_node", stamped, logs / "controller_node.log") as controller,
         Load(image, camera, sweep, FusionNodeSettings.load().lidar) as load,
     ):
 
