@@ -87,7 +87,7 @@ class Running:
 
 @contextmanager
 def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
-    """Run a process that prints to `log`; it ends with the context, also where SIGTERM does that."""
+    """Run a process that prints to `log` and ends with the context, also on SIGTERM."""
     output = open_log(log)
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with output:
