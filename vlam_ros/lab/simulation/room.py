@@ -7,6 +7,7 @@ objects are loose, its clutter is fixed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -257,13 +258,8 @@ def _ramp(ramp: RampSpec | None, ground: str) -> str:
     forward = along * math.cos(ramp.angle) - up * math.sin(ramp.angle)
     z = along * math.sin(ramp.angle) + up * math.cos(ramp.angle)
     x, y = ramp.x + forward * math.cos(ramp.yaw), ramp.y + forward * math.sin(ramp.yaw)
-    a, b = ramp.yaw / 2, -ramp.angle / 2  # the nose up is a negative turn about y
-    turn = (
-        math.cos(a) * math.cos(b),
-        -math.sin(a) * math.sin(b),
-        math.cos(a) * math.sin(b),
-        math.sin(a) * math.cos(b),
-    )
+    # The nose up is a negative turn about y.
+    turn = BasePose(pitch=-ramp.angle, yaw=ramp.yaw).quaternion
     return (
         f'<geom name="ramp" type="box" size="{along} {ramp.width / 2} {depth}" '
         f'pos="{x} {y} {z}" quat="{_numbers(turn)}" rgba=".55 .55 .52 1" {ground}/>'
@@ -283,18 +279,14 @@ def _overview(room: RoomSpec) -> str:
     x, y = (max(-inside, min(inside, v)) for v in place(-0.9, -2.0))
     aim_x, aim_y = place(0.7, 0.1)
     z, aim_z = 2.0, 0.25
-    forward = (aim_x - x, aim_y - y, aim_z - z)
-    right = (forward[1], -forward[0], 0.0)
-    up = (
-        right[1] * forward[2] - right[2] * forward[1],
-        right[2] * forward[0] - right[0] * forward[2],
-        right[0] * forward[1] - right[1] * forward[0],
-    )
+    forward = np.array([aim_x - x, aim_y - y, aim_z - z])
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    up = np.cross(right, forward)
     return (
         f'<camera name="overview" pos="{x} {y} {z}" fovy="50" '
         f'xyaxes="{_numbers(right)} {_numbers(up)}"/>'
     )
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def _numbers(values: Iterable[float]) -> str:
     return " ".join(repr(float(v)) for v in values)

@@ -114,13 +114,15 @@ def carried(rng: Generator, pair: tuple[str, str]) -> ObjectSpec:
     """An object of a pair that is neither too tall to carry nor lies so that it rolls."""
     while True:
         made = random_object(rng, *pair)
-        if _height(made) <= TALLEST:
+        if 2 * made.position[2] <= TALLEST:  # it rests on the floor: its centre is half-way up
             return made
 
 
-def _height(thing: ObjectSpec) -> float:
-    """Of what rests on the floor: its centre is half-way up."""
-    return 2 * thing.position[2]
+def in_view(
+    rng: Generator, pair: tuple[str, str], near: float = NEAR, far: float = FAR
+) -> ObjectSpec:
+    """An object of a pair to carry, at a random place as by `anywhere_in_view`."""
+    return place(carried(rng, pair), anywhere_in_view(rng, near, far))
 
 
 def distractors(
@@ -166,6 +168,8 @@ _RANKINGS: dict[str, tuple[int, Relation]] = {
 }
 """Rankings, in which one of two candidates is ahead by MARGIN."""
 
+_SIZES = ("largest {t}", "smallest {t}")
+
 
 def _relational(
     rng: Generator, pair: tuple[str, str], other: tuple[str, str]
@@ -174,10 +178,10 @@ def _relational(
 
     Raises Crowded where the relation does not come out clear.
     """
-    choices = [*_RELATIONS, *_RANKINGS, "largest {t}", "smallest {t}"]
+    choices = [*_RELATIONS, *_RANKINGS, *_SIZES]
     words = choices[int(rng.integers(len(choices)))]
     meant, twin = carried(rng, pair), carried(rng, pair)
-    if words in ("largest {t}", "smallest {t}"):
+    if words in _SIZES:
         small, large = sorted((meant, twin), key=width)
         if width(large) < 1.35 * width(small):
             raise Crowded
@@ -186,16 +190,15 @@ def _relational(
     else:
         needed, truth = (_RELATIONS | _RANKINGS)[words]
     meant, twin = place(meant, anywhere_in_view(rng)), place(twin, anywhere_in_view(rng))
-    references = [place(carried(rng, other), anywhere_in_view(rng)) for _ in range(needed)]
-    if words not in ("largest {t}", "smallest {t}"):
+    references = [in_view(rng, other) for _ in range(needed)]
+    if words not in _SIZES:
         places = [r.position[:2] for r in references]
         of_meant, of_twin = truth(meant.position[:2], places), truth(twin.position[:2], places)
         if words in _RELATIONS and not (of_meant >= MARGIN and of_twin <= -MARGIN):
             raise Crowded
         if words in _RANKINGS and of_meant - of_twin < 2 * MARGIN:
             raise Crowded
-    reference = f"{other[0]} {other[1]}"
-    return [meant, twin, *references], words.format(t=" ".join(pair), r=reference)
+    return [meant, twin, *references], words.format(t=" ".join(pair), r=" ".join(other))
 
 
 def width(thing: ObjectSpec) -> float:
@@ -211,7 +214,7 @@ def named(rng: Generator, shapes: Sequence[str], relational: bool) -> tuple[list
     """
     pair = random_pair(rng, shapes)
     if not relational:
-        return [place(carried(rng, pair), anywhere_in_view(rng))], " ".join(pair)
+        return [in_view(rng, pair)], " ".join(pair)
     other = random_pair(rng)
     if other[1] == pair[1]:
         raise Crowded

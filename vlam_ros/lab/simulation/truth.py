@@ -22,15 +22,17 @@ SAME_TOUCH = 100_000_000
 
 PARTS = ("chassis", "mast", "boom", "beam", "rod", "cup")
 """Geoms of the robot that count; what it holds counts as "held"."""
+OTHERS = ("object", "obstacle", "table", "clutter", "wall", "ramp")
+"""What it may touch, without its number."""
 
 
 @dataclass(frozen=True)
 class Contact:
     """One touch of a part of the robot with one thing, from `start` to `end` (ns).
 
-    `part` is a name of PARTS or "held"; `other` is "object3", "obstacle0", "table0", "clutter0",
-    "wall0" or "ramp". `speed` is the greatest with which the surfaces came together (m/s), `force`
-    the greatest normal force (N), `impulse` its sum over time (Ns).
+    `part` is of PARTS or "held"; `other` is "ramp", or of OTHERS with its number. `speed` is the
+    greatest with which the surfaces came together (m/s), `force` the greatest normal force (N),
+    `impulse` its sum over time (Ns).
     """
 
     start: int
@@ -54,14 +56,7 @@ class ContactLog:
         self._data, self._timestep = data, timestep
         self._names = [str(model.geom(i).name) for i in range(model.ngeom)]
         self._robot = np.array([name in PARTS for name in self._names])
-        self._other = np.array(
-            [
-                name.rstrip("0123456789")
-                in ("object", "obstacle", "table", "clutter", "wall", "ramp")
-                for name in self._names
-            ]
-        )
-        self._held: int | None = None
+        self._other = np.array([name.rstrip("0123456789") in OTHERS for name in self._names])
         self._current: dict[tuple[str, str], int] = {}
         self.contacts: list[Contact] = []
 
@@ -177,26 +172,18 @@ def truth_from_json(text: str) -> Truth:
     try:
         told = json.loads(text)
         objects = told["objects"]
+        positions = [thing["position"] for thing in objects]
+        turns = [thing["quaternion"] for thing in objects]
         return Truth(
             stamp=int(told["stamp"]),
             pose=BasePose(**told["pose"]),
             speed=float(told["speed"]),
             phrases=tuple(thing["phrase"] for thing in objects),
-            positions=tuple(_three(thing["position"]) for thing in objects),
-            quaternions=tuple(_four(thing["quaternion"]) for thing in objects),
+            positions=tuple((float(x), float(y), float(z)) for x, y, z in positions),
+            quaternions=tuple((float(w), float(x), float(y), float(z)) for w, x, y, z in turns),
             held=told["held"],
             contacts=tuple(Contact(**contact) for contact in told["contacts"]),
             visible=None if told["visible"] is None else tuple(map(int, told["visible"])),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise SimulationError(f"this is not the truth of a simulation: {error!r}") from error
-
-
-def _three(values: list[Any]) -> Position:
-    x, y, z = map(float, values)
-    return x, y, z
-
-
-def _four(values: list[Any]) -> Quaternion:
-    w, x, y, z = map(float, values)
-    return w, x, y, z
