@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.scene import CONE_SIZES, CUP_SIZES, CameraSpec, SceneSpec
-from vlam_ros.types import Camera, optical_rotation
+from vlam_ros.types import Camera, Uint8Array, optical_rotation
 
 RING = 32
 """Vertices around a mesh of revolution."""
@@ -124,6 +125,20 @@ def dress(model: Any, spec: SceneSpec) -> None:
     model.light_diffuse[0] = spec.light
     model.vis.headlight.ambient[:] = spec.ambient
     model.vis.headlight.diffuse[:] = 0.25
+
+
+def rendered(renderer: Any, data: Any, camera: str, option: Any = None) -> Uint8Array:
+    """What a camera sees: uint8[H,W,3] RGB."""
+    renderer.update_scene(data, camera=camera, scene_option=option)
+    return np.array(renderer.render())
+
+
+def segmented(renderer: Any, data: Any, camera: str, option: Any = None) -> npt.NDArray[np.int32]:
+    """The ids int32[H,W] of the geoms that a camera sees, -1 for none."""
+    renderer.enable_segmentation_rendering()
+    segments = rendered(renderer, data, camera, option)
+    renderer.disable_segmentation_rendering()
+    return segments[..., 0].astype(np.int32)
 
 
 def calibrated(spec: CameraSpec, width: int, height: int) -> Camera:

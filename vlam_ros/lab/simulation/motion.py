@@ -101,8 +101,7 @@ class Motion(Protocol):
 class BaseState:
     """Pose of the base and its derivatives.
 
-    `velocity` and `acceleration` are those of the origin of `base_link` in the scene, `rate` and
-    `angular_acceleration` in the axes of `base_link`: float64[3] each, SI units.
+    Those of its origin are in the scene, the angular ones in its own axes: float64[3], SI units.
     """
 
     pose: BasePose

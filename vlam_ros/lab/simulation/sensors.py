@@ -112,13 +112,8 @@ class Lidar:
     def sweep(self, motion: Motion, start: float) -> LidarSweep:
         """The sweep that starts at `start` seconds of the motion; its stamp is that time in ns.
 
-        Misses, lost returns and hits beyond the limits of range are left out. The world's base is
-        where it was before.
+        The world's base is where it was before.
         """
-        return self._maker.sweep(round(start * 1e9), self._ranges(motion, start))
-
-    def _ranges(self, motion: Motion, start: float) -> npt.NDArray[np.float64]:
-        """What a perfect LiDAR measures: float64[columns,rings] in m, infinite for a miss."""
         world, mount = self._world, np.array(self.spec.mount)
         before = world.pose
         directions = self._maker.directions
@@ -127,7 +122,7 @@ class Lidar:
             world.move(motion.pose(start + float(offset)))
             ranges[column] = world.cast(mount, directions[column])
         world.move(before)
-        return ranges
+        return self._maker.sweep(round(start * 1e9), ranges)
 
 
 Measurement = ImuSample | LidarSweep | Odometry | JointState | GripperState
@@ -151,17 +146,11 @@ def cast_rays(
     groups: Uint8Array | None = None,
     farthest: float = mujoco.mjMAXVAL,
 ) -> None:
-    """Measure how far rays go, as all bodies stand.
+    """Fill `distances` float64[N] with metres to the nearest surface, infinite for none.
 
-    Args:
-        model: of MuJoCo.
-        data: its state.
-        start: float[3] of all rays in the world, m.
-        directions: float[N,3] unit vectors in the world.
-        distances: float64[N], filled with metres to the nearest surface, infinite for none.
-        hit: int32[N], for MuJoCo to write in.
-        groups: uint8[6], which groups of geoms are in the way; None: all.
-        farthest: surfaces beyond need not be found, m.
+    Rays go from `start` float[3] along unit vectors float[N,3], both in the world. `groups`
+    uint8[6] says which groups of geoms are in the way (None: all); surfaces beyond `farthest` (m)
+    need not be found. MuJoCo writes in `hit` int32[N].
     """
     mujoco.mj_multiRay(
         model,
@@ -244,12 +233,15 @@ _SEEN[[UPPER_GROUP, HIDDEN_GROUP]] = 0
 
 
 class SpinningLidar:
-    """A LiDAR on a moving base, whose sweeps follow one another without gaps."""
+    """A LiDAR on a moving base, whose sweeps of so many `steps` follow one another without gaps.
+
+    It turns while time passes, and casts what is due in every step.
+    """
 
     def __init__(self, model: Any, spec: LidarSpec, timestep: float, rng: Generator) -> None:
         steps = 1 / (spec.rate * timestep)
-        self._steps = round(steps)
-        if self._steps < 1 or abs(steps - self._steps) > 1e-6:
+        self.steps = round(steps)
+        if self.steps < 1 or abs(steps - self.steps) > 1e-6:
             raise SimulationError(
                 f"a sweep must take a whole number of steps of {timestep} s, "
                 f"got {spec.rate} sweeps a second"
@@ -258,8 +250,8 @@ class SpinningLidar:
         self._maker = SweepMaker(spec, rng)
         directions, offsets = self._maker.directions, self._maker.offsets
         # Two steps are cast at once, when the middle of them has come.
-        self._batch = 2 if self._steps % 2 == 0 else 1
-        ends = timestep * np.arange(0, self._steps + 1, self._batch)
+        self._batch = 2 if self.steps % 2 == 0 else 1
+        ends = timestep * np.arange(0, self.steps + 1, self._batch)
         self._edges = np.searchsorted(offsets, ends - 1e-9).tolist()
         self._directions = directions.reshape(-1, 3)
         batch = np.searchsorted(ends, offsets + 1e-9, side="right") - 1
@@ -278,7 +270,7 @@ class SpinningLidar:
             data: positions as they were at the start of the step, velocities of any time near it.
             step: counted from the start.
         """
-        step %= self._steps
+        step %= self.steps
         batch, rest = divmod(step, self._batch)
         if rest != self._batch - 1:
             return False
@@ -295,13 +287,8 @@ class SpinningLidar:
             distances, hit = self._ranges[first:last].reshape(-1), self._hit[:count]
             farthest = self._maker.spec.max_range + 1.0
             cast_rays(self._model, data, start, directions, distances, hit, _SEEN, farthest)
-        return step == self._steps - 1
+        return step == self.steps - 1
 
     def sweep(self, stamp: int) -> LidarSweep:
         """The sweep that was just finished, and began at `stamp` ns."""
         return self._maker.sweep(stamp, self._ranges)
-
-    @property
-    def steps(self) -> int:
-        """Steps that a sweep takes."""
-        return self._steps

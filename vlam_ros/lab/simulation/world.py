@@ -21,6 +21,8 @@ from vlam_ros.lab.simulation.mjcf import (
     dress,
     floor_xml,
     meshes_xml,
+    rendered,
+    segmented,
     wall_xml,
 )
 from vlam_ros.lab.simulation.motion import BasePose, BaseState
@@ -135,9 +137,8 @@ class World:
 
     @property
     def gravity(self) -> Vector:
-        """Gravity in the axes of the scene, m/s²; only an accelerometer feels it.
-
-        Tilted gravity stands for a ramp on which the whole scene lies. Loading a scene keeps it.
+        """In the axes of the scene, m/s²; loading a scene keeps it. Only an accelerometer feels it:
+        tilted, it stands for a ramp on which the whole scene lies.
         """
         x, y, z = self._model.opt.gravity.tolist()
         return (x, y, z)
@@ -151,12 +152,8 @@ class World:
     def cast(self, origin: FloatArray, directions: FloatArray) -> npt.NDArray[np.float64]:
         """How far rays go from the base as it stands, the robot's own body in their way.
 
-        Args:
-            origin: float[3] in `base_link`, m.
-            directions: float[N,3] unit vectors in `base_link`.
-
-        Returns:
-            float64[N], metres to the nearest surface, infinite where there is none.
+        From `origin` float[3] (m) along unit vectors float[N,3], both in `base_link`, to the
+        nearest surface: float64[N] in m, infinite where there is none.
         """
         turn = self._data.xmat[self._base].reshape(3, 3)
         start = self._data.xpos[self._base] + turn @ origin
@@ -168,9 +165,8 @@ class World:
     def inertial(self, state: BaseState) -> tuple[FloatArray, FloatArray]:
         """What an ideal IMU at the origin of `base_link` reads when the base is in this state.
 
-        Returns:
-            (angular velocity float64[3] in rad/s, specific force float64[3] in m/s²), both in the
-            axes of `base_link`. The base stays where it was.
+        Angular velocity (rad/s) and specific force (m/s²), float64[3] in the axes of `base_link`.
+        The base stays where it was.
         """
         data, pose = self._data, self._pose
         data.qpos[:3], data.qpos[3:] = state.pose.position, state.pose.quaternion
@@ -185,13 +181,8 @@ class World:
 
     def render(self) -> Rendering:
         """The image that the scene's camera takes, with the label of every pixel."""
-        renderer = self._renderer
-        renderer.update_scene(self._data, camera="camera")
-        image = renderer.render().copy()
-        renderer.enable_segmentation_rendering()
-        renderer.update_scene(self._data, camera="camera")
-        geoms = renderer.render()[..., 0]
-        renderer.disable_segmentation_rendering()
+        image = rendered(self._renderer, self._data, "camera")
+        geoms = segmented(self._renderer, self._data, "camera")
         lookup = np.zeros(self._model.ngeom + 1, np.uint8)
         lookup[self._slots[: len(self._spec.objects)]] = range(1, len(self._spec.objects) + 1)
         return Rendering(image, lookup[geoms])
