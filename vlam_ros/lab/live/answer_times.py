@@ -20,7 +20,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from vlam_ros.lab.live.session import NoAnswerError, Session, Watch, ignore
+from vlam_ros.lab.live.session import Session, Watch, ignore
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import nanoseconds, time_message
@@ -62,17 +62,13 @@ class AnswerTimes(Session):
     def wait_until_answered(
         self, shown: ImageMessages, seconds: float, watch: Watch = ignore
     ) -> None:
-        """Wait until both nodes have answered an image.
+        """Wait until both nodes answer; NoAnswerError if one does not in time."""
 
-        Raises:
-            NoAnswerError: one of them does not in time.
-        """
-        end = time.monotonic() + seconds
-        for node in NODES:
-            while self.measure(node, shown) is None:
-                watch(f"{node} to answer an image")
-                if time.monotonic() > end:
-                    raise NoAnswerError(f"waited {seconds:g} s in vain for {node} to answer")
+        def lacking() -> str:
+            silent = (node for node in NODES if self.measure(node, shown) is None)
+            return next((f"{node} to answer" for node in silent), "")
+
+        self.wait(lacking, seconds, watch)
 
     def measure(self, node: str, shown: ImageMessages) -> float | None:
         """Milliseconds from publishing an image to a node until its answer is here; None if there

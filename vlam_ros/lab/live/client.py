@@ -73,13 +73,9 @@ class VlamClient(Session):
     ) -> None:
         """Advertise and subscribe.
 
-        Args:
-            namespace: of all topics.
-            node_name: of the vlam_node to talk to.
-            lidar: where the LiDAR sits, for a client that publishes sensors with `measure` and
-                talks to a fusion_node as well.
-            fault_injection: what becomes of a message of camera_info or a sensor, by its topic,
-                before it is published; None: nothing.
+        With a `lidar`, where that sits, the client publishes sensors with `measure` and talks to a
+        fusion_node as well. `fault_injection` says what becomes of a message of camera_info or a
+        sensor, by its topic, before it is published; None: nothing.
         """
         self._server, self._overlay = node_name, f"{node_name}/overlay"
         super().__init__("vlam_client", namespace)
@@ -116,12 +112,7 @@ class VlamClient(Session):
     def wait_for_node(self, seconds: float, watch: Watch = ignore) -> None:
         """Wait until the node is there, has loaded its models, and hears and is heard.
 
-        Args:
-            seconds: after which it is an error.
-            watch: called all the while with what is being waited for; may raise to give up.
-
-        Raises:
-            NoAnswerError: it is not there in time, or says that it cannot be configured.
+        NoAnswerError if it is not so in time, or the node says that it cannot be configured.
         """
         self.wait(self._unmatched, seconds, watch, self._spin)
 
@@ -146,7 +137,7 @@ class VlamClient(Session):
             instruction: what to do.
             seconds: after which it is an error, for each of the node, a sign of life of it, its
                 taking the instruction, and its answer.
-            watch: as in `wait_for_node`.
+            watch: hears what is being waited for.
 
         Raises:
             NoAnswerError: saying what did not arrive.
@@ -211,14 +202,8 @@ class VlamClient(Session):
         seconds: float,
         watch: Watch = ignore,
     ) -> Iterator[Decision]:
-        """Say an instruction, show an image again and again, and yield what is decided on it.
-
-        Args:
-            image: as in `ask`.
-            camera: as in `ask`.
-            instruction: what to do; it is said once.
-            seconds: for which the image is shown.
-            watch: as in `wait_for_node`.
+        """Say an instruction once, show an image again and again for so many seconds; yield what
+        is decided on it; see `ask`.
         """
         stamps: set[int] = set()
         self._instructions.publish(String(data=instruction))

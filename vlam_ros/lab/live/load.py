@@ -78,11 +78,8 @@ class Load(Session):
     ) -> None:
         """Advertise and subscribe.
 
-        Args:
-            image: uint8[H,W,3] RGB that the camera takes.
-            camera: which took it.
-            sweep: in `base_link`, that the LiDAR takes.
-            lidar: where that sits.
+        `image` uint8[H,W,3] RGB is what the `camera` takes, and `sweep`, in `base_link`, what the
+        LiDAR takes.
         """
         super().__init__("load")
         create, subscribe = self._node.create_publisher, self._node.create_subscription
@@ -111,8 +108,7 @@ class Load(Session):
     def wait_until_driving(self, instruction: str, seconds: float, watch: Watch = ignore) -> None:
         """Wait for both nodes, say an instruction, and wait until it is carried out.
 
-        Raises:
-            NoAnswerError: it is not so in time; the message says what is lacking.
+        NoAnswerError if it is not so in time.
         """
         self._until(lambda: self._last and self._commands, "both nodes", seconds, watch)
         self._instructions.publish(String(data=instruction))
@@ -126,8 +122,7 @@ class Load(Session):
     def run(self, seconds: float, watch: Watch = ignore) -> Heard:
         """Publish for so long, and tell what came of it; no images are shown before and after.
 
-        Raises:
-            NoAnswerError: hardly anything came.
+        NoAnswerError if hardly anything came.
         """
         before = self._before or self._settled(watch)
         self._shown, self._showing = [], True

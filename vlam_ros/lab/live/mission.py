@@ -106,11 +106,8 @@ class MissionClient(Session):
     """Talks to the simulated robot in this process's ROS domain. Use as a context manager."""
 
     def __init__(self, images: bool = False, overview: bool = False) -> None:
-        """Advertise and subscribe.
-
-        Args:
-            images: whether a decision comes with the image that it was made on.
-            overview: whether what it looks like from aside is wanted; the simulator draws it then.
+        """Advertise and subscribe; decisions come with their `images`, and the simulator draws the
+        `overview`, where that is wanted.
         """
         super().__init__("mission")
         self._instructions = advertise(self._node.create_publisher, "instruction")
@@ -146,12 +143,7 @@ class MissionClient(Session):
     def wait_until_ready(self, seconds: float, watch: Watch = ignore) -> None:
         """Wait until all nodes are active: everything that they publish has come anew.
 
-        Args:
-            seconds: after which it is an error.
-            watch: called all the while with what is being waited for; may raise to give up.
-
-        Raises:
-            NoAnswerError: something does not come in time; it says what.
+        NoAnswerError if something does not come in time.
         """
         self._flowing.clear()
         self.wait(self._lacking, seconds, watch)
@@ -168,12 +160,7 @@ class MissionClient(Session):
     def events(self, watch: Watch = ignore, silence: float = SILENCE) -> Iterator[MissionEvent]:
         """What happens, in the order in which it is heard of, until the caller stops.
 
-        Args:
-            watch: called every now and then with what is being waited for; may raise to give up.
-            silence: seconds without anything after which it is an error.
-
-        Raises:
-            NoAnswerError: nothing more is heard.
+        NoAnswerError after so many seconds of silence.
         """
         heard = time.monotonic()
         while True:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from vlam_ros.lab.evaluation.task_runs import Job, keep, not_run_yet
 from vlam_ros.lab.live.mission import CommandEvent, DecisionEvent, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import (
     START_PATIENCE,
-    node_process,
     node_processes,
     private_domain,
 )
@@ -32,44 +32,32 @@ IMAGE_RATE = 5.0
 CLOCK_PATIENCE = 1.0
 """Seconds that /clock may stand still: on a busy machine an image takes the simulator so long."""
 
+NOTHING_TO_DO = "stop"
+"""Said when an episode is over, so that the robot stands until the next one begins."""
+
 Check = Callable[[], None]
 """Raises once a process has ended."""
 
 
-@contextmanager
-def robot_nodes(logs: Path, model: str = "embedded") -> Iterator[Check]:
-    """Start what thinks and acts: fusion_node, vlam_node and controller_node, on simulated time.
-
-    Args:
-        logs: folder for what the nodes print.
-        model: 'embedded', a folder or a hub id.
-    """
+def robot_nodes(logs: Path, model: str = "embedded") -> AbstractContextManager[Check]:
+    """Start what thinks and acts: fusion_node, vlam_node and controller_node, on simulated time."""
     timed = {"use_sim_time": True}
     parameters: dict[str, dict[str, Any]] = {
         "vlam_node": {**timed, "model.name_or_path": model},
         "fusion_node": timed,
         "controller_node": {**timed, "safety.clock_patience": CLOCK_PATIENCE},
     }
-    with node_processes(parameters, logs) as check:
-        yield check
+    return node_processes(parameters, logs)
 
 
-@contextmanager
-def simulated_room(room: str, logs: Path, seed: int = 0) -> Iterator[Check]:
-    """Start simulator_node, and with it the time.
-
-    Args:
-        room: its name, see `named_room`.
-        logs: folder for what the node prints.
-        seed: of the errors of the sensors.
-    """
+def simulated_room(room: str, logs: Path, seed: int = 0) -> AbstractContextManager[Check]:
+    """Start simulator_node, and with it the time, in a room by its name (see `named_room`)."""
     parameters = {
         "simulation.scene": room,
         "simulation.seed": seed,
         "simulation.image_rate": IMAGE_RATE,
     }
-    with node_process("simulator_node", parameters, logs / "simulator_node.log") as node:
-        yield node.check
+    return node_processes({"simulator_node": parameters}, logs)
 
 
 def carry_out(
@@ -82,17 +70,13 @@ def carry_out(
 
     Times count on the robot's clock, as in lockstep from SETTLING seconds before the instruction.
 
-    Args:
-        client: of the robot, which stands in the episode's room.
-        episode: what is asked for.
-        watch: as in `MissionClient.events`.
-        on_event: hears of all that happens, with the seconds.
+    `watch` is as in `MissionClient.events`; `on_event` hears of all that happens, with the seconds.
 
     Raises:
         NoAnswerError: the robot fell silent.
     """
     events = client.events(watch)
-    before = client.stops()
+    before = Counter(client.stops())
     first = next(truth_from_json(h.truth) for h in events if isinstance(h, CommandEvent))
     start = first.stamp - round(SETTLING * 1e9)
     recorder = EpisodeRecorder(episode, moment_of(first, start))
@@ -116,33 +100,20 @@ def carry_out(
             say_what_is_due(moment.seconds)
             # The last look counts what is visible, which not every truth does.
             if recorder.over and truth.visible is not None:
-                recorder.stopped(_since(before, client.stops()))
+                recorder.stopped(dict(Counter(client.stops()) - before))
                 return recorder.record(moment, truth.contacts)
             recorder.saw(moment)
     raise AssertionError("events never end")
 
 
-def _since(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """What was counted meanwhile."""
-    counts = {reason: count - before.get(reason, 0) for reason, count in after.items()}
-    return {reason: count for reason, count in counts.items() if count > 0}
-
-
-NOTHING_TO_DO = "stop"
-"""Said when an episode is over, so that the robot stands until the next one begins."""
-
-
 def run_over_ros(
     jobs: Sequence[Job], model: str, logs: Path, progress: bool = True, record: Path | None = None
 ) -> None:
-    """Run the jobs that have no record yet, one after another.
+    """Run the jobs that have no record yet, one after another, on the nodes themselves.
 
-    Args:
-        jobs: what is to be run.
-        model: 'embedded', a folder or a hub id.
-        logs: folder for what the nodes print; simulator_node's is of the last episode.
-        progress: whether to show it.
-        record: folder of a bag of each episode, named like the episode.
+    fusion_node, vlam_node and controller_node run through all episodes. simulator_node starts anew
+    for each, in its room: the nodes' clock jumps back, on which they forget what they know. Its log
+    in the folder `logs` is of the last episode; `record` is the folder of a bag of each.
 
     Raises:
         ConfigurationError: the folder cannot be written.

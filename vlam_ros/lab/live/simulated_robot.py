@@ -50,13 +50,9 @@ def simulated_robot(
     model: str = "embedded",
     fault_injection: Callable[[str, Any], Any] = as_it_is,
 ) -> Iterator[SimulatedRobot]:
-    """Start fusion_node and vlam_node for a robot in a scene; they end with the context.
+    """Start fusion_node and vlam_node for a robot that stands in a scene, until the context ends.
 
-    Args:
-        scene: what it sees.
-        logs: folder for what the nodes print.
-        model: 'embedded', a folder or a hub id.
-        fault_injection: what becomes of the sensors' messages; see `VlamClient`.
+    They print into the folder `logs`; `fault_injection` is as in `VlamClient`.
     """
     mount = camera_parameters(scene.camera)
     deciding = {**mount, "model.name_or_path": model}
