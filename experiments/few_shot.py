@@ -32,8 +32,8 @@ from vlam_ros.lab.evaluation.grounding import QueryResult, answers_to
 from vlam_ros.lab.evaluation.queries import ABSENT, Query, QueryKind, Question, questions
 from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
 from vlam_ros.lab.report.table import Table
-from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vlam_ros.lab.live.domains import claim_domain
+from vlam_ros.lab.live.node_process import claim_domain
 
 ALLOWLIST = Path(__file__).with_name("skip_allowlist.txt")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from vlam_ros.cli.main import main
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_process
 from vlam_ros.lab.live.simulated_robot import camera_parameters
-from vlam_ros.lab.simulation import World
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.resources import resource_path
 from vlam_ros.types import Outcome, PoseFrame
 
@@ -30,17 +30,19 @@ def test_a_skill_of_one_entry_is_learned_and_published(tmp_path: Path) -> None:
     assert main(["train", "skill", str(skills), "--out", str(tuned), *TRAINING.split()]) == 0
 
     parameters = {
-        **camera_parameters(SCENE.camera),
+        **camera_parameters(DEMO_SCENE.camera),
         "model.adapter": str(tuned),
         "policy.skills": str(skills),
     }
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         image, camera = world.render().image, world.camera
     log = tmp_path / "vlam_node.log"
-    with node_process("vlam_node", parameters, log) as check, VlamClient() as client:
-        client.wait_for_node(START_PATIENCE, lambda _: check())
-        chunk = client.ask(image, camera, "follow the orange ball", watch=lambda _: check()).chunk
+    with node_process("vlam_node", parameters, log) as node, VlamClient() as client:
+        client.wait_for_node(START_PATIENCE, lambda _: node.check())
+        chunk = client.ask(
+            image, camera, "follow the orange ball", watch=lambda _: node.check()
+        ).chunk
     assert (chunk.verdict.outcome, chunk.skill) == (Outcome.EXECUTE, "follow")
     # A way of the base, as that of the skill whose motion it has.
     (command,) = {chunk.space.commands[row[0]] for row in chunk.tokens}

@@ -33,8 +33,11 @@ from vlam_ros.lab.live.measured import (
     odometry_to_message,
     sweep_to_message,
 )
-from vlam_ros.lab.simulation import ROBOT_LIDAR, Arrival, CameraSpec, LidarSpec, RoomSpec, Simulator
+from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.rooms import named_room
+from vlam_ros.lab.simulation.scene import CameraSpec
+from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR, Arrival, LidarSpec
+from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.truth import truth_of, truth_to_json
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message

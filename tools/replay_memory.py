@@ -24,8 +24,9 @@ from vlam_ros.lab.bags import BagWriter
 from vlam_ros.lab.live.measured import sweep_to_message
 from vlam_ros.lab.replay.job import ReplayJob, load_pipeline, replay_bag
 from vlam_ros.lab.replay.offline import ReplayOptions
-from vlam_ros.lab.simulation import ROBOT_LIDAR, Simulator
 from vlam_ros.lab.simulation.rooms import named_room
+from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR
+from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.mount import Mount

@@ -18,8 +18,8 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.grounding import Candidate, QueryResult
 from vlam_ros.lab.evaluation.queries import QueryKind
 from vlam_ros.lab.evaluation.report import Metric, Report
-from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data import Dataset
 
 SMALL: dict[str, Any] = {

@@ -2,7 +2,10 @@
 
 import math
 
-from vlam_ros.lab.simulation import Arrival, ObjectSpec, RampSpec, RoomSpec, SceneSpec, Simulator
+from vlam_ros.lab.simulation.room import RampSpec, RoomSpec
+from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import Arrival
+from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.types import VelocityCommand
 
 SECOND = 1_000_000_000

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 
 from vlam_ros.configuration import CameraSettings, FusionNodeSettings, SimulatorSettings
-from vlam_ros.lab.simulation.imu import ImuSpec
-from vlam_ros.lab.simulation.robot_mjcf import (
-    ARM,
-    MAST_X,
-    PRESS,
-    REACH,
-    TOOL_HEIGHT,
-    TRACK,
-    WHEEL_RADIUS,
-    robot_xml,
-)
-from vlam_ros.lab.simulation.room import RampSpec
-from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, CameraSpec
+from vlam_ros.lab.simulation.mjcf import compiled
+from vlam_ros.lab.simulation.robot import ARM
+from vlam_ros.lab.simulation.room import RampSpec, RoomSpec, room_xml
+from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, CameraSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR, ImuSpec
 from vlam_ros.lab.simulation.simulator import JOINT_RATE, ODOMETRY_RATE
-from vlam_ros.lab.simulation.spinning import ROBOT_LIDAR
 from vlam_ros.resources import resource_path
 
 FILES = ("robot", "world")
@@ -115,10 +107,15 @@ def test_joints_hang_all_links_on_base_link(robot: ET.Element) -> None:
             assert len(seen) <= len(links)
 
 
-def test_the_robot_weighs_as_much_as_the_simulated_one(robot: ET.Element) -> None:
-    simulated = ET.fromstring(robot_xml())
-    masses = [float(inertial.attrib["mass"]) for inertial in simulated.iter("inertial")]
-    assert sum(number(i, "mass") for i in robot.iter("inertial")) == pytest.approx(sum(masses))
+@pytest.fixture(scope="module")
+def simulated() -> Any:
+    """The model of the simulated robot in an empty room."""
+    return compiled(room_xml(RoomSpec(SceneSpec(objects=())), 0.0025))
+
+
+def test_the_robot_weighs_as_much_as_the_simulated_one(robot: ET.Element, simulated: Any) -> None:
+    mass = float(simulated.body("base").subtreemass[0])
+    assert sum(number(i, "mass") for i in robot.iter("inertial")) == pytest.approx(mass)
 
 
 def test_frames_are_those_of_the_parameter_file(robot: ET.Element) -> None:
@@ -187,35 +184,38 @@ def test_rates_and_noise_are_those_of_the_simulation(robot: ET.Element) -> None:
         assert found == [noise] * 3
 
 
-def test_wheels_and_drive_agree_with_the_simulation(robot: ET.Element) -> None:
+def test_wheels_and_drive_agree_with_the_simulation(robot: ET.Element, simulated: Any) -> None:
+    radius = simulated.geom("left_wheel").size[0]
+    left, right = (float(simulated.body(f"{side}_wheel").pos[1]) for side in ("left", "right"))
     drive = plugin(robot, "DiffDrive")
-    assert number(drive, "wheel_separation") == TRACK
-    assert number(drive, "wheel_radius") == WHEEL_RADIUS
-    for side, y in (("left", TRACK / 2), ("right", -TRACK / 2)):
+    assert number(drive, "wheel_separation") == left - right
+    assert number(drive, "wheel_radius") == radius
+    for side, y in (("left", left), ("right", right)):
         joint = one(robot, f"joint[@name='{text(drive, f'{side}_joint')}']")
         link = one(robot, f"link[@name='{text(joint, 'child')}']")
-        assert pose(link) == pytest.approx((0, y, WHEEL_RADIUS, -math.pi / 2, 0, 0))
-        assert number(link, "collision/geometry/cylinder/radius") == WHEEL_RADIUS
+        assert pose(link) == pytest.approx((0, y, radius, -math.pi / 2, 0, 0))
+        assert number(link, "collision/geometry/cylinder/radius") == radius
 
 
-def test_arm_joints_are_those_of_the_simulation(robot: ET.Element) -> None:
+def test_arm_joints_are_those_of_the_simulation(robot: ET.Element, simulated: Any) -> None:
     axes = {"arm_pan": "0 0 1", "arm_extend": "1 0 0", "arm_lift": "0 0 -1"}
     kinds = {"arm_pan": "revolute", "arm_extend": "prismatic", "arm_lift": "prismatic"}
-    for spec in ARM:
-        joint = one(robot, f"joint[@name='{spec.name}']")
-        assert joint.attrib["type"] == kinds[spec.name]
-        assert text(joint, "axis/xyz") == axes[spec.name]
-        assert number(joint, "axis/limit/lower") == spec.low
-        assert number(joint, "axis/limit/upper") == spec.high
-        assert number(joint, "axis/limit/velocity") == spec.speed
+    for name, speed in ARM.items():
+        joint = one(robot, f"joint[@name='{name}']")
+        assert joint.attrib["type"] == kinds[name]
+        assert text(joint, "axis/xyz") == axes[name]
+        limits = [number(joint, f"axis/limit/{end}") for end in ("lower", "upper")]
+        assert limits == simulated.joint(name).range.tolist()
+        assert number(joint, "axis/limit/velocity") == speed
 
 
-def test_the_tip_is_where_the_arm_starts(robot: ET.Element) -> None:
+def test_the_tip_is_where_the_arm_starts(robot: ET.Element, simulated: Any) -> None:
     # Links have no turn at zero, and no pose relative to another link.
     assert not [p for p in robot.iter("pose") if "relative_to" in p.attrib]
-    assert pose(one(robot, "link[@name='pan_link']"))[:2] == (MAST_X, 0)
+    boom, carriage, tool = (simulated.body(name).pos for name in ("boom", "carriage", "tool"))
+    assert pose(one(robot, "link[@name='pan_link']"))[:2] == tuple(boom[:2])
     tip = pose(one(robot, "link[@name='lift_link']"))
-    assert tip == pytest.approx((MAST_X + REACH, 0, TOOL_HEIGHT, 0, 0, 0))
+    assert tip == pytest.approx((*(boom + carriage + tool), 0, 0, 0))
     cup = one(robot, ".//collision[@name='cup_collision']")
     assert pose(cup)[2] == number(cup, "geometry/cylinder/length") / 2
 
@@ -223,13 +223,15 @@ def test_the_tip_is_where_the_arm_starts(robot: ET.Element) -> None:
 def test_the_arms_controller_and_its_reports_have_the_joints_in_order(robot: ET.Element) -> None:
     for system in ("JointTrajectoryController", "JointStatePublisher"):
         names = [j.text for j in plugin(robot, system).findall("joint_name")]
-        assert names == [joint.name for joint in ARM]
+        assert names == list(ARM)
     control = plugin(robot, "JointTrajectoryController")
     for gain in ("p_gain", "d_gain", "cmd_min", "cmd_max", "cmd_offset"):
         assert len(control.findall(f"position_{gain}")) == len(ARM)
 
 
-def test_the_lift_presses_as_the_simulated_one(robot: ET.Element, world: ET.Element) -> None:
+def test_the_lift_presses_as_the_simulated_one(
+    robot: ET.Element, world: ET.Element, simulated: Any
+) -> None:
     control = plugin(robot, "JointTrajectoryController")
     largest, offset = (
         float(control.findall(f"position_{of}")[2].text or "") for of in ("cmd_max", "cmd_offset")
@@ -237,7 +239,8 @@ def test_the_lift_presses_as_the_simulated_one(robot: ET.Element, world: ET.Elem
     gravity = -float(text(world, "gravity").split()[2])
     weight = gravity * number(one(robot, "link[@name='lift_link']"), "inertial/mass")
     assert offset == pytest.approx(-weight, abs=1e-3)
-    assert largest + weight == pytest.approx(PRESS, abs=1e-3)
+    presses = simulated.actuator("arm_lift").forcerange[1] + weight
+    assert largest + weight == pytest.approx(presses, abs=1e-3)
 
 
 def test_the_world_has_the_systems_that_sensors_and_spawning_need(world: ET.Element) -> None:

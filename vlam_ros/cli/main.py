@@ -20,7 +20,6 @@ from vlam_ros.lab.cli import (
     demo,
     evaluate,
     export,
-    merge,
     record,
     replay,
     train,
@@ -90,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vlam_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (
-        demo, ask, up, record, replay, train, evaluate, bench, calibrate, merge, export, data,
+        demo, ask, up, record, replay, train, evaluate, bench, calibrate, export, data,
     ):  # fmt: skip
         module.add_parser(commands)
     return parser

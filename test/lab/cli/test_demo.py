@@ -24,13 +24,23 @@ from told_decisions import DONE, decision
 from vlam_ros.actions import chunk_from_dict
 from vlam_ros.cli.main import main
 from vlam_ros.errors import ConfigurationError, VlamError
-from vlam_ros.lab.demo.scene import SCENE, TASKS, TOLERANCE, Task, judge
-from vlam_ros.lab.demo.task import INSTRUCTION, Timeline, errors, pick_and_place
+from vlam_ros.lab.demo import (
+    CASES,
+    INSTRUCTION,
+    TOLERANCE,
+    DemoCase,
+    Timeline,
+    errors,
+    judge,
+    pick_and_place,
+)
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.live.client import NodeDecision
 from vlam_ros.lab.live.mission import DecisionEvent
 from vlam_ros.lab.live.node_process import node_process
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, World
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import (
     InstructionRequest,
     Observation,
@@ -45,16 +55,16 @@ STANDOFF = settings().policy.standoff
 
 
 def test_the_scene_holds_trained_pairs_far_enough_apart_to_be_told_from_each_other() -> None:
-    pairs = [(o.colour, o.shape) for o in SCENE.objects]
+    pairs = [(o.colour, o.shape) for o in DEMO_SCENE.objects]
     assert len(set(pairs)) == len(pairs) == 5
     assert not HELD_OUT_PAIRS & set(pairs)
-    for one, other in itertools.combinations(SCENE.objects, 2):
+    for one, other in itertools.combinations(DEMO_SCENE.objects, 2):
         assert math.dist(one.position[:2], other.position[:2]) > 2 * TOLERANCE
 
 
 def test_the_camera_is_that_of_the_nodes_defaults() -> None:
     mount = settings().camera
-    assert (SCENE.camera.x, SCENE.camera.height, SCENE.camera.tilt) == (
+    assert (DEMO_SCENE.camera.x, DEMO_SCENE.camera.height, DEMO_SCENE.camera.tilt) == (
         mount.x,
         mount.height,
         mount.tilt,
@@ -82,10 +92,10 @@ class Sight:
 @pytest.fixture(scope="module")
 def sight() -> Sight:
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         rendering, camera = world.render(), world.camera
     objects = []
-    for number, thing in enumerate(SCENE.objects, start=1):
+    for number, thing in enumerate(DEMO_SCENE.objects, start=1):
         whole = (rendering.labels == number).astype(np.float32)
         mask = cv2.resize(whole, (160, 160), interpolation=cv2.INTER_AREA) > 0.5
         rows, columns = np.nonzero(whole)
@@ -106,26 +116,26 @@ def sight() -> Sight:
                     source=PositionSource.DEPTH,
                 )
             )
-    x, y, z = SCENE.objects[0].position
+    x, y, z = DEMO_SCENE.objects[0].position
     cup = Obstacles(0, np.array([(x - 0.03, y, z), (x - 0.02, y - 0.02, z)], np.float32))
     return Sight(Observation(0, 0, rendering.image, camera, obstacles=cup), objects)
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda t: t.instruction)
-def test_who_sees_rightly_answers_rightly(sight: Sight, task: Task) -> None:
+@pytest.mark.parametrize("task", CASES, ids=lambda t: t.instruction)
+def test_who_sees_rightly_answers_rightly(sight: Sight, task: DemoCase) -> None:
     assert judge(task, sight.answer(task.instruction), STANDOFF) == []
 
 
 def test_there_is_each_kind_of_task() -> None:
-    assert TASKS[0].name == ""
-    assert {t.skill for t in TASKS} == {"go_to", "pick_up", "stop"}
-    refused = {t.name for t in TASKS if t.reason is Reason.TARGET_NOT_FOUND}
+    assert CASES[0].name == ""
+    assert {t.skill for t in CASES} == {"go_to", "pick_up", "stop"}
+    refused = {t.name for t in CASES if t.reason is Reason.TARGET_NOT_FOUND}
     assert refused == {"refused", "unknown"}
 
 
-@pytest.mark.parametrize("task", [t for t in TASKS if t.target], ids=lambda t: t.instruction)
-def test_acting_on_any_other_object_is_wrong(sight: Sight, task: Task) -> None:
-    others = {o.phrase for o in SCENE.objects} - {task.target}
+@pytest.mark.parametrize("task", [t for t in CASES if t.target], ids=lambda t: t.instruction)
+def test_acting_on_any_other_object_is_wrong(sight: Sight, task: DemoCase) -> None:
+    others = {o.phrase for o in DEMO_SCENE.objects} - {task.target}
     errors = [
         judge(replace(task, target=other), sight.answer(task.instruction), STANDOFF)
         for other in others
@@ -136,13 +146,13 @@ def test_acting_on_any_other_object_is_wrong(sight: Sight, task: Task) -> None:
 
 def test_a_target_that_is_placed_by_the_floor_is_wrong(sight: Sight) -> None:
     guessed = [replace(o, source=PositionSource.GROUND_PLANE) for o in sight.objects]
-    for task in (t for t in TASKS if t.target):
+    for task in (t for t in CASES if t.target):
         errors = judge(task, sight.answer(task.instruction, guessed), STANDOFF)
         assert errors == [f"does not place the {task.target} by measured depth"]
 
 
 def test_a_destination_that_is_not_seen_or_elsewhere_is_wrong(sight: Sight) -> None:
-    put = next(t for t in TASKS if t.destination)
+    put = next(t for t in CASES if t.destination)
     answer = sight.answer(put.instruction)
     unseen = replace(answer, scene=replace(answer.scene, objects=()))
     assert judge(put, unseen, STANDOFF) == ["does not know where the blue plate is"]
@@ -157,16 +167,16 @@ def test_a_destination_that_is_not_seen_or_elsewhere_is_wrong(sight: Sight) -> N
 
 
 def test_doing_what_must_be_refused_is_wrong_and_so_is_the_reverse(sight: Sight) -> None:
-    refused = next(t for t in TASKS if t.name == "refused")
+    refused = next(t for t in CASES if t.name == "refused")
     done = sight.answer("pick up the red cup")
     assert judge(refused, done, STANDOFF) == ["expected HOLD TARGET_NOT_FOUND"]
-    for task in (t for t in TASKS if t.target):
+    for task in (t for t in CASES if t.target):
         blind = sight.answer(task.instruction, objects=[])
         assert judge(task, blind, STANDOFF) == [f"expected EXECUTE {task.skill}"]
 
 
 def test_refusing_for_another_reason_is_wrong(sight: Sight) -> None:
-    refused = next(t for t in TASKS if t.name == "refused")
+    refused = next(t for t in CASES if t.name == "refused")
     assert judge(refused, sight.answer("juggle the red cup"), STANDOFF)
 
 
@@ -183,9 +193,9 @@ def test_the_nodes_process_ends_with_the_context_even_if_it_does_not_want_to(
     before = signal.getsignal(signal.SIGTERM)
 
     def fail_when_it_runs() -> None:
-        with node_process("vlam_node", {}, log) as check:
+        with node_process("vlam_node", {}, log) as node:
             while not log.read_text().strip():
-                check()
+                node.check()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -201,9 +211,9 @@ def test_a_node_that_ends_by_itself_is_an_error_with_its_last_words(
     run_instead(monkeypatch, "raise SystemExit('no such thing')")
 
     def wait_for_its_end() -> None:
-        with node_process("vlam_node", {}, tmp_path / "node.log") as check:
+        with node_process("vlam_node", {}, tmp_path / "node.log") as node:
             while True:
-                check()
+                node.check()
 
     with pytest.raises(VlamError, match="ended with code 1: no such thing; all of it is in"):
         wait_for_its_end()
@@ -223,9 +233,9 @@ def test_parameters_are_handed_over_as_ros_reads_them(
     parameters = {"camera.x": 1.0, "model.name_or_path": "a: folder"}
 
     def wait_for_its_end() -> None:
-        with node_process("vlam_node", parameters, tmp_path / "node.log") as check:
+        with node_process("vlam_node", parameters, tmp_path / "node.log") as node:
             while True:
-                check()
+                node.check()
 
     expected = '-p camera.x:=1.0 -p model.name_or_path:="a: folder"'
     with pytest.raises(VlamError, match=f"code 3: {expected};"):
@@ -323,7 +333,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.mark.timeout(1.2 * PATIENCE)
 def test_the_embedded_model_answers_all_as_it_must(demo: Demo) -> None:
     assert (demo.process.returncode, demo.errors) == (0, ""), demo.shown
-    assert f"{len(TASKS)} of {len(TASKS)} answers are as they must be" in demo.shown
+    assert f"{len(CASES)} of {len(CASES)} answers are as they must be" in demo.shown
     shown = [line.split() for line in demo.shown.splitlines()]
     steps = [line[4] for line in shown if line[2:4] == ["EXECUTE", "step"]]
     assert sorted(set(steps)) == ["1", "2", "3", "4"]
@@ -333,7 +343,7 @@ def test_the_embedded_model_answers_all_as_it_must(demo: Demo) -> None:
 
 @pytest.mark.real_time
 def test_what_was_asked_answered_and_done_can_be_looked_at(demo: Demo) -> None:
-    for task in TASKS:
+    for task in CASES:
         assert f"“{task.instruction}”" in demo.shown
         folder = demo.out / task.name
         chunk = chunk_from_dict(json.loads((folder / "chunk.json").read_text(encoding="utf-8")))
@@ -379,13 +389,13 @@ def test_wrong_answers_are_shown_and_counted(
             answer = sight.answer(instruction, objects=[])
             return replace(answer, overlay=sight.observation.image)
 
-    robot = "vlam_ros.lab.live.simulated_robot.simulated_robot"
+    robot = "vlam_ros.lab.demo.simulated_robot"
     monkeypatch.setattr(robot, lambda *_: nullcontext(Blind()))
-    monkeypatch.setattr("vlam_ros.lab.demo.task.run_pick_and_place", lambda *_: ["it fell"])
-    monkeypatch.setattr("vlam_ros.lab.cli.demo.private_domain", lambda _: {})
+    monkeypatch.setattr("vlam_ros.lab.demo.run_pick_and_place", lambda *_: ["it fell"])
+    monkeypatch.setattr("vlam_ros.lab.live.node_process.private_domain", lambda _: {})
     assert main(["demo", "--out", str(tmp_path)]) == 1
     shown = " ".join(capsys.readouterr().out.split())
-    right = sum(task.reason is Reason.TARGET_NOT_FOUND for task in TASKS)
-    assert f"{right} of {len(TASKS)} answers are as they must be" in shown
+    right = sum(task.reason is Reason.TARGET_NOT_FOUND for task in CASES)
+    assert f"{right} of {len(CASES)} answers are as they must be" in shown
     assert "wrong expected EXECUTE pick_up" in shown
     assert "the robot did not do what it was told" in shown

@@ -7,7 +7,7 @@ from replay_jobs import BAGS
 
 from vlam_ros.cli.main import main
 from vlam_ros.lab.bags import find_bags
-from vlam_ros.lab.cli.replay_jobs import names_of
+from vlam_ros.lab.cli.replay import names_of
 from vlam_ros.lab.replay.records import ReplayRun
 
 

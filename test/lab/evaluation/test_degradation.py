@@ -12,7 +12,6 @@ import pytest
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion import SensorFusion
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import (
     HEALTHY,
     SECOND,
@@ -21,7 +20,10 @@ from vlam_ros.lab.evaluation.degradation import (
     expected,
 )
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
-from vlam_ros.lab.simulation import Arrival, LidarSpec, Standing, World
+from vlam_ros.lab.simulation.motion import Standing
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.sensors import Arrival, LidarSpec
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import (
     Camera,
@@ -172,7 +174,7 @@ def _observation(
 @pytest.fixture(scope="module")
 def episode() -> Recording:
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         drive = SensedDrive(world, Standing(), np.random.default_rng(3), LidarSpec(columns=360))
         arrivals = list(drive.arrivals(0.0, 6.5))
         return Recording(arrivals, world.render().image, world.camera, (BEFORE, WITHIN, AFTER))

@@ -12,7 +12,8 @@ from vlam_ros.lab.evaluation.episode_recorder import (
 )
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
 from vlam_ros.lab.evaluation.judging import Moment
-from vlam_ros.lab.simulation import BasePose, Contact
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.truth import Contact
 from vlam_ros.types import Halt, Outcome, Reason, Verdict
 
 TURN_TO, STOP = 1_000_023, 1_000_005

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from vlam_ros.lab.evaluation.judging import Moment, judge
-from vlam_ros.lab.simulation import BasePose
+from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
 from vlam_ros.lab.simulation.tasks import Kind, Task

@@ -13,7 +13,7 @@ from vlam_ros.lab.evaluation.baseline import HighestPixel
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
 from vlam_ros.lab.evaluation.lockstep import Lockstep, run_episode
-from vlam_ros.lab.simulation.arrival import Arrival
+from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.pipeline import Pipeline

@@ -1,8 +1,8 @@
 """What is asked, and what is true of it."""
 
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, questions
-from vlam_ros.lab.simulation import HELD_OUT_PAIRS, World
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS, scene_of_seed
+from vlam_ros.lab.simulation.world import World
 
 SCENES = 12
 

@@ -16,7 +16,8 @@ from rclpy.executors import SingleThreadedExecutor
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.live.client import NoAnswerError, VlamClient
+from vlam_ros.lab.live.client import VlamClient
+from vlam_ros.lab.live.session import NoAnswerError
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.ros.camera_info import camera_from_message, camera_to_message

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from vlam_ros.lab.evaluation.degradation import Fault, Sensor
-from vlam_ros.lab.live.degradation import FaultInjection, Robot, running, trial
+from vlam_ros.lab.live.degradation import FaultInjection, FaultyRobot, running, trial
 from vlam_ros.resources import with_profile
 
 
 @pytest.fixture(scope="module")
-def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
+def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyRobot]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vlam_ros.lab.live.degradation.private_domain", with_profile)
         with running(tmp_path_factory.mktemp("logs")) as robot:
@@ -28,7 +28,9 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
         (Sensor.ODOMETRY, Fault.OLD),
     ],
 )
-def test_the_robot_does_as_it_is_designed_to(robot: Robot, sensor: Sensor, failure: Fault) -> None:
+def test_the_robot_does_as_it_is_designed_to(
+    robot: FaultyRobot, sensor: Sensor, failure: Fault
+) -> None:
     assert trial(robot, sensor, failure) == ""
 
 

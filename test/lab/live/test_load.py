@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from vlam_ros.configuration import FusionNodeSettings
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.live import load
 from vlam_ros.lab.live.load import TRIES, Load
-from vlam_ros.lab.simulation.appearance import calibrated
+from vlam_ros.lab.simulation.mjcf import calibrated
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.types import LidarSweep
 
 
@@ -32,7 +32,7 @@ def test_after_a_lost_image_another_is_shown_with_which_the_loss_is_counted(
     monkeypatch: pytest.MonkeyPatch, numbers: set[int], shown: int
 ) -> None:
     monkeypatch.setattr(load, "ON_ITS_WAY", 0.0)
-    camera = calibrated(SCENE.camera, 64, 48)
+    camera = calibrated(DEMO_SCENE.camera, 64, 48)
     sweep = LidarSweep(0, np.zeros((0, 3), np.float32))
     with Answered(
         np.zeros((48, 64, 3), np.uint8), camera, sweep, FusionNodeSettings.load().lidar

@@ -17,8 +17,8 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from told_decisions import CUP, DONE, EXECUTE, decision
 
-from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.mission import ClockLog, CommandEvent, DecisionEvent, MissionClient, Overview
+from vlam_ros.lab.live.session import NoAnswerError
 from vlam_ros.ros.decisions import chunk_to_message, scene_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import time_message

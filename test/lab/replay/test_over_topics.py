@@ -21,7 +21,7 @@ from told_decisions import decision
 import vlam_ros.msg
 from vlam_ros.configuration import Settings
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.live.client import NoAnswerError
+from vlam_ros.lab.live.session import NoAnswerError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay import over_topics
 from vlam_ros.lab.replay.over_topics import LiveReplay

@@ -10,15 +10,6 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import (
-    COLOURS,
-    SHAPES,
-    CameraSpec,
-    ObjectSpec,
-    SceneSpec,
-    World,
-    random_scene,
-)
 from vlam_ros.lab.simulation.extra_objects import (
     EXTRA_SHAPES,
     EXTRA_SIZES,
@@ -27,8 +18,17 @@ from vlam_ros.lab.simulation.extra_objects import (
     extra_scene_of_seed,
     random_extra,
 )
-from vlam_ros.lab.simulation.scene import footprint_radius
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import (
+    COLOURS,
+    SHAPES,
+    CameraSpec,
+    ObjectSpec,
+    SceneSpec,
+    footprint_radius,
+    random_scene,
+    scene_of_seed,
+)
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.captions import vocabulary
 
 FLAT = (1.0, 0.0, 0.0, 0.0)

@@ -8,17 +8,10 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import (
-    BasePose,
-    Drive,
-    Imu,
-    ImuSpec,
-    Motion,
-    SceneSpec,
-    Standing,
-    World,
-    random_scene,
-)
+from vlam_ros.lab.simulation.motion import BasePose, Drive, Motion, Standing
+from vlam_ros.lab.simulation.scene import SceneSpec, random_scene
+from vlam_ros.lab.simulation.sensors import Imu, ImuSpec
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import ImuSample
 
 G = 9.81

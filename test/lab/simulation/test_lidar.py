@@ -9,18 +9,10 @@ import numpy.typing as npt
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import (
-    BasePose,
-    Drive,
-    Lidar,
-    LidarSpec,
-    Motion,
-    ObjectSpec,
-    SceneSpec,
-    Standing,
-    World,
-)
-from vlam_ros.lab.simulation.scene import CONE_SIZES, CUP_SIZES
+from vlam_ros.lab.simulation.motion import BasePose, Drive, Motion, Standing
+from vlam_ros.lab.simulation.scene import CONE_SIZES, CUP_SIZES, ObjectSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import Lidar, LidarSpec
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import LidarSweep
 
 Floats = npt.NDArray[np.float64]

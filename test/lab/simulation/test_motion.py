@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import BasePose, Drift, Drive, Standing, odometry, state_at
-from vlam_ros.lab.simulation.motion import RAMP
+from vlam_ros.lab.simulation.motion import (
+    RAMP,
+    BasePose,
+    Drift,
+    Drive,
+    Standing,
+    odometry,
+    state_at,
+)
 
 SEEDS = range(5)
 POSE = BasePose(1.0, -2.0, 0.1, roll=0.3, pitch=-0.4, yaw=2.0)

@@ -7,15 +7,9 @@ import pytest
 from simulated import thing
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import (
-    BasePose,
-    ObjectSpec,
-    RampSpec,
-    RoomSpec,
-    SceneSpec,
-    check_room,
-    random_scene,
-)
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.room import RampSpec, RoomSpec, check_room
+from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec, random_scene
 
 BALL = thing("ball", 1.0, 0.0, 0.1, 0.1)
 

@@ -4,7 +4,7 @@ import pytest
 
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
-from vlam_ros.lab.simulation import check_room
+from vlam_ros.lab.simulation.room import check_room
 from vlam_ros.lab.simulation.rooms import PICK_AND_PLACE_START, named_room
 
 

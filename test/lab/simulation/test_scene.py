@@ -5,9 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, random_scene
-from vlam_ros.lab.simulation.scene import footprint_radius
-from vlam_ros.lab.simulation.splits import SPLIT_SEEDS, scene_of_seed
+from vlam_ros.lab.simulation.scene import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    SHAPES,
+    SPLIT_SEEDS,
+    footprint_radius,
+    random_scene,
+    scene_of_seed,
+)
 
 SEEDS = range(200)
 

@@ -9,17 +9,12 @@ import pytest
 from simulated import SECOND, drive, rest, simulator, thing
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import (
-    Arrival,
-    BasePose,
-    LidarSpec,
-    RampSpec,
-    RoomSpec,
-    SceneSpec,
-    Simulator,
-    World,
-    random_scene,
-)
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.room import RampSpec, RoomSpec
+from vlam_ros.lab.simulation.scene import SceneSpec, random_scene
+from vlam_ros.lab.simulation.sensors import Arrival, LidarSpec
+from vlam_ros.lab.simulation.simulator import Simulator
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import (
     GripperState,
     ImuSample,

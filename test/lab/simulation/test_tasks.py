@@ -6,10 +6,18 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vlam_ros.lab.simulation.layout import clearance, distance_to_way, is_free, place, stop_before
-from vlam_ros.lab.simulation.naming import GRASPABLE, is_called, width
 from vlam_ros.lab.simulation.room import check_room
 from vlam_ros.lab.simulation.scene import ObjectSpec
+from vlam_ros.lab.simulation.task_objects import (
+    GRASPABLE,
+    clearance,
+    distance_to_way,
+    is_called,
+    is_free,
+    place,
+    stop_before,
+    width,
+)
 from vlam_ros.lab.simulation.tasks import CONTROL, CONTROL_SHARES, SHARES, Kind, Task, random_task
 
 FEASIBLE = [random_task(np.random.default_rng([8, i])) for i in range(150)]

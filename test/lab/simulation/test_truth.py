@@ -3,8 +3,8 @@
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import Simulator
 from vlam_ros.lab.simulation.rooms import named_room
+from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.truth import truth_from_json, truth_of, truth_to_json
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation import BasePose, CameraSpec, ObjectSpec, SceneSpec, World, random_scene
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.scene import CameraSpec, ObjectSpec, SceneSpec, random_scene
+from vlam_ros.lab.simulation.world import World
 
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
 

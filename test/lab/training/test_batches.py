@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from vlam_ros.lab.simulation import SHAPES
+from vlam_ros.lab.simulation.scene import SHAPES
 from vlam_ros.lab.training import batches
 from vlam_ros.lab.training.captions import COLOUR_NAMES, TRAINED_PAIRS
 from vlam_ros.lab.training.scenes import SceneData

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vlam_ros.configuration import Settings
-from vlam_ros.lab.simulation import HELD_OUT_PAIRS, SHAPES
+from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS, SHAPES
 from vlam_ros.lab.training.captions import (
     PLACEHOLDERS,
     SKILL_PATTERNS,

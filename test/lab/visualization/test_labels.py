@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from vlam_ros.lab.visualization.symbols import LEFT_FIRST, RIGHT_FIRST, Labels, Named
+from vlam_ros.lab.visualization.floor_map import LEFT_FIRST, RIGHT_FIRST, Labels, Named
 from vlam_ros.visualization.canvas import Rectangle, overlap
 
 WIDTH, HEIGHT = 300, 200

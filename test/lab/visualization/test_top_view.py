@@ -9,9 +9,19 @@ from hypothesis import strategies as st
 
 from vlam_ros.actions import ActionTokenizer, stop_chunk
 from vlam_ros.lab.visualization import draw_top_view
-from vlam_ros.lab.visualization.floor_map import ABOVE, LEFT, SEEN, SIDE, WHITE, FloorMap
+from vlam_ros.lab.visualization.floor_map import (
+    ABOVE,
+    LEFT,
+    OBSTACLE,
+    PATH,
+    RETURN,
+    ROBOT,
+    SEEN,
+    SIDE,
+    WHITE,
+    FloorMap,
+)
 from vlam_ros.lab.visualization.layers import TURN_RADIUS
-from vlam_ros.lab.visualization.symbols import OBSTACLE, PATH, RETURN, ROBOT
 from vlam_ros.lab.visualization.top_view import PANEL_WIDTH
 from vlam_ros.types import (
     ActionChunk,

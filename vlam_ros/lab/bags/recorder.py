@@ -27,9 +27,8 @@ from rosgraph_msgs.msg import Clock
 from vlam_ros.errors import BagError, VlamError
 from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagWriter, RecordedQos
-from vlam_ros.lab.live.clock_times import ClockTimes
 from vlam_ros.lab.live.node_process import START_PATIENCE, end, last_line, open_log
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import ClockTimes, Session, Watch, ignore
 from vlam_ros.ros.image_inputs import Numbers
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import message_class

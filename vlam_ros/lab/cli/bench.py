@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive, positive_number
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
+from vlam_ros.lab.cli.evaluate import add_common, tell
+from vlam_ros.lab.cli.options import add_count
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Metric
@@ -32,9 +34,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (all)"
     )
-    parser.add_argument(
-        "--images", type=positive, default=7, metavar="N", help="of each race (%(default)s)"
-    )
+    add_count(parser, "--images", 7, "of each race")
     parser.add_argument(
         "--seconds",
         type=positive_number,
@@ -42,15 +42,13 @@ def add_parser(commands: Subparsers) -> None:
         metavar="S",
         help="of each phase under load (%(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
+    add_common(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the races as a PNG")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure; 1 if a target was missed."""
-    from vlam_ros.lab.cli.evaluate import tell
     from vlam_ros.lab.evaluation.report import Report
     from vlam_ros.lab.evaluation.speed import perception
     from vlam_ros.lab.evaluation.speed.load import measure_load

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.cli.arguments import Subparsers, command_parser
 from vlam_ros.errors import ModelError
+from vlam_ros.lab.cli.options import add_count
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -22,9 +23,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "model", metavar="MODEL_FOLDER", help="a checkpoint's folder, or 'embedded'"
     )
-    parser.add_argument(
-        "--scenes", type=positive, default=300, metavar="N", help="to look at (%(default)s)"
-    )
+    add_count(parser, "--scenes", 300, "to look at")
     parser.add_argument(
         "--adapter", default="", metavar="FOLDER", help="what was tuned on it; the file goes there"
     )

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.cli.arguments import Subparsers, command_parser
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.cli.options import add_count
 
 if TYPE_CHECKING:
     from vlam_ros.lab.notes import Notes
@@ -46,9 +47,7 @@ def _add_bag(kinds: Subparsers) -> None:
         metavar="PHRASE",
         help="what to look for; by default what the bag's instructions talk about",
     )
-    parser.add_argument(
-        "--frames", type=positive, default=100, metavar="N", help="at most (%(default)s)"
-    )
+    add_count(parser, "--frames", 100, "at most")
     parser.add_argument(
         "--map", action="append", default=[], metavar="ROLE:=TOPIC", help="as in `vlam replay`"
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
-from vlam_ros.lab.cli import tasks
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
+from vlam_ros.errors import ConfigurationError
+from vlam_ros.lab.cli.options import add_count, add_out
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Report
+
+VARIANTS = ("vlam", "ensemble", "baseline")
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -49,15 +53,55 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_common(degradation)
     degradation.set_defaults(run=run_degradation)
-    tasks.add_parser(subjects)
+    _add_tasks(subjects)
+
+
+def _add_tasks(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "tasks",
+        "let the robot carry out instructions in simulation",
+        "vlam evaluate tasks --episodes 200 --control 100 --seed 5000000 --out evaluation",
+        "Run episodes in which a simulated robot carries out instructions, and episodes whose "
+        "instructions it must refuse, judged by the simulator's truth. What is in --out already is "
+        "not run again. The exit code is 1 if a gate is missed.",
+    )
+    add_count(parser, "--episodes", 20, "that can be done")
+    refused = "that must be refused (half as many as can be done)"
+    parser.add_argument("--control", type=int, metavar="N", help=refused)
+    parser.add_argument(
+        "--seed", type=int, default=1_000_000, metavar="S", help="of the first (%(default)s)"
+    )
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=VARIANTS,
+        default=["vlam"],
+        help="what runs them: the pipeline, the same with temporal ensembling, or CLIPSeg's "
+        "highest pixel (vlam)",
+    )
+    parser.add_argument(
+        "--ros",
+        action="store_true",
+        help="run the nodes themselves over ROS 2 topics, one episode after another, in place of "
+        "--variants",
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="with --ros: a bag of each episode, in here"
+    )
+    add_model(parser)
+    add_count(parser, "--workers", 2, "processes")
+    add_out(parser, "of records, figures and the page", "evaluation")
+    parser.add_argument(
+        "--report", action="store_true", help="only report on what was run, by all variants"
+    )
+    parser.set_defaults(run=run_tasks)
 
 
 def add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:
     """Add --json, --markdown and, where there is a default, --scenes."""
     if scenes:
-        parser.add_argument(
-            "--scenes", type=positive, default=scenes, metavar="N", help="of the test (%(default)s)"
-        )
+        add_count(parser, "--scenes", scenes, "of the test")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
 
@@ -81,6 +125,44 @@ def run_degradation(options: argparse.Namespace) -> int:
     from vlam_ros.lab.live.degradation import evaluate_degradation
 
     return tell(evaluate_degradation(), options)
+
+
+def run_tasks(options: argparse.Namespace) -> int:
+    """Run what was not run yet, and report on all; 1 if a gate was missed."""
+    if options.record and not options.ros:
+        raise ConfigurationError("--record is of episodes over topics: add --ros")
+    from vlam_ros.lab.evaluation.task_figures import figures_of
+    from vlam_ros.lab.evaluation.task_runs import EpisodeJob, Variant, film_strip, records, run_all
+    from vlam_ros.lab.report.task_page import failures_of, task_page
+    from vlam_ros.resources import write_file
+
+    control = options.episodes // 2 if options.control is None else options.control
+    jobs = [
+        EpisodeJob(Variant(variant), options.seed + index, of_control, options.model, options.out)
+        for variant in _variants(options)
+        for of_control, count in ((False, options.episodes), (True, control))
+        for index in range(count)
+    ]
+    if options.ros and not options.report:
+        from vlam_ros.lab.live.run_mission import run_over_ros
+
+        run_over_ros(jobs, options.model, options.out / "logs", record=options.record)
+    elif not options.report:
+        run_all(jobs, options.workers)
+    found = {variant.value: those for variant, those in records(jobs).items()}
+    figures = figures_of(found, {"model": options.model, "first seed": options.seed})
+    failures = failures_of(found, lambda variant, record: film_strip(options.out, variant, record))
+    write_file(options.out / "figures.json", figures.to_json().encode())
+    write_file(options.out / "figures.md", figures.to_markdown().encode())
+    write_file(options.out / "index.html", task_page(figures, failures).encode())
+    print(figures.to_markdown(), end="")
+    return 0 if figures.passed else 1
+
+
+def _variants(options: argparse.Namespace) -> Sequence[str]:
+    if options.report:
+        return (*VARIANTS, "ros")
+    return ["ros"] if options.ros else options.variants
 
 
 def tell(report: Report, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`vlam export`: a checkpoint as graphs for ONNX Runtime, TensorRT and OpenVINO."""
+"""`vlam export` and `vlam merge`: a checkpoint as ONNX graphs, or with its adapter in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPICAL = 32
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam export`."""
+    """Add `vlam export` and `vlam merge`."""
     parser = command_parser(
         commands,
         "export",
@@ -37,10 +37,24 @@ def add_parser(commands: Subparsers) -> None:
         metavar="BAG",
         help="with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its images",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run_export)
+    parser = command_parser(
+        commands,
+        "merge",
+        "make an adapter part of its checkpoint",
+        "vlam merge tuned --output my_model",
+        "Write a checkpoint with an adapter as its own weights: a folder for model.name_or_path "
+        "and for --model, to be tuned further, as by `vlam train skill`.",
+    )
+    parser.add_argument("adapter", metavar="PATH", help="tuned by full, lora or bitfit")
+    add_model(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="to be made, not to exist"
+    )
+    parser.set_defaults(run=run_merge)
 
 
-def run(options: argparse.Namespace) -> int:
+def run_export(options: argparse.Namespace) -> int:
     """Load, write, and say what was written."""
     from vlam_ros.errors import ConfigurationError, ModelError
     from vlam_ros.perception.clipseg import load_checkpoint, preprocess
@@ -63,6 +77,18 @@ def run(options: argparse.Namespace) -> int:
     export(checkpoint, folder, options.int8, pixels)
     precisions = "float32 and int8" if options.int8 else "float32"
     print(f"wrote {folder}: ONNX opset {OPSET}, {precisions}")
+    return 0
+
+
+def run_merge(options: argparse.Namespace) -> int:
+    """Load, write, and say what was written."""
+    from vlam_ros.lab.saving import save_checkpoint
+    from vlam_ros.perception.clipseg import load_checkpoint
+
+    folder = options.output.expanduser()
+    checkpoint = load_checkpoint(options.model, "cpu", "float32", adapter=options.adapter)
+    save_checkpoint(checkpoint, folder)
+    print(f"wrote {folder}: {checkpoint.name}; use it as model.name_or_path or --model")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from vlam_ros.cli.arguments import (
     Subparsers,
     add_model,
     command_parser,
-    positive,
     positive_number,
 )
+from vlam_ros.lab.cli.options import add_count, add_machine, add_out, add_threads
 
 METHODS = ("lora", "adapter", "prefix", "bitfit", "prompt", "full")
 
@@ -52,14 +51,8 @@ def _add_embedded(subjects: Subparsers) -> None:
         metavar="DIR",
         help="of the scenes, about 4 GB, and of the run's state (%(default)s)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("trained"),
-        metavar="DIR",
-        help="of the checkpoint (%(default)s)",
-    )
-    _add_threads(parser)
+    add_out(parser, "of the checkpoint", "trained")
+    add_threads(parser)
     parser.set_defaults(run=run_embedded)
 
 
@@ -84,10 +77,7 @@ def _add_finetune(subjects: Subparsers) -> None:
     parser.add_argument(
         "--balance", action="store_true", help="learn the weights of the loss terms"
     )
-    parser.add_argument(
-        "--crops", type=positive, default=24, metavar="N",
-        help="of new things in a batch, and as many of old ones (%(default)s)",
-    )  # fmt: skip
+    add_count(parser, "--crops", 24, "of new things in a batch, and as many of old ones")
     _add_training(parser, steps=200, rate=None, images=1)
     parser.set_defaults(run=run_finetune)
 
@@ -136,7 +126,10 @@ def _add_skill(subjects: Subparsers) -> None:
         default="full",
         help="what of the text tower is learned (%(default)s)",
     )
-    _add_common(parser, steps=1500, rate=None)
+    add_out(parser, "of the adapter")
+    add_count(parser, "--steps", 1500, "of the optimizer")
+    _add_rate(parser, None)
+    add_machine(parser)
     parser.set_defaults(run=run_skill)
 
 
@@ -144,14 +137,12 @@ def _add_training(
     parser: argparse.ArgumentParser, steps: int, rate: float | None, images: int
 ) -> None:
     """What all trainings of a data set can be told."""
-    for name, default, text in (
-        ("images", images, "of a batch"),
-        ("accumulate", 1, "batches of a step"),
-        ("validate-every", 25, "steps between two validations"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (%(default)s)"
-        )
+    add_out(parser, "of what is made")
+    add_count(parser, "--steps", steps, "of the optimizer")
+    add_count(parser, "--images", images, "of a batch")
+    add_count(parser, "--accumulate", 1, "batches of a step")
+    add_count(parser, "--validate-every", 25, "steps between two validations")
+    _add_rate(parser, rate)
     parser.add_argument(
         "--patience",
         type=int,
@@ -168,35 +159,13 @@ def _add_training(
         "--surgery", action="store_true",
         help="take out of each loss term's gradient what works against another's (PCGrad)",
     )  # fmt: skip
+    add_machine(parser)
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
-    _add_common(parser, steps, rate)
 
 
-def _add_common(parser: argparse.ArgumentParser, steps: int, rate: float | None) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of what is made")
-    parser.add_argument(
-        "--steps", type=positive, default=steps, metavar="N", help="of the optimizer (%(default)s)"
-    )
-    parser.add_argument(
-        "--rate",
-        type=positive_number,
-        default=rate,
-        metavar="X",
-        help=f"peak learning rate ({rate or 'fitting the method'})",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
-    _add_threads(parser)
-
-
-def _add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--threads",
-        type=positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="processor cores to use (%(default)s)",
-    )
+def _add_rate(parser: argparse.ArgumentParser, rate: float | None) -> None:
+    text = f"peak learning rate ({rate or 'fitting the method'})"
+    parser.add_argument("--rate", type=positive_number, default=rate, metavar="X", help=text)
 
 
 def run_embedded(options: argparse.Namespace) -> int:
@@ -249,7 +218,7 @@ def run_distil(options: argparse.Namespace) -> int:
 
 
 def run_skill(options: argparse.Namespace) -> int:
-    """Learn, and say what was learned."""
+    """Learn what skills are called, and say what was learned."""
     from vlam_ros.lab.training.fit import FitSettings
     from vlam_ros.lab.training.skills import RATES, learn_skills_file
 

@@ -7,17 +7,9 @@ from collections.abc import Iterator
 from numpy.random import Generator
 
 from vlam_ros.fusion import SensorFusion
-from vlam_ros.lab.simulation import (
-    Arrival,
-    Drift,
-    Imu,
-    ImuSpec,
-    Lidar,
-    LidarSpec,
-    Motion,
-    World,
-    odometry,
-)
+from vlam_ros.lab.simulation.motion import Drift, Motion, odometry
+from vlam_ros.lab.simulation.sensors import Arrival, Imu, ImuSpec, Lidar, LidarSpec
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import ImuSample, LidarSweep, Odometry
 
 ODOMETRY_EVERY = 4

@@ -10,9 +10,9 @@ from typing import Any
 
 from vlam_ros.lab.evaluation.episodes import STOP_AFTER, Episode
 from vlam_ros.lab.evaluation.judging import STOP_TIME, STOP_WATCH, Moment, judge
-from vlam_ros.lab.simulation import Contact
-from vlam_ros.lab.simulation.layout import stop_before
+from vlam_ros.lab.simulation.task_objects import stop_before
 from vlam_ros.lab.simulation.tasks import Kind, Task
+from vlam_ros.lab.simulation.truth import Contact
 from vlam_ros.types import Halt, Outcome, Verdict
 
 SETTLING = 0.3

@@ -17,7 +17,8 @@ from vlam_ros.lab.evaluation import placing
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.evaluation.synthetic_sweep import SyntheticSweep, Turning, synthetic_sweep
-from vlam_ros.lab.simulation import Drive, World
+from vlam_ros.lab.simulation.motion import Drive
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import Attitude, Camera, PositionSource, optical_rotation
 
 LENSES: dict[str, tuple[str, tuple[float, ...]]] = {

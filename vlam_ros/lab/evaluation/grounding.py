@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, questions
-from vlam_ros.lab.simulation import World
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import Perceiver
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlam_ros.lab.simulation import BasePose
-from vlam_ros.lab.simulation.layout import place
+from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import half_height
 from vlam_ros.lab.simulation.scene import ObjectSpec, footprint_radius
+from vlam_ros.lab.simulation.task_objects import place
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind, Task
 from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.types import PlanarPose

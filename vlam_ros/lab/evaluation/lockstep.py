@@ -19,7 +19,7 @@ from vlam_ros.lab.evaluation.drive import feed
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.judging import Moment, moment_of
-from vlam_ros.lab.simulation.arrival import Arrival
+from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.truth import truth_of
 from vlam_ros.runtime import (

@@ -18,8 +18,9 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
 from vlam_ros.lab.evaluation.grounding import MIN_PIXELS
-from vlam_ros.lab.simulation import BasePose, Drive, Motion, SceneSpec, Standing, World
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.motion import BasePose, Drive, Motion, Standing
+from vlam_ros.lab.simulation.scene import SceneSpec, scene_of_seed
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import locate
 from vlam_ros.types import (

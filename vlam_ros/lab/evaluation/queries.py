@@ -14,8 +14,15 @@ from itertools import chain, islice, zip_longest
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES, ObjectSpec, SceneSpec, World
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    SHAPES,
+    ObjectSpec,
+    SceneSpec,
+    scene_of_seed,
+)
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data import Dataset, Labelled
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.competitors import entry_in

@@ -17,7 +17,7 @@ from std_msgs.msg import String
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.errors import VlamError
 from vlam_ros.lab.live.measured import Measurement, SensorPublishers, as_it_is
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import LATENCY, NoAnswerError, Session, Watch, ignore
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.fused import obstacles_from_message
@@ -38,15 +38,10 @@ from vlam_ros.types import (
 
 IMAGE_PERIOD = 0.2
 """Seconds from one image to the next while an answer is awaited."""
-_LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
-_SENSING = 0.005  # s; the same while sensors are published in between
+_SENSING = 0.005  # s; LATENCY while sensors are published in between
 _KEPT = 8  # images whose answers are kept; an overlay is a megabyte
 
 _CHUNK, _SCENE, _DEPTH, _OBSTACLES = "action_chunk", "scene", "depth", "obstacles"
-
-
-class NoAnswerError(VlamError):
-    """A vlam_node did not do in time what it was waited for; the message says what."""
 
 
 _NO_SENSORS = Missing("the client has no sensors")
@@ -78,13 +73,9 @@ class VlamClient(Session):
     ) -> None:
         """Advertise and subscribe.
 
-        Args:
-            namespace: of all topics.
-            node_name: of the vlam_node to talk to.
-            lidar: where the LiDAR sits, for a client that publishes sensors with `measure` and
-                talks to a fusion_node as well.
-            spoil: what becomes of a message of camera_info or a sensor, by its topic, before it is
-                published; None: nothing. For trials of failing sensors.
+        With a `lidar`, where that sits, the client publishes sensors with `measure` and talks to a
+        fusion_node as well. `fault_injection` says what becomes of a message of camera_info or a
+        sensor, by its topic, before it is published; None: nothing.
         """
         self._server, self._overlay = node_name, f"{node_name}/overlay"
         super().__init__("vlam_client", namespace)
@@ -112,10 +103,6 @@ class VlamClient(Session):
         ]
         subscribe(listen, "/diagnostics", self._on_diagnostics)
 
-    def now(self) -> int:
-        """The clock that images and measurements are stamped with, ns."""
-        return int(self._node.get_clock().now().nanoseconds)
-
     def measure(self, measured: Measurement) -> None:
         """Publish what a sensor measured; its stamp is of this client's clock."""
         if self._sensors is None:
@@ -125,14 +112,9 @@ class VlamClient(Session):
     def wait_for_node(self, seconds: float, watch: Watch = ignore) -> None:
         """Wait until the node is there, has loaded its models, and hears and is heard.
 
-        Args:
-            seconds: after which it is an error.
-            watch: called all the while with what is being waited for; may raise to give up.
-
-        Raises:
-            NoAnswerError: it is not there in time, or says that it cannot be configured.
+        NoAnswerError if it is not so in time, or the node says that it cannot be configured.
         """
-        self._spin(lambda: not self._unmatched(), seconds, self._unmatched, watch)
+        self.wait(self._unmatched, seconds, watch, self._spin)
 
     def ask(
         self,
@@ -155,7 +137,7 @@ class VlamClient(Session):
             instruction: what to do.
             seconds: after which it is an error, for each of the node, a sign of life of it, its
                 taking the instruction, and its answer.
-            watch: as in `wait_for_node`.
+            watch: hears what is being waited for.
 
         Raises:
             NoAnswerError: saying what did not arrive.
@@ -163,11 +145,19 @@ class VlamClient(Session):
         self.wait_for_node(seconds, watch)
         stamps: set[int] = set()
 
-        def show() -> None:
-            stamps.add(self._show(image, camera))
+        next_image = 0.0
 
-        def spin(done: Callable[[], object], waiting_for: Callable[[], str]) -> None:
-            self._spin(done, seconds, waiting_for, watch, show)
+        def spin() -> None:
+            nonlocal next_image
+            if time.monotonic() >= next_image:
+                stamps.add(self._show(image, camera))
+                next_image = time.monotonic() + IMAGE_PERIOD
+            self._spin()
+
+        def until(done: Callable[[], object], lacking: Callable[[], str]) -> None:
+            nonlocal next_image
+            next_image = time.monotonic()
+            self.wait(lambda: "" if done() else lacking(), seconds, watch, spin)
 
         def taken() -> bool:
             return _order(self._latest) > before and self._latest.instruction == instruction
@@ -180,14 +170,14 @@ class VlamClient(Session):
         # An instruction that comes before the node is active is lost. Any chunk shows that it is,
         # and which instruction was the last before ours.
         self._latest = None
-        spin(lambda: self._latest, lambda: f"an {_CHUNK}: is {self._server} active?")
+        until(lambda: self._latest, lambda: f"an {_CHUNK}: is {self._server} active?")
         before = _order(self._latest)
         self._received.clear()
         self._instructions.publish(String(data=instruction))
         # Images may overtake it: one that was published too soon can have been decided on twice.
-        spin(taken, lambda: self._lacking(instruction))
+        until(taken, lambda: self._lacking(instruction))
         stamps.clear()
-        spin(answers, lambda: self._lacking(instruction))
+        until(answers, lambda: self._lacking(instruction))
         answer = answers()[0]
         chunk = chunk_from_message(answer[_CHUNK])
         decided = NodeDecision(
@@ -212,14 +202,8 @@ class VlamClient(Session):
         seconds: float,
         watch: Watch = ignore,
     ) -> Iterator[Decision]:
-        """Say an instruction, show an image again and again, and yield what is decided on it.
-
-        Args:
-            image: as in `ask`.
-            camera: as in `ask`.
-            instruction: what to do; it is said once.
-            seconds: for which the image is shown.
-            watch: as in `wait_for_node`.
+        """Say an instruction once, show an image again and again for so many seconds; yield what
+        is decided on it; see `ask`.
         """
         stamps: set[int] = set()
         self._instructions.publish(String(data=instruction))
@@ -249,28 +233,10 @@ class VlamClient(Session):
         self._images.publish(image_to_message(image, stamp, camera.frame_id))
         return stamp
 
-    def _spin(
-        self,
-        done: Callable[[], object],
-        seconds: float,
-        waiting_for: Callable[[], str],
-        watch: Watch = ignore,
-        show: Callable[[], object] | None = None,
-    ) -> None:
-        """Let ROS work until `done`, and `show` an image every IMAGE_PERIOD."""
-        end = time.monotonic() + seconds
-        next_image = time.monotonic()
-        while not done():
-            now = time.monotonic()
-            if self._failure:
-                raise NoAnswerError(f"{self._server} is not active: {self._failure}")
-            if now >= end:
-                raise NoAnswerError(f"waited {seconds:g} s in vain for {waiting_for()}")
-            watch(waiting_for())
-            if show is not None and now >= next_image:
-                show()
-                next_image = now + IMAGE_PERIOD
-            self._executor.spin_once(timeout_sec=_SENSING if self._sensors else _LATENCY)
+    def _spin(self) -> None:
+        if self._failure:
+            raise NoAnswerError(f"{self._server} is not active: {self._failure}")
+        self._executor.spin_once(timeout_sec=_SENSING if self._sensors else LATENCY)
 
     def _unmatched(self) -> str:
         """What the node does not yet publish or listen to; empty if that is nothing."""

@@ -6,6 +6,8 @@ must decide as designed while it lasts, name the sensor in its diagnostics, and 
 
 from __future__ import annotations
 
+import array
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,15 +17,50 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import CameraInfo, Imu, PointCloud2
 from tqdm import tqdm
 
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Fault, Sensor, expected
 from vlam_ros.lab.evaluation.report import Metric, Report
-from vlam_ros.lab.live import fault_injection
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.simulated_robot import SimulatedRobot, simulated_robot
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import Decision
+
+UNKNOWN_FRAME = "nobody_knows"
+
+
+def without_numbers(message: CameraInfo | Imu | Odometry | PointCloud2) -> Any:
+    """The message with NaN and infinity where its numbers were."""
+    if isinstance(message, PointCloud2):
+        rubbish = np.resize(np.array([np.nan, np.inf], np.float32), len(message.data) // 4)
+        message.data = array.array("B", rubbish.tobytes())
+    elif isinstance(message, Imu):
+        message.angular_velocity.x, message.linear_acceleration.z = math.nan, math.inf
+    elif isinstance(message, Odometry):
+        message.pose.pose.position.x, message.twist.twist.linear.x = math.nan, math.inf
+    else:
+        message.k[0], message.k[4] = math.nan, math.inf
+    return message
+
+
+def of_another_frame(message: CameraInfo | Imu | Odometry | PointCloud2) -> Any:
+    """The message in a frame that neither parameters nor tf know."""
+    if isinstance(message, Odometry):
+        message.child_frame_id = UNKNOWN_FRAME
+    else:
+        message.header.frame_id = UNKNOWN_FRAME
+    return message
+
+
+def at_another_time(message: Any, shift: int) -> Any:
+    """The message with its stamp shifted by so many ns."""
+    message.header.stamp = time_message(nanoseconds(message.header.stamp) + shift)
+    return message
+
 
 INSTRUCTION = "go to the orange ball"
 TOPICS = {"points": Sensor.LIDAR, "imu": Sensor.IMU, "odom": Sensor.ODOMETRY}
@@ -52,20 +89,20 @@ class FaultInjection:
         if self.failure is Fault.HALF_RATE:
             self._count += 1
             return message if self._count % 2 else None
-        return _SPOILT[self.failure](message)
+        return _FAULTS[self.failure](message)
 
 
-_SPOILT: dict[Fault, Callable[[Any], Any]] = {
-    Fault.NOT_FINITE: fault_injection.without_numbers,
-    Fault.WRONG_FRAME: fault_injection.of_another_frame,
-    Fault.OLD: lambda message: fault_injection.at_another_time(message, -SECOND),
-    Fault.AHEAD: lambda message: fault_injection.at_another_time(message, 10 * SECOND),
+_FAULTS: dict[Fault, Callable[[Any], Any]] = {
+    Fault.NOT_FINITE: without_numbers,
+    Fault.WRONG_FRAME: of_another_frame,
+    Fault.OLD: lambda message: at_another_time(message, -SECOND),
+    Fault.AHEAD: lambda message: at_another_time(message, 10 * SECOND),
 }
 
 
 @dataclass
-class Robot:
-    """A robot under trial, and what spoils its sensors."""
+class FaultyRobot:
+    """A robot whose sensors can be made to fail."""
 
     simulated: SimulatedRobot
     fault: FaultInjection
@@ -119,7 +156,7 @@ def evaluate_degradation(progress: bool = True) -> Report:
     return Report(tuple(rows), {"instruction": INSTRUCTION}, tuple(remarks))
 
 
-def trial(robot: Robot, sensor: Sensor, failure: Fault) -> str:
+def trial(robot: FaultyRobot, sensor: Sensor, failure: Fault) -> str:
     """One failure, from health to health; what was not as designed, empty if all was."""
     if lacking := robot.comes_to(HEALTHY):
         return f"not healthy before it: {lacking}"
@@ -149,11 +186,11 @@ def said(decision: Decision) -> str:
 
 
 @contextmanager
-def running(logs: Path, fault: FaultInjection | None = None) -> Iterator[Robot]:
+def running(logs: Path, fault: FaultInjection | None = None) -> Iterator[FaultyRobot]:
     """A robot whose nodes run in a ROS domain of their own."""
     fault = fault or FaultInjection()
     os.environ.update(private_domain(os.environ))
-    with simulated_robot(SCENE, logs, fault_injection=fault) as simulated:
-        robot = Robot(simulated, fault)
+    with simulated_robot(DEMO_SCENE, logs, fault_injection=fault) as simulated:
+        robot = FaultyRobot(simulated, fault)
         simulated.client.wait_for_node(START_PATIENCE, robot.watch)
         yield robot

@@ -14,9 +14,8 @@ from std_msgs.msg import String
 
 import vlam_ros.msg
 from vlam_ros.configuration import LidarSettings
-from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.measured import SensorPublishers
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import NoAnswerError, Session, Watch, ignore
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.stamps import nanoseconds, time_message
@@ -79,11 +78,8 @@ class Load(Session):
     ) -> None:
         """Advertise and subscribe.
 
-        Args:
-            image: uint8[H,W,3] RGB that the camera takes.
-            camera: which took it.
-            sweep: in `base_link`, that the LiDAR takes.
-            lidar: where that sits.
+        `image` uint8[H,W,3] RGB is what the `camera` takes, and `sweep`, in `base_link`, what the
+        LiDAR takes.
         """
         super().__init__("load")
         create, subscribe = self._node.create_publisher, self._node.create_subscription
@@ -112,8 +108,7 @@ class Load(Session):
     def wait_until_driving(self, instruction: str, seconds: float, watch: Watch = ignore) -> None:
         """Wait for both nodes, say an instruction, and wait until it is carried out.
 
-        Raises:
-            NoAnswerError: it is not so in time; the message says what is lacking.
+        NoAnswerError if it is not so in time.
         """
         self._until(lambda: self._last and self._commands, "both nodes", seconds, watch)
         self._instructions.publish(String(data=instruction))
@@ -127,13 +122,15 @@ class Load(Session):
     def run(self, seconds: float, watch: Watch = ignore) -> Heard:
         """Publish for so long, and tell what came of it; no images are shown before and after.
 
-        Raises:
-            NoAnswerError: hardly anything came.
+        NoAnswerError if hardly anything came.
         """
         before = self._before or self._settled(watch)
         self._shown, self._showing = [], True
         self._began, self._arrived, self._commands = {}, {}, []
-        self._spin_for(seconds, watch)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            watch("images to be decided on")
+            self._spin_once()
         commands, last = tuple(self._commands), self._shown[-1]
         after = self._before = self._settled(watch)
         decided = [s for s in self._shown if s in self._began and s in self._arrived]
@@ -167,32 +164,26 @@ class Load(Session):
         for _ in range(TRIES):
             end = time.monotonic() + ON_ITS_WAY
             while self._shown[-1] not in self._arrived and time.monotonic() < end:
-                self._spin_once("the last image to be decided on", watch)
+                watch("the last image to be decided on")
+                self._spin_once()
             if self._shown[-1] in self._arrived:
                 break
             # It is lost, which is counted when another one comes.
             self._show_one()
-        now, what = self._now(), "diagnostics of both nodes"
+        now, what = self.now(), "diagnostics of both nodes"
         self._until(
             lambda: all(self._told.get(name, 0) > now for name in _NODES), what, PATIENCE, watch
         )
         return dict(self._counts)
 
-    def _spin_for(self, seconds: float, watch: Watch) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._spin_once("images to be decided on", watch)
-
     def _until(self, done: Callable[[], object], what: str, seconds: float, watch: Watch) -> None:
-        end = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > end:
-                said = f"; the last chunk says {self._last.message!r}" if self._last else ""
-                raise NoAnswerError(f"waited {seconds:g} s in vain for {what}{said}")
-            self._spin_once(what, watch)
+        def lacking() -> str:
+            said = f"; the last chunk says {self._last.message!r}" if self._last else ""
+            return "" if done() else f"{what}{said}"
 
-    def _spin_once(self, waiting_for: str, watch: Watch) -> None:
-        watch(waiting_for)
+        self.wait(lacking, seconds, watch, self._spin_once)
+
+    def _spin_once(self) -> None:
         now = time.monotonic()
         for publish, due in self._due.items():
             if now >= due:
@@ -203,34 +194,31 @@ class Load(Session):
 
     # --------------------------------------------------------------------------- out
 
-    def _now(self) -> int:
-        return int(self._node.get_clock().now().nanoseconds)
-
     def _show(self) -> float:
         if self._showing:
             self._show_one()
         return CAMERA_PERIOD
 
     def _show_one(self) -> None:
-        stamp = self._now()
+        stamp = self.now()
         self._image.header.stamp = self._info.header.stamp = time_message(stamp)
         self._infos.publish(self._info)
         self._images.publish(self._image)
         self._shown.append(stamp)
 
     def _roll(self) -> float:
-        self._sensors.publish(Odometry(self._now(), 0.0, 0.0, 0.0, 0.0, 0.0))
+        self._sensors.publish(Odometry(self.now(), 0.0, 0.0, 0.0, 0.0, 0.0))
         return WHEELS_PERIOD
 
     def _spin_lidar(self) -> float:
-        self._sensors.publish(replace(self._sweep, stamp=self._now() - round(SWEEP_PERIOD * 1e9)))
+        self._sensors.publish(replace(self._sweep, stamp=self.now() - round(SWEEP_PERIOD * 1e9)))
         return SWEEP_PERIOD
 
     # --------------------------------------------------------------------------- in
 
     def _on_chunk(self, message: vlam_ros.msg.ActionChunk) -> None:
         self._last = message
-        self._arrived[nanoseconds(message.header.stamp)] = self._now()
+        self._arrived[nanoseconds(message.header.stamp)] = self.now()
 
     def _on_inputs(self, message: vlam_ros.msg.DecisionInputs) -> None:
         self._began[nanoseconds(message.header.stamp)] = nanoseconds(message.now)

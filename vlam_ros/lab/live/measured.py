@@ -102,35 +102,29 @@ class SensorPublishers:
         fault_injection: Callable[[str, Any], Any] = as_it_is,
         arm: bool = False,
     ) -> None:
-        """Advertise; messages go through `spoil` by their topics, which may keep them (None).
+        """Advertise, with an `arm` its joints and gripper too.
 
-        With an `arm` there are joints and a gripper to publish, too.
+        Messages go through `fault_injection` by their topics, which may keep them (None).
         """
         self._fault_injection = fault_injection
         self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
-        self._points = advertise(node.create_publisher, "points")
-        self._imu = advertise(node.create_publisher, "imu")
-        self._odometry = advertise(node.create_publisher, "odom")
-        self.publishers = [self._points, self._imu, self._odometry]
-        if arm:
-            self._joints = advertise(node.create_publisher, "joint_states")
-            self._gripper = advertise(node.create_publisher, "gripper_state")
-            self.publishers += [self._joints, self._gripper]
+        topics = ["points", "imu", "odom", *(["joint_states", "gripper_state"] if arm else [])]
+        self._publishers = {topic: advertise(node.create_publisher, topic) for topic in topics}
+        self.publishers = list(self._publishers.values())
 
     def publish(self, measured: Measurement) -> None:
         """One measurement, on its topic."""
-        message: Any
+        topic, message = self._message(measured)
+        if (kept := self._fault_injection(topic, message)) is not None:
+            self._publishers[topic].publish(kept)
+
+    def _message(self, measured: Measurement) -> tuple[str, Any]:
         if isinstance(measured, ImuSample):
-            publisher, message = self._imu, imu_to_message(measured, "imu")
-        elif isinstance(measured, LidarSweep):
-            message = sweep_to_message(measured, self._mount, self._frame)
-            publisher = self._points
-        elif isinstance(measured, JointState):
-            publisher, message = self._joints, joints_to_message(measured)
-        elif isinstance(measured, GripperState):
-            publisher, message = self._gripper, Bool(data=measured.holding)
-        else:
-            publisher, message = self._odometry, odometry_to_message(measured)
-        spoiled = self._fault_injection(publisher.topic_name.rpartition("/")[2], message)
-        if spoiled is not None:
-            publisher.publish(spoiled)
+            return "imu", imu_to_message(measured, "imu")
+        if isinstance(measured, LidarSweep):
+            return "points", sweep_to_message(measured, self._mount, self._frame)
+        if isinstance(measured, JointState):
+            return "joint_states", joints_to_message(measured)
+        if isinstance(measured, GripperState):
+            return "gripper_state", Bool(data=measured.holding)
+        return "odom", odometry_to_message(measured)

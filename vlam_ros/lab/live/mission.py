@@ -21,8 +21,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 import vlam_ros.msg
-from vlam_ros.lab.live.client import NoAnswerError
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import LATENCY, NoAnswerError, Session, Watch, ignore
 from vlam_ros.ros.decisions import chunk_from_message, plan_from_message, scene_from_message
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.stamps import nanoseconds
@@ -33,7 +32,6 @@ SILENCE = 30.0
 """Seconds without anything from the robot after which nothing more is waited for."""
 
 _CONTROL = "controller_node: control"  # the name of its diagnostics
-_LATENCY = 0.05  # s; how long a spin may keep Ctrl-C and `watch` waiting
 _TICKS = 3000  # of /clock that are kept: half a minute
 _KEPT = 16  # images that are kept until their decision comes; each is a megabyte
 
@@ -108,11 +106,8 @@ class MissionClient(Session):
     """Talks to the simulated robot in this process's ROS domain. Use as a context manager."""
 
     def __init__(self, images: bool = False, overview: bool = False) -> None:
-        """Advertise and subscribe.
-
-        Args:
-            images: whether a decision comes with the image that it was made on.
-            overview: whether what it looks like from aside is wanted; the simulator draws it then.
+        """Advertise and subscribe; decisions come with their `images`, and the simulator draws the
+        `overview`, where that is wanted.
         """
         super().__init__("mission")
         self._instructions = advertise(self._node.create_publisher, "instruction")
@@ -148,20 +143,10 @@ class MissionClient(Session):
     def wait_until_ready(self, seconds: float, watch: Watch = ignore) -> None:
         """Wait until all nodes are active: everything that they publish has come anew.
 
-        Args:
-            seconds: after which it is an error.
-            watch: called all the while with what is being waited for; may raise to give up.
-
-        Raises:
-            NoAnswerError: something does not come in time; it says what.
+        NoAnswerError if something does not come in time.
         """
         self._flowing.clear()
-        end = time.monotonic() + seconds
-        while lacking := self._lacking():
-            if time.monotonic() >= end:
-                raise NoAnswerError(f"waited {seconds:g} s in vain for {lacking}")
-            watch(lacking)
-            self._executor.spin_once(timeout_sec=_LATENCY)
+        self.wait(self._lacking, seconds, watch)
         self._happened.clear()
 
     def say(self, instruction: str) -> None:
@@ -175,17 +160,12 @@ class MissionClient(Session):
     def events(self, watch: Watch = ignore, silence: float = SILENCE) -> Iterator[MissionEvent]:
         """What happens, in the order in which it is heard of, until the caller stops.
 
-        Args:
-            watch: called every now and then with what is being waited for; may raise to give up.
-            silence: seconds without anything after which it is an error.
-
-        Raises:
-            NoAnswerError: nothing more is heard.
+        NoAnswerError after so many seconds of silence.
         """
         heard = time.monotonic()
         while True:
             watch("what happens next")
-            self._executor.spin_once(timeout_sec=_LATENCY)
+            self._executor.spin_once(timeout_sec=LATENCY)
             if self._happened:
                 heard = time.monotonic()
             elif time.monotonic() - heard > silence:

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from vlam_ros.errors import ConfigurationError, VlamError
-from vlam_ros.lab.live.domains import claim_domain
+
+# Domains above 101 collide with ephemeral ports, and 0 is everybody's.
+_DOMAINS = 101
+_held: dict[int, IO[str]] = {}
+
+
+def claim_domain(used: str | None = None) -> int:
+    """A domain in 1..101 other than the one in `used`, this process's until it ends.
+
+    A lock holds it against other processes of the same user; once claimed it is given again.
+
+    Raises:
+        ConfigurationError: all are taken.
+    """
+    ours = [domain for domain in _held if str(domain) != used]
+    if ours:
+        return ours[0]
+    for offset in range(_DOMAINS):
+        domain = 1 + (os.getpid() + offset) % _DOMAINS
+        if str(domain) == used:
+            continue
+        path = Path(tempfile.gettempdir()) / f"vlam_ros_{os.getuid()}_domain_{domain}.lock"
+        lock = path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            _held[domain] = lock
+            return domain
+    raise ConfigurationError(
+        f"all {_DOMAINS} ROS domains are taken by other runs on this machine: end one of them"
+    )
+
 
 START_PATIENCE = 120.0
 """Seconds for the nodes to start, on a machine that is busy."""
@@ -50,15 +87,9 @@ class Running:
 
 @contextmanager
 def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
-    """Run a process that ends with the context, also where SIGTERM ends that.
-
-    Args:
-        name: for people.
-        command: its command line.
-        log: file for what it prints.
-    """
+    """Run a process that prints to `log` and ends with the context, also on SIGTERM."""
     output = open_log(log)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: _exit(128 + number))
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
@@ -68,8 +99,9 @@ def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
             signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def running_node(name: str, parameters: Mapping[str, Any], log: Path) -> Iterator[Running]:
+def node_process(
+    name: str, parameters: Mapping[str, Any], log: Path
+) -> AbstractContextManager[Running]:
     """Run a node, as "vlam_node", with parameters by dotted name over the package's defaults."""
     from vlam_ros.resources import resource_path
     from vlam_ros.ros.up import node_command
@@ -79,38 +111,25 @@ def running_node(name: str, parameters: Mapping[str, Any], log: Path) -> Iterato
     command = node_command(f"vlam_ros.{part}.{name}", defaults, namespace="")
     for parameter, value in parameters.items():
         command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, which ROS reads
-    with running(name, command, log) as node:
-        yield node
-
-
-@contextmanager
-def node_process(
-    name: str, parameters: Mapping[str, Any], log: Path
-) -> Iterator[Callable[[], None]]:
-    """As `running_node`; yields a function that raises VlamError once the process has ended."""
-    with running_node(name, parameters, log) as node:
-        yield node.check
+    return running(name, command, log)
 
 
 @contextmanager
 def node_processes(
     parameters: Mapping[str, Mapping[str, Any]], logs: Path
 ) -> Iterator[Callable[[], None]]:
-    """Run nodes side by side, as `node_process` does one.
-
-    Args:
-        parameters: of each node, by its name.
-        logs: folder for what the nodes print.
+    """Run nodes side by side, each with its parameters, and yield a function that raises VlamError
+    once one of them has ended; what they print goes into the folder `logs`.
     """
     with ExitStack() as processes:
-        checks = [
+        nodes = [
             processes.enter_context(node_process(name, told, logs / f"{name}.log"))
             for name, told in parameters.items()
         ]
 
         def check_all() -> None:
-            for check in checks:
-                check()
+            for node in nodes:
+                node.check()
 
         yield check_all
 
@@ -143,7 +162,3 @@ def end(process: subprocess.Popen[bytes], patience: float) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _exit(code: int) -> None:
-    raise SystemExit(code)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
+from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
-from vlam_ros.lab.evaluation.episodes import Episode
+from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
+from vlam_ros.lab.evaluation.film import FilmStrip
 from vlam_ros.lab.evaluation.judging import moment_of
+from vlam_ros.lab.evaluation.task_runs import EpisodeJob, keep, not_run_yet
 from vlam_ros.lab.live.mission import CommandEvent, DecisionEvent, MissionClient, MissionEvent
-from vlam_ros.lab.live.node_process import node_process, node_processes
+from vlam_ros.lab.live.node_process import (
+    START_PATIENCE,
+    node_processes,
+    private_domain,
+)
 from vlam_ros.lab.simulation.truth import truth_from_json
 
 IMAGE_RATE = 5.0
@@ -20,44 +32,32 @@ IMAGE_RATE = 5.0
 CLOCK_PATIENCE = 1.0
 """Seconds that /clock may stand still: on a busy machine an image takes the simulator so long."""
 
+NOTHING_TO_DO = "stop"
+"""Said when an episode is over, so that the robot stands until the next one begins."""
+
 Check = Callable[[], None]
 """Raises once a process has ended."""
 
 
-@contextmanager
-def robot_nodes(logs: Path, model: str = "embedded") -> Iterator[Check]:
-    """Start what thinks and acts: fusion_node, vlam_node and controller_node, on simulated time.
-
-    Args:
-        logs: folder for what the nodes print.
-        model: 'embedded', a folder or a hub id.
-    """
+def robot_nodes(logs: Path, model: str = "embedded") -> AbstractContextManager[Check]:
+    """Start what thinks and acts: fusion_node, vlam_node and controller_node, on simulated time."""
     timed = {"use_sim_time": True}
     parameters: dict[str, dict[str, Any]] = {
         "vlam_node": {**timed, "model.name_or_path": model},
         "fusion_node": timed,
         "controller_node": {**timed, "safety.clock_patience": CLOCK_PATIENCE},
     }
-    with node_processes(parameters, logs) as check:
-        yield check
+    return node_processes(parameters, logs)
 
 
-@contextmanager
-def simulated_room(room: str, logs: Path, seed: int = 0) -> Iterator[Check]:
-    """Start simulator_node, and with it the time.
-
-    Args:
-        room: its name, see `named_room`.
-        logs: folder for what the node prints.
-        seed: of the errors of the sensors.
-    """
+def simulated_room(room: str, logs: Path, seed: int = 0) -> AbstractContextManager[Check]:
+    """Start simulator_node, and with it the time, in a room by its name (see `named_room`)."""
     parameters = {
         "simulation.scene": room,
         "simulation.seed": seed,
         "simulation.image_rate": IMAGE_RATE,
     }
-    with node_process("simulator_node", parameters, logs / "simulator_node.log") as check:
-        yield check
+    return node_processes({"simulator_node": parameters}, logs)
 
 
 def carry_out(
@@ -70,17 +70,13 @@ def carry_out(
 
     Times count on the robot's clock, as in lockstep from SETTLING seconds before the instruction.
 
-    Args:
-        client: of the robot, which stands in the episode's room.
-        episode: what is asked for.
-        watch: as in `MissionClient.events`.
-        on_event: hears of all that happens, with the seconds.
+    `watch` is as in `MissionClient.events`; `on_event` hears of all that happens, with the seconds.
 
     Raises:
         NoAnswerError: the robot fell silent.
     """
     events = client.events(watch)
-    before = client.stops()
+    before = Counter(client.stops())
     first = next(truth_from_json(h.truth) for h in events if isinstance(h, CommandEvent))
     start = first.stamp - round(SETTLING * 1e9)
     recorder = EpisodeRecorder(episode, moment_of(first, start))
@@ -104,13 +100,66 @@ def carry_out(
             say_what_is_due(moment.seconds)
             # The last look counts what is visible, which not every truth does.
             if recorder.over and truth.visible is not None:
-                recorder.stopped(_since(before, client.stops()))
+                recorder.stopped(dict(Counter(client.stops()) - before))
                 return recorder.record(moment, truth.contacts)
             recorder.saw(moment)
     raise AssertionError("events never end")
 
 
-def _since(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """What was counted meanwhile."""
-    counts = {reason: count - before.get(reason, 0) for reason, count in after.items()}
-    return {reason: count for reason, count in counts.items() if count > 0}
+def run_over_ros(
+    jobs: Sequence[EpisodeJob],
+    model: str,
+    logs: Path,
+    progress: bool = True,
+    record: Path | None = None,
+) -> None:
+    """Run the jobs that have no record yet, one after another, on the nodes themselves.
+
+    fusion_node, vlam_node and controller_node run through all episodes. simulator_node starts anew
+    for each, in its room: the nodes' clock jumps back, on which they forget what they know. Its log
+    in the folder `logs` is of the last episode; `record` is the folder of a bag of each.
+
+    Raises:
+        ConfigurationError: the folder cannot be written.
+        VlamError: an episode's bag cannot be recorded.
+        NoAnswerError: the robot fell silent.
+    """
+    if not (to_do := not_run_yet(jobs)):
+        return
+    os.environ.update(private_domain(os.environ))
+    with robot_nodes(logs, model) as check:
+        for job in tqdm(to_do, desc="episodes over ROS", disable=not progress):
+            run_job_over_ros(job, check, logs, record / job.record.stem if record else None)
+
+
+def run_job_over_ros(job: EpisodeJob, check_nodes: Check, logs: Path, bag: Path | None) -> None:
+    """Run one episode on nodes that are there, record its bag if one is asked for, and write its
+    record; see `task_runs.keep`.
+    """
+    episode = episode_of_seed(job.seed, job.control)
+    if bag is not None:
+        shutil.rmtree(bag, ignore_errors=True)  # of a run that was interrupted
+    room = f"{'control' if job.control else 'task'}:{job.seed}"
+    strip = FilmStrip()
+    with (
+        simulated_room(room, logs, job.seed) as check_room,
+        recorder_process(bag, logs / "record.log") as wait_for_recorder,
+        MissionClient(images=True) as client,
+    ):
+
+        def watch(waiting_for: str) -> None:
+            check_nodes()
+            check_room()
+
+        def on_event(seconds: float, event: MissionEvent) -> None:
+            if isinstance(event, DecisionEvent) and event.image is not None:
+                strip.add(seconds, event.image, event.decision)
+
+        wait_for_recorder(watch)
+        client.wait_until_ready(START_PATIENCE, watch)
+        record = carry_out(client, episode, watch, on_event)
+        keep(job, record, strip)
+        client.say(NOTHING_TO_DO)
+        for event in client.events(watch):
+            if isinstance(event, DecisionEvent):
+                break

@@ -17,8 +17,11 @@ from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.evaluation.drive import SensedDrive
 from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.measured import as_it_is
-from vlam_ros.lab.live.node_process import node_process
-from vlam_ros.lab.simulation import Arrival, CameraSpec, SceneSpec, Standing, World
+from vlam_ros.lab.live.node_process import node_processes
+from vlam_ros.lab.simulation.motion import Standing
+from vlam_ros.lab.simulation.scene import CameraSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import Arrival
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import Camera, Uint8Array
 
 PAUSE = 200_000_000
@@ -47,13 +50,9 @@ def simulated_robot(
     model: str = "embedded",
     fault_injection: Callable[[str, Any], Any] = as_it_is,
 ) -> Iterator[SimulatedRobot]:
-    """Start fusion_node and vlam_node for a robot in a scene; they end with the context.
+    """Start fusion_node and vlam_node for a robot that stands in a scene, until the context ends.
 
-    Args:
-        scene: what it sees.
-        logs: folder for what the nodes print.
-        model: 'embedded', a folder or a hub id.
-        spoil: what becomes of the sensors' messages; see `VlamClient`.
+    They print into the folder `logs`; `fault_injection` is as in `VlamClient`.
     """
     mount = camera_parameters(scene.camera)
     deciding = {**mount, "model.name_or_path": model}
@@ -61,8 +60,7 @@ def simulated_robot(
         world.load(scene)
         image, camera = world.render().image, world.camera
         with (
-            node_process("fusion_node", mount, logs / "fusion_node.log") as check_fusion,
-            node_process("vlam_node", deciding, logs / "vlam_node.log") as check_vlam,
+            node_processes({"fusion_node": mount, "vlam_node": deciding}, logs) as check_nodes,
             VlamClient(
                 lidar=FusionNodeSettings.load().lidar, fault_injection=fault_injection
             ) as client,
@@ -70,8 +68,7 @@ def simulated_robot(
             sensors = LiveSensors(world, client)
 
             def keep_alive() -> None:
-                check_fusion()
-                check_vlam()
+                check_nodes()
                 sensors.publish()
 
             yield SimulatedRobot(client, image, camera, keep_alive)

@@ -18,9 +18,8 @@ from rclpy.qos import QoSProfile
 from vlam_ros.errors import ReplayError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.bags.recorder import Recorder, recording, topics_of
-from vlam_ros.lab.live.client import NoAnswerError
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes, private_domain
-from vlam_ros.lab.live.session import Session, Watch, ignore
+from vlam_ros.lab.live.session import NoAnswerError, Session, Watch, ignore
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, DecisionCollector
 from vlam_ros.lab.replay.job import (

@@ -7,7 +7,7 @@ but differentiated, so that camera, LiDAR, IMU and odometry cannot disagree abou
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -15,8 +15,68 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
-from vlam_ros.lab.simulation.pose import BasePose
-from vlam_ros.types import Odometry
+from vlam_ros.errors import SimulationError
+from vlam_ros.types import FloatArray, Odometry
+
+
+@dataclass(frozen=True)
+class BasePose:
+    """Pose of `base_link` in the scene: m and rad, rotation R_z(yaw) R_y(pitch) R_x(roll).
+
+    At the origin `base_link` is the frame in which a SceneSpec is written.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+    roll: float = 0.0
+    pitch: float = 0.0
+    yaw: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, astuple(self))):
+            raise SimulationError(f"the pose of a base must be finite, got {self}")
+
+    @property
+    def position(self) -> npt.NDArray[np.float64]:
+        """Origin of `base_link` in the scene, m."""
+        return np.array([self.x, self.y, self.z])
+
+    @property
+    def rotation(self) -> npt.NDArray[np.float64]:
+        """Turns vectors of `base_link` into the scene: float64[3,3]."""
+        cr, sr = math.cos(self.roll), math.sin(self.roll)
+        cp, sp = math.cos(self.pitch), math.sin(self.pitch)
+        cy, sy = math.cos(self.yaw), math.sin(self.yaw)
+        return np.array(
+            [
+                [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+                [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+                [-sp, cp * sr, cp * cr],
+            ]
+        )
+
+    @property
+    def quaternion(self) -> tuple[float, float, float, float]:
+        """The rotation as (w, x, y, z)."""
+        cr, sr = math.cos(self.roll / 2), math.sin(self.roll / 2)
+        cp, sp = math.cos(self.pitch / 2), math.sin(self.pitch / 2)
+        cy, sy = math.cos(self.yaw / 2), math.sin(self.yaw / 2)
+        return (
+            cr * cp * cy + sr * sp * sy,
+            sr * cp * cy - cr * sp * sy,
+            cr * sp * cy + sr * cp * sy,
+            cr * cp * sy - sr * sp * cy,
+        )
+
+    def to_base(self, points: FloatArray) -> npt.NDArray[np.float64]:
+        """Points [N,3] of the scene in `base_link`."""
+        return np.asarray((points - self.position) @ self.rotation)
+
+    def to_world(self, points: FloatArray) -> npt.NDArray[np.float64]:
+        """Points [N,3] of `base_link` in the scene."""
+        return np.asarray(points @ self.rotation.T + self.position)
+
 
 STEP = 1e-3
 """Seconds between the poses of a central difference."""
@@ -41,8 +101,7 @@ class Motion(Protocol):
 class BaseState:
     """Pose of the base and its derivatives.
 
-    `velocity` and `acceleration` are those of the origin of `base_link` in the scene, `rate` and
-    `angular_acceleration` in the axes of `base_link`: float64[3] each, SI units.
+    Those of its origin are in the scene, the angular ones in its own axes: float64[3], SI units.
     """
 
     pose: BasePose

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation.pose import BasePose
+from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import COLOURS, CUP_SIZES, ObjectSpec, SceneSpec
 from vlam_ros.lab.simulation.tasks import generator_of, random_task

@@ -281,3 +281,21 @@ def clipped_rgb(values: np.ndarray) -> tuple[float, float, float]:
 def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
     a, b, c = values
     return (float(a), float(b), float(c))
+
+
+SPLIT_SEEDS = {
+    "train": 0,
+    "validation": 10_000_000,
+    "test": 40_000_000,
+    "composition": 50_000_000,
+}
+"""First seed of each split; "composition" is a test on colour-shape pairs never trained.
+
+Test scenes that were looked at before a decision are given up, and others take their place.
+"""
+
+
+def scene_of_seed(split: str, index: int) -> SceneSpec:
+    """The scene with this index in a split."""
+    rng = np.random.default_rng(SPLIT_SEEDS[split] + index)
+    return random_scene(rng, held_out=split == "composition")

@@ -9,33 +9,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation.appearance import calibrated, dress
-from vlam_ros.lab.simulation.arm import Arm, Suction
-from vlam_ros.lab.simulation.arrival import Arrival
-from vlam_ros.lab.simulation.contacts import Contact, ContactLog
 from vlam_ros.lab.simulation.engine import mujoco
-from vlam_ros.lab.simulation.imu import ImuErrors, ImuSpec
-from vlam_ros.lab.simulation.lidar import LidarSpec
-from vlam_ros.lab.simulation.pose import BasePose
-from vlam_ros.lab.simulation.room import ROBOT_RADIUS, RoomSpec, check_room
-from vlam_ros.lab.simulation.room_mjcf import room_xml
-from vlam_ros.lab.simulation.spinning import ROBOT_LIDAR, SpinningLidar
-from vlam_ros.lab.simulation.views import Views
-from vlam_ros.lab.simulation.wheels import Wheels
+from vlam_ros.lab.simulation.mjcf import calibrated, compiled, dress, rendered, segmented
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.robot import (
+    ROBOT_GROUP,
+    ROD_GROUP,
+    UPPER_GROUP,
+    ArmServos,
+    Suction,
+    Wheels,
+)
+from vlam_ros.lab.simulation.room import ROBOT_RADIUS, RoomSpec, check_room, room_xml
+from vlam_ros.lab.simulation.sensors import (
+    ROBOT_LIDAR,
+    Arrival,
+    ImuErrors,
+    ImuSpec,
+    LidarSpec,
+    SpinningLidar,
+)
+from vlam_ros.lab.simulation.truth import Contact, ContactLog, Position, Quaternion
 from vlam_ros.types import Camera, GripperState, VelocityCommand
+
+_ROD_SEEN = 0.05
+"""m by which the tool is lowered when the camera begins to draw it; higher up it sees it not."""
+
 
 COMMAND_TIMEOUT = 500_000_000
 """ns of simulated time after which a base that is told nothing stops."""
 ODOMETRY_RATE, JOINT_RATE, GRIPPER_RATE = 50.0, 50.0, 20.0
 """Measurements per second."""
-
-Position = tuple[float, float, float]
-Quaternion = tuple[float, float, float, float]
 
 
 class Simulator:
@@ -51,24 +61,19 @@ class Simulator:
         timestep: float = 0.0025,
         origin: int = 0,
     ) -> None:
-        """Build the room.
+        """Build the room; SimulationError if it cannot be.
 
-        Args:
-            room: what is in it; SimulationError if it cannot be.
-            width: of the robot's images, pixels.
-            height: of the robot's images, pixels.
-            seed: of all errors of the sensors.
-            lidar: the robot's LiDAR.
-            timestep: of the mechanics, s.
-            origin: the time at the start, ns.
+        `width` and `height` are of the robot's images, `seed` is of all errors of the sensors,
+        `timestep` of the mechanics (s), and `origin` is the time at the start (ns).
         """
         check_room(room)
         self.room, self.origin = room, origin
         self._size = (width, height)
-        self._model = mujoco.MjModel.from_xml_string(room_xml(room, width, height, timestep))
+        self._model = compiled(room_xml(room, timestep))
         dress(self._model, room.scene)
         self._data = data = mujoco.MjData(self._model)
-        self._views = Views(self._model, data, width, height)
+        self._lift = int(self._model.joint("arm_lift").qposadr[0])
+        self._renderers: dict[tuple[int, int], Any] = {}
         self._base = self._model.body("base").id
         data.qpos[:3], data.qpos[3:7] = room.start.position, room.start.quaternion
         mujoco.mj_forward(self._model, data)
@@ -77,7 +82,7 @@ class Simulator:
         self._lidar = SpinningLidar(self._model, lidar, timestep, of_lidar)
         self._imu = ImuErrors(ImuSpec(), of_imu)
         self._wheels = Wheels(self._model, data, of_wheels)
-        self._arm = Arm(self._model, data, timestep)
+        self._arm = ArmServos(self._model, data, timestep)
         self._suction = Suction(self._model, data, len(room.scene.objects))
         self._log = ContactLog(self._model, data, timestep)
         self._timestep, self._step_ns = timestep, round(timestep * 1e9)
@@ -98,7 +103,9 @@ class Simulator:
 
     def close(self) -> None:
         """Give the GL contexts back."""
-        self._views.close()
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
 
     # --------------------------------------------------------------------------- commands
 
@@ -185,11 +192,37 @@ class Simulator:
 
     def image(self) -> npt.NDArray[np.uint8]:
         """What the robot's camera sees now: uint8[H,W,3] RGB."""
-        return self._views.image()
+        return rendered(self._renderer(*self._size), self._data, "camera", self._own_view())
 
     def overview(self, width: int = 640, height: int = 480) -> npt.NDArray[np.uint8]:
         """The room from above and aside, with the robot: uint8[H,W,3] RGB."""
-        return self._views.overview(width, height)
+        option = mujoco.MjvOption()
+        option.geomgroup[[UPPER_GROUP, ROBOT_GROUP, ROD_GROUP]] = 1
+        return rendered(self._renderer(width, height), self._data, "overview", option)
+
+    def visible(self) -> tuple[int, ...]:
+        """How many pixels of the robot's image show each of the scene's objects."""
+        renderer = self._renderer(*self._size)
+        labels = segmented(renderer, self._data, "camera", self._own_view())
+        geoms = [self._model.geom(f"object{i}").id for i in range(len(self.room.scene.objects))]
+        counts = np.bincount(labels[labels >= 0], minlength=self._model.ngeom)
+        return tuple(int(counts[geom]) for geom in geoms)
+
+    def _own_view(self) -> Any:
+        """The robot's body is not in its images, but for the tool when it is lowered."""
+        option = mujoco.MjvOption()
+        option.geomgroup[[UPPER_GROUP, ROBOT_GROUP]] = 0
+        option.geomgroup[ROD_GROUP] = self._data.qpos[self._lift] > _ROD_SEEN
+        return option
+
+    def _renderer(self, width: int, height: int) -> Any:
+        """Each is made when it is first needed."""
+        if (width, height) not in self._renderers:
+            screen = self._model.vis.global_
+            screen.offwidth = max(width, screen.offwidth)
+            screen.offheight = max(height, screen.offheight)
+            self._renderers[width, height] = mujoco.Renderer(self._model, height, width)
+        return self._renderers[width, height]
 
     # --------------------------------------------------------------------------- the truth
 
@@ -236,10 +269,3 @@ class Simulator:
     def contacts(self) -> list[Contact]:
         """All that the robot has touched, in order of the first touch."""
         return list(self._log.contacts)
-
-    def visible(self) -> tuple[int, ...]:
-        """How many pixels of the robot's image show each of the scene's objects."""
-        labels = self._views.labels()
-        geoms = [self._model.geom(f"object{i}").id for i in range(len(self.room.scene.objects))]
-        counts = np.bincount(labels[labels >= 0], minlength=self._model.ngeom)
-        return tuple(int(counts[geom]) for geom in geoms)

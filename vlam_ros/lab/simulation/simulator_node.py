@@ -8,11 +8,14 @@ who judge the robot, is on `~/truth` as JSON, and what it looks like from aside 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
@@ -20,18 +23,66 @@ from trajectory_msgs.msg import JointTrajectory
 from vlam_ros.configuration import LidarSettings, SimulatorSettings
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.live.measured import SensorPublishers
-from vlam_ros.lab.simulation.simulator_status import SimulatorReporter
 from vlam_ros.ros.camera_info import camera_to_message
+from vlam_ros.ros.diagnostics import LastError
 from vlam_ros.ros.images import image_to_message
 from vlam_ros.ros.managed import ManagedNode, run_managed
 from vlam_ros.ros.parameters import NodeParameters
+from vlam_ros.ros.reporter import Reporter
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import VelocityCommand
 
 if TYPE_CHECKING:
-    from vlam_ros.lab.simulation import Simulator
-    from vlam_ros.lab.simulation.lidar import LidarSpec
+    from vlam_ros.lab.simulation.sensors import LidarSpec
+    from vlam_ros.lab.simulation.simulator import Simulator
+
+
+_SECOND = 10**9
+
+
+class SimulatorReporter(Reporter):
+    """Reports on a simulation: WARN while what came cannot be used, or it is slower than asked."""
+
+    def __init__(
+        self, node: Node, time: Callable[[], tuple[int, float] | None], details: Mapping[str, str]
+    ) -> None:
+        """`time` gives simulated ns and the rate asked for, None while not active; `details` are
+        published beside.
+        """
+        super().__init__(node)
+        self._time, self._details = time, details
+        self._last: tuple[int, int] | None = None  # steady and simulated, ns
+        self._error: LastError | None = None
+
+    def _note(self, now: int, message: str, about: str) -> None:
+        self._error = LastError(now, message)
+
+    def _statuses(self, now: int) -> Sequence[DiagnosticStatus]:
+        status = DiagnosticStatus(name=f"{self._node.get_name()}: simulation")
+        values = dict(self._details)
+        told = self._time()
+        if told is None:
+            self._last = None
+            status.level, status.message = DiagnosticStatus.STALE, "not active: activate it"
+        else:
+            simulated, asked = told
+            status.level, status.message = DiagnosticStatus.OK, "running"
+            values["simulated time (s)"] = f"{simulated / _SECOND:.2f}"
+            if self._last is not None and now > self._last[0]:
+                rate = (simulated - self._last[1]) / (now - self._last[0])
+                values["rate"] = f"{rate:.2f}"
+                if rate < 0.9 * asked:
+                    status.level = DiagnosticStatus.WARN
+                    status.message = f"at {rate:.2f} of real time, this machine can no more"
+            self._last = (now, simulated)
+        if self._error is not None:
+            values["last error"] = self._error.ago(now)
+            if self._error.is_recent(now) and status.level == DiagnosticStatus.OK:
+                status.level, status.message = DiagnosticStatus.WARN, "something cannot be used"
+        status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+        return [status]
+
 
 TICK = 10_000_000
 """ns of simulated time from one /clock to the next."""
@@ -85,7 +136,7 @@ class SimulatorNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build the room as it is at the start, and let time begin."""
-        from vlam_ros.lab.simulation import Simulator
+        from vlam_ros.lab.simulation.simulator import Simulator
 
         settings = self._settings.simulation
         lidar = _lidar(self._settings.lidar)
@@ -145,15 +196,14 @@ class SimulatorNode(ManagedNode):
 
     def _on_arm(self, message: JointTrajectory) -> None:
         """Go to the last point; its joints may come in any order."""
-        from vlam_ros.lab.simulation import ARM
+        from vlam_ros.lab.simulation.robot import ARM
 
         positions = message.points[-1].positions if message.points else ()
         told = dict(zip(message.joint_names, positions, strict=False))
-        if set(told) != {joint.name for joint in ARM}:
-            names = ", ".join(joint.name for joint in ARM)
-            self.reporter.report_error(f"arm needs a position for each of {names}", "arm")
+        if told.keys() != ARM.keys():
+            self.reporter.report_error(f"arm needs a position for each of {', '.join(ARM)}", "arm")
             return
-        self._tell("arm", "reach", [told[joint.name] for joint in ARM])
+        self._tell("arm", "reach", [told[name] for name in ARM])
 
     def _on_gripper(self, message: Bool) -> None:
         self._tell("gripper", "grip", message.data)
@@ -211,7 +261,7 @@ class SimulatorNode(ManagedNode):
 
 def _lidar(settings: LidarSettings) -> LidarSpec:
     """The robot's LiDAR, where the settings say that it sits."""
-    from vlam_ros.lab.simulation import ROBOT_LIDAR
+    from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR
 
     return replace(ROBOT_LIDAR, mount=(settings.x, settings.y, settings.z))
 

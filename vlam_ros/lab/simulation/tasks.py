@@ -15,26 +15,6 @@ from enum import Enum
 import numpy as np
 from numpy.random import Generator
 
-from vlam_ros.lab.simulation.layout import (
-    Place,
-    anywhere_in_view,
-    anywhere_unseen,
-    apart,
-    clearance,
-    is_free,
-    place,
-    stop_before,
-)
-from vlam_ros.lab.simulation.naming import (
-    GRASPABLE,
-    STACKABLE,
-    Crowded,
-    carried,
-    distractors,
-    is_called,
-    named,
-    random_pair,
-)
 from vlam_ros.lab.simulation.room import RampSpec, RoomSpec
 from vlam_ros.lab.simulation.scene import (
     COLOURS,
@@ -45,6 +25,26 @@ from vlam_ros.lab.simulation.scene import (
     SceneSpec,
     clipped_rgb,
     lit_at_random,
+)
+from vlam_ros.lab.simulation.task_objects import (
+    GAP,
+    GRASPABLE,
+    STACKABLE,
+    Crowded,
+    Place,
+    anywhere_in_view,
+    anywhere_unseen,
+    apart,
+    carried,
+    clearance,
+    distractors,
+    in_view,
+    is_called,
+    is_free,
+    named,
+    place,
+    random_pair,
+    stop_before,
 )
 
 
@@ -170,8 +170,7 @@ def _room(rng: Generator, objects: Sequence[ObjectSpec], ways: Sequence[Place]) 
 
 
 def _off(ways: Sequence[Place], thing: ObjectSpec) -> bool:
-    legs = itertools.pairwise(ways)
-    return all(is_free(start, end, [thing], 0.5) for start, end in legs)
+    return all(is_free(start, end, [thing], 0.5) for start, end in itertools.pairwise(ways))
 
 
 def _crate(rng: Generator) -> ObjectSpec:
@@ -184,21 +183,27 @@ def _crate(rng: Generator) -> ObjectSpec:
 # --------------------------------------------------------------------------------- tasks
 
 
-def _phrases(objects: Sequence[ObjectSpec]) -> list[str]:
-    return sorted({o.phrase for o in objects if o.colour})
+def _fill(
+    rng: Generator,
+    objects: list[ObjectSpec],
+    high: int = 3,
+    gap: float = GAP,
+    absent: Sequence[str] = (),
+) -> list[ObjectSpec]:
+    """The objects with up to `high` distractors in view, none of them called as what is `absent`.
 
-
-def _fill(rng: Generator, objects: list[ObjectSpec], high: int = 3) -> list[ObjectSpec]:
-    """The objects with distractors in view. Crowded if they do not fit."""
-    others = distractors(rng, objects, _phrases(objects), high=high)
+    Crowded if they do not fit.
+    """
+    nouns = [*sorted({o.phrase for o in objects if o.colour}), *absent]
+    others = distractors(rng, objects, nouns, high=high)
     everything = [*objects, *(place(d, anywhere_in_view(rng, far=2.4)) for d in others)]
-    if not apart(everything):
+    if not apart(everything, gap):
         raise Crowded
     return everything
 
 
-def _approach(rng: Generator, kind: Kind, relational: bool, shapes: Sequence[str] = SHAPES) -> Task:
-    objects, noun = named(rng, shapes, relational)
+def _approach(kind: Kind, rng: Generator, relational: bool) -> Task:
+    objects, noun = named(rng, GRASPABLE if kind is Kind.PICK_UP else SHAPES, relational)
     everything = _fill(rng, objects)
     at = everything[0].position[:2]
     stop = stop_before(at)
@@ -215,7 +220,7 @@ def _put(kind: Kind, rng: Generator, relational: bool) -> Task:
     goal = random_pair(rng, ("plate",) if kind is Kind.PUT_ON else SHAPES)
     if any(is_called(o.phrase, *goal) for o in objects):
         raise Crowded
-    objects.append(place(carried(rng, goal), anywhere_in_view(rng)))
+    objects.append(in_view(rng, goal))
     where = len(objects) - 1
     everything = _fill(rng, objects, high=2)
     at, to = everything[0].position[:2], everything[where].position[:2]
@@ -234,7 +239,7 @@ def _put(kind: Kind, rng: Generator, relational: bool) -> Task:
 
 def _push(kind: Kind, rng: Generator, relational: bool) -> Task:
     pair = random_pair(rng, ("box", "cylinder", "cup", "plate"))
-    meant = place(carried(rng, pair), anywhere_in_view(rng, far=1.6))
+    meant = in_view(rng, pair, far=1.6)
     objects = [meant]
     where = None
     goal = random_pair(rng)
@@ -254,9 +259,8 @@ def _push(kind: Kind, rng: Generator, relational: bool) -> Task:
         start = (x - behind * math.cos(bearing), y - behind * math.sin(bearing))
         if max(math.dist(stop, start), math.dist(stop, to)) > 0.76:
             raise Crowded
-    others = distractors(rng, objects, _phrases(objects), high=2)
-    everything = [*objects, *(place(d, anywhere_in_view(rng, far=2.4)) for d in others)]
-    if not apart(everything, 0.10) or not apart([everything[0], *everything[len(objects) :]], 0.35):
+    everything = _fill(rng, objects, high=2, gap=0.10)
+    if not apart([everything[0], *everything[len(objects) :]], 0.35):
         raise Crowded
     stop = stop_before(everything[0].position[:2])
     if not is_free((0, 0), stop, everything[1:]):
@@ -266,7 +270,7 @@ def _push(kind: Kind, rng: Generator, relational: bool) -> Task:
 
 
 def _stop(kind: Kind, rng: Generator, relational: bool) -> Task:
-    task = _approach(rng, Kind.GO_TO, relational)
+    task = _approach(Kind.GO_TO, rng, relational)
     if math.hypot(*task.room.scene.objects[0].position[:2]) < 1.6:
         raise Crowded  # it would be there before it is stopped
     return replace(task, kind=kind)
@@ -274,8 +278,7 @@ def _stop(kind: Kind, rng: Generator, relational: bool) -> Task:
 
 def _search(kind: Kind, rng: Generator, relational: bool) -> Task:
     pair = random_pair(rng)
-    meant = place(carried(rng, pair), anywhere_unseen(rng))
-    everything = _fill(rng, [meant])
+    everything = _fill(rng, [place(carried(rng, pair), anywhere_unseen(rng))])
     return Task(kind, _room(rng, everything, [(0, 0)]), 0, None, " ".join(pair))
 
 
@@ -288,27 +291,22 @@ def _absent(kind: Kind, rng: Generator, relational: bool) -> Task:
     noun = " ".join(pair)
     like = [(pair[0], shape) for shape in SHAPES if shape != pair[1]]
     like += [(colour, pair[1]) for colour in COLOURS if colour != pair[0]]
-    first = carried(rng, like[int(rng.integers(len(like)))])
-    objects = [place(first, anywhere_in_view(rng))]
-    others = distractors(rng, objects, [*_phrases(objects), noun], high=3)
-    everything = [*objects, *(place(d, anywhere_in_view(rng, far=2.4)) for d in others)]
-    if not apart(everything):
-        raise Crowded
+    first = in_view(rng, like[int(rng.integers(len(like)))])
+    everything = _fill(rng, [first], absent=[noun])
     return Task(kind, _room(rng, everything, [(0, 0)]), noun=noun)
 
 
 def _ambiguous(kind: Kind, rng: Generator, relational: bool) -> Task:
     """Two of the same name, and nothing said that tells them apart."""
     pair = random_pair(rng)
-    objects = [place(carried(rng, pair), anywhere_in_view(rng)) for _ in range(2)]
-    everything = _fill(rng, objects, high=2)
+    everything = _fill(rng, [in_view(rng, pair), in_view(rng, pair)], high=2)
     return Task(kind, _room(rng, everything, [(0, 0)]), noun=" ".join(pair))
 
 
 def _blocked(kind: Kind, rng: Generator, relational: bool) -> Task:
     """Something stands where the robot would have to pass, too low to hide the target."""
     pair = random_pair(rng)
-    meant = place(carried(rng, pair), anywhere_in_view(rng, near=1.7))
+    meant = in_view(rng, pair, near=1.7)
     x, y, _ = meant.position
     share = 0.75 / math.hypot(x, y)
     noun = " ".join(pair)
@@ -339,14 +337,14 @@ def _too_far(kind: Kind, rng: Generator, relational: bool) -> Task:
 
 def _nonsense(kind: Kind, rng: Generator, relational: bool) -> Task:
     pair = random_pair(rng)
-    everything = _fill(rng, [place(carried(rng, pair), anywhere_in_view(rng))])
+    everything = _fill(rng, [in_view(rng, pair)])
     return Task(kind, _room(rng, everything, [(0, 0)]), target=0, noun=" ".join(pair))
 
 
 _MAKERS: dict[Kind, Callable[[Kind, Generator, bool], Task]] = {
-    Kind.GO_TO: lambda kind, rng, told: _approach(rng, kind, told),
-    Kind.TURN_TO: lambda kind, rng, told: _approach(rng, kind, told),
-    Kind.PICK_UP: lambda kind, rng, told: _approach(rng, kind, told, GRASPABLE),
+    Kind.GO_TO: _approach,
+    Kind.TURN_TO: _approach,
+    Kind.PICK_UP: _approach,
     Kind.PUT_ON: _put,
     Kind.PUT_NEXT_TO: _put,
     Kind.PUSH: _push,

@@ -13,17 +13,56 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.errors import SimulationError
-from vlam_ros.lab.simulation.appearance import calibrated, dress
 from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_assets
-from vlam_ros.lab.simulation.mjcf import MAX_OBJECTS, model_xml
-from vlam_ros.lab.simulation.motion import BaseState
-from vlam_ros.lab.simulation.pose import BasePose
-from vlam_ros.lab.simulation.rays import cast_rays
+from vlam_ros.lab.simulation.mjcf import (
+    calibrated,
+    compiled,
+    dress,
+    floor_xml,
+    meshes_xml,
+    rendered,
+    segmented,
+    wall_xml,
+)
+from vlam_ros.lab.simulation.motion import BasePose, BaseState
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
+from vlam_ros.lab.simulation.sensors import cast_rays
 from vlam_ros.types import Camera, FloatArray
 
 Vector = tuple[float, float, float]
+
+MAX_OBJECTS = 12
+
+
+def world_xml(width: int, height: int, assets: str = "") -> str:
+    """The model for images of this size in pixels, with further assets.
+
+    Poses, sizes, kinds and colours of objects are placeholders that `World.load` overwrites.
+    """
+    walls = "".join(wall_xml(i) for i in range(3))
+    # A slot of each kind cannot be compiled without data, so all start as spheres.
+    slots = [f'<geom name="object{i}" type="sphere" size=".05"/>' for i in range(MAX_OBJECTS)]
+    # The frame of the body is base_link. Cameras do not draw group 3, but rays hit it: the robot is
+    # seen by its LiDAR, and not by its camera, as images were taken before it had a body.
+    return f"""
+<mujoco model="vlam_world">
+  <option><flag contact="disable"/></option>
+  <visual><global offwidth="{width}" offheight="{height}"/></visual>
+  <asset>{meshes_xml()}{assets}</asset>
+  <include file="scenery.xml"/>
+  <worldbody>
+    <body name="base">
+      <freejoint name="base"/>
+      <camera name="camera" pos="0 0 1"/>
+      <site name="imu" group="3"/>
+      <geom name="chassis" type="cylinder" group="3" size=".18 .115" pos="0 0 .135"/>
+      <geom name="mast" type="cylinder" group="3" size=".012 .15" pos="-.15 0 .4"/>
+    </body>
+    {floor_xml()}{walls}{"".join(slots)}
+  </worldbody>
+  <sensor><gyro name="gyro" site="imu"/><accelerometer name="accelerometer" site="imu"/></sensor>
+</mujoco>"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +80,7 @@ class World:
         """Compile it, for images of this size in pixels; `extra` objects are seen in it too."""
         self._size, self._extra = (width, height), extra
         assets = extra_assets() if extra else ""
-        self._model = mujoco.MjModel.from_xml_string(model_xml(width, height, assets))
+        self._model = compiled(world_xml(width, height, assets))
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width)
         self._slots = [self._model.geom(f"object{i}").id for i in range(MAX_OBJECTS)]
@@ -98,9 +137,8 @@ class World:
 
     @property
     def gravity(self) -> Vector:
-        """Gravity in the axes of the scene, m/s²; only an accelerometer feels it.
-
-        Tilted gravity stands for a ramp on which the whole scene lies. Loading a scene keeps it.
+        """In the axes of the scene, m/s²; loading a scene keeps it. Only an accelerometer feels it:
+        tilted, it stands for a ramp on which the whole scene lies.
         """
         x, y, z = self._model.opt.gravity.tolist()
         return (x, y, z)
@@ -114,12 +152,8 @@ class World:
     def cast(self, origin: FloatArray, directions: FloatArray) -> npt.NDArray[np.float64]:
         """How far rays go from the base as it stands, the robot's own body in their way.
 
-        Args:
-            origin: float[3] in `base_link`, m.
-            directions: float[N,3] unit vectors in `base_link`.
-
-        Returns:
-            float64[N], metres to the nearest surface, infinite where there is none.
+        From `origin` float[3] (m) along unit vectors float[N,3], both in `base_link`, to the
+        nearest surface: float64[N] in m, infinite where there is none.
         """
         turn = self._data.xmat[self._base].reshape(3, 3)
         start = self._data.xpos[self._base] + turn @ origin
@@ -131,9 +165,8 @@ class World:
     def inertial(self, state: BaseState) -> tuple[FloatArray, FloatArray]:
         """What an ideal IMU at the origin of `base_link` reads when the base is in this state.
 
-        Returns:
-            (angular velocity float64[3] in rad/s, specific force float64[3] in m/s²), both in the
-            axes of `base_link`. The base stays where it was.
+        Angular velocity (rad/s) and specific force (m/s²), float64[3] in the axes of `base_link`.
+        The base stays where it was.
         """
         data, pose = self._data, self._pose
         data.qpos[:3], data.qpos[3:] = state.pose.position, state.pose.quaternion
@@ -148,13 +181,8 @@ class World:
 
     def render(self) -> Rendering:
         """The image that the scene's camera takes, with the label of every pixel."""
-        renderer = self._renderer
-        renderer.update_scene(self._data, camera="camera")
-        image = renderer.render().copy()
-        renderer.enable_segmentation_rendering()
-        renderer.update_scene(self._data, camera="camera")
-        geoms = renderer.render()[..., 0]
-        renderer.disable_segmentation_rendering()
+        image = rendered(self._renderer, self._data, "camera")
+        geoms = segmented(self._renderer, self._data, "camera")
         lookup = np.zeros(self._model.ngeom + 1, np.uint8)
         lookup[self._slots[: len(self._spec.objects)]] = range(1, len(self._spec.objects) + 1)
         return Rendering(image, lookup[geoms])

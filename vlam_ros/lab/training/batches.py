@@ -16,7 +16,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional
 
-from vlam_ros.lab.simulation import SHAPES
+from vlam_ros.lab.simulation.scene import SHAPES
 from vlam_ros.lab.training.captions import (
     ALL_PAIRS,
     COLOUR_NAMES,

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from numpy.random import Generator
 
-from vlam_ros.lab.simulation import COLOURS, HELD_OUT_PAIRS, SHAPES
+from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
 from vlam_ros.resources import resource_path
 
 COLOUR_NAMES = tuple(COLOURS)

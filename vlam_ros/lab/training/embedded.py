@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.simulation import COLOURS, SHAPES
+from vlam_ros.lab.simulation.scene import COLOURS, SHAPES
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches

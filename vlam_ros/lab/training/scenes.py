@@ -17,8 +17,8 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from vlam_ros.lab.simulation import COLOURS, SHAPES, SceneSpec, World
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import COLOURS, SHAPES, SceneSpec, scene_of_seed
+from vlam_ros.lab.simulation.world import World
 
 CROP_SIZE = 88
 """Pixels of a stored crop; training cuts its own windows out of it."""

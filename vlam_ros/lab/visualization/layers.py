@@ -9,14 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlam_ros.actions import STOP, ActionTokenizer
-from vlam_ros.lab.visualization.floor_map import SIDE, WHITE, FloorMap
-from vlam_ros.lab.visualization.symbols import (
+from vlam_ros.lab.visualization.floor_map import (
     EVENT,
     LEFT_FIRST,
     PATH,
     RETURN,
     RIGHT_FIRST,
+    SIDE,
     WAYPOINT,
+    WHITE,
+    FloorMap,
     Labels,
     Named,
     Pixel,

@@ -21,14 +21,25 @@ from vlam_ros.lab.visualization.floor_map import (
     ABOVE,
     AXIS_TEXT,
     BELOW,
+    EVENT,
     LEFT,
+    OBSTACLE,
+    PATH,
+    RETURN,
     SEEN,
     SEEN_EDGE,
     SIDE,
     WHITE,
     FloorMap,
+    Labels,
+    disc,
     draw_floor,
     draw_scales,
+    edge_of,
+    polygon,
+    ring,
+    robot,
+    waypoint,
 )
 from vlam_ros.lab.visualization.layers import (
     DecodedRow,
@@ -36,19 +47,6 @@ from vlam_ros.lab.visualization.layers import (
     WaypointLayer,
     decoded_rows,
     is_placed,
-)
-from vlam_ros.lab.visualization.symbols import (
-    EVENT,
-    OBSTACLE,
-    PATH,
-    RETURN,
-    Labels,
-    disc,
-    edge_of,
-    polygon,
-    ring,
-    robot,
-    waypoint,
 )
 from vlam_ros.types import ActionChunk, Camera, Decision, FloatArray, Missing, Obstacles, Uint8Array
 from vlam_ros.visualization.canvas import (

@@ -16,7 +16,7 @@ from vlam_ros.lab.evaluation.speed import load as bench_load
 from vlam_ros.lab.evaluation.speed.load import Memory, ages, commands, measure_load
 from vlam_ros.lab.evaluation.speed.node import null_node
 from vlam_ros.lab.live.load import Aged, Heard
-from vlam_ros.lab.live.node_process import Running, running_node
+from vlam_ros.lab.live.node_process import Running, node_process
 from vlam_ros.resources import with_profile
 
 MS = 1_000_000
@@ -92,8 +92,8 @@ def test_memory_of_a_process_is_read_in_bytes() -> None:
 def null_vlam_node(
     name: str, parameters: Mapping[str, Any], log: Path
 ) -> AbstractContextManager[Running]:
-    """In place of `running_node`: the embedded model takes long to load."""
-    return null_node(log) if name == "vlam_node" else running_node(name, parameters, log)
+    """In place of `node_process`: the embedded model takes long to load."""
+    return null_node(log) if name == "vlam_node" else node_process(name, parameters, log)
 
 
 @pytest.mark.real_time
@@ -101,7 +101,7 @@ def test_figures_come_of_a_robot_that_drives_and_all_images_are_accounted_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bench_load, "private_domain", with_profile)
-    monkeypatch.setattr(bench_load, "running_node", null_vlam_node)
+    monkeypatch.setattr(bench_load, "node_process", null_vlam_node)
     rows = measure_load(1.0, progress=False)
     assert len({row.name for row in rows}) == len(rows)
     for title in ("alone", "beside a hungry process"):

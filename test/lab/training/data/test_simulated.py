@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlam_ros.lab.simulation import World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
 
 

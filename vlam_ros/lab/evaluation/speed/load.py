@@ -23,18 +23,20 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.interface import COMMAND_DEADLINE
-from vlam_ros.lab.demo.scene import SCENE
 from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
 from vlam_ros.lab.live.node_process import (
     START_PATIENCE,
     Running,
+    node_process,
     private_domain,
     running,
-    running_node,
 )
 from vlam_ros.lab.live.simulated_robot import camera_parameters
-from vlam_ros.lab.simulation import Lidar, LidarSpec, Standing, World
+from vlam_ros.lab.simulation.motion import Standing
+from vlam_ros.lab.simulation.rooms import DEMO_SCENE
+from vlam_ros.lab.simulation.sensors import Lidar, LidarSpec
+from vlam_ros.lab.simulation.world import World
 
 INSTRUCTION = "go to the orange ball"
 AT_MOST = 1.2
@@ -147,13 +149,13 @@ def load_generator(logs: Path) -> AbstractContextManager[Running]:
 def driving(logs: Path) -> Iterator[tuple[Load, Running]]:
     os.environ.update(private_domain(os.environ))
     with World() as world:
-        world.load(SCENE)
+        world.load(DEMO_SCENE)
         image, camera = world.render().image, world.camera
         sweep = Lidar(world, LidarSpec(), np.random.default_rng(0)).sweep(Standing(), 0.0)
-    mount, stamped = camera_parameters(SCENE.camera), {"control.stamped_cmd_vel": True}
+    mount, stamped = camera_parameters(DEMO_SCENE.camera), {"control.stamped_cmd_vel": True}
     with (
-        running_node("vlam_node", mount, logs / "vlam_node.log") as vlam,
-        running_node("controller_node", stamped, logs / "controller_node.log") as controller,
+        node_process("vlam_node", mount, logs / "vlam_node.log") as vlam,
+        node_process("controller_node", stamped, logs / "controller_node.log") as controller,
         Load(image, camera, sweep, FusionNodeSettings.load().lidar) as load,
     ):
 

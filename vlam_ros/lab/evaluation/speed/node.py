@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vlam_ros.lab.evaluation.report import Metric
-from vlam_ros.lab.live.answer_times import NODES, AnswerTimes, Shown
+from vlam_ros.lab.live.answer_times import NODES, AnswerTimes, ImageMessages
 from vlam_ros.lab.live.load import CAMERA_PERIOD
 from vlam_ros.lab.live.node_process import START_PATIENCE, Running, private_domain, running
 from vlam_ros.resources import resource_path
@@ -72,7 +72,7 @@ def answering(logs: Path) -> Iterator[AnswerTimes]:
     with (
         null_node(logs / "vlam_node.log") as node,
         running(
-            "the hop", [sys.executable, "-m", "vlam_ros.lab.live.hop"], logs / "hop.log"
+            "the hop", [sys.executable, "-m", "vlam_ros.lab.live.answer_times"], logs / "hop.log"
         ) as hop,
         AnswerTimes() as client,
     ):
@@ -81,7 +81,7 @@ def answering(logs: Path) -> Iterator[AnswerTimes]:
             node.check()
             hop.check()
 
-        shown = Shown(np.zeros((48, 64, 3), np.uint8))
+        shown = ImageMessages(np.zeros((48, 64, 3), np.uint8))
         client.wait_until_answered(shown, START_PATIENCE, watch)
         yield client
 
@@ -90,7 +90,7 @@ def _times(
     client: AnswerTimes, size: tuple[int, int], images: int, progress: bool
 ) -> tuple[list[float | None], list[float | None]]:
     image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    shown = Shown(image)
+    shown = ImageMessages(image)
     times: dict[str, list[float | None]] = {name: [] for name in NODES}
     for _ in tqdm(range(WARM_UP + images), desc=_title(size), disable=not progress):
         for name in NODES:

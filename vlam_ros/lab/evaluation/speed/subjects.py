@@ -17,8 +17,8 @@ from transformers import (
 )
 
 from vlam_ros.lab.saving import save_checkpoint
-from vlam_ros.lab.simulation import COLOURS, SHAPES, World
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import COLOURS, SHAPES, scene_of_seed
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.perception.clipseg import (
     EMBEDDED,
     Checkpoint,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
-from vlam_ros.lab.simulation import ObjectSpec, World
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
-from vlam_ros.lab.simulation.splits import scene_of_seed
+from vlam_ros.lab.simulation.scene import ObjectSpec, scene_of_seed
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.index import Annotation
 from vlam_ros.lab.training.data.segmentation import encode

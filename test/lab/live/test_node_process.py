@@ -9,17 +9,16 @@ import sys
 import pytest
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.lab.live import domains
-from vlam_ros.lab.live.domains import claim_domain
-from vlam_ros.lab.live.node_process import private_domain
+from vlam_ros.lab.live import node_process
+from vlam_ros.lab.live.node_process import claim_domain, private_domain
 
-OTHER = "from vlam_ros.lab.live.domains import claim_domain; print(claim_domain()); input()"
+OTHER = "from vlam_ros.lab.live.node_process import claim_domain; print(claim_domain()); input()"
 
 
 @pytest.fixture(autouse=True)
 def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has claimed none; what this one holds stays locked."""
-    monkeypatch.setattr(domains, "_held", {})
+    monkeypatch.setattr(node_process, "_held", {})
 
 
 @pytest.mark.parametrize("used", [None, "0", "1", "101", "ours"])
@@ -45,11 +44,11 @@ def test_a_domain_that_another_process_has_is_not_taken(monkeypatch: pytest.Monk
         assert claim_domain() == ours
         assert claim_domain(str(ours)) not in (ours, theirs)
         other.communicate("")
-    monkeypatch.setattr(domains, "_held", {})
+    monkeypatch.setattr(node_process, "_held", {})
     assert claim_domain() == theirs
 
 
 def test_when_all_are_taken_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(domains, "_DOMAINS", 1)
+    monkeypatch.setattr(node_process, "_DOMAINS", 1)
     with pytest.raises(ConfigurationError, match="all 1 ROS domains are taken"):
         claim_domain("1")

@@ -1,4 +1,4 @@
-from vlam_ros.lab.live.clock_times import ClockTimes
+from vlam_ros.lab.live.session import ClockTimes
 
 
 def test_a_message_has_the_time_that_the_clock_said_when_it_came_however_late_it_is_looked_at() -> (

@@ -1,23 +1,95 @@
-"""Which objects a task is about, and how its words tell them from the others.
+"""Which objects a task is about, what tells them from the others in words, and where they stand.
 
-What is called "the cup left of the red box" is one of two cups, and it is clear to whoever stands
-where the robot starts which one.
+Positions are in the frame of the room, in which the robot starts at the origin and looks along +x.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from numpy.random import Generator
 
-from vlam_ros.lab.simulation.layout import Place, anywhere_in_view, place
 from vlam_ros.lab.simulation.scene import (
     COLOURS,
     SHAPES,
     ObjectSpec,
+    footprint_radius,
     random_object,
 )
+
+Place = tuple[float, float]
+
+NEAR, FAR = 0.85, 2.2
+"""Metres from the robot at which the objects of a task stand."""
+VIEW = 0.50
+"""Largest bearing in rad of an object that is wholly in the image."""
+GAP = 0.16
+"""Metres between two objects, for the tool and for the eye."""
+LANE = 0.30
+"""Metres from the middle of a way to what stands beside it: more than the robot asks for."""
+STANDOFF = 0.65
+"""Metres from an object at which the robot stops."""
+
+
+def place(object_: ObjectSpec, at: Place) -> ObjectSpec:
+    """The object at (x, y), as high as it was."""
+    return replace(object_, position=(at[0], at[1], object_.position[2]))
+
+
+def anywhere_in_view(rng: Generator, near: float = NEAR, far: float = FAR) -> Place:
+    """A random place that the robot sees at the start; near ones as often as far ones."""
+    distance = 1 / rng.uniform(1 / far, 1 / near)
+    bearing = rng.uniform(-VIEW, VIEW)
+    return float(distance * math.cos(bearing)), float(distance * math.sin(bearing))
+
+
+def anywhere_unseen(rng: Generator) -> Place:
+    """A random place that the robot must turn for to see it."""
+    bearing = rng.choice([-1, 1]) * rng.uniform(1.0, math.pi)
+    distance = rng.uniform(1.0, 2.0)
+    return float(distance * math.cos(bearing)), float(distance * math.sin(bearing))
+
+
+def stop_before(at: Place, start: Place = (0.0, 0.0)) -> Place:
+    """Where a robot that comes from `start` stops to stand before a place."""
+    distance = math.dist(start, at)
+    share = max(0.0, 1 - STANDOFF / distance) if distance else 0.0
+    return start[0] + share * (at[0] - start[0]), start[1] + share * (at[1] - start[1])
+
+
+def apart(objects: Sequence[ObjectSpec], gap: float = GAP) -> bool:
+    """Whether all objects keep a gap from one another."""
+    return all(
+        clearance(one, other) >= gap
+        for index, one in enumerate(objects)
+        for other in objects[:index]
+    )
+
+
+def clearance(one: ObjectSpec, other: ObjectSpec) -> float:
+    """Metres between the footprints of two objects; negative where they overlap."""
+    between = math.dist(one.position[:2], other.position[:2])
+    return between - footprint_radius(one) - footprint_radius(other)
+
+
+def is_free(start: Place, end: Place, others: Sequence[ObjectSpec], lane: float = LANE) -> bool:
+    """Whether nothing stands on the straight way from start to end."""
+    return all(
+        distance_to_way(other.position[:2], start, end) >= lane + footprint_radius(other)
+        for other in others
+    )
+
+
+def distance_to_way(at: Place, start: Place, end: Place) -> float:
+    """Metres from a place to the straight way between two others."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = dx * dx + dy * dy
+    along = ((at[0] - start[0]) * dx + (at[1] - start[1]) * dy) / length if length else 0.0
+    along = min(max(along, 0.0), 1.0)
+    return math.dist(at, (start[0] + along * dx, start[1] + along * dy))
+
 
 TALLEST = 0.20
 """Metres; what is taller would hang into the camera's view when it is carried."""
@@ -42,13 +114,15 @@ def carried(rng: Generator, pair: tuple[str, str]) -> ObjectSpec:
     """An object of a pair that is neither too tall to carry nor lies so that it rolls."""
     while True:
         made = random_object(rng, *pair)
-        if _height(made) <= TALLEST:
+        if 2 * made.position[2] <= TALLEST:  # it rests on the floor: its centre is half-way up
             return made
 
 
-def _height(thing: ObjectSpec) -> float:
-    """Of what rests on the floor: its centre is half-way up."""
-    return 2 * thing.position[2]
+def in_view(
+    rng: Generator, pair: tuple[str, str], near: float = NEAR, far: float = FAR
+) -> ObjectSpec:
+    """An object of a pair to carry, at a random place as by `anywhere_in_view`."""
+    return place(carried(rng, pair), anywhere_in_view(rng, near, far))
 
 
 def distractors(
@@ -71,13 +145,13 @@ def is_called(noun: str, colour: str, shape: str) -> bool:
     return noun in (shape, f"{colour} {shape}")
 
 
-Truth = Callable[[Place, Sequence[Place]], float]
+Relation = Callable[[Place, Sequence[Place]], float]
 """How much a relation to the references is true of a place, in m; it holds from MARGIN on."""
 
 MARGIN = 0.15
 """Metres by which relations are clear to whoever stands where the robot starts."""
 
-_RELATIONS: dict[str, tuple[int, Truth]] = {
+_RELATIONS: dict[str, tuple[int, Relation]] = {
     "{t} left of the {r}": (1, lambda at, refs: at[1] - refs[0][1]),
     "{t} right of the {r}": (1, lambda at, refs: refs[0][1] - at[1]),
     "{t} in front of the {r}": (1, lambda at, refs: math.hypot(*refs[0]) - math.hypot(*at)),
@@ -85,7 +159,7 @@ _RELATIONS: dict[str, tuple[int, Truth]] = {
 }
 """Relations to a reference, true of one of two candidates and not of the other."""
 
-_RANKINGS: dict[str, tuple[int, Truth]] = {
+_RANKINGS: dict[str, tuple[int, Relation]] = {
     "nearest {t}": (0, lambda at, refs: -math.hypot(*at)),
     "farthest {t}": (0, lambda at, refs: math.hypot(*at)),
     "leftmost {t}": (0, lambda at, refs: at[1]),
@@ -93,6 +167,8 @@ _RANKINGS: dict[str, tuple[int, Truth]] = {
     "{t} closest to the {r}": (1, lambda at, refs: -math.dist(at, refs[0])),
 }
 """Rankings, in which one of two candidates is ahead by MARGIN."""
+
+_SIZES = ("largest {t}", "smallest {t}")
 
 
 def _relational(
@@ -102,10 +178,10 @@ def _relational(
 
     Raises Crowded where the relation does not come out clear.
     """
-    choices = [*_RELATIONS, *_RANKINGS, "largest {t}", "smallest {t}"]
+    choices = [*_RELATIONS, *_RANKINGS, *_SIZES]
     words = choices[int(rng.integers(len(choices)))]
     meant, twin = carried(rng, pair), carried(rng, pair)
-    if words in ("largest {t}", "smallest {t}"):
+    if words in _SIZES:
         small, large = sorted((meant, twin), key=width)
         if width(large) < 1.35 * width(small):
             raise Crowded
@@ -114,16 +190,15 @@ def _relational(
     else:
         needed, truth = (_RELATIONS | _RANKINGS)[words]
     meant, twin = place(meant, anywhere_in_view(rng)), place(twin, anywhere_in_view(rng))
-    references = [place(carried(rng, other), anywhere_in_view(rng)) for _ in range(needed)]
-    if words not in ("largest {t}", "smallest {t}"):
+    references = [in_view(rng, other) for _ in range(needed)]
+    if words not in _SIZES:
         places = [r.position[:2] for r in references]
         of_meant, of_twin = truth(meant.position[:2], places), truth(twin.position[:2], places)
         if words in _RELATIONS and not (of_meant >= MARGIN and of_twin <= -MARGIN):
             raise Crowded
         if words in _RANKINGS and of_meant - of_twin < 2 * MARGIN:
             raise Crowded
-    reference = f"{other[0]} {other[1]}"
-    return [meant, twin, *references], words.format(t=" ".join(pair), r=reference)
+    return [meant, twin, *references], words.format(t=" ".join(pair), r=" ".join(other))
 
 
 def width(thing: ObjectSpec) -> float:
@@ -139,7 +214,7 @@ def named(rng: Generator, shapes: Sequence[str], relational: bool) -> tuple[list
     """
     pair = random_pair(rng, shapes)
     if not relational:
-        return [place(carried(rng, pair), anywhere_in_view(rng))], " ".join(pair)
+        return [in_view(rng, pair)], " ".join(pair)
     other = random_pair(rng)
     if other[1] == pair[1]:
         raise Crowded

@@ -1,1 +1,0 @@
-"""What `vlam demo` shows."""
