@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from heapq import heappop, heappush, heapreplace
+from heapq import merge
 from typing import NamedTuple
 
 
@@ -78,21 +77,14 @@ def in_order(sources: Iterable[MessageSource]) -> Iterator[StoredMessage]:
     A source is opened when its first message may be due, so only those that overlap are in memory
     together. Of messages with the same time, those of the earlier source come first.
     """
-    waiting = deque(sorted(enumerate(sources), key=lambda item: item[1].start))
-    due: list[tuple[int, int, StoredMessage, Iterator[StoredMessage]]] = []
-    while waiting or due:
-        while waiting and (not due or waiting[0][1].start <= due[0][0]):
-            number, source = waiting.popleft()
-            messages = iter(source.read())
-            first = next(messages, None)
-            if first is not None:
-                heappush(due, (first.received, number, first, messages))
-        if not due:
-            continue
-        _, number, message, messages = due[0]
-        yield message
-        following = next(messages, None)
-        if following is None:
-            heappop(due)
-        else:
-            heapreplace(due, (following.received, number, following, messages))
+
+    def opened(
+        number: int, source: MessageSource
+    ) -> Iterator[tuple[int, int, StoredMessage | None]]:
+        yield source.start, number, None  # not read before this is due
+        for message in source.read():
+            yield message.received, number, message
+
+    for _, _, message in merge(*(opened(i, source) for i, source in enumerate(sources))):
+        if message is not None:
+            yield message
