@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +36,7 @@ from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
+from vlam_ros.lab.training.data.index import phrases_of
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.training_batches import TuningData
@@ -269,7 +271,7 @@ def _run(
 ) -> Outcome:
     checkpoint = load_checkpoint(model, "cpu", "float32")
     learned = trial.method != BASE
-    few = new.few(trial.images, EXTRA_SHAPES, trial.seed) if learned else new
+    few = few_of(new, trial.images, EXTRA_SHAPES, trial.seed) if learned else new
     course = TuningData.of(checkpoint, few, old, Settings.load().perception, seed=trial.seed)
     parameters, minutes = 0, 0.0
     if learned:
@@ -294,6 +296,37 @@ def _run(
     new_figures, old_figures = _figures(asked, threshold), _figures(kept, threshold)
     done = steps if learned else 0
     return Outcome(trial, *new_figures, *old_figures, parameters, minutes, done)
+
+
+def few_of(
+    dataset: Dataset, count: int, phrases: Sequence[str] = (), seed: int | None = None
+) -> Dataset:
+    """A data set of the first images that show each phrase `count` times.
+
+    An image that shows several counts for each, and is taken if any of them lacks it. A `seed`
+    takes the images in an order of its own.
+
+    Raises:
+        LearningError: there are too few.
+    """
+    lacking = dict.fromkeys(phrases or dataset.phrases, count)
+    kept = []
+    order = list(range(len(dataset.images)))
+    if seed is not None:
+        order = np.random.default_rng(seed).permutation(order).tolist()
+    for image in (dataset.images[i] for i in order):
+        shown = {a.phrase for a in image.annotations} & set(lacking)
+        if any(lacking[phrase] > 0 for phrase in shown):
+            kept.append(image)
+            for phrase in shown:
+                lacking[phrase] -= 1
+    if short := [f"{count - n} of {p!r}" for p, n in lacking.items() if n > 0]:
+        raise LearningError(
+            f"{dataset.split} must show each phrase {count} times, got {', '.join(short)}"
+        )
+    smaller = copy(dataset)
+    smaller.images, smaller.phrases = tuple(kept), phrases_of(kept)
+    return smaller
 
 
 def _figures(answers: Sequence[QueryResult], threshold: float) -> tuple[float, float, float, float]:

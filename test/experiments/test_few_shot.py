@@ -11,7 +11,8 @@ import cv2
 import few_shot as module
 import numpy as np
 import pytest
-from few_shot import BASE, Outcome, Trial, extra_questions, few_shot, lowest_threshold
+from coco_images import small_dataset
+from few_shot import BASE, Outcome, Trial, extra_questions, few_of, few_shot, lowest_threshold
 from pareto import pareto_front
 
 from vlam_ros.errors import LearningError
@@ -184,3 +185,13 @@ def test_trials_are_all_combinations_by_images_first_and_a_missed_gate_is_code_1
     assert named == {**settings, "plot": Path("front.png")}
     assert "IoU gained" in capsys.readouterr().out
     assert figures.exists()
+
+
+def test_a_few_of_each_are_the_first_that_show_it(tmp_path: Path) -> None:
+    dataset = Dataset(small_dataset(tmp_path), "train")
+    assert [p.file for p in few_of(dataset, 1).images] == ["p0.png", "p1.png"]
+    assert [p.file for p in few_of(dataset, 2, ["box"]).images] == ["p1.png", "p3.png"]
+    assert few_of(dataset, 2, ["cup"]).phrases == ("box", "cup")
+    assert len(dataset.images) == 6
+    with pytest.raises(LearningError, match="4 times, got 3 of 'box'"):
+        few_of(dataset, 4)

@@ -16,7 +16,7 @@ from vlam_ros.lab.evaluation.degradation import (
     HEALTHY,
     SECOND,
     Fault,
-    Sensor,
+    FaultySensor,
     expected,
 )
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
@@ -62,13 +62,17 @@ class FaultDecision:
 
 
 def degraded(
-    arrivals: Sequence[Arrival], sensor: Sensor, failure: Fault, start: int, end: int
+    arrivals: Sequence[Arrival], sensor: FaultySensor, failure: Fault, start: int, end: int
 ) -> Iterator[Arrival | tuple[str, str]]:
     """The arrivals with the failure from `start` to `end` (ns).
 
     A message that cannot even be read comes as (name of the sensor, why).
     """
-    kinds = {Sensor.LIDAR: LidarSweep, Sensor.IMU: ImuSample, Sensor.ODOMETRY: Odometry}
+    kinds = {
+        FaultySensor.LIDAR: LidarSweep,
+        FaultySensor.IMU: ImuSample,
+        FaultySensor.ODOMETRY: Odometry,
+    }
     kind, count = kinds.get(sensor), 0
     for arrival in arrivals:
         affected = kind is not None and isinstance(arrival.measured, kind)
@@ -101,7 +105,7 @@ def _not_finite(arrival: Arrival) -> str:
 def play(
     pipeline: Pipeline,
     episode: Recording,
-    sensor: Sensor,
+    sensor: FaultySensor,
     failure: Fault,
     span: tuple[int, int],
     asked: Sequence[int],
@@ -143,7 +147,7 @@ def play(
 def _observation(
     fusion: SensorFusion,
     episode: Recording,
-    sensor: Sensor,
+    sensor: FaultySensor,
     failure: Fault,
     span: tuple[int, int],
     stamp: int,
@@ -153,9 +157,9 @@ def _observation(
     usable camera_info came with its stamp.
     """
     camera: Camera | Missing = episode.camera
-    if sensor is Sensor.CAMERA_INFO and failure is Fault.ABSENT:
+    if sensor is FaultySensor.CAMERA_INFO and failure is Fault.ABSENT:
         return Observation(stamp, now, episode.image, Missing("no camera_info yet"))
-    failing = sensor is Sensor.CAMERA_INFO and span[0] <= stamp < span[1]
+    failing = sensor is FaultySensor.CAMERA_INFO and span[0] <= stamp < span[1]
     if failing and failure is not Fault.HALF_RATE:
         gone = Missing("no camera_info with the stamp of an image", lost=True)
         return Observation(stamp, now, episode.image, camera, obstacles=gone)
@@ -187,18 +191,18 @@ def pipeline() -> Pipeline:
 
 @pytest.mark.parametrize(
     ("sensor", "failure"),
-    list(itertools.product(Sensor, Fault)),
+    list(itertools.product(FaultySensor, Fault)),
     ids=lambda value: value.value,
 )
 def test_the_answer_is_the_designed_one_and_recovers(
-    pipeline: Pipeline, episode: Recording, sensor: Sensor, failure: Fault
+    pipeline: Pipeline, episode: Recording, sensor: FaultySensor, failure: Fault
 ) -> None:
     before, within, after = play(pipeline, episode, sensor, failure, FAILING, episode.images, GO)
     assert expected(sensor, failure).fits(within.decision), within.decision.verdict
     if failure is not Fault.ABSENT:
         assert HEALTHY.fits(before.decision), before.decision.verdict
         assert HEALTHY.fits(after.decision), after.decision.verdict
-    if sensor is Sensor.CAMERA_INFO:
+    if sensor is FaultySensor.CAMERA_INFO:
         return
     states = [
         moment.status[sensor.value].split()[0].strip(":,") for moment in (before, within, after)
@@ -213,7 +217,7 @@ def test_the_answer_is_the_designed_one_and_recovers(
 
 def test_a_lost_lidar_is_named_in_the_verdict(pipeline: Pipeline, episode: Recording) -> None:
     _, within, _ = play(
-        pipeline, episode, Sensor.LIDAR, Fault.NOT_FINITE, FAILING, episode.images, GO
+        pipeline, episode, FaultySensor.LIDAR, Fault.NOT_FINITE, FAILING, episode.images, GO
     )
     assert "LiDAR" in within.decision.verdict.message
     assert "no finite value" in within.status["LiDAR"]

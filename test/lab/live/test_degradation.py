@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vlam_ros.lab.evaluation.degradation import Fault, Sensor
+from vlam_ros.lab.evaluation.degradation import Fault, FaultySensor
 from vlam_ros.lab.live.degradation import FaultInjection, FaultyRobot, running, trial
 from vlam_ros.resources import with_profile
 
@@ -21,21 +21,21 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyRobot]:
 @pytest.mark.parametrize(
     ("sensor", "failure"),
     [
-        (Sensor.LIDAR, Fault.LOST),
-        (Sensor.LIDAR, Fault.HALF_RATE),
-        (Sensor.IMU, Fault.NOT_FINITE),
-        (Sensor.CAMERA_INFO, Fault.WRONG_FRAME),
-        (Sensor.ODOMETRY, Fault.OLD),
+        (FaultySensor.LIDAR, Fault.LOST),
+        (FaultySensor.LIDAR, Fault.HALF_RATE),
+        (FaultySensor.IMU, Fault.NOT_FINITE),
+        (FaultySensor.CAMERA_INFO, Fault.WRONG_FRAME),
+        (FaultySensor.ODOMETRY, Fault.OLD),
     ],
 )
 def test_the_robot_does_as_it_is_designed_to(
-    robot: FaultyRobot, sensor: Sensor, failure: Fault
+    robot: FaultyRobot, sensor: FaultySensor, failure: Fault
 ) -> None:
     assert trial(robot, sensor, failure) == ""
 
 
 def test_only_the_failing_sensor_is_spoilt_and_only_while_it_fails() -> None:
-    fault = FaultInjection(Sensor.IMU, None)
+    fault = FaultInjection(FaultySensor.IMU, None)
     assert fault("imu", "a reading") == "a reading"
     fault.failure = Fault.LOST
     assert fault("imu", "a reading") is None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from coco_images import box, coco_image, labelled
+from few_shot import few_of
 from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.configuration import Settings
@@ -95,7 +96,7 @@ def test_a_course_of_other_images_or_numbers_is_another(
         TuningData.of(checkpoint, new, old, SETTINGS),
         TuningData.of(checkpoint, new, old, SETTINGS, crops=3),
         TuningData.of(checkpoint, new, None, SETTINGS),
-        TuningData.of(checkpoint, new.few(1), old, SETTINGS),
+        TuningData.of(checkpoint, few_of(new, 1), old, SETTINGS),
     ]
     assert len({course.about for course in courses}) == 4
     assert TuningData.of(checkpoint, new, old, SETTINGS).about == courses[0].about

@@ -56,8 +56,9 @@ class HighestPixel:
             target = parse_instruction(text).target if text else None
         except InstructionError:
             target = None
+        done = Verdict(Outcome.DONE, confidence=1.0)
         if _STOP.search(text):
-            return self._stand(observation, request, Verdict(Outcome.DONE, confidence=1.0))
+            return self._stand(observation, request, done)
         if target is None or not isinstance(observation.camera, Camera):
             verdict = Verdict(Outcome.HOLD, Reason.INSTRUCTION_INVALID, "no noun")
             return self._stand(observation, request, verdict)
@@ -66,17 +67,14 @@ class HighestPixel:
         place = _on_floor(logits, observation.camera)
         distance = math.hypot(*place)
         if distance <= STANDOFF + TOLERANCE:
-            return self._stand(observation, request, Verdict(Outcome.DONE, confidence=1.0))
-        return self._drive(observation, request, place, 1 - STANDOFF / distance)
+            return self._stand(observation, request, done)
+        x, y = np.clip(place, -3.0, 3.0) * (1 - STANDOFF / distance)
+        return self._drive(observation, request, x, y)
 
     def _drive(
-        self,
-        observation: Observation,
-        request: InstructionRequest | None,
-        place: tuple[float, float],
-        share: float,
+        self, observation: Observation, request: InstructionRequest | None, x: float, y: float
     ) -> Decision:
-        space, (x, y) = self._tokenizer.space, np.clip(place, -3.0, 3.0) * share
+        space = self._tokenizer.space
         shares = np.arange(1, self._horizon + 1) / self._horizon
         rows = np.full((self._horizon, 5), math.nan)
         rows[:, 0] = space.names.index("go_to")

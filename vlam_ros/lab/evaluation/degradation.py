@@ -14,7 +14,7 @@ from vlam_ros.types import Decision, Outcome, PositionSource, Reason
 SECOND = 1_000_000_000
 
 
-class Sensor(Enum):
+class FaultySensor(Enum):
     """Whose messages are degraded, by its name in diagnostics."""
 
     LIDAR = "LiDAR"
@@ -54,14 +54,14 @@ HEALTHY = Expected(Outcome.EXECUTE, source=PositionSource.DEPTH)
 WATCHED_NO_MORE = Expected(Outcome.HOLD, Reason.STALE_SENSOR)
 
 
-def expected(sensor: Sensor, failure: Fault) -> Expected:
+def expected(sensor: FaultySensor, failure: Fault) -> Expected:
     """The answer to "go to …" while the failure lasts."""
-    if failure is Fault.HALF_RATE and sensor is Sensor.CAMERA_INFO:
+    if failure is Fault.HALF_RATE and sensor is FaultySensor.CAMERA_INFO:
         return Expected(Outcome.EXECUTE)  # an image without camera_info goes by the floor
-    if failure is Fault.HALF_RATE or sensor in (Sensor.IMU, Sensor.ODOMETRY):
+    if failure is Fault.HALF_RATE or sensor in (FaultySensor.IMU, FaultySensor.ODOMETRY):
         return HEALTHY
     if failure is Fault.ABSENT:
-        if sensor is Sensor.LIDAR:
+        if sensor is FaultySensor.LIDAR:
             return Expected(Outcome.EXECUTE, source=PositionSource.GROUND_PLANE)
         return Expected(Outcome.HOLD, Reason.NO_POSITION)
     # Without camera_info nobody knows for which images depth and obstacles are wanted.

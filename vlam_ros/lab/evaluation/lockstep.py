@@ -55,7 +55,7 @@ WATCH = 0.1
 """Seconds from one look at the truth to the next."""
 
 
-class Robot(Protocol):
+class RobotInterface(Protocol):
     """What there is of a simulated robot for those who must not know the truth.
 
     `now` is simulated time in ns, `image` what its camera sees now, uint8[H,W,3] RGB. `advance`
@@ -84,7 +84,7 @@ class Lockstep:
 
     def __init__(
         self,
-        robot: Robot,
+        robot: RobotInterface,
         maker: DecisionMaker,
         fusion: FusionNodeSettings,
         controller: ControllerSettings,

@@ -56,6 +56,7 @@ class Share:
 
     @property
     def value(self) -> float:
+        """In 0..1; NaN of no cases."""
         return self.hits / self.cases if self.cases else math.nan
 
     @property

@@ -22,7 +22,14 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Imu, PointCloud2
 from tqdm import tqdm
 
-from vlam_ros.lab.evaluation.degradation import HEALTHY, SECOND, Expected, Fault, Sensor, expected
+from vlam_ros.lab.evaluation.degradation import (
+    HEALTHY,
+    SECOND,
+    Expected,
+    Fault,
+    FaultySensor,
+    expected,
+)
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.live.node_process import START_PATIENCE, private_domain
 from vlam_ros.lab.live.simulated_robot import SimulatedRobot, simulated_robot
@@ -63,7 +70,7 @@ def at_another_time(message: Any, shift: int) -> Any:
 
 
 INSTRUCTION = "go to the orange ball"
-TOPICS = {"points": Sensor.LIDAR, "imu": Sensor.IMU, "odom": Sensor.ODOMETRY}
+TOPICS = {"points": FaultySensor.LIDAR, "imu": FaultySensor.IMU, "odom": FaultySensor.ODOMETRY}
 LASTS = 3.0
 """Seconds that a failure lasts: all deadlines of the parameters, and diagnostics, are shorter."""
 JUDGED = 3
@@ -76,13 +83,13 @@ PATIENCE = 10.0
 class FaultInjection:
     """Lets the messages of one sensor fail, while there is a failure."""
 
-    sensor: Sensor = Sensor.LIDAR
+    sensor: FaultySensor = FaultySensor.LIDAR
     failure: Fault | None = None
     _count: int = 0
 
     def __call__(self, topic: str, message: Any) -> Any:
         """What becomes of a message; None: nothing."""
-        if self.failure is None or TOPICS.get(topic, Sensor.CAMERA_INFO) is not self.sensor:
+        if self.failure is None or TOPICS.get(topic, FaultySensor.CAMERA_INFO) is not self.sensor:
             return message
         if self.failure in (Fault.ABSENT, Fault.LOST):
             return None
@@ -121,7 +128,7 @@ class FaultyRobot:
             last = said(decision)
         return last
 
-    def names(self, sensor: Sensor) -> bool:
+    def names(self, sensor: FaultySensor) -> bool:
         """Whether diagnostics warn of a sensor."""
         return any(
             name.endswith(f": {sensor.value}") and status.level != b"\0"
@@ -135,11 +142,11 @@ class FaultyRobot:
 
 def evaluate_degradation(progress: bool = True) -> Report:
     """Let every sensor fail in every way."""
-    cells = [(s, f) for s in Sensor for f in Fault]
+    cells = [(s, f) for s in FaultySensor for f in Fault]
     rows, remarks = [], []
     with TemporaryDirectory() as logs, tqdm(total=len(cells), disable=not progress) as bar:
 
-        def record(sensor: Sensor, failure: Fault, error: str) -> None:
+        def record(sensor: FaultySensor, failure: Fault, error: str) -> None:
             name = f"{sensor.value}: {failure.value}"
             rows.append(Metric(name, float(not error), 1, 1.0))
             remarks.extend([f"{name}: {error}"] if error else [])
@@ -149,14 +156,14 @@ def evaluate_degradation(progress: bool = True) -> Report:
             for sensor, failure in cells:
                 if failure is not Fault.ABSENT:
                     record(sensor, failure, trial(robot, sensor, failure))
-        for sensor in Sensor:
+        for sensor in FaultySensor:
             with running(Path(logs), FaultInjection(sensor, Fault.ABSENT)) as robot:
                 lacking = robot.comes_to(expected(sensor, Fault.ABSENT))
                 record(sensor, Fault.ABSENT, lacking and f"decides {lacking}")
     return Report(tuple(rows), {"instruction": INSTRUCTION}, tuple(remarks))
 
 
-def trial(robot: FaultyRobot, sensor: Sensor, failure: Fault) -> str:
+def trial(robot: FaultyRobot, sensor: FaultySensor, failure: Fault) -> str:
     """One failure, from health to health; what was not as designed, empty if all was."""
     if lacking := robot.comes_to(HEALTHY):
         return f"not healthy before it: {lacking}"

@@ -178,8 +178,7 @@ class WeightedTask(nn.Module):
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         if isinstance(self.weights, UncertaintyWeighting):
-            balanced: Tensor = self.weights(losses)
-            return balanced
+            return self.weights(losses)
         return combined_loss(losses, self.weights)
 
     def operated(

@@ -172,10 +172,8 @@ class EmbeddedLosses(nn.Module):
     def _as_known(self, phrases: Sequence[str]) -> Tensor:
         tokens = self._tokens(phrases)
         weights = {name: w for name, w in self.known.items() if name.startswith("model.clip.text")}
-        known: Tensor = functional_call(
-            _TextEncoder(self.model), weights, (tokens.input_ids, tokens.attention_mask)
-        )
-        return known
+        given = (tokens.input_ids, tokens.attention_mask)
+        return functional_call(_TextEncoder(self.model), weights, given)
 
     def _tokens(self, texts: Sequence[str]) -> Any:
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")

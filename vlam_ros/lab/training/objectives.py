@@ -52,8 +52,7 @@ def logit_scale(log_scale: Tensor) -> Tensor:
     parameter that one step has carried there stays for ever. Here a gradient that leads back
     passes.
     """
-    limited: Tensor = _AtMost.apply(widened(log_scale), LOG_SCALE_LIMIT)
-    return limited.exp()
+    return _AtMost.apply(widened(log_scale), LOG_SCALE_LIMIT).exp()
 
 
 def unicl_loss(logits: Tensor, positives: Tensor) -> Tensor:

@@ -213,16 +213,6 @@ def test_proposals_wait_for_a_person(tmp_path: Path) -> None:
     assert [p.file for p in Dataset(tmp_path, "train").images] == ["p0.png"]
 
 
-def test_a_few_of_each_are_the_first_that_show_it(tmp_path: Path) -> None:
-    dataset = Dataset(small_dataset(tmp_path), "train")
-    assert [p.file for p in dataset.few(1).images] == ["p0.png", "p1.png"]
-    assert [p.file for p in dataset.few(2, ["box"]).images] == ["p1.png", "p3.png"]
-    assert dataset.few(2, ["cup"]).phrases == ("box", "cup")
-    assert len(dataset.images) == 6
-    with pytest.raises(LearningError, match="4 times, got 3 of 'box'"):
-        dataset.few(4)
-
-
 def test_a_summary_counts_images_scenes_phrases_and_what_is_broken(tmp_path: Path) -> None:
     small_dataset(tmp_path)
     (tmp_path / "images" / "p1.png").write_bytes(b"x")

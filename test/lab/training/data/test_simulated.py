@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from few_shot import few_of
 
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.world import World
@@ -40,7 +41,7 @@ def test_masks_are_those_of_the_renderer(folder: Path) -> None:
 
 def test_a_few_of_each_new_object_are_the_first_scenes(folder: Path) -> None:
     dataset = Dataset(folder, "train")
-    assert len(dataset.few(1, EXTRA_SHAPES)) == 5
+    assert len(few_of(dataset, 1, EXTRA_SHAPES)) == 5
     scenes = [p.scene for p in Dataset(folder, "test").images]
     assert scenes == ["extra-test-000000", "extra-test-000001", "simulated-test-000000"]
 

@@ -136,6 +136,7 @@ class Memory:
 
 
 def resident(pid: int) -> int:
+    """Bytes of memory that a process has now."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -7,8 +7,7 @@ the images in `images/`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from copy import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -82,34 +81,6 @@ class Dataset:
                 "out: correct them and read them back with `vlam data accept`"
             )
         self.phrases = phrases_of(self.images)
-
-    def few(self, count: int, phrases: Sequence[str] = (), seed: int | None = None) -> Dataset:
-        """The same with the first images that show each phrase `count` times, to learn from a few.
-
-        An image that shows several counts for each, and is taken if any of them lacks it. A `seed`
-        takes the images in an order of its own.
-
-        Raises:
-            LearningError: there are too few.
-        """
-        lacking = dict.fromkeys(phrases or self.phrases, count)
-        kept = []
-        order = list(range(len(self.images)))
-        if seed is not None:
-            order = np.random.default_rng(seed).permutation(order).tolist()
-        for image in (self.images[i] for i in order):
-            shown = {a.phrase for a in image.annotations} & set(lacking)
-            if any(lacking[phrase] > 0 for phrase in shown):
-                kept.append(image)
-                for phrase in shown:
-                    lacking[phrase] -= 1
-        if short := [f"{count - n} of {p!r}" for p, n in lacking.items() if n > 0]:
-            raise LearningError(
-                f"{self.split} must show each phrase {count} times, got {', '.join(short)}"
-            )
-        smaller = copy(self)
-        smaller.images, smaller.phrases = tuple(kept), phrases_of(kept)
-        return smaller
 
     @property
     def digest(self) -> str:

@@ -125,8 +125,21 @@ def write_images(
 ) -> None:
     """Write an annotation file with these categories whole, or not at all (ConfigurationError)."""
     category = {phrase: i for i, phrase in enumerate(phrases, start=1)}
+    described: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, image in enumerate(images, start=1):
+        described.append(
+            {
+                "id": number,
+                "file_name": image.file,
+                "width": image.width,
+                "height": image.height,
+                "scene": image.scene,
+                "sha256": image.sha256,
+                **({"captions": image.captions} if image.captions else {}),
+                **({"proposal": True} if image.proposal else {}),
+            }
+        )
         for annotation in image.annotations:
             annotations.append(
                 {
@@ -138,7 +151,7 @@ def write_images(
             )
     document = {
         "info": {"description": "vlam_ros data set", "made_with": made_with},
-        "images": [_described(number, p) for number, p in enumerate(images, start=1)],
+        "images": described,
         "annotations": annotations,
         "categories": [{"id": i, "name": phrase} for phrase, i in category.items()],
     }
@@ -197,19 +210,6 @@ def _image(entry: Mapping[str, Any]) -> Image | None:
         captions=tuple(str(c) for c in captions) if isinstance(captions, list) else (),
         proposal=entry.get("proposal") is True,
     )
-
-
-def _described(number: int, image: Image) -> dict[str, Any]:
-    return {
-        "id": number,
-        "file_name": image.file,
-        "width": image.width,
-        "height": image.height,
-        "scene": image.scene,
-        "sha256": image.sha256,
-        **({"captions": image.captions} if image.captions else {}),
-        **({"proposal": True} if image.proposal else {}),
-    }
 
 
 def _written(annotation: Annotation, image: Image) -> dict[str, Any]:

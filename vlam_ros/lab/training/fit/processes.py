@@ -59,12 +59,10 @@ class DistributedProcess(SingleProcess):
         self.count = self._accelerator.num_processes
 
     def wrap(self, module: nn.Module, optimizer: Any) -> tuple[nn.Module, Any]:
-        wrapped: tuple[nn.Module, Any] = self._accelerator.prepare(module, optimizer)
-        return wrapped
+        return self._accelerator.prepare(module, optimizer)
 
     def partly(self, module: nn.Module) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = self._accelerator.no_sync(module)
-        return context
+        return self._accelerator.no_sync(module)
 
     def backward(self, loss: Tensor) -> None:
         self._accelerator.backward(loss)
