@@ -61,10 +61,8 @@ TOLERANCE = 0.08
 def run_demo(out: Path, model: str, record: Path | None = None) -> int:
     """Ask and carry out, and say how it went; the exit code, 1 if any of it went wrong.
 
-    Args:
-        out: folder of film, images, chunks and the nodes' logs.
-        model: 'embedded', a folder or a hub id.
-        record: a bag of the robot that carries it out.
+    `out` is the folder of film, images, chunks and the nodes' logs; `record` a bag of the robot
+    that carries it out.
     """
     console, begin = Console(highlight=False, markup=False), time.monotonic()
     with console.status("starting the nodes") as status:
@@ -94,6 +92,7 @@ class DemoCase:
     reason: Reason = Reason.NONE
 
 
+PUT = "pick up the red cup and put it on the blue plate"
 CASES = (
     DemoCase("", "go to the ball right of the red cup", "go_to", "orange ball"),
     DemoCase(
@@ -111,15 +110,8 @@ CASES = (
 
 
 def judge(case: DemoCase, answer: NodeDecision, standoff: float) -> list[str]:
-    """What is wrong with an answer; nothing if it is as it must be.
-
-    Args:
-        case: what was asked.
-        answer: what vlam_node decided.
-        standoff: distance (m) that the base keeps from an object it goes to.
-    """
-    chunk = answer.chunk
-    verdict = chunk.verdict
+    """What is wrong with an answer, by a base that keeps a standoff (m) from what it goes to."""
+    chunk, verdict = answer.chunk, answer.chunk.verdict
     outcome = Outcome.HOLD if case.reason else Outcome.EXECUTE
     if (verdict.outcome, verdict.reason, chunk.skill) != (outcome, case.reason, case.skill):
         return [f"expected {outcome.name} {case.reason.name if case.reason else case.skill}"]
