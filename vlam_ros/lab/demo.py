@@ -37,7 +37,7 @@ from vlam_ros.lab.live.node_process import START_PATIENCE
 from vlam_ros.lab.live.run_mission import carry_out, robot_nodes, simulated_room
 from vlam_ros.lab.live.simulated_robot import simulated_robot
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE, named_room
-from vlam_ros.lab.simulation.tasks import Kind, Task
+from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import truth_from_json
 from vlam_ros.lab.visualization import draw_depth, draw_top_view
 from vlam_ros.resources import write_file
@@ -191,7 +191,7 @@ def pick_and_place() -> Episode:
     room = named_room(ROOM)
     phrases = [thing.phrase for thing in room.scene.objects]
     target, destination = phrases.index("orange ball"), phrases.index("yellow box")
-    task = Task(Kind.PUT_NEXT_TO, room, target, destination, "orange ball", "yellow box")
+    task = TaskSpec(Kind.PUT_NEXT_TO, room, target, destination, "orange ball", "yellow box")
     return Episode(0, task, ((0.0, INSTRUCTION),), paraphrased=False)
 
 

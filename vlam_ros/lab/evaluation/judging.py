@@ -12,7 +12,7 @@ from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import half_height
 from vlam_ros.lab.simulation.scene import ObjectSpec, footprint_radius
 from vlam_ros.lab.simulation.task_objects import place
-from vlam_ros.lab.simulation.tasks import CONTROL, Kind, Task
+from vlam_ros.lab.simulation.tasks import CONTROL, Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.types import PlanarPose
 
@@ -79,7 +79,7 @@ class Judgement:
     why: str = ""
 
 
-def judge(task: Task, moments: Sequence[Moment]) -> Judgement:
+def judge(task: TaskSpec, moments: Sequence[Moment]) -> Judgement:
     """Judge an episode by the truth at its start and at regular times until its end."""
     first, last = moments[0], moments[-1]
     if task.kind in CONTROL:
@@ -104,28 +104,28 @@ def _refused(moments: Sequence[Moment]) -> Judgement:
     return Judgement(True, False)
 
 
-def _failure(task: Task, moments: Sequence[Moment]) -> str:
+def _failure(task: TaskSpec, moments: Sequence[Moment]) -> str:
     """Why the task was not done; empty if it was."""
     if moments[-1].speed > STILL:
         return "still moves"
     return _FAILURES[task.kind](task, moments)
 
 
-def _not_turned(task: Task, moments: Sequence[Moment]) -> str:
+def _not_turned(task: TaskSpec, moments: Sequence[Moment]) -> str:
     off = abs(_bearing(moments[-1], _target(task)))
     return f"looks {off:.2f} rad past it" if off > FACED else ""
 
 
-def _not_stopped(task: Task, moments: Sequence[Moment]) -> str:
+def _not_stopped(task: TaskSpec, moments: Sequence[Moment]) -> str:
     watched = [m for m in moments if m.seconds >= moments[-1].seconds - STOP_WATCH]
     return "moves after the stop" if any(m.speed > STILL for m in watched) else ""
 
 
-def _not_found(task: Task, moments: Sequence[Moment]) -> str:
+def _not_found(task: TaskSpec, moments: Sequence[Moment]) -> str:
     return "" if moments[-1].visible[_target(task)] > SEEN_PIXELS else "does not see it"
 
 
-def _not_picked_up(task: Task, moments: Sequence[Moment]) -> str:
+def _not_picked_up(task: TaskSpec, moments: Sequence[Moment]) -> str:
     first, last, target = moments[0], moments[-1], _target(task)
     if last.held != target:
         return "does not hold it"
@@ -140,7 +140,7 @@ def _not_at(moment: Moment, index: int) -> str:
     return f"looks {off:.2f} rad past it" if off > FACING else ""
 
 
-def _not_pushed(task: Task, moments: Sequence[Moment]) -> str:
+def _not_pushed(task: TaskSpec, moments: Sequence[Moment]) -> str:
     first, last, target = moments[0], moments[-1], _target(task)
     before, after = first.objects[target], last.objects[target]
     if task.destination is None:
@@ -152,7 +152,7 @@ def _not_pushed(task: Task, moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _not_put(task: Task, moments: Sequence[Moment]) -> str:
+def _not_put(task: TaskSpec, moments: Sequence[Moment]) -> str:
     last, target, destination = moments[-1], _target(task), _destination(task)
     if last.held is not None:
         return "still holds something"
@@ -172,7 +172,7 @@ def _not_put(task: Task, moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _acted_on(task: Task, first: Moment, last: Moment) -> int | None:
+def _acted_on(task: TaskSpec, first: Moment, last: Moment) -> int | None:
     """The object that was taken, moved or gone to, if it was not the one that is meant."""
     objects = range(len(first.objects))
     if last.held is not None:
@@ -191,17 +191,17 @@ def _acted_on(task: Task, first: Moment, last: Moment) -> int | None:
     return None if task.target in there else nearest
 
 
-def _target(task: Task) -> int:
+def _target(task: TaskSpec) -> int:
     assert task.target is not None, "what can be done has a target"
     return task.target
 
 
-def _destination(task: Task) -> int:
+def _destination(task: TaskSpec) -> int:
     assert task.destination is not None, "what is put or pushed somewhere has a destination"
     return task.destination
 
 
-def _gap(task: Task, moment: Moment) -> float:
+def _gap(task: TaskSpec, moment: Moment) -> float:
     """Metres between the footprints of target and destination."""
     things: list[ObjectSpec] = []
     for index in (_target(task), _destination(task)):
@@ -227,7 +227,7 @@ def _bearing(moment: Moment, index: int) -> float:
     return math.atan2(y, x)
 
 
-_FAILURES: dict[Kind, Callable[[Task, Sequence[Moment]], str]] = {
+_FAILURES: dict[Kind, Callable[[TaskSpec, Sequence[Moment]], str]] = {
     Kind.GO_TO: lambda task, moments: _not_at(moments[-1], _target(task)),
     Kind.TURN_TO: _not_turned,
     Kind.STOP: _not_stopped,
