@@ -37,7 +37,7 @@ from vlam_ros.lab.live.node_process import START_PATIENCE
 from vlam_ros.lab.live.run_mission import carry_out, robot_nodes, simulated_room
 from vlam_ros.lab.live.simulated_robot import simulated_robot
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE, named_room
-from vlam_ros.lab.simulation.tasks import Kind, Task
+from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import truth_from_json
 from vlam_ros.lab.visualization import draw_depth, draw_top_view
 from vlam_ros.resources import write_file
@@ -61,10 +61,8 @@ TOLERANCE = 0.08
 def run_demo(out: Path, model: str, record: Path | None = None) -> int:
     """Ask and carry out, and say how it went; the exit code, 1 if any of it went wrong.
 
-    Args:
-        out: folder of film, images, chunks and the nodes' logs.
-        model: 'embedded', a folder or a hub id.
-        record: a bag of the robot that carries it out.
+    `out` is the folder of film, images, chunks and the nodes' logs; `record` a bag of the robot
+    that carries it out.
     """
     console, begin = Console(highlight=False, markup=False), time.monotonic()
     with console.status("starting the nodes") as status:
@@ -94,6 +92,7 @@ class DemoCase:
     reason: Reason = Reason.NONE
 
 
+PUT = "pick up the red cup and put it on the blue plate"
 CASES = (
     DemoCase("", "go to the ball right of the red cup", "go_to", "orange ball"),
     DemoCase(
@@ -111,15 +110,8 @@ CASES = (
 
 
 def judge(case: DemoCase, answer: NodeDecision, standoff: float) -> list[str]:
-    """What is wrong with an answer; nothing if it is as it must be.
-
-    Args:
-        case: what was asked.
-        answer: what vlam_node decided.
-        standoff: distance (m) that the base keeps from an object it goes to.
-    """
-    chunk = answer.chunk
-    verdict = chunk.verdict
+    """What is wrong with an answer, by a base that keeps a standoff (m) from what it goes to."""
+    chunk, verdict = answer.chunk, answer.chunk.verdict
     outcome = Outcome.HOLD if case.reason else Outcome.EXECUTE
     if (verdict.outcome, verdict.reason, chunk.skill) != (outcome, case.reason, case.skill):
         return [f"expected {outcome.name} {case.reason.name if case.reason else case.skill}"]
@@ -199,7 +191,7 @@ def pick_and_place() -> Episode:
     room = named_room(ROOM)
     phrases = [thing.phrase for thing in room.scene.objects]
     target, destination = phrases.index("orange ball"), phrases.index("yellow box")
-    task = Task(Kind.PUT_NEXT_TO, room, target, destination, "orange ball", "yellow box")
+    task = TaskSpec(Kind.PUT_NEXT_TO, room, target, destination, "orange ball", "yellow box")
     return Episode(0, task, ((0.0, INSTRUCTION),), paraphrased=False)
 
 

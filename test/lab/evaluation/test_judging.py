@@ -9,7 +9,7 @@ from vlam_ros.lab.evaluation.judging import Moment, judge
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
-from vlam_ros.lab.simulation.tasks import Kind, Task
+from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
 
 Position = tuple[float, float, float]
 
@@ -20,9 +20,9 @@ SPECS = (CUP, PLATE, BOX)
 PLACES: tuple[Position, ...] = tuple(o.position for o in SPECS)
 
 
-def task(kind: Kind, destination: int | None = None) -> Task:
+def task(kind: Kind, destination: int | None = None) -> TaskSpec:
     room = RoomSpec(scene=SceneSpec(objects=SPECS))
-    return Task(kind, room, 0, destination, "red cup", "blue plate" if destination else "")
+    return TaskSpec(kind, room, 0, destination, "red cup", "blue plate" if destination else "")
 
 
 def moment(

@@ -18,13 +18,20 @@ from vlam_ros.lab.simulation.task_objects import (
     stop_before,
     width,
 )
-from vlam_ros.lab.simulation.tasks import CONTROL, CONTROL_SHARES, SHARES, Kind, Task, random_task
+from vlam_ros.lab.simulation.tasks import (
+    CONTROL,
+    CONTROL_SHARES,
+    SHARES,
+    Kind,
+    TaskSpec,
+    random_task,
+)
 
 FEASIBLE = [random_task(np.random.default_rng([8, i])) for i in range(150)]
 REFUSED = [random_task(np.random.default_rng([8, i]), control=True) for i in range(150)]
 
 
-def named(task: Task, noun: str) -> list[ObjectSpec]:
+def named(task: TaskSpec, noun: str) -> list[ObjectSpec]:
     return [o for o in task.room.scene.objects if is_called(noun, o.colour or "", o.shape)]
 
 
@@ -42,7 +49,7 @@ def test_every_kind_occurs_about_as_often_as_it_should() -> None:
 
 
 @pytest.mark.parametrize("task", [*FEASIBLE, *REFUSED], ids=lambda t: t.kind.value)
-def test_the_room_can_be_and_the_words_are_true(task: Task) -> None:
+def test_the_room_can_be_and_the_words_are_true(task: TaskSpec) -> None:
     check_room(task.room)
     objects = task.room.scene.objects
     if task.target is not None and not task.relational:
@@ -61,7 +68,7 @@ def test_the_room_can_be_and_the_words_are_true(task: Task) -> None:
 
 
 @pytest.mark.parametrize("task", FEASIBLE, ids=lambda t: t.kind.value)
-def test_the_way_to_the_target_is_free(task: Task) -> None:
+def test_the_way_to_the_target_is_free(task: TaskSpec) -> None:
     if task.kind in (Kind.TURN_TO, Kind.SEARCH):
         return
     assert task.target == 0
@@ -79,7 +86,7 @@ def test_what_is_searched_for_is_out_of_view_and_what_is_blocked_is_behind_somet
             assert not is_free((0.0, 0.0), stop, task.room.obstacles)
 
 
-def relation_holds(task: Task) -> bool:
+def relation_holds(task: TaskSpec) -> bool:
     """Whether the words of a relation tell the target from its twin."""
     meant, twin, *others = task.room.scene.objects
     (mx, my, _), (tx, ty, _) = meant.position, twin.position

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive, positive_number
 from vlam_ros.lab.cli.evaluate import add_common, tell
-from vlam_ros.lab.cli.options import add_count
+from vlam_ros.lab.cli.options import add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Metric
@@ -34,16 +34,10 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (all)"
     )
-    add_count(parser, "--images", 7, "of each race")
-    parser.add_argument(
-        "--seconds",
-        type=positive_number,
-        default=60.0,
-        metavar="S",
-        help="of each phase under load (%(default)s)",
-    )
+    add_option(parser, "--images", "N", positive, "of each race", 7)
+    add_option(parser, "--seconds", "S", positive_number, "of each phase under load", 60.0)
     add_common(parser)
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the races as a PNG")
+    add_option(parser, "--plot", "FILE", Path, "write the races as a PNG")
     parser.set_defaults(run=run)
 
 

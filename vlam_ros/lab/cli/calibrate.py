@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vlam_ros.cli.arguments import Subparsers, command_parser
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.cli.options import add_count
+from vlam_ros.lab.cli.options import add_option
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -20,20 +20,12 @@ def add_parser(commands: Subparsers) -> None:
         "Choose the thresholds of a checkpoint on simulated validation scenes, or on validation "
         "images of data sets, and write them to its calibration.json.",
     )
-    parser.add_argument(
-        "model", metavar="MODEL_FOLDER", help="a checkpoint's folder, or 'embedded'"
-    )
-    add_count(parser, "--scenes", 300, "to look at")
-    parser.add_argument(
-        "--adapter", default="", metavar="FOLDER", help="what was tuned on it; the file goes there"
-    )
-    parser.add_argument(
-        "--data", type=Path, nargs="+", default=[], metavar="DATA",
-        help="data sets to look at instead: what was learned, and what was replayed",
-    )  # fmt: skip
-    parser.add_argument(
-        "--skills", default="", metavar="FILE", help="skills that `vlam train skill` has taught it"
-    )
+    add_option(parser, "model", "MODEL_FOLDER", str, "a checkpoint's folder, or 'embedded'")
+    add_option(parser, "--scenes", "N", positive, "to look at", 300)
+    add_option(parser, "--adapter", "FOLDER", str, "what was tuned on it; the file goes there", "")
+    text = "data sets to look at instead: what was learned, and what was replayed"
+    add_option(parser, "--data", "DATA", Path, text, [], nargs="+")
+    add_option(parser, "--skills", "FILE", str, "skills that `vlam train skill` has taught it", "")
     parser.set_defaults(run=run)
 
 

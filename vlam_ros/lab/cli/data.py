@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, command_parser
+from vlam_ros.cli.arguments import Subparsers, command_parser, positive
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.cli.options import add_count
+from vlam_ros.lab.cli.options import add_flag, add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.notes import Notes
@@ -40,22 +40,13 @@ def _add_bag(kinds: Subparsers) -> None:
         "any tool for COCO annotations, then read it back with `vlam data accept`.",
     )
     parser.add_argument("bag", type=Path, metavar="BAG")
-    parser.add_argument(
-        "--phrases",
-        nargs="+",
-        default=[],
-        metavar="PHRASE",
-        help="what to look for; by default what the bag's instructions talk about",
-    )
-    add_count(parser, "--frames", 100, "at most")
-    parser.add_argument(
-        "--map", action="append", default=[], metavar="ROLE:=TOPIC", help="as in `vlam replay`"
-    )
-    parser.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
-    parser.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
-    parser.add_argument(
-        "--no-proposals", action="store_true", help="images alone, for objects it does not know"
-    )
+    text = "what to look for; by default what the bag's instructions talk about"
+    add_option(parser, "--phrases", "PHRASE", str, text, [], nargs="+")
+    add_option(parser, "--frames", "N", positive, "at most", 100)
+    add_option(parser, "--map", "ROLE:=TOPIC", str, "as in `vlam replay`", [], action="append")
+    add_option(parser, "--model", "NAME", str, "'embedded', a folder or a hub id")
+    add_option(parser, "--params", "FILE", Path, "ROS parameter file")
+    add_flag(parser, "--no-proposals", "images alone, for objects it does not know")
     _add_out(parser)
     parser.set_defaults(run=run_bag)
 
@@ -69,10 +60,8 @@ def _add_folder(kinds: Subparsers) -> None:
         "Add images that were annotated with another tool; what cannot be used is left out "
         "and said.",
     )
-    parser.add_argument("images", type=Path, metavar="IMAGES", help="the folder of the images")
-    parser.add_argument(
-        "--annotations", type=Path, nargs="+", required=True, metavar="FILE", help="COCO's JSON"
-    )
+    add_option(parser, "images", "IMAGES", Path, "the folder of the images")
+    add_option(parser, "--annotations", "FILE", Path, "COCO's JSON", nargs="+", required=True)
     parser.add_argument(
         "--scenes",
         choices=SCENES,
@@ -94,10 +83,8 @@ def _add_simulation(kinds: Subparsers) -> None:
         "embedded model has never seen: ring, star, cross, wedge and arch take turns.",
     )
     for split, count in zip(SPLITS, (100, 20, 20), strict=True):
-        parser.add_argument(
-            f"--{split}", type=_count, default=count, metavar="N", help="scenes (%(default)s)"
-        )
-    parser.add_argument("--extra", action="store_true", help="with objects never seen")
+        add_option(parser, f"--{split}", "N", _count, "scenes", count)
+    add_flag(parser, "--extra", "with objects never seen")
     _add_out(parser)
     parser.set_defaults(run=run_simulation)
 
@@ -125,14 +112,12 @@ def _add_accept(kinds: Subparsers) -> None:
         "all proposals are taken as they are.",
     )
     parser.add_argument("folder", type=Path, metavar="DATASET")
-    parser.add_argument("corrected", type=Path, nargs="*", metavar="FILE", help="COCO's JSON")
+    add_option(parser, "corrected", "FILE", Path, "COCO's JSON", nargs="*")
     parser.set_defaults(run=run_accept)
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DATASET", help="a folder, or one to add to"
-    )
+    add_option(parser, "--out", "DATASET", Path, "a folder, or one to add to", required=True)
 
 
 def run_bag(options: argparse.Namespace) -> int:

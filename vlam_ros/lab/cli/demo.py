@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
-from vlam_ros.lab.cli.options import add_out
+from vlam_ros.lab.cli.options import add_option, add_out
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -24,9 +24,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_out(parser, "of film, images, chunks and the nodes' logs", "demo")
     add_model(parser)
-    parser.add_argument(
-        "--record", type=Path, metavar="BAG", help="record the robot that carries it out"
-    )
+    add_option(parser, "--record", "BAG", Path, "record the robot that carries it out")
     parser.set_defaults(run=run)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.lab.cli.options import add_count, add_out
+from vlam_ros.lab.cli.options import add_flag, add_option, add_out
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Report
@@ -66,12 +66,10 @@ def _add_tasks(subjects: Subparsers) -> None:
         "instructions it must refuse, judged by the simulator's truth. What is in --out already is "
         "not run again. The exit code is 1 if a gate is missed.",
     )
-    add_count(parser, "--episodes", 20, "that can be done")
+    add_option(parser, "--episodes", "N", positive, "that can be done", 20)
     refused = "that must be refused (half as many as can be done)"
     parser.add_argument("--control", type=int, metavar="N", help=refused)
-    parser.add_argument(
-        "--seed", type=int, default=1_000_000, metavar="S", help="of the first (%(default)s)"
-    )
+    add_option(parser, "--seed", "S", int, "of the first", 1_000_000)
     parser.add_argument(
         "--variants",
         nargs="+",
@@ -80,30 +78,25 @@ def _add_tasks(subjects: Subparsers) -> None:
         help="what runs them: the pipeline, the same with temporal ensembling, or CLIPSeg's "
         "highest pixel (vlam)",
     )
-    parser.add_argument(
-        "--ros",
-        action="store_true",
-        help="run the nodes themselves over ROS 2 topics, one episode after another, in place of "
-        "--variants",
+    text = (
+        "run the nodes themselves over ROS 2 topics, one episode after another, in place of "
+        "--variants"
     )
-    parser.add_argument(
-        "--record", type=Path, metavar="DIR", help="with --ros: a bag of each episode, in here"
-    )
+    add_flag(parser, "--ros", text)
+    add_option(parser, "--record", "DIR", Path, "with --ros: a bag of each episode, in here")
     add_model(parser)
-    add_count(parser, "--workers", 2, "processes")
+    add_option(parser, "--workers", "N", positive, "processes", 2)
     add_out(parser, "of records, figures and the page", "evaluation")
-    parser.add_argument(
-        "--report", action="store_true", help="only report on what was run, by all variants"
-    )
+    add_flag(parser, "--report", "only report on what was run, by all variants")
     parser.set_defaults(run=run_tasks)
 
 
 def add_common(parser: argparse.ArgumentParser, scenes: int = 0) -> None:
     """Add --json, --markdown and, where there is a default, --scenes."""
     if scenes:
-        add_count(parser, "--scenes", scenes, "of the test")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
+        add_option(parser, "--scenes", "N", positive, "of the test", scenes)
+    add_option(parser, "--json", "FILE", Path, "write all figures")
+    add_option(parser, "--markdown", "FILE", Path, "write the table")
 
 
 def run_model(options: argparse.Namespace) -> int:

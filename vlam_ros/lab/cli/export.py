@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser
+from vlam_ros.lab.cli.options import add_flag, add_option
 
 if TYPE_CHECKING:
     from vlam_ros.types import Uint8Array
@@ -26,17 +27,11 @@ def add_parser(commands: Subparsers) -> None:
         "onnxruntime, openvino or tensorrt as model.backend.",
     )
     add_model(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="FOLDER", help="to be made, not to exist"
-    )
-    parser.add_argument("--adapter", default="", metavar="PATH", help="to be merged into it")
-    parser.add_argument("--int8", action="store_true", help="also in int8, for model.dtype int8")
-    parser.add_argument(
-        "--typical",
-        type=Path,
-        metavar="BAG",
-        help="with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its images",
-    )
+    add_option(parser, "--output", "FOLDER", Path, "to be made, not to exist", required=True)
+    add_option(parser, "--adapter", "PATH", str, "to be merged into it", "")
+    add_flag(parser, "--int8", "also in int8, for model.dtype int8")
+    text = "with --int8 for TensorRT or OpenVINO: fix the ranges of numbers by its images"
+    add_option(parser, "--typical", "BAG", Path, text)
     parser.set_defaults(run=run_export)
     parser = command_parser(
         commands,
@@ -46,11 +41,9 @@ def add_parser(commands: Subparsers) -> None:
         "Write a checkpoint with an adapter as its own weights: a folder for model.name_or_path "
         "and for --model, to be tuned further, as by `vlam train skill`.",
     )
-    parser.add_argument("adapter", metavar="PATH", help="tuned by full, lora or bitfit")
+    add_option(parser, "adapter", "PATH", str, "tuned by full, lora or bitfit")
     add_model(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="FOLDER", help="to be made, not to exist"
-    )
+    add_option(parser, "--output", "FOLDER", Path, "to be made, not to exist", required=True)
     parser.set_defaults(run=run_merge)
 
 

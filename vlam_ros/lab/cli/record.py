@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
 from vlam_ros.errors import BagError
+from vlam_ros.lab.cli.options import add_flag, add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.bags.recorder import Recorder
@@ -31,22 +32,16 @@ def add_parser(commands: Subparsers) -> None:
         "Record until Ctrl-C, or for some seconds. The bag is whole or not there, holds the "
         "definitions of all messages, and is read by vlam replay and by ros2 bag.",
     )
-    parser.add_argument(
-        "topics",
-        nargs="*",
-        metavar="TOPIC",
-        help="what is recorded (what our nodes are told and tell, tf and diagnostics)",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="folder of the bag")
-    parser.add_argument("--namespace", default="", metavar="NS", help="of topics without a /")
+    text = "what is recorded (what our nodes are told and tell, tf and diagnostics)"
+    add_option(parser, "topics", "TOPIC", str, text, nargs="*")
+    add_option(parser, "--out", "BAG", Path, "folder of the bag", required=True)
+    add_option(parser, "--namespace", "NS", str, "of topics without a /", "")
     parser.add_argument(
         "--storage", choices=("mcap", "sqlite3"), default="mcap", help="the format (%(default)s)"
     )
-    parser.add_argument("--no-compression", action="store_true", help="write messages as they are")
-    parser.add_argument("--seconds", type=positive_number, metavar="S", help="end after so long")
-    parser.add_argument(
-        "--use-sim-time", action="store_true", help="messages come at the time of /clock"
-    )
+    add_flag(parser, "--no-compression", "write messages as they are")
+    add_option(parser, "--seconds", "S", positive_number, "end after so long")
+    add_flag(parser, "--use-sim-time", "messages come at the time of /clock")
     parser.set_defaults(run=run)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive, positive_number
 from vlam_ros.errors import ReplayError
+from vlam_ros.lab.cli.options import add_flag, add_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,75 +35,35 @@ def add_parser(commands: Subparsers) -> None:
         "robot, in this process and the same every time. The report is a page. The exit code is 1 "
         "if a threshold is passed over, 2 if a bag cannot be replayed.",
     )
-    parser.add_argument(
-        "bags", nargs="+", type=Path, metavar="BAG", help="bag, folder of bags, or list of them"
-    )
+    add_option(parser, "bags", "BAG", Path, "bag, folder of bags, or list of them", nargs="+")
     decide = parser.add_argument_group("what is decided on")
-    decide.add_argument(
-        "--instruction",
-        action="append",
-        default=[],
-        metavar="[SECONDS:]TEXT",
-        help="in place of the bag's own, at its time in the bag; may be given again",
-    )
-    decide.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        metavar="ROLE:=TOPIC",
-        help="as image:=/camera/color/image_raw; what is not mapped is found by name or type",
-    )
-    decide.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
-    decide.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
-    decide.add_argument(
-        "--period",
-        type=float,
-        metavar="S",
-        help="seconds from one decision to the next (0.4), 0: every image",
-    )
-    decide.add_argument(
-        "--redecide",
-        action="store_true",
-        help="decide anew also where the bag says what its own decisions were made on",
-    )
+    text = "in place of the bag's own, at its time in the bag; may be given again"
+    add_option(decide, "--instruction", "[SECONDS:]TEXT", str, text, [], action="append")
+    text = "as image:=/camera/color/image_raw; what is not mapped is found by name or type"
+    add_option(decide, "--map", "ROLE:=TOPIC", str, text, [], action="append")
+    add_option(decide, "--model", "NAME", str, "'embedded', a folder or a hub id")
+    add_option(decide, "--params", "FILE", Path, "ROS parameter file")
+    text = "seconds from one decision to the next (0.4), 0: every image"
+    add_option(decide, "--period", "S", float, text)
+    text = "decide anew also where the bag says what its own decisions were made on"
+    add_flag(decide, "--redecide", text)
     compare = parser.add_argument_group("what it is compared with")
-    compare.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="what --save wrote; of many bags the folder (the bag's own decisions, if it has any)",
-    )
-    compare.add_argument(
-        "--thresholds", type=Path, metavar="FILE", help="what may differ (with --baseline: nothing)"
-    )
-    compare.add_argument(
-        "--save", type=Path, metavar="FILE", help="write the decisions; of many bags a folder"
-    )
-    compare.add_argument(
-        "--out", type=Path, default=Path("replay"), metavar="DIR", help="of reports (%(default)s)"
-    )
+    text = "what --save wrote; of many bags the folder (the bag's own decisions, if it has any)"
+    add_option(compare, "--baseline", "FILE", Path, text)
+    add_option(compare, "--thresholds", "FILE", Path, "what may differ (with --baseline: nothing)")
+    add_option(compare, "--save", "FILE", Path, "write the decisions; of many bags a folder")
+    add_option(compare, "--out", "DIR", Path, "of reports", Path("replay"))
     many = parser.add_argument_group("many bags")
-    many.add_argument(
-        "--workers", type=positive, metavar="N", help="processes (one for every two cores)"
-    )
-    many.add_argument(
-        "--ray",
-        nargs="?",
-        const="auto",
-        metavar="ADDRESS",
-        help="on a Ray cluster ('auto': the one of this machine, 'local': start one)",
-    )
+    add_option(many, "--workers", "N", positive, "processes (one for every two cores)")
+    text = "on a Ray cluster ('auto': the one of this machine, 'local': start one)"
+    add_option(many, "--ray", "ADDRESS", str, text, nargs="?", const="auto")
     ros = parser.add_argument_group("over topics")
-    ros.add_argument(
-        "--ros", action="store_true", help="through the nodes themselves, over ROS 2 topics"
-    )
+    add_flag(ros, "--ros", "through the nodes themselves, over ROS 2 topics")
     pace = ros.add_mutually_exclusive_group()
-    pace.add_argument(
-        "--rate", type=positive_number, metavar="R", help="times as fast as recorded (1)"
-    )
-    pace.add_argument("--fast", action="store_true", help="as fast as decisions are made")
-    ros.add_argument("--loop", type=positive, metavar="N", help="play it so many times (1)")
-    ros.add_argument("--record", type=Path, metavar="BAG", help="what the nodes said, as a bag")
+    add_option(pace, "--rate", "R", positive_number, "times as fast as recorded (1)")
+    add_flag(pace, "--fast", "as fast as decisions are made")
+    add_option(ros, "--loop", "N", positive, "play it so many times (1)")
+    add_option(ros, "--record", "BAG", Path, "what the nodes said, as a bag")
     parser.set_defaults(run=run)
 
 

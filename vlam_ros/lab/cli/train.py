@@ -10,9 +10,16 @@ from vlam_ros.cli.arguments import (
     Subparsers,
     add_model,
     command_parser,
+    positive,
     positive_number,
 )
-from vlam_ros.lab.cli.options import add_count, add_machine, add_out, add_threads
+from vlam_ros.lab.cli.options import (
+    add_flag,
+    add_machine,
+    add_option,
+    add_out,
+    add_threads,
+)
 
 METHODS = ("lora", "adapter", "prefix", "bitfit", "prompt", "full")
 
@@ -37,20 +44,11 @@ def _add_embedded(subjects: Subparsers) -> None:
         "Render what is missing of the scenes, train, and write a Hugging Face folder. A run that "
         "was stopped goes on where it was.",
     )
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="default: config/embedded.yaml")
-    parser.add_argument(
-        "--start",
-        default="",
-        metavar="NAME",
-        help="'embedded' or a folder to go on from (default: from nothing)",
-    )
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path.home() / ".cache" / "vlam_ros",
-        metavar="DIR",
-        help="of the scenes, about 4 GB, and of the run's state (%(default)s)",
-    )
+    add_option(parser, "--recipe", "FILE", Path, "default: config/embedded.yaml")
+    text = "'embedded' or a folder to go on from (default: from nothing)"
+    add_option(parser, "--start", "NAME", str, text, "")
+    text = "of the scenes, about 4 GB, and of the run's state"
+    add_option(parser, "--cache", "DIR", Path, text, Path.home() / ".cache" / "vlam_ros")
     add_out(parser, "of the checkpoint", "trained")
     add_threads(parser)
     parser.set_defaults(run=run_embedded)
@@ -66,18 +64,16 @@ def _add_finetune(subjects: Subparsers) -> None:
         "parameter model.adapter. A run that was stopped goes on where it was; "
         "for several GPUs start it with torchrun.",
     )
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
+    add_option(parser, "data", "DATA", Path, "folder of the data set")
     add_model(parser)
     parser.add_argument(
         "--method", choices=METHODS, default="lora", help="what is learned (%(default)s)"
     )
-    parser.add_argument(
-        "--replay", type=Path, metavar="DATA", help="data set of what must not be forgotten"
+    add_option(parser, "--replay", "DATA", Path, "data set of what must not be forgotten")
+    add_flag(parser, "--balance", "learn the weights of the loss terms")
+    add_option(
+        parser, "--crops", "N", positive, "of new things in a batch, and as many of old ones", 24
     )
-    parser.add_argument(
-        "--balance", action="store_true", help="learn the weights of the loss terms"
-    )
-    add_count(parser, "--crops", 24, "of new things in a batch, and as many of old ones")
     _add_training(parser, steps=200, rate=None, images=1)
     parser.set_defaults(run=run_finetune)
 
@@ -92,16 +88,10 @@ def _add_distil(subjects: Subparsers) -> None:
         "phrases of a data set of `vlam data`, and write a Hugging Face folder. A run that was "
         "stopped goes on where it was; for several GPUs start it with torchrun.",
     )
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the data set")
-    parser.add_argument(
-        "--teacher", required=True, metavar="NAME", help="'embedded', a folder or a hub id"
-    )
-    parser.add_argument(
-        "--student",
-        default="embedded",
-        metavar="NAME",
-        help="the same, or a recipe.yaml as config/embedded.yaml for a new one (%(default)s)",
-    )
+    add_option(parser, "data", "DATA", Path, "folder of the data set")
+    add_option(parser, "--teacher", "NAME", str, "'embedded', a folder or a hub id", required=True)
+    text = "the same, or a recipe.yaml as config/embedded.yaml for a new one"
+    add_option(parser, "--student", "NAME", str, text, "embedded")
     _add_training(parser, steps=2000, rate=5e-4, images=8)
     parser.set_defaults(run=run_distil)
 
@@ -116,9 +106,7 @@ def _add_skill(subjects: Subparsers) -> None:
         "the new ones', and write an adapter's folder for the parameter model.adapter. No image "
         "is needed. A run that was stopped goes on where it was.",
     )
-    parser.add_argument(
-        "skills", type=Path, metavar="FILE", help="of the robot's skills, as config/skills.yaml"
-    )
+    add_option(parser, "skills", "FILE", Path, "of the robot's skills, as config/skills.yaml")
     add_model(parser)
     parser.add_argument(
         "--method",
@@ -127,7 +115,7 @@ def _add_skill(subjects: Subparsers) -> None:
         help="what of the text tower is learned (%(default)s)",
     )
     add_out(parser, "of the adapter")
-    add_count(parser, "--steps", 1500, "of the optimizer")
+    add_option(parser, "--steps", "N", positive, "of the optimizer", 1500)
     _add_rate(parser, None)
     add_machine(parser)
     parser.set_defaults(run=run_skill)
@@ -138,27 +126,23 @@ def _add_training(
 ) -> None:
     """What all trainings of a data set can be told."""
     add_out(parser, "of what is made")
-    add_count(parser, "--steps", steps, "of the optimizer")
-    add_count(parser, "--images", images, "of a batch")
-    add_count(parser, "--accumulate", 1, "batches of a step")
-    add_count(parser, "--validate-every", 25, "steps between two validations")
+    add_option(parser, "--steps", "N", positive, "of the optimizer", steps)
+    add_option(parser, "--images", "N", positive, "of a batch", images)
+    add_option(parser, "--accumulate", "N", positive, "batches of a step", 1)
+    add_option(parser, "--validate-every", "N", positive, "steps between two validations", 25)
     _add_rate(parser, rate)
+    text = "validations without a better one after which to stop; 0: never"
+    add_option(parser, "--patience", "N", int, text, 0)
     parser.add_argument(
-        "--patience",
+        "--cosines-every",
         type=int,
         default=0,
         metavar="N",
-        help="validations without a better one after which to stop; 0: never (%(default)s)",
-    )
-    parser.add_argument(
-        "--cosines-every", type=int, default=0, metavar="N",
         help="steps between two looks at how far the loss terms' gradients agree; 0: never "
         "(%(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--surgery", action="store_true",
-        help="take out of each loss term's gradient what works against another's (PCGrad)",
-    )  # fmt: skip
+    )
+    text = "take out of each loss term's gradient what works against another's (PCGrad)"
+    add_flag(parser, "--surgery", text)
     add_machine(parser)
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (%(default)s)")
 

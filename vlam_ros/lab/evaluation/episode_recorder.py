@@ -11,7 +11,7 @@ from typing import Any
 from vlam_ros.lab.evaluation.episodes import STOP_AFTER, Episode
 from vlam_ros.lab.evaluation.judging import STOP_TIME, STOP_WATCH, Moment, judge
 from vlam_ros.lab.simulation.task_objects import stop_before
-from vlam_ros.lab.simulation.tasks import Kind, Task
+from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import Contact
 from vlam_ros.types import Halt, Outcome, Verdict
 
@@ -191,11 +191,11 @@ def _rounded(seconds: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(value, 4) for value in seconds)
 
 
-def _is_meant(index: int | None, task: Task) -> bool:
+def _is_meant(index: int | None, task: TaskSpec) -> bool:
     return index is not None and index in (task.target, task.destination)
 
 
-def _straight(task: Task, moments: Sequence[Moment]) -> float:
+def _straight(task: TaskSpec, moments: Sequence[Moment]) -> float:
     """Metres that the base drives at the least, leg by leg; 0 for a task without a way."""
     if task.kind not in (Kind.GO_TO, Kind.PICK_UP, Kind.PUT_ON, Kind.PUT_NEXT_TO):
         return 0.0

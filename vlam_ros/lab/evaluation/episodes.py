@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from numpy.random import Generator
 
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
-from vlam_ros.lab.simulation.tasks import CONTROL, Kind, Task, generator_of, random_task
+from vlam_ros.lab.simulation.tasks import CONTROL, Kind, TaskSpec, generator_of, random_task
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, TEST_PATTERNS, pseudo_word
 
 STOP_AFTER = 3.0
@@ -40,7 +40,7 @@ class Episode:
     """
 
     seed: int
-    task: Task
+    task: TaskSpec
     script: tuple[tuple[float, str], ...]
     paraphrased: bool
 
@@ -70,7 +70,7 @@ def episode_of_seed(seed: int, control: bool = False) -> Episode:
     return Episode(seed, task, tuple(script), paraphrased and task.kind is not Kind.NONSENSE)
 
 
-def _sentence(task: Task, paraphrased: bool, rng: Generator) -> str:
+def _sentence(task: TaskSpec, paraphrased: bool, rng: Generator) -> str:
     target, destination = f"the {task.noun}", f"the {task.place}"
     if task.kind is Kind.NONSENSE:
         return _nonsense(target, rng)

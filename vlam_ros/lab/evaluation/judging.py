@@ -12,7 +12,7 @@ from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import half_height
 from vlam_ros.lab.simulation.scene import ObjectSpec, footprint_radius
 from vlam_ros.lab.simulation.task_objects import place
-from vlam_ros.lab.simulation.tasks import CONTROL, Kind, Task
+from vlam_ros.lab.simulation.tasks import CONTROL, Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.types import PlanarPose
 
@@ -79,7 +79,7 @@ class Judgement:
     why: str = ""
 
 
-def judge(task: Task, moments: Sequence[Moment]) -> Judgement:
+def judge(task: TaskSpec, moments: Sequence[Moment]) -> Judgement:
     first, last = moments[0], moments[-1]
     if task.kind in CONTROL:
         return _refused(moments)
@@ -103,27 +103,27 @@ def _refused(moments: Sequence[Moment]) -> Judgement:
     return Judgement(True, False)
 
 
-def _failure(task: Task, moments: Sequence[Moment]) -> str:
+def _failure(task: TaskSpec, moments: Sequence[Moment]) -> str:
     if moments[-1].speed > STILL:
         return "still moves"
     return _FAILURES[task.kind](task, moments)
 
 
-def _not_turned(task: Task, moments: Sequence[Moment]) -> str:
+def _not_turned(task: TaskSpec, moments: Sequence[Moment]) -> str:
     off = abs(_bearing(moments[-1], _index(task.target)))
     return f"looks {off:.2f} rad past it" if off > FACED else ""
 
 
-def _not_stopped(task: Task, moments: Sequence[Moment]) -> str:
+def _not_stopped(task: TaskSpec, moments: Sequence[Moment]) -> str:
     watched = [m for m in moments if m.seconds >= moments[-1].seconds - STOP_WATCH]
     return "moves after the stop" if any(m.speed > STILL for m in watched) else ""
 
 
-def _not_found(task: Task, moments: Sequence[Moment]) -> str:
+def _not_found(task: TaskSpec, moments: Sequence[Moment]) -> str:
     return "" if moments[-1].visible[_index(task.target)] > SEEN_PIXELS else "does not see it"
 
 
-def _not_picked_up(task: Task, moments: Sequence[Moment]) -> str:
+def _not_picked_up(task: TaskSpec, moments: Sequence[Moment]) -> str:
     first, last, target = moments[0], moments[-1], _index(task.target)
     if last.held != target:
         return "does not hold it"
@@ -138,7 +138,7 @@ def _not_at(moment: Moment, index: int) -> str:
     return f"looks {off:.2f} rad past it" if off > FACING else ""
 
 
-def _not_pushed(task: Task, moments: Sequence[Moment]) -> str:
+def _not_pushed(task: TaskSpec, moments: Sequence[Moment]) -> str:
     first, last, target = moments[0], moments[-1], _index(task.target)
     before, after = first.objects[target], last.objects[target]
     if task.destination is None:
@@ -150,7 +150,7 @@ def _not_pushed(task: Task, moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _not_put(task: Task, moments: Sequence[Moment]) -> str:
+def _not_put(task: TaskSpec, moments: Sequence[Moment]) -> str:
     last, target, destination = moments[-1], _index(task.target), _index(task.destination)
     if last.held is not None:
         return "still holds something"
@@ -170,7 +170,7 @@ def _not_put(task: Task, moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _acted_on(task: Task, first: Moment, last: Moment) -> int | None:
+def _acted_on(task: TaskSpec, first: Moment, last: Moment) -> int | None:
     """The object that was taken, moved or gone to, if it was not the one that is meant."""
     objects = range(len(first.objects))
     if last.held is not None:
@@ -194,7 +194,7 @@ def _index(of: int | None) -> int:
     return of
 
 
-def _gap(task: Task, moment: Moment) -> float:
+def _gap(task: TaskSpec, moment: Moment) -> float:
     things: list[ObjectSpec] = []
     for index in (_index(task.target), _index(task.destination)):
         x, y, _ = moment.objects[index]
@@ -219,7 +219,7 @@ def _bearing(moment: Moment, index: int) -> float:
     return math.atan2(y, x)
 
 
-_FAILURES: dict[Kind, Callable[[Task, Sequence[Moment]], str]] = {
+_FAILURES: dict[Kind, Callable[[TaskSpec, Sequence[Moment]], str]] = {
     Kind.GO_TO: lambda task, moments: _not_at(moments[-1], _index(task.target)),
     Kind.TURN_TO: _not_turned,
     Kind.STOP: _not_stopped,

@@ -97,7 +97,7 @@ CONTROL_SHARES = {
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskSpec:
     """A room and what is asked for in it.
 
     `target` and `destination` are indices of the scene's objects, None where the instruction names
@@ -125,7 +125,7 @@ def generator_of(seed: int, control: bool) -> Generator:
     return np.random.default_rng([seed, control])
 
 
-def random_task(rng: Generator, control: bool = False) -> Task:
+def random_task(rng: Generator, control: bool = False) -> TaskSpec:
     """Draw a task, of the control set if asked for."""
     shares = CONTROL_SHARES if control else SHARES
     kinds, weights = list(shares), np.array(list(shares.values()))
@@ -202,7 +202,7 @@ def _fill(
     return everything
 
 
-def _approach(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _approach(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     objects, noun = named(rng, GRASPABLE if kind is Kind.PICK_UP else SHAPES, relational)
     everything = _fill(rng, objects)
     at = everything[0].position[:2]
@@ -211,10 +211,10 @@ def _approach(kind: Kind, rng: Generator, relational: bool) -> Task:
         raise Crowded
     if kind is Kind.TURN_TO and abs(math.atan2(at[1], at[0])) < 0.2:
         raise Crowded  # it is looked at already
-    return Task(kind, _room(rng, everything, [(0, 0), stop]), 0, None, noun, "", relational)
+    return TaskSpec(kind, _room(rng, everything, [(0, 0), stop]), 0, None, noun, "", relational)
 
 
-def _put(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _put(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     shapes = STACKABLE if kind is Kind.PUT_ON else GRASPABLE
     objects, noun = named(rng, shapes, relational)
     goal = random_pair(rng, ("plate",) if kind is Kind.PUT_ON else SHAPES)
@@ -234,10 +234,10 @@ def _put(kind: Kind, rng: Generator, relational: bool) -> Task:
     ways = [(0.0, 0.0), stop, end]
     if not is_free((0, 0), stop, everything[1:]) or not is_free(stop, end, others):
         raise Crowded
-    return Task(kind, _room(rng, everything, ways), 0, where, noun, " ".join(goal), relational)
+    return TaskSpec(kind, _room(rng, everything, ways), 0, where, noun, " ".join(goal), relational)
 
 
-def _push(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _push(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     pair = random_pair(rng, ("box", "cylinder", "cup", "plate"))
     meant = in_view(rng, pair, far=1.6)
     objects = [meant]
@@ -266,26 +266,26 @@ def _push(kind: Kind, rng: Generator, relational: bool) -> Task:
     if not is_free((0, 0), stop, everything[1:]):
         raise Crowded
     noun, to_noun = " ".join(pair), " ".join(goal) if where else ""
-    return Task(kind, _room(rng, everything, [(0, 0), stop]), 0, where, noun, to_noun)
+    return TaskSpec(kind, _room(rng, everything, [(0, 0), stop]), 0, where, noun, to_noun)
 
 
-def _stop(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _stop(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     task = _approach(Kind.GO_TO, rng, relational)
     if math.hypot(*task.room.scene.objects[0].position[:2]) < 1.6:
         raise Crowded  # it would be there before it is stopped
     return replace(task, kind=kind)
 
 
-def _search(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _search(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     pair = random_pair(rng)
     everything = _fill(rng, [place(carried(rng, pair), anywhere_unseen(rng))])
-    return Task(kind, _room(rng, everything, [(0, 0)]), 0, None, " ".join(pair))
+    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), 0, None, " ".join(pair))
 
 
 # --------------------------------------------------------------------------------- control set
 
 
-def _absent(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _absent(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     """Nothing in the room is called what is asked for; something mostly shares colour or shape."""
     pair = random_pair(rng)
     noun = " ".join(pair)
@@ -293,17 +293,17 @@ def _absent(kind: Kind, rng: Generator, relational: bool) -> Task:
     like += [(colour, pair[1]) for colour in COLOURS if colour != pair[0]]
     first = in_view(rng, like[int(rng.integers(len(like)))])
     everything = _fill(rng, [first], absent=[noun])
-    return Task(kind, _room(rng, everything, [(0, 0)]), noun=noun)
+    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), noun=noun)
 
 
-def _ambiguous(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _ambiguous(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     """Two of the same name, and nothing said that tells them apart."""
     pair = random_pair(rng)
     everything = _fill(rng, [in_view(rng, pair), in_view(rng, pair)], high=2)
-    return Task(kind, _room(rng, everything, [(0, 0)]), noun=" ".join(pair))
+    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), noun=" ".join(pair))
 
 
-def _blocked(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _blocked(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     """Something stands where the robot would have to pass, too low to hide the target."""
     pair = random_pair(rng)
     meant = in_view(rng, pair, near=1.7)
@@ -320,10 +320,10 @@ def _blocked(kind: Kind, rng: Generator, relational: bool) -> Task:
     if not apart([*objects, block], 0.1):
         raise Crowded
     room = _room(rng, objects, [(0, 0)])
-    return Task(kind, replace(room, obstacles=(*room.obstacles, block)), target=0, noun=noun)
+    return TaskSpec(kind, replace(room, obstacles=(*room.obstacles, block)), target=0, noun=noun)
 
 
-def _too_far(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _too_far(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     """Beyond what one command can reach."""
     pair = random_pair(rng)
     bearing = rng.uniform(-0.3, 0.3)
@@ -332,16 +332,16 @@ def _too_far(kind: Kind, rng: Generator, relational: bool) -> Task:
     everything = _fill(rng, [place(carried(rng, pair), at)], high=2)
     room = _room(rng, everything, [(0, 0)])
     scene = replace(room.scene, wall_distance=6.0)
-    return Task(kind, replace(room, scene=scene), target=0, noun=" ".join(pair))
+    return TaskSpec(kind, replace(room, scene=scene), target=0, noun=" ".join(pair))
 
 
-def _nonsense(kind: Kind, rng: Generator, relational: bool) -> Task:
+def _nonsense(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     pair = random_pair(rng)
     everything = _fill(rng, [in_view(rng, pair)])
-    return Task(kind, _room(rng, everything, [(0, 0)]), target=0, noun=" ".join(pair))
+    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), target=0, noun=" ".join(pair))
 
 
-_MAKERS: dict[Kind, Callable[[Kind, Generator, bool], Task]] = {
+_MAKERS: dict[Kind, Callable[[Kind, Generator, bool], TaskSpec]] = {
     Kind.GO_TO: _approach,
     Kind.TURN_TO: _approach,
     Kind.PICK_UP: _approach,

@@ -259,7 +259,7 @@ _AXIS: Colour = (184, 190, 202)
 _STEPS = (0.5, 1.0, 2.0, 5.0)
 _MARGIN = 12
 """Pixels from the edge of the map in which there is no line of the grid."""
-_TEXT = 0.5
+TEXT = 0.5
 _BORDER = 240
 """Rays along each side of the image whose ends outline what the camera sees."""
 _HORIZON = 100.0
@@ -316,15 +316,15 @@ def draw_floor(image: Uint8Array, floor_map: FloorMap, camera: Camera | None) ->
 
 def draw_scales(canvas: Uint8Array, floor_map: FloorMap) -> None:
     """Label the grid on a canvas that has the corner of the map's image at (LEFT, ABOVE)."""
-    _write_to(canvas, "x ahead", LEFT - 8, ABOVE - 8)
-    _write_to(canvas, "y left", LEFT - 8, ABOVE + SIDE + 20)
+    write_to(canvas, "x ahead", LEFT - 8, ABOVE - 8)
+    write_to(canvas, "y left", LEFT - 8, ABOVE + SIDE + 20)
     for value, column, row in _lines(floor_map):
         label = f"{value:.1f} m" if value else "0 m"
         if row is not None:
-            _write_to(canvas, label, LEFT - 8, ABOVE + row + 5)
+            write_to(canvas, label, LEFT - 8, ABOVE + row + 5)
         if column is not None:
-            half = text_width(label, REGULAR, _TEXT) // 2
-            _write_to(canvas, label, LEFT + column + half, ABOVE + SIDE + 20)
+            half = text_width(label, REGULAR, TEXT) // 2
+            write_to(canvas, label, LEFT + column + half, ABOVE + SIDE + 20)
 
 
 def floor_in_view(camera: Camera) -> Pixels:
@@ -345,9 +345,10 @@ def floor_in_view(camera: Camera) -> Pixels:
     return np.asarray(camera.position, np.float64)[:2] + away
 
 
-def _write_to(canvas: Uint8Array, text: str, right: int, y: int) -> None:
-    left = right - text_width(text, REGULAR, _TEXT)
-    write(canvas, text, (left, y), REGULAR, _TEXT, AXIS_TEXT)
+def write_to(canvas: Uint8Array, text: str, right: int, y: int, ink: Colour = AXIS_TEXT) -> None:
+    """Write text that ends at a column."""
+    left = right - text_width(text, REGULAR, TEXT)
+    write(canvas, text, (left, y), REGULAR, TEXT, ink)
 
 
 def _lines(floor_map: FloorMap) -> list[tuple[float, int | None, int | None]]:

@@ -29,6 +29,7 @@ from vlam_ros.lab.visualization.floor_map import (
     SEEN,
     SEEN_EDGE,
     SIDE,
+    TEXT,
     WHITE,
     FloorMap,
     Labels,
@@ -40,6 +41,7 @@ from vlam_ros.lab.visualization.floor_map import (
     ring,
     robot,
     waypoint,
+    write_to,
 )
 from vlam_ros.lab.visualization.layers import (
     DecodedRow,
@@ -58,7 +60,6 @@ from vlam_ros.visualization.canvas import (
     draw_label,
     fitted,
     label_size,
-    text_width,
     write,
 )
 from vlam_ros.visualization.overlay import OTHER, captioned, label_of, with_roles
@@ -70,7 +71,7 @@ _GUTTER = 24
 """Pixels between the map and what stands beside it."""
 PANEL_WIDTH = 400
 
-_TEXT, _TITLE = 0.5, 0.56
+_TITLE = 0.56
 _LINE = 23
 _SYMBOL, _TO_TEXT = 14, 38
 """Pixels from the left to the middle of a symbol of the legend, and to its text."""
@@ -212,7 +213,7 @@ def _draw_rows(panel: Uint8Array, chunk: ActionChunk, rows: Sequence[DecodedRow]
     write(panel, "rows of the action chunk (s, m, rad)", (0, y), BOLD, _TITLE, INK)
     y += _LINE + 4
     for header, right in _COLUMNS:
-        _write_to(panel, header, right, y, AXIS_TEXT)
+        write_to(panel, header, right, y)
     _write_from(panel, "skill", _SKILL, y, AXIS_TEXT)
     cv2.line(panel, (0, y + 8), (_ROOM, y + 8), QUIET)
     y += 6
@@ -235,7 +236,7 @@ def _draw_row(panel: Uint8Array, row: DecodedRow, due: float, y: int) -> None:
     else:
         cells += ["-" if math.isnan(value) else f"{value:.2f}" for value in row.pose]
     for (_, right), cell in zip(_COLUMNS, cells, strict=True):
-        _write_to(panel, cell, right, y, INK)
+        write_to(panel, cell, right, y, INK)
     _write_from(panel, row.skill, _SKILL, y, INK, _SKILL_WIDTH)
 
 
@@ -264,11 +265,7 @@ def _draw_legend(panel: Uint8Array, legend: Sequence[tuple[Symbol, str]]) -> Non
 def _write_from(
     panel: Uint8Array, text: str, left: int, y: int, ink: Colour, width: int = _ROOM
 ) -> None:
-    write(panel, fitted(text, width, REGULAR, _TEXT), (left, y), REGULAR, _TEXT, ink)
-
-
-def _write_to(panel: Uint8Array, text: str, right: int, y: int, ink: Colour) -> None:
-    write(panel, text, (right - text_width(text, REGULAR, _TEXT), y), REGULAR, _TEXT, ink)
+    write(panel, fitted(text, width, REGULAR, TEXT), (left, y), REGULAR, TEXT, ink)
 
 
 def _robot(panel: Uint8Array, at: tuple[float, float]) -> None:
