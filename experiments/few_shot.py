@@ -174,9 +174,9 @@ def few_shot(
         folder: gets the data sets, the adapters and the outcomes.
         model: the checkpoint that learns, calibrated.
         steps: of each training.
-        scenes: of the exam, with extra objects, and as many without.
+        scenes: of the evaluation, with extra objects, and as many without.
         replayed: ordinary scenes that are replayed.
-        split: of the exam's scenes.
+        split: of its scenes.
         threads: processor cores to use.
         progress: whether to show how far it is.
         plot: PNG of the Pareto front that the trials' weights of the contrast leave to choose from.

@@ -12,7 +12,7 @@ import pytest
 import skill_transfer
 from skill_transfer import (
     NEW_SKILLS,
-    Heard,
+    LoadResult,
     Seen,
     Taught,
     evaluate_skill_transfer,
@@ -33,7 +33,7 @@ from vlam_ros.policies import load_skills
 
 OLD = load_skills("skills.yaml")
 SKILLS = with_new_skills(OLD)
-HEARD = Heard(0.95, 0.2, 0.1, 0.98, 0.95, (40, 15, 568, 20), (("wipe it", "polish", "push"),))
+HEARD = LoadResult(0.95, 0.2, 0.1, 0.98, 0.95, (40, 15, 568, 20), (("wipe it", "polish", "push"),))
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

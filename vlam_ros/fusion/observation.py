@@ -48,7 +48,7 @@ Stamped = (
     | Odometry
     | RangeReading
 )
-Aged = TypeVar("Aged", bound=Stamped)
+ChunkTimes = TypeVar("ChunkTimes", bound=Stamped)
 
 
 def max_age(name: str, limits: SensorSettings) -> int:
@@ -67,7 +67,9 @@ def check_age(name: str, stamp: int, now: int, limits: SensorSettings) -> None:
     raise SensorError(f"{name}: {age_text(age)}, {limit / 1e9:g} s are allowed")
 
 
-def _fresh(name: str, data: Aged | Missing, now: int, limits: SensorSettings) -> Aged | Missing:
+def _fresh(
+    name: str, data: ChunkTimes | Missing, now: int, limits: SensorSettings
+) -> ChunkTimes | Missing:
     if isinstance(data, Missing):
         return data
     try:

@@ -1,7 +1,7 @@
 """LiDAR, IMU and odometry as the perception step needs them: registered to an image, or missing.
 
 Everything is in `base_link` and stamped in ns of one clock. What comes too old or from the future
-never gets in, so that one broken clock cannot spoil what the other sensors know.
+never gets in, so that one broken clock cannot harm what the other sensors know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an episode's diary says, and when it ends."""
+"""What the record of an episode says, and when it ends."""
 
 import pytest
 

@@ -33,7 +33,7 @@ from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 SIZE = 32
 SHAPES = DrawnShapes(size=SIZE)
 CROPS = DrawnCrops(size=16)
-LESSONS = TrainingBatches([SHAPES], [CROPS])
+BATCHES = TrainingBatches([SHAPES], [CROPS])
 SETTINGS = FitSettings(
     steps=6, rate=5e-3, warmup=1, validate_every=3, save_every=2, average=0.0, device="cpu"
 )
@@ -60,7 +60,7 @@ def checkpoint(folder: Path) -> Checkpoint:
 
 def tune(checkpoint: Checkpoint, out: Path, method: str = "lora", **options: Any) -> Any:
     settings = options.pop("settings", SETTINGS)
-    return finetune(checkpoint, LESSONS, out, settings, method, phrases=SHAPES.phrases, **options)
+    return finetune(checkpoint, BATCHES, out, settings, method, phrases=SHAPES.phrases, **options)
 
 
 def masks(checkpoint: Checkpoint, batch: Batch) -> Tensor:
@@ -86,9 +86,9 @@ def test_the_loader_reads_what_was_tuned(
     method: str, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     batch = SHAPES.batch(0)
-    plain, before = masks(checkpoint, batch), losses(checkpoint, LESSONS.batch(0))
+    plain, before = masks(checkpoint, batch), losses(checkpoint, BATCHES.batch(0))
     tuned = tune(checkpoint, tmp_path, method)
-    learned, after = masks(checkpoint, batch), losses(checkpoint, LESSONS.batch(0))
+    learned, after = masks(checkpoint, batch), losses(checkpoint, BATCHES.batch(0))
     assert (learned - plain).abs().max() > 0.01
     assert sum(w * (after[name] - before[name]) for name, w in WEIGHTS.items()) < 0
     again = load_checkpoint(folder, "cpu", "float32", adapter=tmp_path)

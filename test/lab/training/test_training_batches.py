@@ -1,4 +1,4 @@
-"""Lessons out of data sets: what is new, what it is told from, and what is looked at."""
+"""Training batches from data sets: what is new, what it is told from, and what is looked at."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _NODES = ("vlam_node: decisions", "controller_node: control")
 
 
 @dataclass(frozen=True)
-class Aged:
+class ChunkTimes:
     """A chunk: the stamp of its image, when that was taken to be decided on, and when the chunk
     came, all ns of the system's clock.
     """
@@ -49,7 +49,7 @@ class Aged:
 
 
 @dataclass(frozen=True)
-class Heard:
+class LoadResult:
     """What happened while images were shown.
 
     `chunks` are those that came while the camera went on: when it stops, no newer image takes the
@@ -59,7 +59,7 @@ class Heard:
     in time, and the deadlines of cmd_vel that the controller missed.
     """
 
-    chunks: tuple[Aged, ...]
+    chunks: tuple[ChunkTimes, ...]
     commands: tuple[int, ...]
     shown: int
     decided: int
@@ -119,7 +119,7 @@ class Load(Session):
             watch,
         )
 
-    def run(self, seconds: float, watch: Watch = ignore) -> Heard:
+    def run(self, seconds: float, watch: Watch = ignore) -> LoadResult:
         """Publish for so long, and tell what came of it; no images are shown before and after.
 
         NoAnswerError if hardly anything came.
@@ -135,7 +135,9 @@ class Load(Session):
         after = self._before = self._settled(watch)
         decided = [s for s in self._shown if s in self._began and s in self._arrived]
         chunks = tuple(
-            Aged(s, self._began[s], self._arrived[s]) for s in decided if self._arrived[s] <= last
+            ChunkTimes(s, self._began[s], self._arrived[s])
+            for s in decided
+            if self._arrived[s] <= last
         )
         if not chunks or len(commands) < 2:
             raise NoAnswerError(
@@ -146,7 +148,7 @@ class Load(Session):
         def counted(name: str) -> int:
             return after[name] - before[name]
 
-        return Heard(
+        return LoadResult(
             chunks,
             commands,
             shown=len(self._shown),

@@ -88,7 +88,7 @@ def joints_to_message(joints: JointState) -> JointStateMessage:
 
 
 def as_it_is(topic: str, message: Any) -> Any:
-    """Spoils nothing."""
+    """No fault."""
     return message
 
 

@@ -15,7 +15,7 @@ from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed import load as bench_load
 from vlam_ros.lab.evaluation.speed.load import Memory, ages, commands, measure_load
 from vlam_ros.lab.evaluation.speed.node import null_node
-from vlam_ros.lab.live.load import Aged, Heard
+from vlam_ros.lab.live.load import ChunkTimes, LoadResult
 from vlam_ros.lab.live.node_process import Running, node_process
 from vlam_ros.resources import with_profile
 
@@ -24,13 +24,13 @@ MS = 1_000_000
 
 def heard(
     *chunks: tuple[float, float], gaps: tuple[float, ...] = (33.0,), decided: int = 7
-) -> Heard:
+) -> LoadResult:
     """Of chunks with the ms that their images waited and were decided on; 100 images were
     shown, 90 passed over and 3 lost.
     """
-    aged = [Aged(0, round(w * MS), round((w + i) * MS)) for w, i in chunks]
+    aged = [ChunkTimes(0, round(w * MS), round((w + i) * MS)) for w, i in chunks]
     told = [round(sum(gaps[:n]) * MS) for n in range(len(gaps) + 1)]
-    return Heard(tuple(aged), tuple(told), 100, decided, 90, 3, deadlines_missed=2)
+    return LoadResult(tuple(aged), tuple(told), 100, decided, 90, 3, deadlines_missed=2)
 
 
 def by_name(rows: list[Metric]) -> dict[str, Metric]:
@@ -104,7 +104,7 @@ def test_figures_come_of_a_robot_that_drives_and_all_images_are_accounted_for(
     monkeypatch.setattr(bench_load, "node_process", null_vlam_node)
     rows = measure_load(1.0, progress=False)
     assert len({row.name for row in rows}) == len(rows)
-    for title in ("alone", "beside a hungry process"):
+    for title in ("alone", "beside a busy process"):
         mine = {r.name.partition(": ")[2]: r for r in rows if r.name.startswith(f"{title}: ")}
         assert mine["images decided on"].value > 0
         assert mine["images not accounted for"].value == 0

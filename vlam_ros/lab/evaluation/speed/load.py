@@ -24,7 +24,7 @@ from tqdm import tqdm
 from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.interface import COMMAND_DEADLINE
 from vlam_ros.lab.evaluation.report import Metric
-from vlam_ros.lab.live.load import CAMERA_PERIOD, Heard, Load
+from vlam_ros.lab.live.load import CAMERA_PERIOD, Load, LoadResult
 from vlam_ros.lab.live.node_process import (
     START_PATIENCE,
     Running,
@@ -61,7 +61,7 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
     ):
         phases: dict[str, AbstractContextManager[object]] = {
             "alone": nullcontext(),
-            "beside a hungry process": load_generator(Path(logs)),
+            "beside a busy process": load_generator(Path(logs)),
         }
         for title, beside in phases.items():
             with beside:
@@ -72,7 +72,7 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
     return tuple(rows)
 
 
-def ages(title: str, heard: Heard) -> Iterator[Metric]:
+def ages(title: str, heard: LoadResult) -> Iterator[Metric]:
     """How old the images behind the chunks were, against the time that each took, and what became
     of all images.
 
@@ -100,7 +100,7 @@ def ages(title: str, heard: Heard) -> Iterator[Metric]:
     yield Metric(f"{title}: images not accounted for", rest, heard.shown, 0.0, True)
 
 
-def commands(title: str, heard: Heard) -> Iterator[Metric]:
+def commands(title: str, heard: LoadResult) -> Iterator[Metric]:
     """How regularly the controller commands, by its stamps, and whether it keeps its deadline."""
     gaps = np.diff(heard.commands) / 1e6
     cases = len(gaps)
@@ -143,7 +143,7 @@ def resident(pid: int) -> int:
 
 def load_generator(logs: Path) -> AbstractContextManager[Running]:
     command = [sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator"]
-    return running("the hungry process", command, logs / "hungry.log")
+    return running("the busy process", command, logs / "busy.log")
 
 
 @contextmanager
