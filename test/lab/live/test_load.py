@@ -13,7 +13,7 @@ from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.types import LidarSweep
 
 
-class Answered(Load):
+class DecidingLoad(Load):
     """Of the images that are shown, those of these numbers are decided on at once."""
 
     numbers: frozenset[int] = frozenset()
@@ -21,7 +21,7 @@ class Answered(Load):
     def _show_one(self) -> None:
         super()._show_one()
         if len(self._shown) in self.numbers:
-            self._arrived[self._shown[-1]] = self._now()
+            self._arrived[self._shown[-1]] = self.now()
 
     def _until(self, *_: object) -> None:
         """The nodes have told how they are."""
@@ -34,7 +34,7 @@ def test_after_a_lost_image_another_is_shown_with_which_the_loss_is_counted(
     monkeypatch.setattr(load, "ON_ITS_WAY", 0.0)
     camera = calibrated(DEMO_SCENE.camera, 64, 48)
     sweep = LidarSweep(0, np.zeros((0, 3), np.float32))
-    with Answered(
+    with DecidingLoad(
         np.zeros((48, 64, 3), np.uint8), camera, sweep, FusionNodeSettings.load().lidar
     ) as sensors:
         sensors.numbers = frozenset(numbers)
