@@ -27,12 +27,9 @@ _LAYOUT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("time", "<f4")])
 
 
 def sweep_to_message(sweep: LidarSweep, mount: Mount, frame_id: str) -> PointCloud2:
-    """A cloud in the LiDAR's own frame, with seconds from the stamp in `time` if the sweep has any.
+    """A sweep in `base_link` as a cloud in the LiDAR's own frame, which is mounted on that.
 
-    Args:
-        sweep: in `base_link`.
-        mount: of the LiDAR on `base_link`.
-        frame_id: the LiDAR's frame.
+    Its field `time` has seconds from the stamp, if the sweep has any.
     """
     count = len(sweep.points)
     points = np.zeros(count, _LAYOUT)

@@ -26,12 +26,9 @@ def claim_domain(used: str | None = None) -> int:
     """A domain in 1..101 other than the one in `used`, this process's until it ends.
 
     A lock holds it against other processes of the same user; once claimed it is given again.
-
-    Raises:
-        ConfigurationError: all are taken.
+    ConfigurationError if all are taken.
     """
-    ours = [domain for domain in _held if str(domain) != used]
-    if ours:
+    if ours := [domain for domain in _held if str(domain) != used]:
         return ours[0]
     for offset in range(_DOMAINS):
         domain = 1 + (os.getpid() + offset) % _DOMAINS
@@ -135,11 +132,7 @@ def node_processes(
 
 
 def open_log(path: Path) -> BinaryIO:
-    """A file for what a process prints.
-
-    Raises:
-        ConfigurationError: it cannot be written.
-    """
+    """A file for what a process prints; ConfigurationError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("wb")

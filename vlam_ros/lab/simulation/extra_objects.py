@@ -125,15 +125,9 @@ def random_extra(rng: Generator, shape: str, colour: str) -> ObjectSpec:
     height = (_FLAT if lies else _STANDING)[shape] * size
     if not lies:
         quaternion = multiplied(quaternion, _UP)
-    return ObjectSpec(
-        shape,
-        colour,
-        tinted(rng, colour),
-        (1.1 * size, size, 0.0),  # corners reach a little farther than the outline's points
-        (0.0, 0.0, height),
-        quaternion,
-        variant,
-    )
+    extent = (1.1 * size, size, 0.0)  # corners reach a little farther than the outline's points
+    rgb, at = tinted(rng, colour), (0.0, 0.0, height)
+    return ObjectSpec(shape, colour, rgb, extent, at, quaternion, variant)
 
 
 def extra_scene(rng: Generator, shape: str) -> SceneSpec:

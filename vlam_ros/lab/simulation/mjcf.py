@@ -47,19 +47,9 @@ def _cup(radius: float, height: float) -> str:
     low, top, foot, inner = -height / 2, height / 2, 0.75 * radius, 0.88
     floor = low + 0.1 * height
     eps = 1e-4
-    return revolve(
-        [
-            (eps, low),
-            (foot, low),
-            (foot, low + eps),
-            (radius, top - eps),
-            (radius, top),
-            (radius * inner, top),
-            (radius * inner, top - eps),
-            (foot * inner, floor),
-            (eps, floor),
-        ]
-    )
+    outside = [(eps, low), (foot, low), (foot, low + eps), (radius, top - eps), (radius, top)]
+    inside = [(radius, top), (radius, top - eps), (foot, floor)]
+    return revolve([*outside, *((r * inner, z) for r, z in inside), (eps, floor)])
 
 
 def _cone(radius: float, height: float) -> str:
@@ -98,12 +88,7 @@ WALL_SIDES = ((1, 0), (0, 1), (0, -1), (-1, 0))
 
 
 def dress(model: Any, spec: SceneSpec) -> None:
-    """Give the model the camera, floor, walls and light of the scene.
-
-    Args:
-        model: with a camera, the floor, light and materials, and geoms "wall0", "wall1", ….
-        spec: the scene; its objects are not looked at.
-    """
+    """Give a model with a camera, scenery, floor and walls those of the scene."""
     camera, mount = model.camera("camera").id, spec.camera
     model.cam_pos[camera] = (mount.x, 0.0, mount.height)
     # MuJoCo's camera looks along its -z with +y up; the optical frame has z forward, y down.

@@ -53,15 +53,11 @@ from that to the yellow box.
 
 
 def named_room(name: str) -> RoomSpec:
-    """A room by its name.
+    """A room by its name; SimulationError if there is none.
 
-    Args:
-        name: "demo", or "pick_and_place" for the same objects with another start of the robot;
-            "task:N" or "control:N" for the room of the evaluation's task with seed N, of the set
-            that can be done or must be refused; "random:N" for any other.
-
-    Raises:
-        SimulationError: there is no such room.
+    "demo", or "pick_and_place" for the same objects with another start of the robot; "task:N" or
+    "control:N" for the room of the evaluation's task with seed N, of the set that can be done or
+    must be refused; "random:N" for any other.
     """
     if name == "demo":
         return RoomSpec(DEMO_SCENE)

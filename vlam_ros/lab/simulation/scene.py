@@ -8,6 +8,7 @@ seed is a scene. Nothing here needs MuJoCo.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,9 +97,7 @@ class SceneSpec:
 
 
 def random_scene(
-    rng: Generator,
-    count: tuple[int, int] = (2, 7),
-    held_out: bool = False,
+    rng: Generator, count: tuple[int, int] = (2, 7), held_out: bool = False
 ) -> SceneSpec:
     """Draw a scene of `count[0]..count[1]` objects that do not touch.
 
@@ -137,11 +136,7 @@ def lit_at_random(spec: SceneSpec, rng: Generator) -> SceneSpec:
     """The scene in another light."""
     return replace(
         spec,
-        light_position=(
-            float(rng.uniform(-1.5, 2.0)),
-            float(rng.uniform(-2.0, 2.0)),
-            float(rng.uniform(1.5, 3.5)),
-        ),
+        light_position=_triple(rng.uniform((-1.5, -2.0, 1.5), (2.0, 2.0, 3.5))),
         light=float(rng.uniform(0.4, 0.9)),
         ambient=float(rng.uniform(0.25, 0.5)),
     )
@@ -196,15 +191,8 @@ def random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
     quaternion = (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
     if not upright:
         quaternion = multiplied(quaternion, (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0))
-    return ObjectSpec(
-        shape,
-        colour,
-        tinted(rng, colour),
-        _triple(size),
-        (0.0, 0.0, float(height)),
-        quaternion,
-        variant,
-    )
+    at, rgb = (0.0, 0.0, float(height)), tinted(rng, colour)
+    return ObjectSpec(shape, colour, rgb, _triple(size), at, quaternion, variant)
 
 
 def tinted(rng: Generator, colour: str) -> tuple[float, float, float]:
@@ -242,7 +230,7 @@ def place_in_view(
         if all(math.hypot(x - a, y - b) > radius + r + 0.01 for a, b, r in occupied):
             occupied.append((x, y, radius))
             position = (float(x), float(y), object_.position[2])
-            placed.append(ObjectSpec(**{**object_.__dict__, "position": position}))
+            placed.append(replace(object_, position=position))
             return
 
 
@@ -274,11 +262,10 @@ def multiplied(
 
 def clipped_rgb(values: np.ndarray) -> tuple[float, float, float]:
     """A colour that can be shown, of any three numbers."""
-    r, g, b = np.clip(values, 0.01, 1.0)
-    return (float(r), float(g), float(b))
+    return _triple(np.clip(values, 0.01, 1.0))
 
 
-def _triple(values: tuple[float, ...]) -> tuple[float, float, float]:
+def _triple(values: Iterable[float]) -> tuple[float, float, float]:
     a, b, c = values
     return (float(a), float(b), float(c))
 

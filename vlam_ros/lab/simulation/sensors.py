@@ -266,9 +266,8 @@ class SpinningLidar:
     def cast(self, data: Any, step: int) -> bool:
         """Cast the columns that are due; True if they were the last ones of a sweep.
 
-        Args:
-            data: positions as they were at the start of the step, velocities of any time near it.
-            step: counted from the start.
+        `data` has positions of the start of the step (counted from the start), and velocities of
+        any time near it.
         """
         step %= self.steps
         batch, rest = divmod(step, self._batch)

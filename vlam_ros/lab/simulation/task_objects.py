@@ -209,8 +209,7 @@ def width(thing: ObjectSpec) -> float:
 def named(rng: Generator, shapes: Sequence[str], relational: bool) -> tuple[list[ObjectSpec], str]:
     """The object that is meant, first of those that it must be told from, and what it is called.
 
-    Raises:
-        Crowded: the relation does not come out clear.
+    Crowded if the relation does not come out clear.
     """
     pair = random_pair(rng, shapes)
     if not relational:

@@ -164,11 +164,7 @@ def truth_to_json(truth: Truth) -> str:
 
 
 def truth_from_json(text: str) -> Truth:
-    """The inverse of `truth_to_json`.
-
-    Raises:
-        SimulationError: the text is something else.
-    """
+    """The inverse of `truth_to_json`; SimulationError if the text is something else."""
     try:
         told = json.loads(text)
         objects = told["objects"]

@@ -33,6 +33,7 @@ from vlam_ros.types import ActionChunk, PositionSource, SceneObject, Uint8Array
 from vlam_ros.visualization.canvas import (
     BOLD,
     LABEL_TEXT,
+    Colour,
     Rectangle,
     draw_label,
     fitted,
@@ -126,7 +127,8 @@ class WaypointLayer:
         Numbers are on the outer side of a way that leads to the left or to the right.
         """
         for row, pixel in self._events:
-            _add_event(labels, f"event {row.index}", pixel)
+            named = Named(pixel, WAYPOINT, edge_of(EVENT))
+            _add_label(labels, f"event {row.index}", named, EVENT, 1.0, BOLD, gap=16)
         groups = self._groups()
         leftward = bool(groups) and groups[-1][1][0] <= groups[0][1][0]
         directions = RIGHT_FIRST if leftward else LEFT_FIRST
@@ -150,12 +152,13 @@ class WaypointLayer:
         return groups
 
 
-def _add_event(labels: Labels, text: str, where: Pixel) -> None:
+def _add_label(
+    labels: Labels, text: str, named: Named, paper: Colour, unit: float, font: int, gap: float = 5
+) -> None:
     def draw(image: Uint8Array, place: Rectangle) -> None:
-        draw_label(image, text, place, EVENT, 1.0, BOLD)
+        draw_label(image, text, place, paper, unit, font)
 
-    named = Named(where, WAYPOINT, edge_of(EVENT))
-    labels.add(named, label_size(text, 1.0, BOLD), draw, gap=16)
+    labels.add(named, label_size(text, unit, font), draw, gap)
 
 
 def _add_numbers(labels: Labels, text: str, where: Pixel, directions: Sequence[int]) -> None:
@@ -224,7 +227,12 @@ class ObjectLayer:
     def add_labels(self, labels: Labels) -> None:
         """Label the objects, what matters first."""
         for it in reversed(self._drawn):
-            _add_label(labels, it, self._unit)
+            text, font = label_of(it.thing, it.role), it.role.font
+            if it.is_beyond and not it.role.value and it.thing.position:
+                text += f", {math.hypot(*it.thing.position[:2]):.2f} m"
+            text = fitted(text, _LONGEST_LABEL, font, LABEL_TEXT * self._unit)
+            named = Named(it.middle, min(it.reach, _LONGEST_REACH), edge_of(it.role.colour))
+            _add_label(labels, text, named, it.role.colour, self._unit, font)
 
 
 def is_placed(thing: SceneObject) -> bool:
@@ -250,16 +258,3 @@ def _at_edge(origin: Pixel, heading: float) -> Pixel:
     room = np.where(way > 0, SIDE - 1 - _EDGE - start, start - _EDGE)
     column, row = start + way * (room / np.maximum(np.abs(way), 1e-9)).min()
     return float(column), float(row)
-
-
-def _add_label(labels: Labels, it: _Drawn, unit: float) -> None:
-    text, font = label_of(it.thing, it.role), it.role.font
-    if it.is_beyond and not it.role.value and it.thing.position:
-        text += f", {math.hypot(*it.thing.position[:2]):.2f} m"
-    text = fitted(text, _LONGEST_LABEL, font, LABEL_TEXT * unit)
-
-    def draw(image: Uint8Array, place: Rectangle) -> None:
-        draw_label(image, text, place, it.role.colour, unit, font)
-
-    named = Named(it.middle, min(it.reach, _LONGEST_REACH), edge_of(it.role.colour))
-    labels.add(named, label_size(text, unit, font), draw)
