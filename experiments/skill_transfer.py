@@ -111,7 +111,7 @@ NEW_SKILLS: Mapping[str, Phrasings] = {
 
 
 @dataclass(frozen=True)
-class Heard:
+class Understanding:
     """What a model makes of sentences: shares, in 0..1.
 
     `new` and `old` of those that lead to their skill, `unread` the same of those with a word that
@@ -147,7 +147,7 @@ class Taught:
     """
 
     method: str
-    heard: Heard
+    heard: Understanding
     seen: Seen
     seconds: float
     trainable: int
@@ -175,7 +175,7 @@ def with_new_skills(skills: Sequence[Skill]) -> tuple[Skill, ...]:
 
 def hear(
     grounder: ClipsegGrounder, skills: Sequence[Skill], read: frozenset[str] = frozenset()
-) -> Heard:
+) -> Understanding:
     """Understand all sentences, without those whose phrase is among what training has `read`."""
 
     def ask(many: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str, str]]:
@@ -190,7 +190,7 @@ def hear(
     unseen = ask({name: phrasings.unseen for name, phrasings in NEW_SKILLS.items()})
     unread = ask({name: phrasings.unread for name, phrasings in NEW_SKILLS.items()})
     known = evaluate_skills(grounder, skills)
-    return Heard(
+    return Understanding(
         new=mean(meant == heard for _, meant, heard in unseen),
         unread=mean(meant == heard for _, meant, heard in unread),
         unread_wrong=mean(heard not in (meant, REFUSED) for _, meant, heard in unread),
@@ -302,7 +302,9 @@ def evaluate_skill_transfer(
     return Report(metrics, made_with, tables=(_by_method(runs, seen), misread))
 
 
-def transfer_rows(runs: Sequence[Taught], before: Heard, listed: Heard) -> tuple[Metric, ...]:
+def transfer_rows(
+    runs: Sequence[Taught], before: Understanding, listed: Understanding
+) -> tuple[Metric, ...]:
     """The gates, on the worst seed, and beside them what was before."""
     new, unread, old, unknown = runs[0].heard.cases
     # Rounded, for a difference that is exactly the gate may exceed it in its last bit.

@@ -12,9 +12,9 @@ import pytest
 import skill_transfer
 from skill_transfer import (
     NEW_SKILLS,
-    LoadResult,
     Seen,
     Taught,
+    Understanding,
     evaluate_skill_transfer,
     hear,
     transfer_rows,
@@ -33,7 +33,9 @@ from vlam_ros.policies import load_skills
 
 OLD = load_skills("skills.yaml")
 SKILLS = with_new_skills(OLD)
-HEARD = LoadResult(0.95, 0.2, 0.1, 0.98, 0.95, (40, 15, 568, 20), (("wipe it", "polish", "push"),))
+UNDERSTOOD = Understanding(
+    0.95, 0.2, 0.1, 0.98, 0.95, (40, 15, 568, 20), (("wipe it", "polish", "push"),)
+)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,15 +89,15 @@ def test_prompts_alone_do_not_tell_a_new_verb_from_any_other() -> None:
 
 
 def taught(**changes: float) -> Taught:
-    heard = replace(HEARD, **changes)  # type: ignore[arg-type]
+    heard = replace(UNDERSTOOD, **changes)  # type: ignore[arg-type]
     return Taught("lora", heard, Seen(0.7, 0.8, 0.03), 90.0, 55_296, 0.002, True)
 
 
 def test_the_worst_seed_has_to_pass_the_gates() -> None:
-    before = replace(HEARD, new=0.0, old=1.0, refused=1.0)
+    before = replace(UNDERSTOOD, new=0.0, old=1.0, refused=1.0)
 
     def passed(*runs: Taught) -> list[bool]:
-        rows = transfer_rows(runs, before, HEARD)
+        rows = transfer_rows(runs, before, UNDERSTOOD)
         return [row.passed for row in rows if row.passed is not None]
 
     # Exactly at the gates: 2 % of the old sentences lost, one unknown verb of twenty taken.

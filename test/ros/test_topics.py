@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from node_world import HeldPipeline, NodeWorld
+from node_world import PATIENCE, HeldPipeline, NodeWorld
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from vlam_ros.interface import ANY, INPUTS, OUTPUTS, TABLE, TOPICS, Topic
@@ -50,10 +50,10 @@ def settled(
     expected: dict[str, str],
     besides: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """The ends, and `besides`, when they are as expected or five seconds have gone by: discovery
-    takes its time.
+    """The ends, and `besides`, when they are as expected or PATIENCE is at an end: discovery takes
+    its time, also to forget the node of this name in the test before.
     """
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while (found := ends(world, direction) | (besides or {})) != expected:
         if time.monotonic() > end:
             break
