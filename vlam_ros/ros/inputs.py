@@ -49,12 +49,11 @@ class TopicInputs(ABC):
     def _on_message(self, topic: str, feed: Feed, message: Any) -> bool:
         try:
             feed(message, int(self._node.get_clock().now().nanoseconds))
+            return True
         except (VlamError, ValueError) as error:
             self._failed(topic, str(error), str(error))
         except Exception as error:
             self._failed(topic, f"{type(error).__name__}: {error}", traceback.format_exc())
-        else:
-            return True
         return False
 
     @abstractmethod
