@@ -24,14 +24,6 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 REAL_TIME = "real_time"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let PyTorch compute on one core in each worker of pytest-xdist; there is one for each."""
-    if hasattr(config, "workerinput"):
-        import torch
-
-        torch.set_num_threads(1)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what keeps a robot's time come last, and again where the machine could not keep it."""
     items.sort(key=_is_real_time)

@@ -95,6 +95,7 @@ class NodeWorld:
     """A node under test and the other end of its topics, spun together by one thread."""
 
     def __init__(self) -> None:
+        gc.freeze()  # what is here now is not looked at in `close`
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -150,6 +151,7 @@ class NodeWorld:
         # process announces what it has: let this one go now, not when the next test has begun.
         self.node = None
         gc.collect()
+        gc.unfreeze()
 
 
 class World(NodeWorld):

@@ -21,6 +21,7 @@ def test_images_come_from_all_over_a_bag() -> None:
     assert all(p.dtype == np.uint8 and p.shape[2] == 3 for p in images)
 
 
+@pytest.mark.timeout(300)
 def test_an_exported_checkpoint_runs_in_int8_with_ranges_of_a_bag(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def test_there_need_be_a_cluster_at_the_address() -> None:
         list(replay_on_ray([job(Path("one.mcap"))], "127.0.0.1:1"))
 
 
+@pytest.mark.timeout(300)  # Ray starts processes of its own
 def test_a_cluster_decides_as_this_process_does(two_workers: None) -> None:
     jobs = [job(BAGS / "level"), job(BAGS / "loop"), job(BAGS / "none")]
     answers = {j.name: answer for j, answer in replay_on_ray(jobs, LOCAL)}
