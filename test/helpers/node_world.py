@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections.abc import Callable
@@ -95,7 +94,6 @@ class NodeWorld:
     """A node under test and the other end of its topics, spun together by one thread."""
 
     def __init__(self) -> None:
-        gc.freeze()  # what is here now is not looked at in `close`
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -147,11 +145,6 @@ class NodeWorld:
         self.other.destroy_node()
         self.executor.shutdown()
         rclpy.shutdown(context=self.context)
-        # Fast DDS may wait for ever for itself when a participant goes while another one of the
-        # process announces what it has: let this one go now, not when the next test has begun.
-        self.node = None
-        gc.collect()
-        gc.unfreeze()
 
 
 class World(NodeWorld):
