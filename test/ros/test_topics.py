@@ -28,7 +28,7 @@ OWN = ("/parameter_events", "/rosout", "transition_event")
 """Of every managed node of ROS."""
 
 
-@pytest.fixture(params=NODES)
+@pytest.fixture(params=NODES, scope="module")
 def world(request: pytest.FixtureRequest) -> Iterator[NodeWorld]:
     world = NodeWorld()
     simulated = {} if request.param == "simulator_node" else {"use_sim_time": True}
