@@ -2,7 +2,7 @@
 
 from vlam_ros.fusion.attitude import AttitudeFilter
 from vlam_ros.fusion.deskew import PoseTable, Rates, pose_table
-from vlam_ros.fusion.observation import Sensors, check_age
+from vlam_ros.fusion.observation import Sensors
 from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
 from vlam_ros.fusion.sweep import densify, depth_image, fit_floor, obstacles_among
 
@@ -13,7 +13,6 @@ __all__ = [
     "SensorFusion",
     "Sensors",
     "age_text",
-    "check_age",
     "densify",
     "depth_image",
     "fit_floor",

@@ -48,13 +48,14 @@ Stamped = (
     | Odometry
     | RangeReading
 )
-ChunkTimes = TypeVar("ChunkTimes", bound=Stamped)
+Data = TypeVar("Data", bound=Stamped)
+
+_SENSORS = {row.field: row.sensor for row in heard_by(VLAM) if row.sensor}
 
 
 def max_age(name: str, limits: SensorSettings) -> int:
     """The age in ns at which data is too old, by its name in `Sensors`."""
-    sensor = next(row.sensor for row in heard_by(VLAM) if row.field == name and row.sensor)
-    return round(getattr(limits, sensor.max_age) * 1e9)
+    return round(getattr(limits, _SENSORS[name].max_age) * 1e9)
 
 
 def check_age(name: str, stamp: int, now: int, limits: SensorSettings) -> None:
@@ -67,9 +68,7 @@ def check_age(name: str, stamp: int, now: int, limits: SensorSettings) -> None:
     raise SensorError(f"{name}: {age_text(age)}, {limit / 1e9:g} s are allowed")
 
 
-def _fresh(
-    name: str, data: ChunkTimes | Missing, now: int, limits: SensorSettings
-) -> ChunkTimes | Missing:
+def _fresh(name: str, data: Data | Missing, now: int, limits: SensorSettings) -> Data | Missing:
     if isinstance(data, Missing):
         return data
     try:
@@ -108,6 +107,14 @@ class Sensors:
             driven = (*self.driven, data)[-ODOMETRIES_KEPT:]
             return replace(self, odometry=data, driven=driven)
         return replace(self, **{name: data})
+
+    def with_fresh(self, name: str, data: Any, now: int, limits: SensorSettings) -> Sensors:
+        """`with_data` of what came at `now` (ns); SensorError if that is too old. A calibration does
+        not age, and depth is as old as the image it belongs to.
+        """
+        if name not in ("camera", "depth"):
+            check_age(name, data.stamp, now, limits)
+        return self.with_data(name, data)
 
     def with_error(self, name: str, why: str) -> Sensors:
         """With a message that could not be used. It does not take the place of good data, which

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.control import Controller
 from vlam_ros.errors import SensorError, VlamError
-from vlam_ros.fusion import SensorFusion, Sensors, check_age
+from vlam_ros.fusion import SensorFusion, Sensors
 from vlam_ros.interface import CAMERA, LIDAR, TOPICS, VLAM, Topic, heard_by
 from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
 from vlam_ros.ros.converters import Converters
@@ -105,10 +105,7 @@ class SensorInputs(TopicInputs):
 
     def _feed(self, row: Topic, message: Any, now: int) -> None:
         data = self._convert(row.name, message, now)
-        # A calibration does not age, and depth is as old as the image it belongs to.
-        if row.field not in ("camera", "depth"):
-            check_age(row.field, data.stamp, now, self._limits)
-        self.latest = self.latest.with_data(row.field, data)
+        self.latest = self.latest.with_fresh(row.field, data, now, self._limits)
         if row.field == "depth":
             self._on_depth(data.stamp)
 

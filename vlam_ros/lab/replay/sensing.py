@@ -14,7 +14,7 @@ import numpy as np
 
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import BagError, ImageError, VlamError
-from vlam_ros.fusion import SensorFusion, Sensors, check_age
+from vlam_ros.fusion import SensorFusion, Sensors
 from vlam_ros.interface import FUSION, VLAM, Topic, heard_by
 from vlam_ros.lab.bags import BagReader, TransformTree
 from vlam_ros.lab.notes import Notes
@@ -39,8 +39,11 @@ class BagSensors:
         """Fuse LiDAR and IMU here if `fuses`, else go by what was recorded of fusion_node. Without
         `checks_ages` what comes late counts all the same.
         """
-        self.fuses, self._checks_ages, self._notes = fuses, checks_ages, notes
-        self._limits, self.tree = settings.sensors, TransformTree()
+        self.fuses = fuses
+        self.tree = TransformTree()
+        self._checks_ages = checks_ages
+        self._notes = notes
+        self._limits = settings.sensors
         self._convert = Converters(self.tree, settings)
         self._convert_raw = Converters(self.tree, fusion)
         self._fusion = SensorFusion(fusion.sensors, fusion.fusion)
@@ -101,10 +104,10 @@ class BagSensors:
 
     def _keep(self, row: Topic, message: Any, now: int) -> None:
         data = self._convert(row.name, message, now)
-        # A calibration does not age, and depth is as old as the image it belongs to.
-        if self._checks_ages and row.field not in ("camera", "depth"):
-            check_age(row.field, data.stamp, now, self._limits)
-        self.latest = self.latest.with_data(row.field, data)
+        if self._checks_ages:
+            self.latest = self.latest.with_fresh(row.field, data, now, self._limits)
+        else:
+            self.latest = self.latest.with_data(row.field, data)
         if row.field == "odometry" and self.fuses:
             self._fusion.add_odometry(data, now)
 
