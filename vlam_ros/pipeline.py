@@ -123,7 +123,7 @@ class Pipeline:
         if request != self._request:
             self._begin(request, Progress(held=self.progress.held))
         before = self.progress
-        scene, plan, after = Scene(observation.stamp), Plan(), before.interrupted()
+        scene, plan, after, chunk = Scene(observation.stamp), Plan(), before.interrupted(), None
         try:
             instruction = self._read()
             stop, tokens = self.skills[STOP], None
@@ -143,11 +143,7 @@ class Pipeline:
                     tokens = self._tokenizer.encode(proposal.rows, used)
                 if verdict.outcome is not Outcome.HOLD or proposal.refusal is not None:
                     after = proposal.progress
-            decision = Decision(
-                scene, plan, verdict, self._chunk(scene.stamp, plan, verdict, tokens)
-            )
-            self.progress = after
-            return decision
+            chunk = self._chunk(scene.stamp, plan, verdict, tokens)
         except Refusal as refusal:
             verdict = held(refusal)
         except Exception as error:
@@ -156,7 +152,8 @@ class Pipeline:
             message = f"{type(error).__name__}: {error}; the log of the node says where"
             verdict = Verdict(Outcome.HOLD, Reason.INTERNAL_ERROR, message)
         self.progress = after
-        return Decision(scene, plan, verdict, self._chunk(scene.stamp, plan, verdict, None))
+        chunk = chunk or self._chunk(scene.stamp, plan, verdict, None)
+        return Decision(scene, plan, verdict, chunk)
 
     def _begin(self, request: InstructionRequest | None, progress: Progress) -> None:
         self._request, self.progress = request, progress
