@@ -109,8 +109,8 @@ class Sensors:
         return replace(self, **{name: data})
 
     def with_fresh(self, name: str, data: Any, now: int, limits: SensorSettings) -> Sensors:
-        """`with_data` of what came at `now` (ns); SensorError if that is too old. A calibration does
-        not age, and depth is as old as the image it belongs to.
+        """`with_data` of what came at `now` (ns); SensorError if that is too old. A calibration
+        does not age, and depth is as old as the image it belongs to.
         """
         if name not in ("camera", "depth"):
             check_age(name, data.stamp, now, limits)
