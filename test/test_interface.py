@@ -22,8 +22,8 @@ from vlam_ros.interface import (
     TABLE,
     VLAM,
     Topic,
-    heard_by,
     markdown,
+    subscribed_by,
     topic_argument,
 )
 from vlam_ros.ros.converters import converter
@@ -52,8 +52,8 @@ def test_no_topic_is_listed_twice() -> None:
 
 @pytest.mark.parametrize("topic", TABLE, ids=lambda topic: topic.name)
 def test_a_row_is_whole(topic: Topic) -> None:
-    assert {topic.publisher, *topic.listeners} <= ENDS
-    assert topic.publisher not in topic.listeners
+    assert {topic.publisher, *topic.subscribers} <= ENDS
+    assert topic.publisher not in topic.subscribers
     assert topic.type.split("/")[1] == "msg"
     assert topic.about
 
@@ -66,8 +66,8 @@ def test_a_converter_is_there(topic: Topic) -> None:
 def test_every_field_of_an_observation_has_its_topic() -> None:
     own = {"stamp", "now"}
     known = {f.name for f in fields(Observation)} - own
-    assert {topic.field for topic in heard_by(VLAM)} - {""} == known
-    assert {topic.field for topic in heard_by(FUSION)} - {""} <= known
+    assert {topic.field for topic in subscribed_by(VLAM)} - {""} == known
+    assert {topic.field for topic in subscribed_by(FUSION)} - {""} <= known
 
 
 def test_where_a_sensor_sits_and_how_old_its_data_may_be_are_parameters() -> None:

@@ -167,8 +167,8 @@ def observe(image: str, stamp: int, now: int) -> Observation:
     return Observation(stamp, now, np.zeros((3, 4, 3), np.uint8), Missing("no camera"))
 
 
-class Told(Witness):
-    """Decides what it is told to."""
+class ScriptedMaker(Witness):
+    """Decides as its verdict or its error says."""
 
     verdict = Verdict(Outcome.EXECUTE)
     error: Exception | None = None
@@ -180,9 +180,9 @@ class Told(Witness):
         return decision(request=request, stamp=observation.stamp, verdict=self.verdict)
 
 
-def runtime(maker: Told | None = None) -> Runtime:
+def runtime(maker: ScriptedMaker | None = None) -> Runtime:
     """One whose images do not wait."""
-    return Runtime(maker or Told(), observe, max_image_age=1.0, epoch=7)
+    return Runtime(maker or ScriptedMaker(), observe, max_image_age=1.0, epoch=7)
 
 
 def job(loop: Runtime, ms: int, image: str = "image") -> DecisionJob:
@@ -200,7 +200,7 @@ def decided(loop: Runtime, ms: int) -> DecisionResult:
 
 
 def test_a_decision_has_the_instruction_with_its_order_and_tells_what_it_was_made_on() -> None:
-    maker = Told()
+    maker = ScriptedMaker()
     loop = runtime(maker)
     first = decided(loop, 100)
     assert maker.requests == [None]
@@ -215,7 +215,7 @@ def test_a_decision_has_the_instruction_with_its_order_and_tells_what_it_was_mad
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t"])
 def test_a_blank_instruction_is_none_and_has_its_place_in_the_order(blank: str) -> None:
-    maker = Told()
+    maker = ScriptedMaker()
     loop = runtime(maker)
     loop.instruct(GO)
     loop.instruct(blank)
@@ -244,7 +244,7 @@ def test_what_a_newer_instruction_overtook_is_not_published() -> None:
 
 
 def test_an_instruction_begins_anew_unless_it_is_done() -> None:
-    maker = Told()
+    maker = ScriptedMaker()
     loop = runtime(maker)
     loop.instruct(GO)
     assert loop.accept(decided(loop, 100))
@@ -260,7 +260,7 @@ def test_an_instruction_begins_anew_unless_it_is_done() -> None:
 
 
 def test_when_time_jumps_back_everything_is_forgotten_with_the_instruction() -> None:
-    maker = Told()
+    maker = ScriptedMaker()
     loop = runtime(maker)
     loop.instruct(GO)
     result, waiting = decided(loop, 5000), job(loop, 5100)
@@ -288,7 +288,7 @@ def test_when_time_jumps_back_everything_is_forgotten_with_the_instruction() -> 
 def test_an_error_holds_and_the_next_image_is_decided_on(
     image: str, error: Exception | None, reason: Reason, message: str
 ) -> None:
-    maker = Told()
+    maker = ScriptedMaker()
     loop = runtime(maker)
     maker.error = error
     failure = loop.decide(job(loop, 100, image), 0)

@@ -86,8 +86,8 @@ NOT, BY_NAME, BY_TYPE = Found
 class Topic:
     """A row. The name is relative, or one that no namespace changes ("/…"), or private ("~/…").
 
-    Publisher and listeners are nodes of this package or ROBOT; without listeners it is for people
-    and other programs. `converter` is what makes data of a message, "module:name" in
+    Publisher and subscribers are nodes of this package or ROBOT; without subscribers it is for
+    people and other programs. `converter` is what makes data of a message, "module:name" in
     `vlam_ros.ros`; `field` is that of an Observation that the data become, or end in.
     """
 
@@ -95,7 +95,7 @@ class Topic:
     type: str
     qos: Qos
     publisher: str
-    listeners: tuple[str, ...]
+    subscribers: tuple[str, ...]
     about: str
     found: Found = NOT
     converter: str = ""
@@ -203,15 +203,15 @@ TOPICS = {name: topic for topic in TABLE for name in (topic.name, topic.path)}
 _SHARED = [t for t in TABLE if not t.name.startswith(("/", "~"))]
 INPUTS = tuple(t.name for t in _SHARED if t.publisher == ROBOT)
 """What drivers and users tell the nodes."""
-OUTPUTS = tuple(t.name for t in _SHARED if ROBOT in t.listeners)
+OUTPUTS = tuple(t.name for t in _SHARED if ROBOT in t.subscribers)
 """What the nodes tell the drivers."""
 RECORDED = tuple(t.path for t in TABLE if t.recorded)
 """All that a replay can use, what drivers were told, and what a simulator knows."""
 
 
-def heard_by(node: str) -> tuple[Topic, ...]:
-    """The rows that a node listens to."""
-    return tuple(topic for topic in TABLE if node in topic.listeners)
+def subscribed_by(node: str) -> tuple[Topic, ...]:
+    """The rows that a node subscribes to."""
+    return tuple(topic for topic in TABLE if node in topic.subscribers)
 
 
 def topic_argument(topic: str) -> str:
@@ -225,7 +225,7 @@ def markdown() -> str:
     for topic in TABLE:
         package, _, kind = topic.type.split("/")
         link = f"[{package}/{kind}](msg/{kind}.msg)" if package == "vlam_ros" else ""
-        way = f"{topic.publisher} → {', '.join(topic.listeners)}".strip()
+        way = f"{topic.publisher} → {', '.join(topic.subscribers)}".strip()
         lines.append(f"| `{topic.name}` | {link or f'{package}/{kind}'} | {way} | {topic.about} |")
     return "\n".join(lines) + "\n"
 

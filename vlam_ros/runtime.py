@@ -120,14 +120,14 @@ class ImageSelector:
         there is nothing to wait for. A source of depth that had none for `misses` images is not
         waited for until `depth_came`.
         """
-        self._room: Synchroniser[Any] = Synchroniser(wait, IMAGES_KEPT)
+        self._waiting: Synchroniser[Any] = Synchroniser(wait, IMAGES_KEPT)
         self._has_depth, self._period, self._misses = has_depth, period, misses
         self._passed_over = 0
         self.clear()
 
     def clear(self) -> None:
         """Time jumped: nothing that came belongs to what comes."""
-        self._room.clear()
+        self._waiting.clear()
         self._due: tuple[int, Any] | None = None
         self._decided_at: int | None = None
         self._missed = 0
@@ -136,12 +136,12 @@ class ImageSelector:
     @property
     def passed_over(self) -> int:
         """How many images made room for a newer one."""
-        return self._passed_over + self._room.passed_over
+        return self._passed_over + self._waiting.passed_over
 
     @property
     def deadline(self) -> int | None:
         """When (ns) an image may be due at the latest, if nothing comes; None if none waits."""
-        moments = [] if self._room.deadline is None else [self._room.deadline]
+        moments = [] if self._waiting.deadline is None else [self._waiting.deadline]
         if self._due is not None and self._decided_at is not None:
             moments.append(self._decided_at + self._period)
         return min(moments, default=None)
@@ -150,7 +150,7 @@ class ImageSelector:
         """Take an image that came; False for the same or an older one."""
         if self.newest is not None and stamp <= self.newest:
             return False
-        self._room.put(stamp, image)
+        self._waiting.put(stamp, image)
         self.newest = stamp
         return True
 
@@ -163,7 +163,7 @@ class ImageSelector:
         everything has come, and none waits.
         """
         waits = not last and self._missed < self._misses
-        if due := self._room.due(now, lambda stamp: not waits or self._has_depth(stamp)):
+        if due := self._waiting.due(now, lambda stamp: not waits or self._has_depth(stamp)):
             self._passed_over += len(due) - 1 + (self._due is not None)
             self._due = due[-1]
         if self._due is None:

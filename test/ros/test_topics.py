@@ -67,7 +67,7 @@ def rows(wanted: Callable[[Topic], bool]) -> dict[str, str]:
 
 def test_a_node_subscribes_to_what_the_table_says(world: NodeWorld) -> None:
     name = world.node.get_name()
-    listed = rows(lambda t: name in t.listeners)
+    listed = rows(lambda t: name in t.subscribers)
     if name == "simulator_node":  # the drivers' end of what the controller says
         listed = rows(lambda t: t.name in OUTPUTS)
     transforms = rows(lambda t: "/tf" in t.name)  # only where tf2 is installed

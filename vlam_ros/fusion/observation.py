@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from vlam_ros.configuration import SensorSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
-from vlam_ros.interface import VLAM, heard_by
+from vlam_ros.interface import VLAM, subscribed_by
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -50,7 +50,7 @@ Stamped = (
 )
 Data = TypeVar("Data", bound=Stamped)
 
-_SENSORS = {row.field: row.sensor for row in heard_by(VLAM) if row.sensor}
+_SENSORS = {row.field: row.sensor for row in subscribed_by(VLAM) if row.sensor}
 
 
 def max_age(name: str, limits: SensorSettings) -> int:

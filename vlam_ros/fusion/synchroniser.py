@@ -1,7 +1,7 @@
 """Waiting for slower sensors: an image comes before the LiDAR sweep that belongs to it.
 
 Stamps and times are in nanoseconds of the node's clock, which is passed in: simulated time and bags
-work. Nothing queues up: the rooms are small, and what is passed over is counted.
+work. Nothing queues up: little is held, and what is passed over is counted.
 """
 
 from __future__ import annotations

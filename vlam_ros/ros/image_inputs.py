@@ -8,7 +8,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
-from vlam_ros.interface import VLAM, heard_by
+from vlam_ros.interface import VLAM, subscribed_by
 from vlam_ros.ros.topics import subscribe
 
 
@@ -46,7 +46,7 @@ class ImageInputs:
         self.lost = 0
         self._subscriptions = [
             self._subscribe(topic.name, on_image)
-            for topic in heard_by(VLAM)
+            for topic in subscribed_by(VLAM)
             if topic.field == "image"
         ]
 

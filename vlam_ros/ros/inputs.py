@@ -15,7 +15,7 @@ from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Setti
 from vlam_ros.control import Controller
 from vlam_ros.errors import SensorError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors
-from vlam_ros.interface import CAMERA, LIDAR, TOPICS, VLAM, Topic, heard_by
+from vlam_ros.interface import CAMERA, LIDAR, TOPICS, VLAM, Topic, subscribed_by
 from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
 from vlam_ros.ros.converters import Converters
 from vlam_ros.ros.mount import ODOM_FRAME, Transforms, same_frame
@@ -90,7 +90,7 @@ class SensorInputs(TopicInputs):
         self.latest = Sensors()
         # Depth last, as in the table: of what is here the executor takes the first first, and with
         # its depth an image is decided on.
-        for row in heard_by(VLAM):
+        for row in subscribed_by(VLAM):
             if row.field not in ("", "image"):
                 self._subscribe(row.name, partial(self._feed, row))
 

@@ -14,7 +14,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from vlam_ros.errors import BagError
-from vlam_ros.interface import FUSION, ROBOT, TABLE, TF, VLAM, heard_by
+from vlam_ros.interface import FUSION, ROBOT, TABLE, TF, VLAM, subscribed_by
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import FUSED, IMAGES, RAW, ROLES, Assignment
@@ -25,7 +25,7 @@ from vlam_ros.ros.topics import message_class, profile
 SENSORS = tuple(t.role for t in TABLE if t.publisher == ROBOT and t.role in ROLES)
 """The roles that a robot's drivers and users play."""
 LISTENERS = {
-    node: tuple(t.role for t in heard_by(node) if t.role in ROLES and t.type != TF)
+    node: tuple(t.role for t in subscribed_by(node) if t.role in ROLES and t.type != TF)
     for node in (VLAM, FUSION)
 }
 """The roles that each node listens to; to transforms only where tf2 is installed."""

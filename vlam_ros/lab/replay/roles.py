@@ -18,7 +18,7 @@ ROLES = {topic.role: topic.type for topic in _USED}
 """The type of each role's messages."""
 
 IMAGES = tuple(topic.role for topic in _USED if topic.field == "image")
-RAW = tuple(t.role for t in _USED if t.field == "depth" and FUSION in t.listeners)
+RAW = tuple(t.role for t in _USED if t.field == "depth" and FUSION in t.subscribers)
 """What fusion_node makes depth of."""
 FUSED = tuple(topic.role for topic in _USED if topic.publisher == FUSION)
 """What fusion_node makes."""

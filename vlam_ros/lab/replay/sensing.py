@@ -15,7 +15,7 @@ import numpy as np
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import BagError, ImageError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors
-from vlam_ros.interface import FUSION, VLAM, Topic, heard_by
+from vlam_ros.interface import FUSION, VLAM, Topic, subscribed_by
 from vlam_ros.lab.bags import BagReader, TransformTree
 from vlam_ros.lab.notes import Notes
 from vlam_ros.ros.converters import Converters
@@ -50,7 +50,7 @@ class BagSensors:
         self.latest = Sensors()
         self._feeds: dict[str, Callable[[Any, int], None]] = {
             row.role: partial(self._keep, row)
-            for row in heard_by(VLAM)
+            for row in subscribed_by(VLAM)
             if row.field not in ("", "image") and not (fuses and row.publisher == FUSION)
         }
         self._feeds["tf"] = lambda m, now: self.tree.add(m, static=False)

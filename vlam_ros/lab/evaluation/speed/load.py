@@ -66,22 +66,22 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
         for title, beside in phases.items():
             with beside:
                 memory = Memory(vlam, min(SETTLES, seconds / 3))
-                heard = load.run(seconds, memory.look)
-            rows += [*ages(title, heard), *commands(title, heard), memory.row(title)]
+                result = load.run(seconds, memory.look)
+            rows += [*ages(title, result), *commands(title, result), memory.row(title)]
             bar.update(round(seconds))
     return tuple(rows)
 
 
-def ages(title: str, heard: LoadResult) -> Iterator[Metric]:
+def ages(title: str, result: LoadResult) -> Iterator[Metric]:
     """How old the images behind the chunks were, against the time that each took, and what became
     of all images.
 
     A chunk's inference is from when its image was taken to be decided on until the chunk came;
     its age is from the image's stamp until then.
     """
-    age = np.array([c.arrived - c.stamp for c in heard.chunks]) / 1e6
-    inference = np.array([c.arrived - c.began for c in heard.chunks]) / 1e6
-    cases = len(heard.chunks)
+    age = np.array([c.arrived - c.stamp for c in result.chunks]) / 1e6
+    inference = np.array([c.arrived - c.began for c in result.chunks]) / 1e6
+    cases = len(result.chunks)
     for name, values in (("inference", inference), ("age of a chunk's image", age)):
         for percentile in PERCENTILES:
             value = float(np.percentile(values, percentile))
@@ -90,26 +90,26 @@ def ages(title: str, heard: LoadResult) -> Iterator[Metric]:
     kept = float(np.mean(age <= AT_MOST * inference + CAMERA_PERIOD * 1000))
     yield Metric(f"{title}: share of chunks with age ≤ 1.2 × inference + a frame", kept, cases, 1.0)
     counts = {
-        "decided on": heard.decided,
-        "passed over": heard.passed_over,
-        "lost before vlam_node took them": heard.lost,
+        "decided on": result.decided,
+        "passed over": result.passed_over,
+        "lost before vlam_node took them": result.lost,
     }
     for name, count in counts.items():
-        yield Metric(f"{title}: images {name}", count, heard.shown)
-    rest = heard.shown - sum(counts.values())
-    yield Metric(f"{title}: images not accounted for", rest, heard.shown, 0.0, True)
+        yield Metric(f"{title}: images {name}", count, result.shown)
+    rest = result.shown - sum(counts.values())
+    yield Metric(f"{title}: images not accounted for", rest, result.shown, 0.0, True)
 
 
-def commands(title: str, heard: LoadResult) -> Iterator[Metric]:
+def commands(title: str, result: LoadResult) -> Iterator[Metric]:
     """How regularly the controller commands, by its stamps, and whether it keeps its deadline."""
-    gaps = np.diff(heard.commands) / 1e6
+    gaps = np.diff(result.commands) / 1e6
     cases = len(gaps)
     for percentile in (50, 99):
         value = float(np.percentile(gaps, percentile))
         yield Metric(f"{title}: from command to command, p{percentile} (ms)", value, cases)
     longest = float(gaps.max())
     yield Metric(f"{title}: from command to command, at most (ms)", longest, cases, DEADLINE, True)
-    yield Metric(f"{title}: deadlines of cmd_vel missed", heard.deadlines_missed, cases)
+    yield Metric(f"{title}: deadlines of cmd_vel missed", result.deadlines_missed, cases)
 
 
 class Memory:
