@@ -49,15 +49,10 @@ def add_parser(commands: Subparsers) -> None:
 
 def run_export(options: argparse.Namespace) -> int:
     """Load, write, and say what was written."""
-    from vlam_ros.errors import ConfigurationError, ModelError
+    from vlam_ros.errors import ConfigurationError
+    from vlam_ros.lab.export import OPSET, export
     from vlam_ros.perception.clipseg import load_checkpoint, preprocess
 
-    try:
-        from vlam_ros.lab.export import OPSET, export
-    except ImportError as error:
-        raise ModelError(
-            f"`vlam export` needs more packages: `pip install 'vlam_ros[export]'`. Cause: {error}"
-        ) from error
     if options.typical and not options.int8:
         raise ConfigurationError("--typical is for --int8: give both, or neither")
     folder = options.output.expanduser()
