@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,6 +20,7 @@ from vlam_ros.cli.main import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0
+NODES = ("vlam_node", "fusion_node", "controller_node")
 
 # Python imports a module of this name when it starts, in child processes as well. tqdm comes with
 # transformers, jinja2 with torch.
@@ -118,24 +118,23 @@ def test_ask_decides_with_the_embedded_model(robot: dict[str, str], tmp_path: Pa
     assert "verdict  HOLD" in run.stdout
 
 
-def test_the_nodes_start_with_the_embedded_model_and_end_on_sigint(
-    robot: dict[str, str], tmp_path: Path
-) -> None:
-    log = tmp_path / "nodes.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vlam_ros.cli.main", "up"],
-            env=robot, stdout=file, stderr=file, start_new_session=True,
-        )  # fmt: skip
+def test_the_nodes_start_with_the_embedded_model_and_end_on_sigint(robot: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vlam_ros.cli.main", "up"],
+        env=robot, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    shown, silent = "", {f"[{node}]: active" for node in NODES}
     try:
-        end = time.monotonic() + PATIENCE
-        while not all(f"[{name}]: active" in log.read_text() for name in
-                      ("vlam_node", "fusion_node", "controller_node")):  # fmt: skip
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.2)
+        while silent:
+            line = process.stdout.readline()
+            assert line, shown
+            shown += line
+            silent = {sign for sign in silent if sign not in line}
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0, log.read_text()
+        rest, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, shown + rest
     finally:
         process.kill()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -57,8 +56,8 @@ def test_stopping_waits_for_the_job_at_hand_and_for_no_other() -> None:
     thread.put(2)
     stopper = threading.Thread(target=thread.stop)
     stopper.start()
-    while not thread._stopped:
-        time.sleep(0.001)
+    with thread._changed:
+        assert thread._changed.wait_for(lambda: thread._stopped, PATIENCE)
     free.set()
     stopper.join(PATIENCE)
     assert not stopper.is_alive()
