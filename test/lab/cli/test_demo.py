@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -23,7 +22,6 @@ from told_decisions import DONE, decision
 
 from vlam_ros.actions import chunk_from_dict
 from vlam_ros.cli.main import main
-from vlam_ros.errors import ConfigurationError, VlamError
 from vlam_ros.lab.demo import (
     CASES,
     INSTRUCTION,
@@ -37,7 +35,6 @@ from vlam_ros.lab.demo import (
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.live.client import NodeDecision
 from vlam_ros.lab.live.mission import DecisionEvent
-from vlam_ros.lab.live.node_process import node_process
 from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
 from vlam_ros.lab.simulation.world import World
@@ -178,84 +175,6 @@ def test_doing_what_must_be_refused_is_wrong_and_so_is_the_reverse(sight: Sight)
 def test_refusing_for_another_reason_is_wrong(sight: Sight) -> None:
     refused = next(t for t in CASES if t.name == "refused")
     assert judge(refused, sight.answer("juggle the red cup"), STANDOFF)
-
-
-# ------------------------------------------------------------------- isolation and process
-
-
-def test_the_nodes_process_ends_with_the_context_even_if_it_does_not_want_to(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    deaf = "import os, signal; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True)"
-    run_instead(monkeypatch, f"{deaf}; signal.pause()")
-    monkeypatch.setattr("vlam_ros.lab.live.node_process.END_PATIENCE", 0.1)
-    log = tmp_path / "new" / "node.log"
-    before = signal.getsignal(signal.SIGTERM)
-
-    def fail_when_it_runs() -> None:
-        with node_process("vlam_node", {}, log) as node:
-            while not log.read_text().strip():
-                node.check()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail_when_it_runs()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(log.read_text()), 0)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_a_node_that_ends_by_itself_is_an_error_with_its_last_words(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    run_instead(monkeypatch, "raise SystemExit('no such thing')")
-
-    def wait_for_its_end() -> None:
-        with node_process("vlam_node", {}, tmp_path / "node.log") as node:
-            while True:
-                node.check()
-
-    with pytest.raises(VlamError, match="ended with code 1: no such thing; all of it is in"):
-        wait_for_its_end()
-
-
-def test_sigterm_ends_the_context_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    run_instead(monkeypatch, "import signal; signal.pause()")
-    with pytest.raises(SystemExit) as ended, node_process("vlam_node", {}, tmp_path / "node.log"):
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert ended.value.code == 128 + signal.SIGTERM
-
-
-def test_parameters_are_handed_over_as_ros_reads_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    run_instead(monkeypatch, "import sys; print(*sys.argv[1:]); sys.exit(3)")
-    parameters = {"camera.x": 1.0, "model.name_or_path": "a: folder"}
-
-    def wait_for_its_end() -> None:
-        with node_process("vlam_node", parameters, tmp_path / "node.log") as node:
-            while True:
-                node.check()
-
-    expected = '-p camera.x:=1.0 -p model.name_or_path:="a: folder"'
-    with pytest.raises(VlamError, match=f"code 3: {expected};"):
-        wait_for_its_end()
-
-
-def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "demo").touch()
-    with (
-        pytest.raises(ConfigurationError, match=r"cannot write .*demo/node\.log"),
-        node_process("vlam_node", {}, tmp_path / "demo" / "node.log"),
-    ):
-        pass
-
-
-def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Let this be what is started as the node."""
-    monkeypatch.setattr(
-        "vlam_ros.ros.up.node_command", lambda *_, **__: [sys.executable, "-c", code]
-    )
 
 
 # ------------------------------------------------------------------- the task
