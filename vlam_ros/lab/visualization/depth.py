@@ -50,25 +50,18 @@ _FAR_END, _NEAR_END = 20, 225
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
-def draw_depth(
-    image: Uint8Array,
-    depth: Depth,
-    near: float | None = None,
-    far: float | None = None,
-) -> Uint8Array:
+def draw_depth(image: Uint8Array, depth: Depth) -> Uint8Array:
     """Draw depth over its image, with a legend in metres.
 
     Args:
         image: uint8[H,W,3] RGB.
         depth: float32[H,W] along the optical axis in metres, NaN where nothing is known.
-        near: depth of the warmest colour; what is nearer has it too. None: by the depth itself.
-        far: depth of the coldest colour, likewise.
 
     Returns:
         uint8[H',W',3] RGB, at least 640 wide, higher than the image by the legend.
 
     Raises:
-        ImageError: the depth is not of the image's size, or near is not before far.
+        ImageError: the depth is not of the image's size.
     """
     if depth.shape != image.shape[:2]:
         raise ImageError(
@@ -84,7 +77,7 @@ def draw_depth(
         text = Paragraph("no depth: no distance is known in this image", 0.62, BOLD)
         legend = band([text], PAPER, PANEL, view.canvas.shape[1], view.unit)
         return np.vstack([view.canvas, legend])
-    colours = _scale(depth[known], near, far)
+    colours = _scale(depth[known])
     if count < DENSE * depth.size:
         _draw_discs(view, depth, known, colours)
     else:
@@ -107,16 +100,11 @@ class ColourScale(NamedTuple):
         return np.asarray(colours[:, 0, ::-1], np.uint8)
 
 
-def _scale(values: Depth, near: float | None, far: float | None) -> ColourScale:
-    """What is given, and for the rest tenths of a metre around the usual depths."""
+def _scale(values: Depth) -> ColourScale:
+    """Tenths of a metre around the usual depths; what is beyond has the colour of the end."""
     low, high = (float(v) for v in np.percentile(values, _USUAL))
-    low = math.floor(low * 10) / 10 if near is None else near
-    high = max(math.ceil(high * 10) / 10, low + _LEAST_SPAN) if far is None else far
-    if near is None:
-        low = min(low, high - _LEAST_SPAN)
-    if not low < high:
-        raise ImageError(f"near must be before far, got near={low:g} m and far={high:g} m")
-    return ColourScale(low, high)
+    near = math.floor(low * 10) / 10
+    return ColourScale(near, max(math.ceil(high * 10) / 10, near + _LEAST_SPAN))
 
 
 def _draw_discs(view: Enlarged, depth: Depth, known: BoolArray, colours: ColourScale) -> None:
