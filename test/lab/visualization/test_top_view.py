@@ -14,7 +14,6 @@ from vlam_ros.lab.visualization.floor_map import (
     LEFT,
     OBSTACLE,
     PATH,
-    RETURN,
     ROBOT,
     SEEN,
     SIDE,
@@ -245,12 +244,10 @@ def test_a_chunk_that_stops_has_no_way(written: list[Written]) -> None:
 # --------------------------------------------------------------------- what is sensed
 
 
-def test_obstacles_are_dark_and_other_returns_faint() -> None:
-    points = np.array([[1.5, 0.5, 0.3], [1.5, -0.5, 0.0]], np.float32)
-    obstacles = Obstacles(0, points[:1])
-    floor = map_of(view(decide(), obstacles=obstacles, points=points))
+def test_obstacles_are_dark() -> None:
+    obstacles = Obstacles(0, np.array([[1.5, 0.5, 0.3]], np.float32))
+    floor = map_of(view(decide(), obstacles=obstacles))
     np.testing.assert_array_equal(floor[pixel(1.5, 0.5)], OBSTACLE)
-    np.testing.assert_array_equal(floor[pixel(1.5, -0.5)], RETURN)
     assert of_colour(floor, OBSTACLE).sum() == 9
 
 
@@ -258,15 +255,14 @@ def test_points_out_of_view_change_nothing() -> None:
     away = np.array([[1e9, 0, 0], [0, -50, 1], [NAN, 0, 0], [1, math.inf, 0]], np.float32)
     near = np.array([[1.5, 0.5, 0.3]], np.float32)
     both = Obstacles(0, np.concatenate([near, away]))
-    alone = view(decide(CUP), obstacles=Obstacles(0, near), points=near)
-    np.testing.assert_array_equal(view(decide(CUP), obstacles=both, points=both.points), alone)
+    alone = view(decide(CUP), obstacles=Obstacles(0, near))
+    np.testing.assert_array_equal(view(decide(CUP), obstacles=both), alone)
 
 
 def test_missing_sensors_say_why(written: list[Written]) -> None:
     view(decide(), obstacles=Missing("LiDAR lost"), camera=Missing("no camera_info"))
     texts = {w.text for w in written}
     assert {"obstacles unknown: LiDAR lost", "camera unknown: no camera_info"} <= texts
-    assert "other LiDAR return" not in texts
 
 
 def test_the_floor_that_the_camera_sees_is_tinted() -> None:
@@ -309,9 +305,9 @@ def test_nothing_is_written_over_the_edge_of_a_crowded_image(written: list[Writt
 
 
 def test_the_same_decision_gives_the_same_image() -> None:
-    points = np.random.default_rng(0).normal(0, 2, (500, 3)).astype(np.float32)
+    obstacles = Obstacles(0, np.random.default_rng(0).normal(0, 2, (500, 3)).astype(np.float32))
     decision = decide(BOX, PLATE, CUP, plan=PLAN, chunk=chunk([(1, 0.9, -0.4, NAN, 0.5)]))
-    first, second = (view(decision, points=points, camera=CAMERA) for _ in range(2))
+    first, second = (view(decision, obstacles=obstacles, camera=CAMERA) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 

@@ -26,8 +26,8 @@ EVENT: Colour = (255, 184, 48)
 ROBOT: Colour = (222, 226, 234)
 ROBOT_EDGE: Colour = (70, 77, 92)
 OBSTACLE: Colour = (74, 82, 98)
-RETURN: Colour = (205, 210, 219)
-"""A LiDAR return that is no obstacle."""
+TURN: Colour = (205, 210, 219)
+"""The line from the robot to a waypoint that only turns it."""
 WAYPOINT = 8.0
 """Pixels from the middle of a waypoint's symbol to its tip."""
 

@@ -13,9 +13,9 @@ from vlam_ros.lab.visualization.floor_map import (
     EVENT,
     LEFT_FIRST,
     PATH,
-    RETURN,
     RIGHT_FIRST,
     SIDE,
+    TURN,
     WAYPOINT,
     WHITE,
     FloorMap,
@@ -115,7 +115,7 @@ class WaypointLayer:
         """Draw the way and its waypoints, the first one on top."""
         for row, pixel in self._placed:
             if row.turns:
-                line(image, np.array([self._origin, pixel]), RETURN)
+                line(image, np.array([self._origin, pixel]), TURN)
         line(image, np.array([pixel for _, pixel in self._placed]).reshape(-1, 2), PATH, 2)
         for row, pixel in reversed(self._placed):
             theta = row.pose[3]

@@ -13,7 +13,6 @@ from functools import lru_cache, partial
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from vlam_ros.actions import due_times
 from vlam_ros.configuration import FusionNodeSettings
@@ -25,7 +24,6 @@ from vlam_ros.lab.visualization.floor_map import (
     LEFT,
     OBSTACLE,
     PATH,
-    RETURN,
     SEEN,
     SEEN_EDGE,
     SIDE,
@@ -67,6 +65,8 @@ from vlam_ros.visualization.overlay import OTHER, captioned, label_of, with_role
 UNIT = 1.25
 """By how much text is larger than in an overlay of 640 pixels."""
 
+_RETURN = 3
+"""Pixels of a LiDAR return along each side."""
 _GUTTER = 24
 """Pixels between the map and what stands beside it."""
 PANEL_WIDTH = 400
@@ -89,7 +89,6 @@ Symbol = Callable[[Uint8Array, tuple[float, float]], None]
 def draw_top_view(
     decision: Decision,
     obstacles: Obstacles | Missing,
-    points: npt.NDArray[np.float32] | None = None,
     camera: Camera | Missing = Missing("no camera"),
     robot_box: Sequence[float] | None = None,
 ) -> Uint8Array:
@@ -98,7 +97,6 @@ def draw_top_view(
     Args:
         decision: objects and waypoints in `base_link`.
         obstacles: the LiDAR's returns that stand in the way.
-        points: all returns of the LiDAR, float32[N,3] in `base_link`, metres.
         camera: of the decision's image, for what it sees of the floor.
         robot_box: rear and front x and half width (m), as in the parameter `fusion.robot_box`;
             None for its default.
@@ -120,10 +118,8 @@ def draw_top_view(
     canvas = np.full((height, right + PANEL_WIDTH, 3), WHITE, np.uint8)
     image = canvas[ABOVE : ABOVE + SIDE, LEFT : LEFT + SIDE]
     draw_floor(image, floor_map, camera if isinstance(camera, Camera) else None)
-    if points is not None:
-        _draw_points(image, floor_map, points, RETURN, 2)
     if isinstance(obstacles, Obstacles):
-        _draw_points(image, floor_map, obstacles.points, OBSTACLE, 3)
+        _draw_obstacles(image, floor_map, obstacles.points)
     _draw_robot(image, floor_map, _default_robot_box() if robot_box is None else robot_box)
     layers = (ObjectLayer(placed, floor_map, UNIT), WaypointLayer(rows, floor_map))
     for layer in layers:
@@ -137,7 +133,7 @@ def draw_top_view(
     labels.draw(image)
     draw_scales(canvas, floor_map)
     unplaced = [label_of(o, role) for o, role in reversed(things) if not is_placed(o)]
-    legend = legend_of(obstacles, points is not None, camera)
+    legend = legend_of(obstacles, camera)
     canvas[:, right:] = side_panel(height, decision.chunk, rows, unplaced, legend)
     return captioned(canvas, decision, decision.chunk.request.text, UNIT)
 
@@ -147,15 +143,13 @@ def _default_robot_box() -> Sequence[float]:
     return FusionNodeSettings.load().fusion.robot_box
 
 
-def _draw_points(
-    image: Uint8Array, floor_map: FloorMap, points: FloatArray, colour: Colour, size: int
-) -> None:
+def _draw_obstacles(image: Uint8Array, floor_map: FloorMap, points: FloatArray) -> None:
     """Draw points [N,3] as squares."""
     with np.errstate(invalid="ignore"):
-        corners = np.floor(floor_map.pixels(points[:, :2]) - size / 2 + 1)
-        corners = corners[((corners >= 0) & (corners <= SIDE - size)).all(axis=1)].astype(int)
-    for right, down in np.ndindex(size, size):
-        image[corners[:, 1] + down, corners[:, 0] + right] = colour
+        corners = np.floor(floor_map.pixels(points[:, :2]) - _RETURN / 2 + 1)
+        corners = corners[((corners >= 0) & (corners <= SIDE - _RETURN)).all(axis=1)].astype(int)
+    for right, down in np.ndindex(_RETURN, _RETURN):
+        image[corners[:, 1] + down, corners[:, 0] + right] = OBSTACLE
 
 
 def _draw_robot(image: Uint8Array, floor_map: FloorMap, box: Sequence[float]) -> None:
@@ -179,26 +173,16 @@ def side_panel(
     return panel
 
 
-def legend_of(
-    obstacles: Obstacles | Missing, has_points: bool, camera: Camera | Missing
-) -> list[tuple[Symbol, str]]:
+def legend_of(obstacles: Obstacles | Missing, camera: Camera | Missing) -> list[tuple[Symbol, str]]:
     """The symbols of the map and what they mean, or why there are none of them."""
 
     def meaning(data: object, text: str, nothing: str) -> str:
         return f"{nothing}: {data.reason}" if isinstance(data, Missing) else text
 
-    legend: list[tuple[Symbol, str]] = [
+    return [
         (_robot, "robot; the tip of its arrow is its origin"),
         (_view, meaning(camera, "floor that the camera sees", "camera unknown")),
-        (
-            partial(_squares, colour=OBSTACLE, size=3),
-            meaning(obstacles, "LiDAR return on an obstacle", "obstacles unknown"),
-        ),
-    ]
-    if has_points:
-        legend.append((partial(_squares, colour=RETURN, size=2), "other LiDAR return"))
-    return [
-        *legend,
+        (_returns, meaning(obstacles, "LiDAR return on an obstacle", "obstacles unknown")),
         (partial(disc, radius=8, paper=OTHER), "object, placed by measured depth"),
         (partial(disc, radius=8, paper=OTHER, dashed=True), "object, placed on the ground plane"),
         (_spread, "thin ring: wider by its spread (1 sigma)"),
@@ -280,10 +264,10 @@ def _view(panel: Uint8Array, at: tuple[float, float]) -> None:
     polygon(panel, corners, SEEN, SEEN_EDGE)
 
 
-def _squares(panel: Uint8Array, at: tuple[float, float], colour: Colour, size: int) -> None:
+def _returns(panel: Uint8Array, at: tuple[float, float]) -> None:
     for dx, dy in ((-9, 2), (-4, -4), (1, 3), (6, -2), (10, 4)):
         x, y = round(at[0]) + dx, round(at[1]) + dy
-        panel[y : y + size, x : x + size] = colour
+        panel[y : y + _RETURN, x : x + _RETURN] = OBSTACLE
 
 
 def _spread(panel: Uint8Array, at: tuple[float, float]) -> None:
