@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 from vlam_ros.errors import SimulationError
+from vlam_ros.ros.rotations import rotation_from_angles
 from vlam_ros.types import FloatArray, Odometry
 
 
@@ -45,16 +45,7 @@ class BasePose:
     @property
     def rotation(self) -> npt.NDArray[np.float64]:
         """Turns vectors of `base_link` into the scene: float64[3,3]."""
-        cr, sr = math.cos(self.roll), math.sin(self.roll)
-        cp, sp = math.cos(self.pitch), math.sin(self.pitch)
-        cy, sy = math.cos(self.yaw), math.sin(self.yaw)
-        return np.array(
-            [
-                [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-                [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-                [-sp, cp * sr, cp * cr],
-            ]
-        )
+        return np.asarray(rotation_from_angles(self.roll, self.pitch, self.yaw))
 
     @property
     def quaternion(self) -> tuple[float, float, float, float]:
@@ -139,38 +130,31 @@ class Standing:
 
 @dataclass(frozen=True)
 class Waves:
-    """A sum of sines, a_i sin(w_i t + p_i), with w in rad/s."""
+    """A sum of sines, a sin(w t + p), of `terms` (a, w, p) with w in rad/s."""
 
-    amplitudes: tuple[float, ...]
-    frequencies: tuple[float, ...]
-    phases: tuple[float, ...]
+    terms: tuple[tuple[float, float, float], ...]
 
     @staticmethod
     def random(rng: Generator, bound: float) -> Waves:
         """Slow waves, the periods between 5 and 16 s, whose sum never exceeds `bound`."""
         bands = ((0.4, 0.6), (0.6, 0.9), (0.9, 1.25))
         shares = rng.uniform(0.5, 1.0, len(bands))
-        return Waves(
-            tuple((bound * shares / shares.sum()).tolist()),
-            tuple(float(rng.uniform(*band)) for band in bands),
-            tuple(rng.uniform(-math.pi, math.pi, len(bands)).tolist()),
-        )
+        frequencies = [float(rng.uniform(*band)) for band in bands]
+        phases = rng.uniform(-math.pi, math.pi, len(bands)).tolist()
+        amplitudes = (bound * shares / shares.sum()).tolist()
+        return Waves(tuple(zip(amplitudes, frequencies, phases, strict=True)))
 
     def value(self, t: float) -> float:
         """The sum at `t`."""
-        return sum(a * math.sin(w * t + p) for a, w, p in self._terms)
+        return sum(a * math.sin(w * t + p) for a, w, p in self.terms)
 
     def slope(self, t: float) -> float:
         """Its derivative at `t`."""
-        return sum(a * w * math.cos(w * t + p) for a, w, p in self._terms)
+        return sum(a * w * math.cos(w * t + p) for a, w, p in self.terms)
 
     def integral(self, t: float) -> float:
         """Its integral from 0 to `t`."""
-        return sum(a / w * (math.cos(p) - math.cos(w * t + p)) for a, w, p in self._terms)
-
-    @cached_property
-    def _terms(self) -> tuple[tuple[float, float, float], ...]:
-        return tuple(zip(self.amplitudes, self.frequencies, self.phases, strict=True))
+        return sum(a / w * (math.cos(p) - math.cos(w * t + p)) for a, w, p in self.terms)
 
 
 @dataclass(frozen=True)

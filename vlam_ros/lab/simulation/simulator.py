@@ -36,6 +36,7 @@ from vlam_ros.lab.simulation.sensors import (
     SpinningLidar,
 )
 from vlam_ros.lab.simulation.truth import Contact, ContactLog, Position, Quaternion
+from vlam_ros.ros.rotations import roll_pitch
 from vlam_ros.types import Camera, GripperState, VelocityCommand
 
 _ROD_SEEN = 0.05
@@ -232,15 +233,8 @@ class Simulator:
         data = self._data
         matrix = np.empty(9)
         mujoco.mju_quat2Mat(matrix, data.qpos[3:7])
-        x, y, z = data.qpos[:3].tolist()
-        return BasePose(
-            x,
-            y,
-            z,
-            roll=math.atan2(matrix[7], matrix[8]),
-            pitch=-math.asin(max(-1.0, min(1.0, float(matrix[6])))),
-            yaw=math.atan2(matrix[3], matrix[0]),
-        )
+        yaw = math.atan2(matrix[3], matrix[0])
+        return BasePose(*data.qpos[:3].tolist(), *roll_pitch(matrix.reshape(3, 3)), yaw)
 
     @property
     def speed(self) -> float:
