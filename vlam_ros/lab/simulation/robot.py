@@ -119,16 +119,12 @@ class ArmServos:
         """Move the servos' set points on by one step."""
         if self._setpoint == self._target:
             return
-        for i, step in enumerate(self._steps):
-            away = self._target[i] - self._setpoint[i]
-            # The end is the target itself, so that a target reached costs nothing.
-            point = (
-                self._target[i]
-                if abs(away) <= step
-                else self._setpoint[i] + math.copysign(step, away)
-            )
-            self._setpoint[i] = point
-            self._data.ctrl[self._control[i]] = point
+        # The end is the target itself, so that a target reached costs nothing.
+        self._setpoint = [
+            min(max(target, point - step), point + step)
+            for target, point, step in zip(self._target, self._setpoint, self._steps, strict=True)
+        ]
+        self._data.ctrl[self._control] = self._setpoint
 
     def state(self, stamp: int) -> JointState:
         """Where the joints are."""

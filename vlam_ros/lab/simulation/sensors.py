@@ -225,6 +225,19 @@ def _vector(values: FloatArray) -> tuple[float, float, float]:
     return (x, y, z)
 
 
+def steps_between(rate: float, timestep: float) -> int:
+    """The steps of `timestep` s from one to the next of `rate` measurements a second.
+
+    SimulationError unless they are a whole number.
+    """
+    steps = 1 / (rate * timestep)
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+        raise SimulationError(
+            f"{rate} measurements a second are no whole number of steps of {timestep} s"
+        )
+    return round(steps)
+
+
 ROBOT_LIDAR = LidarSpec(columns=360, lowest=math.radians(-52))
 """A dome LiDAR that sees the floor from 0.4 m around the robot."""
 
@@ -239,13 +252,7 @@ class SpinningLidar:
     """
 
     def __init__(self, model: Any, spec: LidarSpec, timestep: float, rng: Generator) -> None:
-        steps = 1 / (spec.rate * timestep)
-        self.steps = round(steps)
-        if self.steps < 1 or abs(steps - self.steps) > 1e-6:
-            raise SimulationError(
-                f"a sweep must take a whole number of steps of {timestep} s, "
-                f"got {spec.rate} sweeps a second"
-            )
+        self.steps = steps_between(spec.rate, timestep)
         self._model, self._base = model, model.body("base").id
         self._maker = SweepMaker(spec, rng)
         directions, offsets = self._maker.directions, self._maker.offsets

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.mjcf import calibrated, compiled, dress, rendered, segmented
 from vlam_ros.lab.simulation.motion import BasePose
@@ -34,6 +33,7 @@ from vlam_ros.lab.simulation.sensors import (
     ImuSpec,
     LidarSpec,
     SpinningLidar,
+    steps_between,
 )
 from vlam_ros.lab.simulation.truth import Contact, ContactLog, Position, Quaternion
 from vlam_ros.ros.rotations import roll_pitch
@@ -88,7 +88,7 @@ class Simulator:
         self._log = ContactLog(self._model, data, timestep)
         self._timestep, self._step_ns = timestep, round(timestep * 1e9)
         rates = (self._imu.spec.rate, ODOMETRY_RATE, JOINT_RATE, GRIPPER_RATE)
-        self._every = [self._steps_of(rate) for rate in rates]
+        self._every = [steps_between(rate, timestep) for rate in rates]
         self._gyro, self._force = (
             slice(int(sensor.adr[0]), int(sensor.adr[0]) + 3)
             for sensor in (self._model.sensor("gyro"), self._model.sensor("accelerometer"))
@@ -175,14 +175,6 @@ class Simulator:
         self._log.watch(now, None if held is None else f"object{held}")
         if self._suction.seeks:
             self._suction.take()
-
-    def _steps_of(self, rate: float) -> int:
-        steps = 1 / (rate * self._timestep)
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
-            raise SimulationError(
-                f"{rate} measurements a second are no whole number of steps of {self._timestep} s"
-            )
-        return round(steps)
 
     # --------------------------------------------------------------------------- what is seen
 

@@ -20,7 +20,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
-from vlam_ros.configuration import LidarSettings, SimulatorSettings
+from vlam_ros.configuration import SimulatorSettings
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.live.measured import SensorPublishers
 from vlam_ros.ros.camera_info import camera_to_message
@@ -34,7 +34,6 @@ from vlam_ros.ros.topics import advertise, subscribe
 from vlam_ros.types import VelocityCommand
 
 if TYPE_CHECKING:
-    from vlam_ros.lab.simulation.sensors import LidarSpec
     from vlam_ros.lab.simulation.simulator import Simulator
 
 
@@ -136,10 +135,11 @@ class SimulatorNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build the room as it is at the start, and let time begin."""
+        from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR
         from vlam_ros.lab.simulation.simulator import Simulator
 
-        settings = self._settings.simulation
-        lidar = _lidar(self._settings.lidar)
+        settings, mount = self._settings.simulation, self._settings.lidar
+        lidar = replace(ROBOT_LIDAR, mount=(mount.x, mount.y, mount.z))
         try:
             self._simulator = Simulator(self._room, seed=settings.seed, lidar=lidar, origin=ORIGIN)
             self._image_every = max(1, round(1e9 / settings.image_rate / TICK))
@@ -257,13 +257,6 @@ class SimulatorNode(ManagedNode):
         if self._simulator is None:
             return None
         return self._simulator.now, self._settings.simulation.rate
-
-
-def _lidar(settings: LidarSettings) -> LidarSpec:
-    """The robot's LiDAR, where the settings say that it sits."""
-    from vlam_ros.lab.simulation.sensors import ROBOT_LIDAR
-
-    return replace(ROBOT_LIDAR, mount=(settings.x, settings.y, settings.z))
 
 
 def main(args: list[str] | None = None) -> int:
