@@ -20,8 +20,6 @@ from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec, footprint_radiu
 
 MAX_OBJECTS = 12
 """Objects and clutter a room may have."""
-MAX_TABLE = 0.15
-"""m; a higher table is an obstacle."""
 ROBOT_RADIUS = 0.20
 """m around the origin of `base_link` that must be free where the robot starts."""
 
@@ -55,20 +53,18 @@ class RampSpec:
 class RoomSpec:
     """A scene and what stands in it besides.
 
-    `obstacles` are fixed objects, tall enough for the LiDAR to see; `tables` are fixed boxes of at
-    most MAX_TABLE height on which objects may stand.
+    `obstacles` are fixed objects, tall enough for the LiDAR to see.
     """
 
     scene: SceneSpec
     obstacles: tuple[ObjectSpec, ...] = ()
     ramp: RampSpec | None = None
-    tables: tuple[ObjectSpec, ...] = ()
     start: BasePose = field(default_factory=BasePose)
 
     @property
     def fixed(self) -> dict[str, ObjectSpec]:
-        """All that cannot be moved, by name: "obstacle0", "table0", "clutter0", …."""
-        groups = {"obstacle": self.obstacles, "table": self.tables, "clutter": self.scene.clutter}
+        """All that cannot be moved, by name: "obstacle0", "clutter0", …."""
+        groups = {"obstacle": self.obstacles, "clutter": self.scene.clutter}
         return {
             f"{kind}{i}": thing for kind, things in groups.items() for i, thing in enumerate(things)
         }
@@ -80,10 +76,6 @@ def check_room(room: RoomSpec) -> None:
     count = len(scene.objects) + len(scene.clutter)
     if count > MAX_OBJECTS:
         raise SimulationError(f"at most {MAX_OBJECTS} objects a room, got {count}")
-    for table in room.tables:
-        height = table.position[2] + table.size[2]
-        if table.shape != "box" or height > MAX_TABLE:
-            raise SimulationError(f"a table is a box up to {MAX_TABLE} m high, got {table}")
     things = {f"object{i} ({o.phrase})": o for i, o in enumerate(scene.objects)} | room.fixed
     names = list(things)
     for i, name in enumerate(names):

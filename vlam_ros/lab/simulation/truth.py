@@ -22,7 +22,7 @@ SAME_TOUCH = 100_000_000
 
 PARTS = ("chassis", "mast", "boom", "beam", "rod", "cup")
 """Geoms of the robot that count; what it holds counts as "held"."""
-OTHERS = ("object", "obstacle", "table", "clutter", "wall", "ramp")
+OTHERS = ("object", "obstacle", "clutter", "wall", "ramp")
 """What it may touch, without its number."""
 
 
