@@ -74,30 +74,19 @@ def axis_of(decisions: Sequence[DecisionRecord]) -> Axis:
         parts = (Part(0, count - 1, 0.0, float(count), 0.0),)
         places = tuple(map(float, range(count)))
         return Axis(places, (1.0,) * count, parts, True, len(back), len(gaps))
-    axis = Axis((), (), (), False, len(back), len(gaps))
+    positions: list[float] = []
+    widths: list[float] = []
+    cut: list[Part] = []
+    start = 0.0
     for first, end in pairwise([*firsts, len(decisions)]):
-        axis = _with_part(axis, decisions, first, end, period)
-    return axis
-
-
-def _with_part(
-    axis: Axis, decisions: Sequence[DecisionRecord], first: int, end: int, period: float
-) -> Axis:
-    """The axis with one more part, of the decisions from `first` until `end`."""
-    start = axis.parts[-1].start + axis.parts[-1].length if axis.parts else 0.0
-    stamps = [d.stamp for d in decisions[first:end]]
-    places = [start + (stamp - stamps[0]) / 1e9 for stamp in stamps]
-    length = places[-1] - start + period
-    widths = [min(LASTS * period, b - a) for a, b in pairwise([*places, start + length])]
-    after = (stamps[0] - decisions[0].stamp) / 1e9
-    return Axis(
-        (*axis.positions, *places),
-        (*axis.widths, *widths),
-        (*axis.parts, Part(first, end - 1, start, length, after)),
-        axis.by_index,
-        axis.back,
-        axis.gaps,
-    )
+        stamps = [d.stamp for d in decisions[first:end]]
+        here = [start + (stamp - stamps[0]) / 1e9 for stamp in stamps]
+        length = here[-1] - start + period
+        positions += here
+        widths += [min(LASTS * period, b - a) for a, b in pairwise([*here, start + length])]
+        cut.append(Part(first, end - 1, start, length, (stamps[0] - decisions[0].stamp) / 1e9))
+        start += length
+    return Axis(tuple(positions), tuple(widths), tuple(cut), False, len(back), len(gaps))
 
 
 def _times(number: int) -> str:
