@@ -64,19 +64,11 @@ def failures_of(
     ]
 
 
-def task_page(
-    figures: TaskFigures, failures: Sequence[Failure], title: str = "Closed-loop evaluation"
-) -> str:
-    """The page.
-
-    Args:
-        figures: what was measured.
-        failures: what is shown of single episodes.
-        title: of the page.
-    """
+def task_page(figures: TaskFigures, failures: Sequence[Failure]) -> str:
+    """The page of what was measured, and of what is shown of single episodes."""
     return render(
         "tasks.html",
-        title=title,
+        title="Closed-loop evaluation",
         figures=figures,
         judged=figures.variants.get(figures.judged),
         gates=[(gate, *_scale(gate)) for gate in figures.gates],

@@ -18,6 +18,7 @@ from vlam_ros.lab.report.table import Table, number
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Log
 from vlam_ros.lab.training.grounding import Grounding, Metrics, decoded, fitted
+from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.resources import write_file
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
@@ -25,7 +26,7 @@ EXAMPLES = 12
 """Pairs of an image and a phrase that are shown."""
 TRUE, FOUND = (70, 205, 125), (255, 86, 160)
 """Colours of the true outline and of what was found, RGB."""
-_SIDE = 224
+_SIDE, _QUALITY = 224, 95
 _GROUPS = {"loss": "loss terms", "validation": "validation", "cosine": "gradients' cosines",
            "weight": "learned weights", "rate": "learning rate"}  # fmt: skip
 
@@ -55,10 +56,8 @@ class TrainingReport:
 
 
 @torch.no_grad()
-def examples(
-    grounding: Grounding, batches: Sequence[Batch], threshold: float = 0.5, count: int = EXAMPLES
-) -> list[Example]:
-    """The first pairs of batches, those where the phrase is there before those where it is not."""
+def examples(grounding: Grounding, batches: Sequence[Batch], threshold: float) -> list[Example]:
+    """The first EXAMPLES pairs of batches, those where the phrase is there before the others."""
     shown: list[Example] = []
     absent: list[Example] = []
     for each in batches:
@@ -76,9 +75,9 @@ def examples(
                     (fitted(logit[None], image).sigmoid() > threshold)[0].cpu().numpy(),
                 )
                 (shown if example.truth.any() else absent).append(example)
-        if len(shown) >= count:
+        if len(shown) >= EXAMPLES:
             break
-    return (shown + absent)[:count]
+    return (shown + absent)[:EXAMPLES]
 
 
 def write_report(report: TrainingReport, run: Path, path: Path) -> None:
@@ -149,16 +148,15 @@ def _drawn(example: Example) -> tuple[str, str, bytes]:
         for mask in (example.truth, example.found)
     )
     shade = np.where(found[..., None] > 0, np.array(FOUND), image)
-    image = cv2.addWeighted(image, 0.55, shade.astype(np.uint8), 0.45, 0)
+    drawn = cv2.addWeighted(image, 0.55, shade.astype(np.uint8), 0.45, 0)
     outlines = cv2.findContours(truth, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-    cv2.drawContours(image, outlines, -1, TRUE, 2)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    cv2.drawContours(drawn, outlines, -1, TRUE, 2)
     union = np.count_nonzero(example.truth | example.found)
     if example.truth.any():
         said = f"IoU {np.count_nonzero(example.truth & example.found) / union:.2f}"
     else:
         said = "absent, false alarm" if union else "absent, not found"
-    return example.phrase, said, jpeg.tobytes()
+    return example.phrase, said, jpeg(drawn, _QUALITY)
 
 
 def _confusion(of: str, figures: Metrics) -> tuple[Table, list[list[str]]]:
