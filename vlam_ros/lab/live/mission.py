@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseStamped, Twist
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -69,14 +68,14 @@ class Overview:
 
 
 MissionEvent = DecisionEvent | CommandEvent | Overview
+Callback = Callable[[Any], object]
 
 
 class ClockLog:
     """When on the wall each time of a simulated clock was."""
 
-    def __init__(self, kept: int = _TICKS) -> None:
-        """Keep so many ticks."""
-        self._ticks: deque[tuple[int, float]] = deque(maxlen=kept)
+    def __init__(self) -> None:
+        self._ticks: deque[tuple[int, float]] = deque(maxlen=_TICKS)
 
     def tick(self, now: int, wall: float) -> None:
         """The clock shows `now` (ns) at `wall` (s); going back, it starts anew."""
@@ -120,23 +119,25 @@ class MissionClient(Session):
         self._diagnostics: dict[str, DiagnosticStatus] = {}
         self._last_order = (0, 0)
         self.clock = ClockLog()
-        create = self._node.create_subscription
-        subscribe(create, "/clock", self._on_clock)
-        subscribe(create, "action_chunk", self._on_chunk)
-        subscribe(create, "scene", self._on_scene)
-        subscribe(create, "simulator_node/truth", self._on_truth)
-        subscribe(create, "/diagnostics", self._on_diagnostics)
-        # Of these it matters only that they come: then fusion_node and controller_node are active.
-        for topic in ("floor", "cmd_vel"):
-            subscribe(create, topic, partial(self._on_sign, topic))
-        self._needed = ["/clock", "simulator_node/truth", "action_chunk", "floor", "cmd_vel"]
-        self._needed.append(_CONTROL)
-        if images:
-            subscribe(create, "image", self._on_image)
-            self._needed.append("image")
+        wanted: dict[str, Callback] = {"image": self._on_image} if images else {}
         if overview:
-            subscribe(create, "simulator_node/overview", self._on_overview)
-            self._needed.append("simulator_node/overview")
+            wanted["simulator_node/overview"] = self._on_overview
+        callbacks: dict[str, Callback] = {
+            "/clock": self._on_clock,
+            "action_chunk": self._on_chunk,
+            "scene": self._on_scene,
+            "simulator_node/truth": self._on_truth,
+            "/diagnostics": self._on_diagnostics,
+            # Of these it matters only that they come: then their nodes are active.
+            "floor": lambda message: None,
+            "cmd_vel": lambda message: None,
+            **wanted,
+        }
+        for topic, callback in callbacks.items():
+            listener = partial(self._on_message, topic, callback)
+            subscribe(self._node.create_subscription, topic, listener)
+        self._needed = ["/clock", "simulator_node/truth", "action_chunk", "floor", "cmd_vel"]
+        self._needed += [_CONTROL, *wanted]
 
     # --------------------------------------------------------------------------- what to do
 
@@ -202,12 +203,14 @@ class MissionClient(Session):
 
     # --------------------------------------------------------------------------- what is heard
 
+    def _on_message(self, topic: str, callback: Callback, message: Any) -> None:
+        self._flowing.add(topic)
+        callback(message)
+
     def _on_clock(self, message: Clock) -> None:
-        self._flowing.add("/clock")
         self.clock.tick(nanoseconds(message.clock), time.monotonic())
 
     def _on_chunk(self, message: vlam_ros.msg.ActionChunk) -> None:
-        self._flowing.add("action_chunk")
         order = (message.epoch, message.sequence)
         self._last_order = max(self._last_order, order)
         if message.instruction != self._text or order <= self._after:
@@ -233,35 +236,26 @@ class MissionClient(Session):
         """Tell of the decision with this stamp."""
         message, now, wall = self._chunks.pop(stamp)
         chunk = chunk_from_message(message)
-        if scene is None:
-            nothing = Decision(Scene(stamp), Plan(trace=chunk.trace), chunk.verdict, chunk)
-            self._happened.append(DecisionEvent(now, nothing, None, None, None))
-            return
-        plan = plan_from_message(scene, chunk)
-        decision = Decision(scene_from_message(scene), plan, chunk.verdict, chunk)
-        frame = self._images.get(stamp)
-        image = None if frame is None else image_from_message(frame)
-        taken = self.clock.wall(stamp)
-        if taken is None or stamp < self._said:
-            self._happened.append(DecisionEvent(now, decision, image, None, None))
-        else:
-            latency = (now - stamp) / 1e9
-            self._happened.append(DecisionEvent(now, decision, image, latency, wall - taken))
-
-    def _on_sign(self, topic: str, message: PoseStamped | Twist) -> None:
-        self._flowing.add(topic)
+        found, plan = Scene(stamp), Plan(trace=chunk.trace)
+        image = latency = wall_latency = None
+        if scene is not None:
+            found, plan = scene_from_message(scene), plan_from_message(scene, chunk)
+            if stamp in self._images:
+                image = image_from_message(self._images[stamp])
+            taken = self.clock.wall(stamp)
+            if taken is not None and stamp >= self._said:
+                latency, wall_latency = (now - stamp) / 1e9, wall - taken
+        decision = Decision(found, plan, chunk.verdict, chunk)
+        self._happened.append(DecisionEvent(now, decision, image, latency, wall_latency))
 
     def _on_image(self, message: Image) -> None:
-        self._flowing.add("image")
         self._images[nanoseconds(message.header.stamp)] = message
         _forget_old(self._images)
 
     def _on_truth(self, message: String) -> None:
-        self._flowing.add("simulator_node/truth")
         self._happened.append(CommandEvent(self.clock.now, message.data))
 
     def _on_overview(self, message: Image) -> None:
-        self._flowing.add("simulator_node/overview")
         stamp = nanoseconds(message.header.stamp)
         self._happened.append(Overview(stamp, image_from_message(message)))
 
