@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -34,14 +33,6 @@ PATIENCE = 1.0
 """Seconds after which an image is taken to be lost: they are sent best effort."""
 
 
-@dataclass(frozen=True)
-class _Way:
-    """To one of the nodes; a camera publishes its calibration with each image."""
-
-    images: Publisher
-    cameras: Publisher | None = None
-
-
 class AnswerTimes(Session):
     """Shows one image after the other to the nodes in this process's ROS domain. Use as a context
     manager.
@@ -51,10 +42,11 @@ class AnswerTimes(Session):
         """Advertise and subscribe."""
         super().__init__("answer_times")
         create, listen = self._node.create_publisher, self._node.create_subscription
-        self._ways = {
-            "hop": _Way(create(Image, IMAGES, profile("image"))),
-            "vlam_node": _Way(advertise(create, "image"), advertise(create, "camera_info")),
+        self._images: dict[str, Publisher] = {
+            "hop": create(Image, IMAGES, profile("image")),
+            "vlam_node": advertise(create, "image"),
         }
+        self._cameras = advertise(create, "camera_info")
         self._answered: dict[str, tuple[int, int]] = {}  # the newest stamp, and when it came
         listen(Header, STAMPS, partial(self._on_answer, "hop"), profile("scene"))
         subscribe(listen, "action_chunk", partial(self._on_answer, "vlam_node"))
@@ -74,13 +66,12 @@ class AnswerTimes(Session):
         """Milliseconds from publishing an image to a node until its answer is here; None if there
         is none in PATIENCE seconds.
         """
-        way = self._ways[node]
         stamp = self.now()
         shown.image.header.stamp = shown.info.header.stamp = time_message(stamp)
-        if way.cameras is not None:
-            way.cameras.publish(shown.info)
+        if node == "vlam_node":  # a camera publishes its calibration with each image
+            self._cameras.publish(shown.info)
         begin = time.perf_counter_ns()
-        way.images.publish(shown.image)
+        self._images[node].publish(shown.image)
         while (left := begin / 1e9 + PATIENCE - time.perf_counter()) > 0:
             self._executor.spin_once(timeout_sec=left)
             answered, when = self._answered.get(node, (0, 0))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import array
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Quaternion, Vector3
+from geometry_msgs.msg import Vector3
 from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, PointCloud2, PointField
@@ -17,6 +16,7 @@ from std_msgs.msg import Bool
 
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, mount_from_settings
+from vlam_ros.ros.rotations import quaternion_from_angles
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import advertise
 from vlam_ros.types import GripperState, ImuSample, JointState, LidarSweep, Odometry
@@ -71,8 +71,7 @@ def odometry_to_message(odometry: Odometry) -> OdometryMessage:
     message.header.frame_id = ODOM_FRAME
     pose, twist = message.pose.pose, message.twist.twist
     pose.position.x, pose.position.y = odometry.x, odometry.y
-    half = odometry.yaw / 2
-    pose.orientation = Quaternion(z=math.sin(half), w=math.cos(half))
+    pose.orientation = quaternion_from_angles(0.0, 0.0, odometry.yaw)
     twist.linear.x, twist.angular.z = odometry.speed, odometry.yaw_rate
     return message
 
