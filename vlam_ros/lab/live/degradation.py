@@ -140,11 +140,11 @@ class FaultyRobot:
         self.simulated.keep_alive()
 
 
-def evaluate_degradation(progress: bool = True) -> Report:
+def evaluate_degradation() -> Report:
     """Let every sensor fail in every way."""
     cells = [(s, f) for s in FaultySensor for f in Fault]
     rows, remarks = [], []
-    with TemporaryDirectory() as logs, tqdm(total=len(cells), disable=not progress) as bar:
+    with TemporaryDirectory() as logs, tqdm(total=len(cells)) as bar:
 
         def record(sensor: FaultySensor, failure: Fault, error: str) -> None:
             name = f"{sensor.value}: {failure.value}"

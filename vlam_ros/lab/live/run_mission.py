@@ -110,8 +110,7 @@ def run_over_ros(
     jobs: Sequence[EpisodeJob],
     model: str,
     logs: Path,
-    progress: bool = True,
-    record: Path | None = None,
+    record: Path | None,
 ) -> None:
     """Run the jobs that have no record yet, one after another, on the nodes themselves.
 
@@ -128,7 +127,7 @@ def run_over_ros(
         return
     os.environ.update(private_domain(os.environ))
     with robot_nodes(logs, model) as check:
-        for job in tqdm(to_do, desc="episodes over ROS", disable=not progress):
+        for job in tqdm(to_do, desc="episodes over ROS"):
             run_job_over_ros(job, check, logs, record / job.record.stem if record else None)
 
 
