@@ -161,16 +161,13 @@ def _room(rng: Generator, objects: Sequence[ObjectSpec], ways: Sequence[Place]) 
         bearing = float(rng.choice([-1, 1]) * rng.uniform(0.9, 2.6))
         at = (1.9 * math.cos(bearing), 1.9 * math.sin(bearing))
         crate = place(_crate(rng), at)
-        if apart([*objects, *obstacles, crate], 0.4) and _off(ways, crate):
+        off = (is_free(start, end, [crate], 0.5) for start, end in itertools.pairwise(ways))
+        if apart([*objects, *obstacles, crate], 0.4) and all(off):
             obstacles.append(crate)
     ramp = RampSpec(x=-1.2, y=0.0, yaw=math.pi, length=1.2) if rng.random() < 0.2 else None
     if ramp and any(math.dist(o.position[:2], (-1.8, 0.0)) < 1.2 for o in [*objects, *obstacles]):
         ramp = None
     return RoomSpec(scene=scene, obstacles=tuple(obstacles), ramp=ramp)
-
-
-def _off(ways: Sequence[Place], thing: ObjectSpec) -> bool:
-    return all(is_free(start, end, [thing], 0.5) for start, end in itertools.pairwise(ways))
 
 
 def _crate(rng: Generator) -> ObjectSpec:
@@ -276,10 +273,13 @@ def _stop(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     return replace(task, kind=kind)
 
 
-def _search(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
+def _single(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
+    """An object to be searched for, or one in view when nothing sensible is said."""
     pair = random_pair(rng)
-    everything = _fill(rng, [place(carried(rng, pair), anywhere_unseen(rng))])
-    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), 0, None, " ".join(pair))
+    meant = carried(rng, pair)
+    at = anywhere_unseen(rng) if kind is Kind.SEARCH else anywhere_in_view(rng)
+    everything = _fill(rng, [place(meant, at)])
+    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), target=0, noun=" ".join(pair))
 
 
 # --------------------------------------------------------------------------------- control set
@@ -335,12 +335,6 @@ def _too_far(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
     return TaskSpec(kind, replace(room, scene=scene), target=0, noun=" ".join(pair))
 
 
-def _nonsense(kind: Kind, rng: Generator, relational: bool) -> TaskSpec:
-    pair = random_pair(rng)
-    everything = _fill(rng, [in_view(rng, pair)])
-    return TaskSpec(kind, _room(rng, everything, [(0, 0)]), target=0, noun=" ".join(pair))
-
-
 _MAKERS: dict[Kind, Callable[[Kind, Generator, bool], TaskSpec]] = {
     Kind.GO_TO: _approach,
     Kind.TURN_TO: _approach,
@@ -350,10 +344,10 @@ _MAKERS: dict[Kind, Callable[[Kind, Generator, bool], TaskSpec]] = {
     Kind.PUSH: _push,
     Kind.PUSH_TO: _push,
     Kind.STOP: _stop,
-    Kind.SEARCH: _search,
+    Kind.SEARCH: _single,
     Kind.ABSENT: _absent,
     Kind.AMBIGUOUS: _ambiguous,
     Kind.BLOCKED: _blocked,
     Kind.TOO_FAR: _too_far,
-    Kind.NONSENSE: _nonsense,
+    Kind.NONSENSE: _single,
 }
