@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -78,6 +78,7 @@ def check_room(room: RoomSpec) -> None:
         raise SimulationError(f"at most {MAX_OBJECTS} objects a room, got {count}")
     things = {f"object{i} ({o.phrase})": o for i, o in enumerate(scene.objects)} | room.fixed
     names = list(things)
+    robot = (np.array([(room.start.x, room.start.y)]), ROBOT_RADIUS)
     for i, name in enumerate(names):
         thing = things[name]
         if max(map(abs, thing.position[:2])) + footprint_radius(thing) > scene.wall_distance:
@@ -85,7 +86,7 @@ def check_room(room: RoomSpec) -> None:
         for other in names[i + 1 :]:
             if _overlap(thing, things[other]):
                 raise SimulationError(f"{name} and {other} overlap")
-        if _reaches_robot(thing, room.start):
+        if _meet(_outline(thing), robot, 0.0):
             raise SimulationError(f"{name} is where the robot starts, {room.start}")
     if max(abs(room.start.x), abs(room.start.y)) + ROBOT_RADIUS > scene.wall_distance:
         raise SimulationError(f"the robot starts in a wall, at {room.start}")
@@ -113,14 +114,7 @@ def _overlap(one: ObjectSpec, other: ObjectSpec) -> bool:
     gap = abs(one.position[2] - other.position[2]) - half_height(one) - half_height(other)
     if gap > -1e-3:
         return False  # one stands on the other, or above it
-    a, b = _outline(one), _outline(other)
-    return all(_gap(a, b, axis) < -1e-3 for axis in _axes(a, b))
-
-
-def _reaches_robot(thing: ObjectSpec, start: BasePose) -> bool:
-    outline, centre = _outline(thing), np.array([start.x, start.y])
-    robot = (centre[None], ROBOT_RADIUS)
-    return all(_gap(outline, robot, axis) < 0 for axis in _axes(outline, robot))
+    return _meet(_outline(one), _outline(other), 1e-3)
 
 
 Outline = tuple[np.ndarray, float]
@@ -140,6 +134,11 @@ def _outline(thing: ObjectSpec) -> Outline:
 
 
 _CORNERS = ((1, 1), (-1, 1), (-1, -1), (1, -1))
+
+
+def _meet(a: Outline, b: Outline, depth: float) -> bool:
+    """Whether two outlines overlap by more than a depth in m."""
+    return all(_gap(a, b, axis) < -depth for axis in _axes(a, b))
 
 
 def _axes(a: Outline, b: Outline) -> list[np.ndarray]:
@@ -260,22 +259,16 @@ def _ramp(ramp: RampSpec | None, ground: str) -> str:
 
 def _overview(room: RoomSpec) -> str:
     """A camera to the right behind the robot's start that looks at the floor ahead of it."""
-    start = room.start
-    c, s = math.cos(start.yaw), math.sin(start.yaw)
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return start.x + c * x - s * y, start.y + s * x + c * y
-
+    level = replace(room.start, z=0.0, roll=0.0, pitch=0.0)
+    at, aim = level.to_world(np.array([(-0.9, -2.0, 2.0), (0.7, 0.1, 0.25)]))
     # Inside the room: from behind the back wall nothing is seen.
     inside = room.scene.wall_distance - 0.1
-    x, y = (max(-inside, min(inside, v)) for v in place(-0.9, -2.0))
-    aim_x, aim_y = place(0.7, 0.1)
-    z, aim_z = 2.0, 0.25
-    forward = np.array([aim_x - x, aim_y - y, aim_z - z])
+    at[:2] = np.clip(at[:2], -inside, inside)
+    forward = aim - at
     right = np.cross(forward, (0.0, 0.0, 1.0))
     up = np.cross(right, forward)
     return (
-        f'<camera name="overview" pos="{x} {y} {z}" fovy="50" '
+        f'<camera name="overview" pos="{_numbers(at)}" fovy="50" '
         f'xyaxes="{_numbers(right)} {_numbers(up)}"/>'
     )
 
