@@ -274,7 +274,8 @@ class Timeline:
             truth = truth_from_json(event.truth)
             if truth.held != self._held:
                 self._held = truth.held
-                taken = "nothing" if truth.held is None else f"the {truth.phrases[truth.held]}"
+                held = None if truth.held is None else truth.objects[truth.held]
+                taken = f"the {held.phrase}" if held else "nothing"
                 self._show(Text(f"{seconds:4.1f} s           it holds {taken}"))
 
     def _decided(self, seconds: float, decision: Decision) -> None:

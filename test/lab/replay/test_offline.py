@@ -50,12 +50,10 @@ def truths(bag: str) -> dict[int, dict[str, tuple[float, float, float]]]:
             text: Any = TYPES.deserialize_cdr(message.data, message.kind)
             truth = truth_from_json(text.data)
             base = PlanarPose(truth.pose.x, truth.pose.y, truth.pose.yaw)
-            places = base.into(np.array(truth.positions)[:, :2])
+            places = base.into(np.array([thing.position for thing in truth.objects])[:, :2])
             found[truth.stamp] = {
-                phrase: (float(x), float(y), position[2] - truth.pose.z)
-                for phrase, (x, y), position in zip(
-                    truth.phrases, places, truth.positions, strict=True
-                )
+                thing.phrase: (float(x), float(y), thing.position[2] - truth.pose.z)
+                for thing, (x, y) in zip(truth.objects, places, strict=True)
             }
     return found
 

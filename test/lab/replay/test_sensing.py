@@ -78,7 +78,7 @@ def truth_at(bag: str, stamp: int) -> Truth:
 
 def in_base(truth: Truth, phrase: str) -> np.ndarray[Any, Any]:
     """Where an object was in base_link, m; the robot stands level."""
-    x, y, z = truth.positions[truth.phrases.index(phrase)]
+    x, y, z = next(thing.position for thing in truth.objects if thing.phrase == phrase)
     pose = truth.pose
     dx, dy, c, s = x - pose.x, y - pose.y, math.cos(pose.yaw), math.sin(pose.yaw)
     return np.array([c * dx + s * dy, -s * dx + c * dy, z - pose.z])

@@ -18,7 +18,7 @@ def test_the_truth_survives_being_told() -> None:
     assert truth.contacts
     assert truth.stamp == 2_000_000_000
     assert truth.visible is not None
-    assert len(truth.visible) == len(truth.positions) == len(truth.phrases) == 5
+    assert len(truth.visible) == len(truth.objects) == 5
     assert truth.visible[1] > 500
     assert truth_from_json(truth_to_json(truth)) == truth
 

@@ -64,7 +64,7 @@ def moment_of(truth: Truth, start: int = 0) -> Moment:
         (truth.stamp - start) / 1e9,
         truth.pose,
         truth.speed,
-        truth.positions,
+        tuple(thing.position for thing in truth.objects),
         truth.held,
         truth.visible or (),
     )

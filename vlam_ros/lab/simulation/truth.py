@@ -108,20 +108,26 @@ class ContactLog:
 
 
 @dataclass(frozen=True)
-class Truth:
-    """A simulation at `stamp` (ns): m, m/s, rad, quaternions (w, x, y, z).
+class TrueObject:
+    """What an object is called, and where it is: m, quaternion (w, x, y, z)."""
 
-    `phrases`, `positions` and `quaternions` are those of the scene's objects, `held` is the index
-    of one of them, and `visible` are the pixels of each in the robot's image, None where nobody
-    counted them. `contacts` are all since the start.
+    phrase: str
+    position: Position
+    quaternion: Quaternion
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A simulation at `stamp` (ns): m, m/s, rad.
+
+    `objects` are the scene's, `held` is the index of one of them, and `visible` are the pixels of
+    each in the robot's image, None where nobody counted them. `contacts` are all since the start.
     """
 
     stamp: int
     pose: BasePose
     speed: float
-    phrases: tuple[str, ...]
-    positions: tuple[Position, ...]
-    quaternions: tuple[Quaternion, ...]
+    objects: tuple[TrueObject, ...]
     held: int | None
     contacts: tuple[Contact, ...]
     visible: tuple[int, ...] | None = None
@@ -129,14 +135,12 @@ class Truth:
 
 def truth_of(simulator: Simulator, look: bool = False) -> Truth:
     """How it is now; `look` says whether to count what is visible, which takes a rendering."""
-    objects = simulator.objects
+    things = zip(simulator.room.scene.objects, simulator.objects, strict=True)
     return Truth(
         stamp=simulator.now,
         pose=simulator.pose,
         speed=simulator.speed,
-        phrases=tuple(thing.phrase for thing in simulator.room.scene.objects),
-        positions=tuple(position for position, _ in objects),
-        quaternions=tuple(quaternion for _, quaternion in objects),
+        objects=tuple(TrueObject(thing.phrase, *pose) for thing, pose in things),
         held=simulator.held,
         contacts=tuple(simulator.contacts),
         visible=simulator.visible() if look else None,
@@ -145,38 +149,23 @@ def truth_of(simulator: Simulator, look: bool = False) -> Truth:
 
 def truth_to_json(truth: Truth) -> str:
     """As text, with an entry for each object."""
-    return json.dumps(
-        {
-            "stamp": truth.stamp,
-            "pose": asdict(truth.pose),
-            "speed": truth.speed,
-            "objects": [
-                {"phrase": phrase, "position": position, "quaternion": quaternion}
-                for phrase, position, quaternion in zip(
-                    truth.phrases, truth.positions, truth.quaternions, strict=True
-                )
-            ],
-            "held": truth.held,
-            "contacts": [asdict(contact) for contact in truth.contacts],
-            "visible": truth.visible,
-        }
-    )
+    return json.dumps(asdict(truth))
 
 
 def truth_from_json(text: str) -> Truth:
     """The inverse of `truth_to_json`; SimulationError if the text is something else."""
     try:
         told = json.loads(text)
-        objects = told["objects"]
-        positions = [thing["position"] for thing in objects]
-        turns = [thing["quaternion"] for thing in objects]
+        objects = []
+        for thing in told["objects"]:
+            x, y, z = map(float, thing["position"])
+            a, b, c, d = map(float, thing["quaternion"])
+            objects.append(TrueObject(thing["phrase"], (x, y, z), (a, b, c, d)))
         return Truth(
             stamp=int(told["stamp"]),
             pose=BasePose(**told["pose"]),
             speed=float(told["speed"]),
-            phrases=tuple(thing["phrase"] for thing in objects),
-            positions=tuple((float(x), float(y), float(z)) for x, y, z in positions),
-            quaternions=tuple((float(w), float(x), float(y), float(z)) for w, x, y, z in turns),
+            objects=tuple(objects),
             held=told["held"],
             contacts=tuple(Contact(**contact) for contact in told["contacts"]),
             visible=None if told["visible"] is None else tuple(map(int, told["visible"])),
