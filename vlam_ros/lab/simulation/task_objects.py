@@ -151,20 +151,20 @@ Relation = Callable[[Place, Sequence[Place]], float]
 MARGIN = 0.15
 """Metres by which relations are clear to whoever stands where the robot starts."""
 
-_RELATIONS: dict[str, tuple[int, Relation]] = {
-    "{t} left of the {r}": (1, lambda at, refs: at[1] - refs[0][1]),
-    "{t} right of the {r}": (1, lambda at, refs: refs[0][1] - at[1]),
-    "{t} in front of the {r}": (1, lambda at, refs: math.hypot(*refs[0]) - math.hypot(*at)),
-    "{t} behind the {r}": (1, lambda at, refs: math.hypot(*at) - math.hypot(*refs[0])),
+_RELATIONS: dict[str, Relation] = {
+    "{t} left of the {r}": lambda at, refs: at[1] - refs[0][1],
+    "{t} right of the {r}": lambda at, refs: refs[0][1] - at[1],
+    "{t} in front of the {r}": lambda at, refs: math.hypot(*refs[0]) - math.hypot(*at),
+    "{t} behind the {r}": lambda at, refs: math.hypot(*at) - math.hypot(*refs[0]),
 }
 """Relations to a reference, true of one of two candidates and not of the other."""
 
-_RANKINGS: dict[str, tuple[int, Relation]] = {
-    "nearest {t}": (0, lambda at, refs: -math.hypot(*at)),
-    "farthest {t}": (0, lambda at, refs: math.hypot(*at)),
-    "leftmost {t}": (0, lambda at, refs: at[1]),
-    "rightmost {t}": (0, lambda at, refs: -at[1]),
-    "{t} closest to the {r}": (1, lambda at, refs: -math.dist(at, refs[0])),
+_RANKINGS: dict[str, Relation] = {
+    "nearest {t}": lambda at, refs: -math.hypot(*at),
+    "farthest {t}": lambda at, refs: math.hypot(*at),
+    "leftmost {t}": lambda at, refs: at[1],
+    "rightmost {t}": lambda at, refs: -at[1],
+    "{t} closest to the {r}": lambda at, refs: -math.dist(at, refs[0]),
 }
 """Rankings, in which one of two candidates is ahead by MARGIN."""
 
@@ -186,12 +186,10 @@ def _relational(
         if width(large) < 1.35 * width(small):
             raise Crowded
         meant, twin = (large, small) if words.startswith("largest") else (small, large)
-        needed = 0
-    else:
-        needed, truth = (_RELATIONS | _RANKINGS)[words]
     meant, twin = place(meant, anywhere_in_view(rng)), place(twin, anywhere_in_view(rng))
-    references = [in_view(rng, other) for _ in range(needed)]
+    references = [in_view(rng, other)] if "{r}" in words else []
     if words not in _SIZES:
+        truth = (_RELATIONS | _RANKINGS)[words]
         places = [r.position[:2] for r in references]
         of_meant, of_twin = truth(meant.position[:2], places), truth(twin.position[:2], places)
         if words in _RELATIONS and not (of_meant >= MARGIN and of_twin <= -MARGIN):
