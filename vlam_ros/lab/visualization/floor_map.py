@@ -331,9 +331,8 @@ def floor_in_view(camera: Camera) -> Pixels:
     """The outline [N,2] of the floor z = 0 in the image; none if there is no floor in it."""
     u = np.linspace(-0.5, camera.width - 0.5, _BORDER)
     v = np.linspace(-0.5, camera.height - 0.5, _BORDER)
-    top, right = np.stack([u, np.full_like(u, v[0])]), np.stack([np.full_like(v, u[-1]), v])
-    bottom, left = np.stack([u, np.full_like(u, v[-1])]), np.stack([np.full_like(v, u[0]), v])
-    border = np.concatenate([top, right, bottom[:, ::-1], left[:, ::-1]], axis=1).T
+    sides = ((u, v[0]), (u[-1], v), (u[::-1], v[-1]), (u[0], v[::-1]))
+    border = np.concatenate([np.column_stack(np.broadcast_arrays(*side)) for side in sides])
     rays = camera.rays(border) @ np.asarray(camera.rotation, np.float64).T
     height = float(camera.position[2])
     # Also false for the NaN of a distortion without inverse.

@@ -133,8 +133,10 @@ def draw_top_view(
     labels.draw(image)
     draw_scales(canvas, floor_map)
     unplaced = [label_of(o, role) for o, role in reversed(things) if not is_placed(o)]
-    legend = legend_of(obstacles, camera)
-    canvas[:, right:] = side_panel(height, decision.chunk, rows, unplaced, legend)
+    panel = canvas[:, right:]
+    y = _draw_rows(panel, decision.chunk, rows)
+    _draw_unplaced(panel, unplaced, y + _LINE)
+    _draw_legend(panel, legend_of(obstacles, camera))
     return captioned(canvas, decision, decision.chunk.request.text, UNIT)
 
 
@@ -156,21 +158,6 @@ def _draw_robot(image: Uint8Array, floor_map: FloorMap, box: Sequence[float]) ->
     rear, front, side = box[:3]
     corners = [(front, side), (front, -side), (rear, -side), (rear, side)]
     robot(image, floor_map.pixels(corners), floor_map.pixel(0.0, 0.0))
-
-
-def side_panel(
-    height: int,
-    chunk: ActionChunk,
-    rows: Sequence[DecodedRow],
-    unplaced: Sequence[str],
-    legend: Sequence[tuple[Symbol, str]],
-) -> Uint8Array:
-    """The panel uint8[height, PANEL_WIDTH, 3]; `unplaced` are labels of objects without a place."""
-    panel = np.full((height, PANEL_WIDTH, 3), WHITE, np.uint8)
-    y = _draw_rows(panel, chunk, rows)
-    _draw_unplaced(panel, unplaced, y + _LINE)
-    _draw_legend(panel, legend)
-    return panel
 
 
 def legend_of(obstacles: Obstacles | Missing, camera: Camera | Missing) -> list[tuple[Symbol, str]]:
