@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.lab.replay.compare import CHANGES, Comparison, Difference
+from vlam_ros.lab.replay.compare import CHANGES, Comparison
 from vlam_ros.lab.replay.images import DecisionImages
 from vlam_ros.lab.replay.records import DecisionRecord, FoundObject, ReplayRun
 from vlam_ros.lab.report.replay_axis import Axis
@@ -143,7 +143,18 @@ def _place(places: dict[T, int], value: T) -> int:
 def _differences(comparison: Comparison, before: _Teller) -> list[dict[str, Any]]:
     """In the order of the run: what is decided differently, is missing or is new."""
     baseline, run = comparison.baseline, comparison.run
-    found = [_changed(pair, before) for pair in comparison.different]
+    found = [
+        {
+            "kind": "changed",
+            "index": pair.index,
+            "changed": list(pair.changed),
+            "distance": _number(pair.distance),
+            "angle": _number(pair.angle),
+            "setsOff": pair.sets_off,
+            "before": before.told(pair.before, pair.seconds[0]),
+        }
+        for pair in comparison.different
+    ]
     nearest = Nearest(run.decisions)
     for place in comparison.missing:
         decision = baseline.decisions[place]
@@ -157,18 +168,6 @@ def _differences(comparison: Comparison, before: _Teller) -> list[dict[str, Any]
         )
     found += [{"kind": NEW, "index": place, "changed": [NEW]} for place in comparison.new]
     return sorted(found, key=lambda d: -1 if d["index"] is None else d["index"])
-
-
-def _changed(pair: Difference, before: _Teller) -> dict[str, Any]:
-    return {
-        "kind": "changed",
-        "index": pair.index,
-        "changed": list(pair.changed),
-        "distance": _number(pair.distance),
-        "angle": _number(pair.angle),
-        "setsOff": pair.sets_off,
-        "before": before.told(pair.before, pair.seconds[0]),
-    }
 
 
 def _object(thing: FoundObject) -> dict[str, Any]:
