@@ -174,11 +174,9 @@ class Drive:
     )
 
     @staticmethod
-    def random(
-        rng: Generator, rest: float = 2.0, speed: float = 0.4, yaw_rate: float = 0.5
-    ) -> Drive:
-        """A drive within these bounds of speed (m/s) and yaw rate (rad/s)."""
-        return Drive(Waves.random(rng, speed), Waves.random(rng, yaw_rate), rest)
+    def random(rng: Generator, rest: float = 2.0) -> Drive:
+        """A drive within 0.4 m/s and 0.5 rad/s."""
+        return Drive(Waves.random(rng, 0.4), Waves.random(rng, 0.5), rest)
 
     def pose(self, t: float) -> BasePose:
         """Where `base_link` is at `t` seconds."""
