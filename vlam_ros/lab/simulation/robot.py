@@ -45,10 +45,10 @@ class Wheels:
         self._speed = [int(joint.dofadr[0]) for joint in joints]
         self._radius = float(model.geom("left_wheel").size[0])
         self._track = 2 * float(model.body("left_wheel").pos[1])
-        self._believed = (self._radius * (1 + rng.normal(0, RADIUS_ERROR, 2))).tolist()
+        self._believed = self._radius * (1 + rng.normal(0, RADIUS_ERROR, 2))
         self._target = [0.0, 0.0]
         self._trim = [0.0, 0.0]
-        self._counted = self._angles()
+        self._counted = data.qpos[self._angle]
         self._x = self._y = self._yaw = 0.0
 
     def command(self, velocity: VelocityCommand) -> None:
@@ -72,17 +72,14 @@ class Wheels:
 
     def odometry(self, stamp: int) -> Odometry:
         """Where the turns of the wheels say the base is, from (0, 0, 0) at the start."""
-        angles = self._angles()
-        left, right = (
-            radius * (now - before)
-            for radius, now, before in zip(self._believed, angles, self._counted, strict=True)
-        )
+        angles = self._data.qpos[self._angle]
+        left, right = (self._believed * (angles - self._counted)).tolist()
         self._counted = angles
         way, turn = (left + right) / 2, (right - left) / self._track
         self._x += way * math.cos(self._yaw + turn / 2)
         self._y += way * math.sin(self._yaw + turn / 2)
         self._yaw = math.remainder(self._yaw + turn, math.tau)
-        rates = [self._believed[i] * float(self._data.qvel[self._speed[i]]) for i in range(2)]
+        rates = (self._believed * self._data.qvel[self._speed]).tolist()
         return Odometry(
             stamp,
             x=self._x,
@@ -91,9 +88,6 @@ class Wheels:
             speed=(rates[0] + rates[1]) / 2,
             yaw_rate=(rates[1] - rates[0]) / self._track,
         )
-
-    def _angles(self) -> list[float]:
-        return [float(self._data.qpos[adr]) for adr in self._angle]
 
 
 class ArmServos:
@@ -152,13 +146,10 @@ class Suction:
             self._data.eq_active[self._welds[self.held]] = 0
             self.held = None
 
-    @property
-    def seeks(self) -> bool:
-        """Whether it would take hold of what touches it."""
-        return self.closed and self.held is None
-
     def take(self) -> None:
-        """Take hold of the object that touches the cup deepest, if one does."""
+        """Take hold of the object that touches the cup deepest, if one does and it is free."""
+        if not self.closed or self.held is not None:
+            return
         deepest, taken = 0.0, None
         for contact in self._data.contact[: self._data.ncon]:
             one, other = contact.geom.tolist()

@@ -16,10 +16,8 @@ from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.mjcf import floor_xml, meshes_xml, wall_xml
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.robot import FIXED, GROUND, LOOSE, ROBOT
-from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec, footprint_radius
+from vlam_ros.lab.simulation.scene import MAX_OBJECTS, ObjectSpec, SceneSpec, footprint_radius
 
-MAX_OBJECTS = 12
-"""Objects and clutter a room may have."""
 ROBOT_RADIUS = 0.20
 """m around the origin of `base_link` that must be free where the robot starts."""
 

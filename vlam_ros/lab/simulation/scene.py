@@ -24,6 +24,8 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "white": (0.95, 0.95, 0.95),
     "black": (0.05, 0.05, 0.06),
 }
+MAX_OBJECTS = 12
+"""Objects and clutter that a world or a room may have."""
 SHAPES = ("box", "ball", "cylinder", "capsule", "plate", "cup", "cone")
 
 HELD_OUT_PAIRS = frozenset(
@@ -136,7 +138,7 @@ def lit_at_random(spec: SceneSpec, rng: Generator) -> SceneSpec:
     """The scene in another light."""
     return replace(
         spec,
-        light_position=_triple(rng.uniform((-1.5, -2.0, 1.5), (2.0, 2.0, 3.5))),
+        light_position=triple(rng.uniform((-1.5, -2.0, 1.5), (2.0, 2.0, 3.5))),
         light=float(rng.uniform(0.4, 0.9)),
         ambient=float(rng.uniform(0.25, 0.5)),
     )
@@ -192,7 +194,7 @@ def random_object(rng: Generator, colour: str, shape: str) -> ObjectSpec:
     if not upright:
         quaternion = multiplied(quaternion, (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0))
     at, rgb = (0.0, 0.0, float(height)), tinted(rng, colour)
-    return ObjectSpec(shape, colour, rgb, _triple(size), at, quaternion, variant)
+    return ObjectSpec(shape, colour, rgb, triple(size), at, quaternion, variant)
 
 
 def tinted(rng: Generator, colour: str) -> tuple[float, float, float]:
@@ -208,7 +210,7 @@ def random_clutter(rng: Generator) -> ObjectSpec:
     grey = rng.uniform(0.25, 0.65)
     rgb = (grey, grey * rng.uniform(0.75, 1.0), grey * rng.uniform(0.5, 1.0))
     quaternion = (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
-    return ObjectSpec("box", None, rgb, _triple(size), (0.0, 0.0, size[2]), quaternion)
+    return ObjectSpec("box", None, rgb, triple(size), (0.0, 0.0, size[2]), quaternion)
 
 
 def place_in_view(
@@ -262,10 +264,11 @@ def multiplied(
 
 def clipped_rgb(values: np.ndarray) -> tuple[float, float, float]:
     """A colour that can be shown, of any three numbers."""
-    return _triple(np.clip(values, 0.01, 1.0))
+    return triple(np.clip(values, 0.01, 1.0))
 
 
-def _triple(values: Iterable[float]) -> tuple[float, float, float]:
+def triple(values: Iterable[float]) -> tuple[float, float, float]:
+    """Three numbers, as of an array float[3]."""
     a, b, c = values
     return (float(a), float(b), float(c))
 

@@ -18,6 +18,7 @@ from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.motion import Motion, state_at
 from vlam_ros.lab.simulation.robot import HIDDEN_GROUP, UPPER_GROUP
+from vlam_ros.lab.simulation.scene import triple
 from vlam_ros.types import (
     FloatArray,
     GripperState,
@@ -204,7 +205,7 @@ class ImuErrors:
         spec, rng = self.spec, self._rng
         rate = rate + self.gyro_bias + rng.normal(0.0, spec.gyro_noise, 3)
         force = force + self.force_bias + rng.normal(0.0, spec.force_noise, 3)
-        return ImuSample(stamp, _vector(rate), _vector(force))
+        return ImuSample(stamp, triple(rate), triple(force))
 
 
 class Imu(ImuErrors):
@@ -218,11 +219,6 @@ class Imu(ImuErrors):
         """The reading at `t` seconds of the motion; its stamp is that time in ns (REP-145)."""
         rate, force = self._world.inertial(state_at(motion, t))
         return self.reading(round(t * 1e9), rate, force)
-
-
-def _vector(values: FloatArray) -> tuple[float, float, float]:
-    x, y, z = values.tolist()
-    return (x, y, z)
 
 
 def steps_between(rate: float, timestep: float) -> int:

@@ -26,6 +26,7 @@ from vlam_ros.lab.simulation.robot import (
     Wheels,
 )
 from vlam_ros.lab.simulation.room import ROBOT_RADIUS, RoomSpec, check_room, room_xml
+from vlam_ros.lab.simulation.scene import triple
 from vlam_ros.lab.simulation.sensors import (
     ROBOT_LIDAR,
     Arrival,
@@ -162,19 +163,14 @@ class Simulator:
             sample = self._imu.reading(now, reading[self._gyro], reading[self._force])
             measured(Arrival(now, sample))
         swept = self._lidar.cast(data, k)
-        self._look_at_contacts(now)
+        if data.ncon > 0:
+            held = self._suction.held
+            self._log.watch(now, None if held is None else f"object{held}")
+            self._suction.take()
         self._steps += 1
         if swept:
             start = self.origin + (self._steps - self._lidar.steps) * self._step_ns
             measured(Arrival(self.now, self._lidar.sweep(start)))
-
-    def _look_at_contacts(self, now: int) -> None:
-        if self._data.ncon == 0:
-            return
-        held = self._suction.held
-        self._log.watch(now, None if held is None else f"object{held}")
-        if self._suction.seeks:
-            self._suction.take()
 
     # --------------------------------------------------------------------------- what is seen
 
@@ -243,8 +239,7 @@ class Simulator:
     @property
     def tool(self) -> Position:
         """Where the tip of the tool is in the room, m."""
-        x, y, z = self._data.body("tool").xpos.tolist()
-        return (x, y, z)
+        return triple(self._data.body("tool").xpos)
 
     @property
     def held(self) -> int | None:

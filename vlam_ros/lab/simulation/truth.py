@@ -10,6 +10,7 @@ import numpy as np
 
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.scene import triple
 
 if TYPE_CHECKING:
     from vlam_ros.lab.simulation.simulator import Simulator
@@ -158,9 +159,9 @@ def truth_from_json(text: str) -> Truth:
         told = json.loads(text)
         objects = []
         for thing in told["objects"]:
-            x, y, z = map(float, thing["position"])
-            a, b, c, d = map(float, thing["quaternion"])
-            objects.append(TrueObject(thing["phrase"], (x, y, z), (a, b, c, d)))
+            w, x, y, z = map(float, thing["quaternion"])
+            position = triple(thing["position"])
+            objects.append(TrueObject(thing["phrase"], position, (w, x, y, z)))
         return Truth(
             stamp=int(told["stamp"]),
             pose=BasePose(**told["pose"]),

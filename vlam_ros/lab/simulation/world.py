@@ -26,13 +26,11 @@ from vlam_ros.lab.simulation.mjcf import (
     wall_xml,
 )
 from vlam_ros.lab.simulation.motion import BasePose, BaseState
-from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
+from vlam_ros.lab.simulation.scene import MAX_OBJECTS, ObjectSpec, SceneSpec, triple
 from vlam_ros.lab.simulation.sensors import cast_rays
 from vlam_ros.types import Camera, FloatArray
 
 Vector = tuple[float, float, float]
-
-MAX_OBJECTS = 12
 
 
 def world_xml(width: int, height: int, assets: str = "") -> str:
@@ -140,8 +138,7 @@ class World:
         """In the axes of the scene, m/s²; loading a scene keeps it. Only an accelerometer feels it:
         tilted, it stands for a ramp on which the whole scene lies.
         """
-        x, y, z = self._model.opt.gravity.tolist()
-        return (x, y, z)
+        return triple(self._model.opt.gravity)
 
     @gravity.setter
     def gravity(self, gravity: Vector) -> None:
