@@ -96,7 +96,7 @@ def write_report(report: TrainingReport, run: Path, path: Path) -> None:
         title=report.title,
         report=report,
         before_after=_before_after(report),
-        curves=_png(_curves(Log(run).records())),
+        curves=_curves(Log(run).records()),
         examples=[_drawn(example) for example in report.examples],
         confusion=[_confusion(of, after) for of, after in report.after.items() if after.phrases],
     )
@@ -112,8 +112,8 @@ def _before_after(report: TrainingReport) -> Table:
     return Table("Before and after", ("", "before", "after"), rows)
 
 
-def _curves(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """A panel for each group of the log, a line for each of its names."""
+def _curves(records: Sequence[Mapping[str, Any]]) -> bytes:
+    """A PNG with a panel for each group of the log and a line for each of its names."""
     groups = [group for group in _GROUPS if any(group in record for record in records)]
     rows = max(1, -(-len(groups) // 2))
     figure = Figure(figsize=(10.4, 3.2 * rows), dpi=110, layout="constrained")
@@ -129,10 +129,6 @@ def _curves(records: Sequence[Mapping[str, Any]]) -> Figure:
             panel.legend(fontsize="small", frameon=False)
     for panel in panels[len(groups) :]:
         panel.remove()
-    return figure
-
-
-def _png(figure: Figure) -> bytes:
     file = BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()
