@@ -91,21 +91,18 @@ class ContactLog:
             self._touch(now, part, thing, speed, force)
 
     def _touch(self, now: int, part: str, other: str, speed: float, force: float) -> None:
-        end = now + round(self._timestep * 1e9)
         known = self._current.get((part, other))
-        if known is not None and now - self.contacts[known].end <= SAME_TOUCH:
-            before = self.contacts[known]
-            self.contacts[known] = replace(
-                before,
-                end=end,
-                speed=max(before.speed, speed),
-                force=max(before.force, force),
-                impulse=before.impulse + force * self._timestep,
-            )
-            return
-        self._current[part, other] = len(self.contacts)
-        impulse = force * self._timestep
-        self.contacts.append(Contact(now, end, part, other, speed, force, impulse))
+        if known is None or now - self.contacts[known].end > SAME_TOUCH:
+            known = self._current[part, other] = len(self.contacts)
+            self.contacts.append(Contact(now, now, part, other, speed, force, 0.0))
+        before = self.contacts[known]
+        self.contacts[known] = replace(
+            before,
+            end=now + round(self._timestep * 1e9),
+            speed=max(before.speed, speed),
+            force=max(before.force, force),
+            impulse=before.impulse + force * self._timestep,
+        )
 
 
 @dataclass(frozen=True)
