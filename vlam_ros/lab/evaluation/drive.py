@@ -24,7 +24,7 @@ class SensedDrive:
     ) -> None:
         self.motion = motion
         self._lidar = Lidar(world, lidar or LidarSpec(), rng)
-        self._imu = Imu(world, ImuSpec(), rng)
+        self._world, self._imu = world, Imu(ImuSpec(), rng)
         self._drift = Drift.random(rng)
 
     def arrivals(
@@ -39,11 +39,10 @@ class SensedDrive:
                 sweep = self._lidar.sweep(self.motion, sweeping)
                 sweeping += 1 / self._lidar.spec.rate
                 yield Arrival(round(sweeping * 1e9), sweep)
-            sample = self._imu.sample(self.motion, t)
-            yield Arrival(sample.stamp, sample)
+            stamp = round(t * 1e9)
+            yield Arrival(stamp, self._imu.reading(stamp, *self._world.inertial(self.motion, t)))
             if k % ODOMETRY_EVERY == 0:
-                measured = odometry(self.motion, t, sample.stamp, self._drift)
-                yield Arrival(sample.stamp, measured)
+                yield Arrival(stamp, odometry(self.motion, t, stamp, self._drift))
 
 
 def feed(fusion: SensorFusion, arrival: Arrival) -> None:

@@ -16,7 +16,7 @@ from numpy.random import Generator
 
 from vlam_ros.errors import SimulationError
 from vlam_ros.lab.simulation.engine import mujoco
-from vlam_ros.lab.simulation.motion import Motion, state_at
+from vlam_ros.lab.simulation.motion import Motion
 from vlam_ros.lab.simulation.robot import HIDDEN_GROUP, UPPER_GROUP
 from vlam_ros.lab.simulation.scene import triple
 from vlam_ros.types import (
@@ -191,7 +191,7 @@ class ImuSpec:
             raise SimulationError(f"an IMU needs a rate and no negative errors, got {self}")
 
 
-class ImuErrors:
+class Imu:
     """What an IMU makes of the truth; its biases are drawn once."""
 
     def __init__(self, spec: ImuSpec, rng: Generator) -> None:
@@ -206,19 +206,6 @@ class ImuErrors:
         rate = rate + self.gyro_bias + rng.normal(0.0, spec.gyro_noise, 3)
         force = force + self.force_bias + rng.normal(0.0, spec.force_noise, 3)
         return ImuSample(stamp, triple(rate), triple(force))
-
-
-class Imu(ImuErrors):
-    """The IMU on the base of a world."""
-
-    def __init__(self, world: World, spec: ImuSpec, rng: Generator) -> None:
-        super().__init__(spec, rng)
-        self._world = world
-
-    def sample(self, motion: Motion, t: float) -> ImuSample:
-        """The reading at `t` seconds of the motion; its stamp is that time in ns (REP-145)."""
-        rate, force = self._world.inertial(state_at(motion, t))
-        return self.reading(round(t * 1e9), rate, force)
 
 
 def steps_between(rate: float, timestep: float) -> int:

@@ -30,7 +30,7 @@ from vlam_ros.lab.simulation.scene import triple
 from vlam_ros.lab.simulation.sensors import (
     ROBOT_LIDAR,
     Arrival,
-    ImuErrors,
+    Imu,
     ImuSpec,
     LidarSpec,
     SpinningLidar,
@@ -82,7 +82,7 @@ class Simulator:
         # Each sensor has its own random numbers, so that none hangs on how often another measures.
         of_lidar, of_imu, of_wheels = np.random.default_rng(seed).spawn(3)
         self._lidar = SpinningLidar(self._model, lidar, timestep, of_lidar)
-        self._imu = ImuErrors(ImuSpec(), of_imu)
+        self._imu = Imu(ImuSpec(), of_imu)
         self._wheels = Wheels(self._model, data, of_wheels)
         self._arm = ArmServos(self._model, data, timestep)
         self._suction = Suction(self._model, data, len(room.scene.objects))

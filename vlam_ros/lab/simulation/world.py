@@ -25,7 +25,7 @@ from vlam_ros.lab.simulation.mjcf import (
     segmented,
     wall_xml,
 )
-from vlam_ros.lab.simulation.motion import BasePose, BaseState
+from vlam_ros.lab.simulation.motion import BasePose, Motion, state_at
 from vlam_ros.lab.simulation.scene import MAX_OBJECTS, ObjectSpec, SceneSpec, triple
 from vlam_ros.lab.simulation.sensors import cast_rays
 from vlam_ros.types import Camera, FloatArray
@@ -159,13 +159,13 @@ class World:
         cast_rays(self._model, self._data, start, directions @ turn.T, distances, hit)
         return distances
 
-    def inertial(self, state: BaseState) -> tuple[FloatArray, FloatArray]:
-        """What an ideal IMU at the origin of `base_link` reads when the base is in this state.
+    def inertial(self, motion: Motion, t: float) -> tuple[FloatArray, FloatArray]:
+        """What an ideal IMU at the origin of `base_link` reads at `t` seconds of a motion.
 
         Angular velocity (rad/s) and specific force (m/s²), float64[3] in the axes of `base_link`.
         The base stays where it was.
         """
-        data, pose = self._data, self._pose
+        data, pose, state = self._data, self._pose, state_at(motion, t)
         data.qpos[:3], data.qpos[3:] = state.pose.position, state.pose.quaternion
         # A free joint has its linear velocity in the world's axes, its angular one in the body's.
         data.qvel[:3], data.qvel[3:] = state.velocity, state.rate
