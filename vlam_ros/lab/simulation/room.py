@@ -175,7 +175,14 @@ def room_xml(room: RoomSpec, timestep: float) -> str:
         f'<geom name="{name}" {_pose(thing)} {_shape(thing)} {_FIXED}/>'
         for name, thing in room.fixed.items()
     ]
-    loose = [_loose(i, thing) for i, thing in enumerate(room.scene.objects)]
+    loose = [
+        f"""
+    <body name="object{i}" {_pose(thing)} sleep="init">
+      <freejoint/>
+      <geom name="object{i}" {_shape(thing)} mass="{mass(thing)}" {_LOOSE}/>
+    </body>"""
+        for i, thing in enumerate(room.scene.objects)
+    ]
     welds = [
         f'<weld name="grip{i}" body1="tool" body2="object{i}" active="false" '
         'solref=".006 1" solimp=".95 .99 .001"/>'
@@ -200,14 +207,6 @@ def room_xml(room: RoomSpec, timestep: float) -> str:
   <worldbody>{"".join(loose)}</worldbody>
   <equality>{"".join(welds)}</equality>
 </mujoco>"""
-
-
-def _loose(i: int, thing: ObjectSpec) -> str:
-    return f"""
-    <body name="object{i}" {_pose(thing)} sleep="init">
-      <freejoint/>
-      <geom name="object{i}" {_shape(thing)} mass="{mass(thing)}" {_LOOSE}/>
-    </body>"""
 
 
 def mass(thing: ObjectSpec) -> float:
