@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.errors import SimulationError
+from vlam_ros.lab.evaluation.drive import SensedDrive
 from vlam_ros.lab.simulation.motion import BasePose, Drive, Motion, Standing
 from vlam_ros.lab.simulation.scene import SceneSpec, random_scene
 from vlam_ros.lab.simulation.sensors import Imu, ImuSpec
@@ -150,7 +151,9 @@ def test_biases_fill_their_bounds() -> None:
 
 
 def test_a_stamp_is_the_time_in_nanoseconds(world: World) -> None:
-    assert read(world, Standing(), 1.005).stamp == 1_005_000_000
+    arrivals = SensedDrive(world, Standing(), np.random.default_rng(0)).arrivals(1.0, 1.015)
+    samples = [a.measured for a in arrivals if isinstance(a.measured, ImuSample)]
+    assert [s.stamp for s in samples] == [1_000_000_000, 1_005_000_000, 1_010_000_000]
 
 
 def test_a_reading_changes_neither_the_pose_nor_the_image(world: World) -> None:
