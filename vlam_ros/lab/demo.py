@@ -20,7 +20,7 @@ from rich.text import Text
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.cli.show import STYLES, show_decision, write_chunk, write_image
-from vlam_ros.configuration import Settings
+from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
@@ -182,7 +182,8 @@ def write_answer(folder: Path, image: Uint8Array, camera: Camera, answer: NodeDe
     write_image(folder / "overlay.png", answer.overlay)
     if isinstance(answer.depth, DepthImage):
         write_image(folder / "depth.png", draw_depth(image, answer.depth.depth))
-    write_image(folder / "top.png", draw_top_view(decision, answer.obstacles, camera=camera))
+    box = FusionNodeSettings.load().fusion.robot_box
+    write_image(folder / "top.png", draw_top_view(decision, answer.obstacles, camera, box))
     write_chunk(folder / "chunk.json", answer.chunk)
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlam_ros.actions import ActionTokenizer, stop_chunk
+from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.visualization import draw_top_view
 from vlam_ros.lab.visualization.floor_map import (
     ABOVE,
@@ -98,7 +99,9 @@ def decide(
 
 
 def view(decision: Decision, **sensed: object) -> np.ndarray:
-    return draw_top_view(decision, **{"obstacles": NO_LIDAR, **sensed})  # type: ignore[arg-type]
+    box = FusionNodeSettings.load().fusion.robot_box
+    nothing = {"obstacles": NO_LIDAR, "camera": Missing("no camera"), "robot_box": box}
+    return draw_top_view(decision, **{**nothing, **sensed})  # type: ignore[arg-type]
 
 
 def map_of(image: np.ndarray) -> np.ndarray:

@@ -161,7 +161,7 @@ def _draw(job: ReplayJob, decided: DecisionResult) -> DecisionImages:
     decision, seen, request = decided.decision, decided.observation, decided.inputs.request
     box = job.fusion.fusion.robot_box
     overlay = draw_overlay(seen.image, decision, request.text if request else "")
-    top_view = draw_top_view(decision, seen.obstacles, camera=seen.camera, robot_box=box)
+    top_view = draw_top_view(decision, seen.obstacles, seen.camera, box)
     return DecisionImages(
         jpeg(overlay, QUALITY, OVERLAY_WIDTH), jpeg(top_view, QUALITY, TOP_VIEW_WIDTH)
     )

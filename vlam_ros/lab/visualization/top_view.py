@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import cv2
 import numpy as np
 
 from vlam_ros.actions import due_times
-from vlam_ros.configuration import FusionNodeSettings
 from vlam_ros.lab.visualization.floor_map import (
     ABOVE,
     AXIS_TEXT,
@@ -89,8 +88,8 @@ Symbol = Callable[[Uint8Array, tuple[float, float]], None]
 def draw_top_view(
     decision: Decision,
     obstacles: Obstacles | Missing,
-    camera: Camera | Missing = Missing("no camera"),
-    robot_box: Sequence[float] | None = None,
+    camera: Camera | Missing,
+    robot_box: Sequence[float],
 ) -> Uint8Array:
     """Draw a decision from above.
 
@@ -98,8 +97,7 @@ def draw_top_view(
         decision: objects and waypoints in `base_link`.
         obstacles: the LiDAR's returns that stand in the way.
         camera: of the decision's image, for what it sees of the floor.
-        robot_box: rear and front x and half width (m), as in the parameter `fusion.robot_box`;
-            None for its default.
+        robot_box: rear and front x and half width (m), as in the parameter `fusion.robot_box`.
 
     Returns:
         uint8[H,W,3] RGB, about 1150 x 900.
@@ -120,7 +118,9 @@ def draw_top_view(
     draw_floor(image, floor_map, camera if isinstance(camera, Camera) else None)
     if isinstance(obstacles, Obstacles):
         _draw_obstacles(image, floor_map, obstacles.points)
-    _draw_robot(image, floor_map, _default_robot_box() if robot_box is None else robot_box)
+    rear, front, side = robot_box[:3]
+    corners = [(front, side), (front, -side), (rear, -side), (rear, side)]
+    robot(image, floor_map.pixels(corners), floor_map.pixel(0.0, 0.0))
     layers = (ObjectLayer(placed, floor_map, UNIT), WaypointLayer(rows, floor_map))
     for layer in layers:
         layer.draw(image)
@@ -140,11 +140,6 @@ def draw_top_view(
     return captioned(canvas, decision, decision.chunk.request.text, UNIT)
 
 
-@lru_cache(1)
-def _default_robot_box() -> Sequence[float]:
-    return FusionNodeSettings.load().fusion.robot_box
-
-
 def _draw_obstacles(image: Uint8Array, floor_map: FloorMap, points: FloatArray) -> None:
     """Draw points [N,3] as squares."""
     with np.errstate(invalid="ignore"):
@@ -152,12 +147,6 @@ def _draw_obstacles(image: Uint8Array, floor_map: FloorMap, points: FloatArray) 
         corners = corners[((corners >= 0) & (corners <= SIDE - _RETURN)).all(axis=1)].astype(int)
     for right, down in np.ndindex(_RETURN, _RETURN):
         image[corners[:, 1] + down, corners[:, 0] + right] = OBSTACLE
-
-
-def _draw_robot(image: Uint8Array, floor_map: FloorMap, box: Sequence[float]) -> None:
-    rear, front, side = box[:3]
-    corners = [(front, side), (front, -side), (rear, -side), (rear, side)]
-    robot(image, floor_map.pixels(corners), floor_map.pixel(0.0, 0.0))
 
 
 def legend_of(obstacles: Obstacles | Missing, camera: Camera | Missing) -> list[tuple[Symbol, str]]:
