@@ -91,7 +91,7 @@ def test_a_drive_starts_from_rest_at_the_origin(seed: int) -> None:
     assert motion.pose(0.0) == motion.pose(1.0) == BasePose()
     # Its onset is of the fourth power: nothing jerks.
     assert np.abs(state_at(motion, 1.02).acceleration).max() < 1e-3
-    assert abs(odometry(motion, 4.0, 0).speed) > 0.02
+    assert abs(odometry(motion, 4.0, 0, Drift()).speed) > 0.02
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -135,7 +135,7 @@ def test_a_drive_is_twice_differentiable(seed: int) -> None:
 def test_a_drive_is_where_its_speed_and_heading_lead() -> None:
     motion, dt = drive(0), 0.01
     times = (np.arange(600) + 0.5) * dt
-    steps = [odometry(motion, float(t), 0) for t in times]
+    steps = [odometry(motion, float(t), 0, Drift()) for t in times]
     x = sum(o.speed * math.cos(o.yaw) for o in steps) * dt
     y = sum(o.speed * math.sin(o.yaw) for o in steps) * dt
     end = motion.pose(600 * dt)
@@ -152,14 +152,16 @@ def test_a_drive_does_not_hang_on_the_order_of_questions() -> None:
 
 
 def test_odometry_is_planar_and_wraps_its_yaw() -> None:
-    told = odometry(Standing(BasePose(1.0, 2.0, 0.3, roll=0.1, yaw=3 * math.pi / 2)), 5.0, 7)
+    told = odometry(
+        Standing(BasePose(1.0, 2.0, 0.3, roll=0.1, yaw=3 * math.pi / 2)), 5.0, 7, Drift()
+    )
     assert (told.stamp, told.x, told.y, told.speed, told.yaw_rate) == (7, 1.0, 2.0, 0.0, 0.0)
     assert told.yaw == pytest.approx(-math.pi / 2)
 
 
 def test_drift_stretches_distances_and_turns_the_path() -> None:
     motion, t, drift = drive(0), 10.0, Drift(scale=0.02, yaw_rate=0.001)
-    true, told = odometry(motion, t, 0), odometry(motion, t, 0, drift)
+    true, told = odometry(motion, t, 0, Drift()), odometry(motion, t, 0, drift)
     assert told.speed == pytest.approx(1.02 * true.speed)
     assert told.yaw_rate == pytest.approx(true.yaw_rate + 0.001)
     assert told.yaw == pytest.approx(true.yaw + 0.01)

@@ -223,10 +223,7 @@ class Drift:
         return Drift(float(rng.normal(0, 0.01)), float(rng.normal(0, math.radians(0.1))))
 
 
-NO_DRIFT = Drift()
-
-
-def odometry(motion: Motion, t: float, stamp: int, drift: Drift = NO_DRIFT) -> Odometry:
+def odometry(motion: Motion, t: float, stamp: int, drift: Drift) -> Odometry:
     """What wheels tell of the motion at `t` seconds; the odometry frame is the scene's."""
     before, now, after = (motion.pose(t + dt) for dt in (-STEP, 0.0, STEP))
     along = (after.x - before.x) * math.cos(now.yaw) + (after.y - before.y) * math.sin(now.yaw)
