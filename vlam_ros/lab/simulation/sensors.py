@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class LidarSpec:
         if not 0 <= self.min_range < self.max_range or self.noise < 0 or not 0 <= self.dropout <= 1:
             raise SimulationError(f"a LiDAR's ranges, noise or dropout make no sense: {self}")
 
-    @property
+    @cached_property
     def directions(self) -> npt.NDArray[np.float64]:
         """Unit vectors float64[columns,rings,3] of the rays in `base_link`, in order of time.
 
@@ -73,7 +74,7 @@ class LidarSpec:
         up = np.broadcast_to(np.sin(elevation), (self.columns, self.rings))
         return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), up], axis=2)
 
-    @property
+    @cached_property
     def offsets(self) -> npt.NDArray[np.float64]:
         """Seconds float64[columns] from the start of a sweep at which each column fires."""
         return np.arange(self.columns) / (self.columns * self.rate)
@@ -84,7 +85,6 @@ class SweepMaker:
 
     def __init__(self, spec: LidarSpec, rng: Generator) -> None:
         self.spec = spec
-        self.directions, self.offsets = spec.directions, spec.offsets
         self._rng = rng
 
     def sweep(self, stamp: int, ranges: FloatArray) -> LidarSweep:
@@ -97,8 +97,8 @@ class SweepMaker:
         kept = rng.random(ranges.shape) >= spec.dropout
         noise = rng.normal(0.0, spec.noise, ranges.shape)
         kept &= (ranges >= spec.min_range) & (ranges <= spec.max_range)
-        points = spec.mount + self.directions[kept] * (ranges + noise)[kept, None]
-        offsets = np.broadcast_to(self.offsets[:, None], ranges.shape)[kept]
+        points = spec.mount + spec.directions[kept] * (ranges + noise)[kept, None]
+        offsets = np.broadcast_to(spec.offsets[:, None], ranges.shape)[kept]
         return LidarSweep(stamp, points.astype(np.float32), offsets)
 
 
@@ -117,9 +117,9 @@ class Lidar:
         """
         world, mount = self._world, np.array(self.spec.mount)
         before = world.pose
-        directions = self._maker.directions
+        directions = self.spec.directions
         ranges = np.empty(directions.shape[:2])
-        for column, offset in enumerate(self._maker.offsets):
+        for column, offset in enumerate(self.spec.offsets):
             world.move(motion.pose(start + float(offset)))
             ranges[column] = world.cast(mount, directions[column])
         world.move(before)
@@ -238,7 +238,7 @@ class SpinningLidar:
         self.steps = steps_between(spec.rate, timestep)
         self._model, self._base = model, model.body("base").id
         self._maker = SweepMaker(spec, rng)
-        directions, offsets = self._maker.directions, self._maker.offsets
+        directions, offsets = spec.directions, spec.offsets
         # Two steps are cast at once, when the middle of them has come.
         self._batch = 2 if self.steps % 2 == 0 else 1
         ends = timestep * np.arange(0, self.steps + 1, self._batch)

@@ -90,10 +90,7 @@ class Simulator:
         self._timestep, self._step_ns = timestep, round(timestep * 1e9)
         rates = (self._imu.spec.rate, ODOMETRY_RATE, JOINT_RATE, GRIPPER_RATE)
         self._every = [steps_between(rate, timestep) for rate in rates]
-        self._gyro, self._force = (
-            slice(int(sensor.adr[0]), int(sensor.adr[0]) + 3)
-            for sensor in (self._model.sensor("gyro"), self._model.sensor("accelerometer"))
-        )
+        self._gyro, self._force = (data.sensor(s).data for s in ("gyro", "accelerometer"))
         self._steps = 0
         self._stop_at: int | None = None  # steps; None while the base is to stand
 
@@ -159,9 +156,7 @@ class Simulator:
         mujoco.mj_step(self._model, data)
         # Positions, sensors and contacts are those of the start of the step.
         if k % imu_every == 0:
-            reading = data.sensordata
-            sample = self._imu.reading(now, reading[self._gyro], reading[self._force])
-            measured(Arrival(now, sample))
+            measured(Arrival(now, self._imu.reading(now, self._gyro, self._force)))
         swept = self._lidar.cast(data, k)
         if data.ncon > 0:
             held = self._suction.held
