@@ -15,7 +15,7 @@ def laid(*seconds: float, eras: list[int] | None = None) -> Axis:
 def test_decisions_lie_where_their_images_are_in_time() -> None:
     axis = laid(3.0, 3.5, 4.0, 4.6)
     assert axis.positions == (0.0, 0.5, 1.0, 1.6)
-    assert axis.parts == (Part(0, 3, 0.0, pytest.approx(2.1), 0.0),)
+    assert axis.parts == (Part(0.0, pytest.approx(2.1), 0.0),)
     assert axis.note == ""
 
 
@@ -26,7 +26,7 @@ def test_a_decision_lasts_until_the_next_but_three_periods_at_most() -> None:
 def test_a_lone_decision_is_a_second_wide() -> None:
     axis = laid(7.0)
     assert (axis.positions, axis.widths) == ((0.0,), (1.0,))
-    assert axis.parts == (Part(0, 0, 0.0, 1.0, 0.0),)
+    assert axis.parts == (Part(0.0, 1.0, 0.0),)
 
 
 def test_no_decision_has_no_axis() -> None:
@@ -36,7 +36,7 @@ def test_no_decision_has_no_axis() -> None:
 def test_an_era_begins_a_part_that_follows_the_one_before() -> None:
     axis = laid(0, 1, 2, 0, 1, eras=[0, 0, 0, 1, 1])
     assert axis.positions == (0, 1, 2, 3, 4)
-    assert axis.parts == (Part(0, 2, 0.0, 3.0, 0.0), Part(3, 4, 3.0, 2.0, 0.0))
+    assert axis.parts == (Part(0.0, 3.0, 0.0), Part(3.0, 2.0, 0.0))
     assert axis.note == "The axis is cut where time jumped back once."
 
 
@@ -50,7 +50,7 @@ def test_a_stamp_that_does_not_increase_begins_a_part_and_an_equal_one_does_not(
 def test_a_long_time_without_a_decision_is_cut_out() -> None:
     axis = laid(0, 1, 2, 7202, 7203)
     assert axis.positions == (0, 1, 2, 3, 4)
-    assert axis.parts[1] == Part(3, 4, 3.0, 2.0, 7202.0)
+    assert axis.parts[1] == Part(3.0, 2.0, 7202.0)
     assert axis.note == "The axis is cut where nothing was decided for a long time once."
 
 
@@ -67,7 +67,7 @@ def test_a_run_in_too_many_parts_is_counted_in_decisions() -> None:
     axis = laid(*[0] * count, eras=list(range(count)))
     assert axis.by_index
     assert axis.positions == tuple(range(count))
-    assert axis.parts == (Part(0, count - 1, 0.0, count, 0.0),)
+    assert axis.parts == (Part(0.0, count, 0.0),)
     assert axis.note == f"The axis counts decisions, because time jumped back {MOST_PARTS} times."
 
 

@@ -26,12 +26,10 @@ LONE = 1.0
 
 @dataclass(frozen=True)
 class Part:
-    """Decisions between two cuts: the places of the first and the last one; where the part starts
-    on the axis and how long it is there; and the seconds from the run's first image to its first.
+    """Between two cuts: where the part starts on the axis and how long it is there, and the seconds
+    from the run's first image to its first.
     """
 
-    first: int
-    last: int
     start: float
     length: float
     after: float
@@ -71,7 +69,7 @@ def axis_of(decisions: Sequence[DecisionRecord]) -> Axis:
     firsts = sorted({0} | back | gaps) if decisions else []
     if len(firsts) > MOST_PARTS:
         count = len(decisions)
-        parts = (Part(0, count - 1, 0.0, float(count), 0.0),)
+        parts = (Part(0.0, float(count), 0.0),)
         places = tuple(map(float, range(count)))
         return Axis(places, (1.0,) * count, parts, True, len(back), len(gaps))
     positions: list[float] = []
@@ -84,7 +82,7 @@ def axis_of(decisions: Sequence[DecisionRecord]) -> Axis:
         length = here[-1] - start + period
         positions += here
         widths += [min(LASTS * period, b - a) for a, b in pairwise([*here, start + length])]
-        cut.append(Part(first, end - 1, start, length, (stamps[0] - decisions[0].stamp) / 1e9))
+        cut.append(Part(start, length, (stamps[0] - decisions[0].stamp) / 1e9))
         start += length
     return Axis(tuple(positions), tuple(widths), tuple(cut), False, len(back), len(gaps))
 
