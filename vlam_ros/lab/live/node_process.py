@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from vlam_ros.errors import ConfigurationError, VlamError
+from vlam_ros.resources import resource_path, with_profile
+from vlam_ros.ros.up import node_command
 
 # Domains above 101 collide with ephemeral ports, and 0 is everybody's.
 _DOMAINS = 101
@@ -59,8 +61,6 @@ def private_domain(environment: Mapping[str, str]) -> dict[str, str]:
 
     With it goes the profile of Fast DDS for images. ConfigurationError if no domain is left.
     """
-    from vlam_ros.resources import with_profile
-
     return {
         "ROS_DOMAIN_ID": str(claim_domain(environment.get("ROS_DOMAIN_ID"))),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -100,9 +100,6 @@ def node_process(
     name: str, parameters: Mapping[str, Any], log: Path
 ) -> AbstractContextManager[Running]:
     """Run a node, as "vlam_node", with parameters by dotted name over the package's defaults."""
-    from vlam_ros.resources import resource_path
-    from vlam_ros.ros.up import node_command
-
     part = "lab.simulation" if name == "simulator_node" else "nodes"
     defaults = resource_path("config/vlam.yaml")
     command = node_command(f"vlam_ros.{part}.{name}", defaults, namespace="")
