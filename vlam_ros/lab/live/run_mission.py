@@ -19,11 +19,7 @@ from vlam_ros.lab.evaluation.film import FilmStrip
 from vlam_ros.lab.evaluation.judging import moment_of
 from vlam_ros.lab.evaluation.task_runs import EpisodeJob, keep, not_run_yet
 from vlam_ros.lab.live.mission import CommandEvent, DecisionEvent, MissionClient, MissionEvent
-from vlam_ros.lab.live.node_process import (
-    START_PATIENCE,
-    node_processes,
-    private_domain,
-)
+from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes, private_domain
 from vlam_ros.lab.simulation.truth import truth_from_json
 
 IMAGE_RATE = 5.0
