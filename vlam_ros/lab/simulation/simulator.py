@@ -76,7 +76,6 @@ class Simulator:
         self._data = data = mujoco.MjData(self._model)
         self._lift = int(self._model.joint("arm_lift").qposadr[0])
         self._renderers: dict[tuple[int, int], Any] = {}
-        self._base = self._model.body("base").id
         data.qpos[:3], data.qpos[3:7] = room.start.position, room.start.quaternion
         mujoco.mj_forward(self._model, data)
         # Each sensor has its own random numbers, so that none hangs on how often another measures.
@@ -189,8 +188,7 @@ class Simulator:
         renderer = self._renderer(*self._size)
         labels = segmented(renderer, self._data, "camera", self._own_view())
         geoms = [self._model.geom(f"object{i}").id for i in range(len(self.room.scene.objects))]
-        counts = np.bincount(labels[labels >= 0], minlength=self._model.ngeom)
-        return tuple(int(counts[geom]) for geom in geoms)
+        return tuple(int(np.count_nonzero(labels == geom)) for geom in geoms)
 
     def _own_view(self) -> Any:
         """The robot's body is not in its images, but for the tool when it is lowered."""

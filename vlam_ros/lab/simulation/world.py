@@ -30,8 +30,6 @@ from vlam_ros.lab.simulation.scene import MAX_OBJECTS, ObjectSpec, SceneSpec, tr
 from vlam_ros.lab.simulation.sensors import cast_rays
 from vlam_ros.types import Camera, FloatArray
 
-Vector = tuple[float, float, float]
-
 
 def world_xml(width: int, height: int, assets: str = "") -> str:
     """The model for images of this size in pixels, with further assets.
@@ -134,14 +132,14 @@ class World:
         return self._pose
 
     @property
-    def gravity(self) -> Vector:
+    def gravity(self) -> tuple[float, float, float]:
         """In the axes of the scene, m/s²; loading a scene keeps it. Only an accelerometer feels it:
         tilted, it stands for a ramp on which the whole scene lies.
         """
         return triple(self._model.opt.gravity)
 
     @gravity.setter
-    def gravity(self, gravity: Vector) -> None:
+    def gravity(self, gravity: tuple[float, float, float]) -> None:
         if not np.isfinite(gravity).all():
             raise SimulationError(f"gravity must be finite, got {gravity}")
         self._model.opt.gravity[:] = gravity
