@@ -5,8 +5,6 @@ Only training needs them; they are no part of the checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -48,21 +46,14 @@ class ImageModelling(nn.Module):
         # The number of the step has seeded torch: what is hidden is drawn anew in each.
         masked = mask_patches(len(values), patches.shape[1], HIDDEN, torch.default_generator)
         masked = masked.to(values.device)
-        with self._hidden(model, masked):
-            states = encode_pixels(model, values, patches=True)
-        return mim_loss(self.pixels(states.tokens[:, 1:]), patches, masked)
 
-    @contextmanager
-    def _hidden(self, model: Any, masked: Tensor) -> Iterator[None]:
         def hide(_: nn.Module, __: Any, seen: Tensor) -> Tensor:
             shown = ~masked.unflatten(1, seen.shape[-2:])[:, None]
             return torch.where(shown, seen, self.hidden.to(seen.dtype)[:, None, None])
 
-        handle = model.clip.vision_model.embeddings.patch_embedding.register_forward_hook(hide)
-        try:
-            yield
-        finally:
-            handle.remove()
+        with model.clip.vision_model.embeddings.patch_embedding.register_forward_hook(hide):
+            states = encode_pixels(model, values, patches=True)
+        return mim_loss(self.pixels(states.tokens[:, 1:]), patches, masked)
 
 
 class WordModelling(nn.Module):
