@@ -1,4 +1,4 @@
-"""Tuning a checkpoint to objects of one's own, by any method of `learning.adapters`.
+"""Tuning a checkpoint to objects of one's own, by any method of `clipseg.adapters`.
 
 What is new is learned from whole images, where the robot finds it, and from crops, where its
 second look decides what it is; both of what the model knows already, replayed beside it, keep that
@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.adapters import apply
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import (
     Grounding,
     Metrics,
+    apply,
     cosines,
     fitted,
     measure,
@@ -40,7 +40,7 @@ from vlam_ros.lab.training.training_batches import (
     Validation,
 )
 from vlam_ros.perception.clipseg import Calibration, Checkpoint
-from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, Method, save_adapter
+from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, save_adapter
 from vlam_ros.perception.clipseg.adapters.methods import PARTS
 from vlam_ros.perception.clipseg.model import VisionStates
 
@@ -126,7 +126,7 @@ def finetune(
     batches: TrainingBatches,
     folder: Path,
     settings: FitSettings,
-    method: Method | str = "lora",
+    method: str = "lora",
     *,
     phrases: Sequence[str],
     negatives: HardNegatives | None = None,
@@ -144,7 +144,7 @@ def finetune(
         checkpoint: in float32, as `load_checkpoint` gives it.
         batches: what is to be learned, and what is to be kept.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
-        method: of `adapters.apply`, with its settings in `options` if it is named.
+        method: of `apply`, with its settings in `options`.
         phrases: all that is new; their words join the vocabulary.
         negatives: which phrases cannot be true of a thing.
         check: what to validate with; without a thing that is new in it, nothing decides.

@@ -14,6 +14,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.checks import dot_products
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.perception.clipseg import Checkpoint
+from vlam_ros.perception.clipseg.adapters import Adaptation, attach, method_named
 from vlam_ros.perception.clipseg.model import (
     VisionStates,
     decode_masks,
@@ -75,6 +76,27 @@ def require_float32(model: Any) -> None:
             f"a checkpoint is tuned in float32, got {str(model.dtype).removeprefix('torch.')}: "
             "load it with dtype float32; bfloat16 is a setting of the training"
         )
+
+
+def apply(model: Any, method: str, seed: int = 0, **settings: Any) -> Adaptation:
+    """Adapt a CLIPSegForImageSegmentation in place; only what the method learns will train.
+
+    `save_adapter` of `vlam_ros.perception.clipseg.adapters` writes it, and a robot reads the file
+    with `load_adapter`.
+
+    Args:
+        method: its name: full, lora, adapter, prefix, bitfit or prompt.
+        settings: of the method; what is left out has its default.
+
+    Raises:
+        ModelError: there is no such method or setting, a value is out of range or the model has no
+            such part, the model has an adapter already, or peft is missing.
+    """
+    adaptation = attach(model, method_named(method, settings), seed)
+    model.requires_grad_(False)
+    for parameter in adaptation.tensors.values():
+        parameter.requires_grad_(True)
+    return adaptation
 
 
 def fitted(masks: Tensor, like: Tensor) -> Tensor:

@@ -18,9 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vlam_ros.lab.training.adapters import apply
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
-from vlam_ros.lab.training.grounding import Grounding, cosines, require_float32
+from vlam_ros.lab.training.grounding import Grounding, apply, cosines, require_float32
 from vlam_ros.lab.training.objectives import drift, skill_contrast
 from vlam_ros.lab.training.paraphrases import Paraphrases, Reading
 from vlam_ros.lab.training.understanding import REFUSED, skill_threshold, understood
@@ -118,7 +117,7 @@ def learn_skills(
         checkpoint: on PyTorch, in float32; its model is changed in place.
         skills: all of the robot, the new ones among them.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
-        method: of `adapters.apply`, with its settings in `options`.
+        method: of `apply`, with its settings in `options`.
 
     Raises:
         LearningError: as for `Paraphrases` and `Fit`, or the model is not in float32.

@@ -1,6 +1,6 @@
 """Adapters: small files that change what a CLIPSeg finds, put on the base they were trained on.
 
-Tuning is `vlam_ros.lab.training.adapters`; this is what a robot needs of it.
+Tuning is in `vlam_ros.lab.training`; this is what a robot needs of it.
 """
 
 from vlam_ros.perception.clipseg.adapters.attach import Adaptation, attach
