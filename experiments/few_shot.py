@@ -277,14 +277,11 @@ def _run(
     if learned:
         tuned = finetune(
             checkpoint,
-            course.batches,
+            course,
             folder,
             FitSettings(steps, rate=RATES[trial.method], warmup=WARMUP, validate_every=steps,
                         seed=trial.seed, device="cpu", dtype="float32"),
             trial.method,
-            phrases=course.phrases,
-            negatives=course.negatives,
-            about=course.about,
             weights={**WEIGHTS, "crops": trial.crops},
         )  # fmt: skip
         parameters, minutes = tuned.adaptation.trainable, tuned.fit.seconds / 60

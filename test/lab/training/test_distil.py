@@ -19,7 +19,6 @@ from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.grounding import Grounding, ValidationBatches
 from vlam_ros.lab.training.objectives import rwm_loss
 from vlam_ros.lab.training.recipe import Recipe
-from vlam_ros.lab.training.training_batches import Validation
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint
 
@@ -122,7 +121,7 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_but_the_projection(
 def test_the_student_loads_and_believes_nothing_yet(
     teacher: Checkpoint, student: Checkpoint, tmp_path: Path
 ) -> None:
-    check = Validation(ValidationBatches(DrawnShapes(size=32, count=2, first=40).all()))
+    check = ValidationBatches(DrawnShapes(size=32, count=2, first=40).all())
     result = learn(teacher, student, tmp_path, check=check)
     assert set(result.after) == {"iou", "false_alarms", "crops"}
     again = load_checkpoint(tmp_path, "cpu", "float32")

@@ -20,7 +20,14 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.examples import Batch, Batches
 from vlam_ros.lab.training.finetune import parts_of
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
-from vlam_ros.lab.training.grounding import Grounding, cosines, fitted, measure
+from vlam_ros.lab.training.grounding import (
+    NOTHING,
+    Grounding,
+    ValidationBatches,
+    cosines,
+    fitted,
+    measure,
+)
 from vlam_ros.lab.training.objectives import (
     feature_distillation,
     logit_distillation,
@@ -37,7 +44,6 @@ from vlam_ros.lab.training.recipe import (
     build_tokenizer,
     provisional,
 )
-from vlam_ros.lab.training.training_batches import NO_VALIDATION, Validation
 from vlam_ros.perception.clipseg import Checkpoint, TorchBackend
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint
 from vlam_ros.perception.clipseg.preprocess import Preprocessing
@@ -102,7 +108,7 @@ def distil(
     settings: FitSettings,
     *,
     phrases: Sequence[str],
-    check: Validation = NO_VALIDATION,
+    check: ValidationBatches = NOTHING,
     about: str = "",
 ) -> FitResult:
     """Train the student and write it as a Hugging Face folder, or go on where a run was stopped.
@@ -135,7 +141,7 @@ def distil(
         WEIGHTS,
         settings,
         folder / "run",
-        (lambda: measure(own, check.new).numbers()) if check.new.shows_any else None,
+        (lambda: measure(own, check).numbers()) if check.shows_any else None,
         parts_of(own.model),
         f"{made_of[0]} to {made_of[1]} by {dict(WEIGHTS)}, temperature {TEMPERATURE:g}, "
         f"{sorted(phrases)}, {about}",

@@ -23,8 +23,10 @@ from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import (
+    NOTHING,
     Grounding,
     Metrics,
+    ValidationBatches,
     apply,
     cosines,
     fitted,
@@ -33,12 +35,7 @@ from vlam_ros.lab.training.grounding import (
 )
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.objectives import logit_scale, rwm_loss, unicl_loss
-from vlam_ros.lab.training.training_batches import (
-    NO_VALIDATION,
-    TrainingBatch,
-    TrainingBatches,
-    Validation,
-)
+from vlam_ros.lab.training.training_batches import TrainingBatch, TuningData
 from vlam_ros.perception.clipseg import Calibration, Checkpoint
 from vlam_ros.perception.clipseg.adapters import FILE_NAME, Adaptation, save_adapter
 from vlam_ros.perception.clipseg.adapters.methods import PARTS
@@ -57,33 +54,29 @@ WARMUP = 20
 class GroundingLosses(nn.Module):
     """The loss terms of a batch.
 
-    With `negatives` a phrase counts against a thing only if it cannot be true of it; else
-    whatever is not said to be true does.
+    By `negatives` a phrase counts against a thing only if it cannot be true of it.
     """
 
-    def __init__(self, grounding: Grounding, negatives: HardNegatives | None = None) -> None:
+    def __init__(self, grounding: Grounding, negatives: HardNegatives) -> None:
         super().__init__()
         self.grounding, self._negatives = grounding, negatives
 
     def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
         images, close = batch.images, batch.crops
         # A text is read once for both.
-        phrases = tuple(dict.fromkeys((*images.phrases, *(close.phrases if close else ()))))
-        texts = self.grounding.read(phrases)
-        states = self.grounding.see(images.pixels)
-        losses = {"masks": self._mask_loss(states, images, texts, phrases)}
-        if close is not None:
-            states = self.grounding.see(close.pixels, close.pixels.shape[-1])
-            own = texts[[phrases.index(phrase) for phrase in close.phrases]]
-            losses["crop_masks"] = self._mask_loss(states, close, texts, phrases)
-            losses["crops"] = self._contrast(states.embedding, own, close)
-        return losses
+        phrases = tuple(dict.fromkeys((*images.phrases, *close.phrases)))
+        every = self.grounding.read(phrases)
+        texts, own = (every[[phrases.index(p) for p in each.phrases]] for each in (images, close))
+        whole = self.grounding.see(images.pixels)
+        cut = self.grounding.see(close.pixels, close.pixels.shape[-1])
+        return {
+            "masks": self._mask_loss(whole, images, texts),
+            "crop_masks": self._mask_loss(cut, close, own),
+            "crops": self._contrast(cut.embedding, own, close),
+        }
 
-    def _mask_loss(
-        self, states: VisionStates, batch: Batch, texts: Tensor, phrases: Sequence[str]
-    ) -> Tensor:
-        rows = torch.tensor([phrases.index(p) for p in batch.phrases], device=texts.device)
-        logits = self.grounding.masks(states, texts[rows[batch.asked]], batch.images)
+    def _mask_loss(self, states: VisionStates, batch: Batch, texts: Tensor) -> Tensor:
+        logits = self.grounding.masks(states, texts[batch.asked], batch.images)
         return rwm_loss(logits, fitted(batch.masks, logits))
 
     def _contrast(self, images: Tensor, texts: Tensor, batch: Batch) -> Tensor:
@@ -98,8 +91,6 @@ class GroundingLosses(nn.Module):
         return unicl_loss(logits[row].masked_fill(~(own | against), -torch.inf), own)
 
     def _against(self, batch: Batch) -> Tensor:
-        if self._negatives is None:
-            return ~batch.positives
         things = [
             tuple(p for p, is_true in zip(batch.phrases, row, strict=True) if is_true)
             for row in batch.positives.tolist()
@@ -123,15 +114,13 @@ class TuningResult:
 
 def finetune(
     checkpoint: Checkpoint,
-    batches: TrainingBatches,
+    data: TuningData,
     folder: Path,
     settings: FitSettings,
     method: str = "lora",
     *,
-    phrases: Sequence[str],
-    negatives: HardNegatives | None = None,
-    check: Validation = NO_VALIDATION,
-    about: str = "",
+    check: ValidationBatches = NOTHING,
+    check_old: ValidationBatches = NOTHING,
     weights: Mapping[str, float] = WEIGHTS,
     balanced: bool = False,
     **options: Any,
@@ -142,13 +131,12 @@ def finetune(
 
     Args:
         checkpoint: in float32, as `load_checkpoint` gives it.
-        batches: what is to be learned, and what is to be kept.
+        data: what is to be learned, and what is to be kept; the words of its phrases join the
+            vocabulary, and a stopped run goes on with the same data alone.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
         method: of `apply`, with its settings in `options`.
-        phrases: all that is new; their words join the vocabulary.
-        negatives: which phrases cannot be true of a thing.
         check: what to validate with; without a thing that is new in it, nothing decides.
-        about: what the batches are made of; a stopped run goes on with the same alone.
+        check_old: the same of what is to be kept, which is measured and decides nothing.
         weights: λ of the terms; one that is left out is 0.
         balanced: whether the balance of all terms is learned instead (`UncertaintyWeighting`).
 
@@ -165,7 +153,7 @@ def finetune(
     def figures() -> dict[str, Metrics]:
         return {
             name: measure(grounding, look, checkpoint.mask_threshold)
-            for name, look in (("new", check.new), ("old", check.old))
+            for name, look in (("new", check), ("old", check_old))
             if look
         }
 
@@ -177,22 +165,22 @@ def finetune(
     before = figures()
     tuned = apply(model, method, settings.seed, **options)
     fit = Fit(
-        GroundingLosses(grounding, negatives),
-        batches,
+        GroundingLosses(grounding, data.negatives),
+        data.batches,
         UncertaintyWeighting(tuple(WEIGHTS))
         if balanced
         else {name: weights.get(name, 0.0) for name in WEIGHTS},
         settings,
         folder / "run",
-        validate if check.new.shows_any else None,
+        validate if check.shows_any else None,
         parts_of(model),
-        f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {sorted(phrases)} by "
-        f"{dict(weights)}, {about}",
+        f"{tuned.method} of {tuned.base_prints['float32'][:12]} for {sorted(data.phrases)} "
+        f"by {dict(weights)}, {data.about}",
     )
     result = fit.run()
     if fit.writes:
         save_adapter(tuned, folder / FILE_NAME)
-        save_calibration(checkpoint, phrases, folder)
+        save_calibration(checkpoint, data.phrases, folder)
     return TuningResult(tuned, result, before, figures())
 
 

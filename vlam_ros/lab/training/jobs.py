@@ -21,7 +21,7 @@ from vlam_ros.lab.training.finetune import finetune
 from vlam_ros.lab.training.fit import FitResult, FitSettings
 from vlam_ros.lab.training.grounding import NOTHING, Grounding, Metrics, ValidationBatches, measure
 from vlam_ros.lab.training.recipe import Recipe
-from vlam_ros.lab.training.training_batches import CHECKED, TuningData, Validation
+from vlam_ros.lab.training.training_batches import CHECKED, TuningData
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 
 REPORT = "report.html"
@@ -58,22 +58,17 @@ def finetune_folder(
         crops=crops,
         seed=settings.seed,
     )
-    check = Validation(
-        tuning.look(checkpoint, Dataset(data, "validation")),
-        tuning.look(checkpoint, Dataset(replay, "validation"), old.phrases)
-        if replay is not None and old is not None
-        else NOTHING,
-    )
+    check, check_old = tuning.look(checkpoint, Dataset(data, "validation")), NOTHING
+    if old is not None:
+        check_old = tuning.look(checkpoint, Dataset(old.folder, "validation"), old.phrases)
     tuned = finetune(
         checkpoint,
-        tuning.batches,
+        tuning,
         out,
         settings,
         method,
-        phrases=tuning.phrases,
-        negatives=tuning.negatives,
-        about=tuning.about,
         check=check,
+        check_old=check_old,
         balanced=balanced,
     )
     facts = {
@@ -82,7 +77,7 @@ def finetune_folder(
         "new": ", ".join(tuning.phrases),
         "replayed": ", ".join(old.phrases) if old is not None else "nothing",
     }
-    told = _tell(f"Tuning by {method}", facts, checkpoint, check.new, tuned.before, tuned.after,
+    told = _tell(f"Tuning by {method}", facts, checkpoint, check, tuned.before, tuned.after,
                  tuned.fit, out)  # fmt: skip
     nouns = ", ".join(tuning.negatives.nouns)
     notes = [line for each in (new, old) if each is not None for line in each.notes.lines]
@@ -130,7 +125,7 @@ def distil_folder(
         out,
         settings,
         phrases=train.phrases,
-        check=Validation(look),
+        check=look,
         about=f"{images} images of {train.digest}",
     )
     counts = [sum(p.numel() for p in c.model.parameters()) for c in (known, pupil)]

@@ -13,7 +13,7 @@ from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.data import BatchStream, CropStream, Dataset, plain_crops
 from vlam_ros.lab.training.examples import Batch, Batches, joined, whole
-from vlam_ros.lab.training.grounding import NOTHING, ValidationBatches
+from vlam_ros.lab.training.grounding import ValidationBatches
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.clipseg import Checkpoint
 
@@ -26,11 +26,10 @@ class TrainingBatch:
     """What a step of tuning sees: whole images, and crops of things."""
 
     images: Batch
-    crops: Batch | None = None
+    crops: Batch
 
     def to(self, device: torch.device) -> TrainingBatch:
-        close = None if self.crops is None else self.crops.to(device)
-        return TrainingBatch(self.images.to(device), close)
+        return TrainingBatch(self.images.to(device), self.crops.to(device))
 
 
 @dataclass(frozen=True)
@@ -38,26 +37,14 @@ class TrainingBatches:
     """Batches out of several sources, such as new and replayed ones: a batch of each, in one."""
 
     images: Sequence[Batches]
-    crops: Sequence[Batches] = ()
+    crops: Sequence[Batches]
 
     def batch(self, step: int) -> TrainingBatch:
         images, close = (
-            [source.batch(step) for source in sources] for sources in (self.images, self.crops)
+            reduce(joined, (source.batch(step) for source in sources))
+            for sources in (self.images, self.crops)
         )
-        return TrainingBatch(reduce(joined, images), reduce(joined, close) if close else None)
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What is looked at before, while and after training; what is seen of the new decides which
-    weights are kept.
-    """
-
-    new: ValidationBatches = NOTHING
-    old: ValidationBatches = NOTHING
-
-
-NO_VALIDATION = Validation()
+        return TrainingBatch(images, close)
 
 
 @dataclass(frozen=True)
