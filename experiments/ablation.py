@@ -204,7 +204,7 @@ def examine(checkpoint: Checkpoint, data: SceneData) -> dict[str, float]:
     the pairs. Masks are as `grounding.measure` has them, on whole scenes, with as many phrases that
     are there as are not. Of the sentences, the share whose nearest prompt is of the right skill.
     """
-    grounding = Grounding.of(checkpoint)
+    grounding = Grounding(checkpoint)
     found = measure(grounding, ValidationBatches(images=list(_scenes_asked(data))))
     masks = {"iou": found.iou, "false_alarms": found.false_alarms}
     return _crops(grounding, data, checkpoint.crop_size) | masks | {"skills": _skills(checkpoint)}

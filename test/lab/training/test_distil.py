@@ -55,7 +55,7 @@ def student(folders: dict[str, Path]) -> Checkpoint:
 
 def terms(teacher: Checkpoint, student: Checkpoint, batch: Batch) -> dict[str, Tensor]:
     torch.manual_seed(0)
-    task = DistillationLosses(Grounding.of(teacher), Grounding.of(student))
+    task = DistillationLosses(Grounding(teacher), Grounding(student))
     losses: dict[str, Tensor] = task(batch)
     return losses
 
@@ -104,7 +104,7 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_but_the_projection(
     teacher: Checkpoint, folders: dict[str, Path]
 ) -> None:
     twin = load_checkpoint(folders["teacher"], "cpu", "float32")
-    task = DistillationLosses(Grounding.of(teacher), Grounding.of(twin))
+    task = DistillationLosses(Grounding(teacher), Grounding(twin))
     with torch.no_grad():
         task.projection.weight.copy_(torch.eye(48))
         losses = {name: loss.item() for name, loss in task(SHAPES.batch(0)).items()}
@@ -112,7 +112,7 @@ def test_a_student_that_is_the_teacher_has_nothing_to_learn_but_the_projection(
     assert max(map(abs, losses.values())) < 1e-5
     batch = SHAPES.batch(0)
     with torch.no_grad():
-        own = Grounding.of(twin)
+        own = Grounding(twin)
         texts = own.read(batch.phrases)[batch.asked]
         logits = own.masks(own.see(batch.pixels), texts, batch.images)
     assert truth == pytest.approx(rwm_loss(logits, batch.masks).item(), rel=1e-5)

@@ -70,7 +70,7 @@ def tune(checkpoint: Checkpoint, out: Path, method: str = "lora", **options: Any
 
 
 def masks(checkpoint: Checkpoint, batch: Batch) -> Tensor:
-    grounding = Grounding.of(checkpoint)
+    grounding = Grounding(checkpoint)
     with torch.no_grad():
         texts = grounding.read(batch.phrases)
         states = grounding.see(batch.pixels)
@@ -79,7 +79,7 @@ def masks(checkpoint: Checkpoint, batch: Batch) -> Tensor:
 
 def losses(checkpoint: Checkpoint, batch: TrainingBatch) -> dict[str, float]:
     with torch.no_grad():
-        task = GroundingLosses(Grounding.of(checkpoint), DATA.negatives)
+        task = GroundingLosses(Grounding(checkpoint), DATA.negatives)
         return {name: loss.item() for name, loss in task(batch).items()}
 
 
@@ -154,7 +154,7 @@ def test_a_phrase_that_may_be_true_of_a_thing_does_not_count_against_it(
     batch = Batch(pixels, names, true, torch.arange(2), torch.tensor([0, 2]),
                   torch.ones(2, 16, 16))  # fmt: skip
     against = [[2], [0, 1]]
-    grounding = Grounding.of(checkpoint)
+    grounding = Grounding(checkpoint)
     with torch.no_grad():
         task = GroundingLosses(grounding, HardNegatives(Settings.load().perception))
         loss = task(TrainingBatch(SHAPES.batch(0), batch))["crops"]
@@ -267,7 +267,8 @@ def test_figures_are_of_masks_and_crops() -> None:
 
     model: Any = torch.nn.Linear(1, 1)
     model.device = torch.device("cpu")
-    grounding = Everywhere(model, None, SimpleNamespace(size=8))  # type: ignore[arg-type]
+    known: Any = SimpleNamespace(model=model, tokenizer=None, preprocessing=SimpleNamespace(size=8))
+    grounding = Everywhere(known)
     masks = torch.zeros(4, 8, 8)
     masks[0, :4] = 1
     masks[1, 4:] = 1

@@ -126,13 +126,13 @@ def distil(
         LearningError: the student is not in float32, or as for `Fit`.
         ModelError: one of both is an exported checkpoint.
     """
-    own = Grounding.of(student)
+    own = Grounding(student)
     if own.model.dtype != torch.float32:
         raise LearningError(f"a student is trained in float32, got {own.model.dtype}: load it so")
     # The layer between both begins the same in every session.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        task = DistillationLosses(Grounding.of(teacher), own)
+        task = DistillationLosses(Grounding(teacher), own)
     own.model.requires_grad_(True)
     made_of = [fingerprint(c.model, "float32")[:12] for c in (teacher, student)]
     fit = Fit(

@@ -144,7 +144,7 @@ def finetune(
         LearningError: a weight is of no term, the model is not in float32, or as for `Fit`.
         ModelError: the method or its settings are wrong, or the model is exported or adapted.
     """
-    grounding = Grounding.of(checkpoint)
+    grounding = Grounding(checkpoint)
     model = grounding.model
     require_float32(model)
     if unknown := sorted(set(weights) - set(WEIGHTS)):

@@ -23,7 +23,6 @@ from vlam_ros.perception.clipseg.model import (
     normalise,
     tokenized,
 )
-from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
 DECODED = 64
 """Pairs that the decoder takes at once where nothing is learned."""
@@ -32,15 +31,11 @@ DECODED = 64
 class Grounding(nn.Module):
     """A CLIPSeg with its tokenizer and preprocessing; `model` is what trains."""
 
-    def __init__(self, model: Any, tokenizer: Any, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.model = model
-        self._tokenizer, self._preprocessing = tokenizer, preprocessing
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint) -> Grounding:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         """Of a checkpoint that PyTorch runs; ModelError for an exported one."""
-        return cls(checkpoint.model, checkpoint.tokenizer, checkpoint.preprocessing)
+        super().__init__()
+        self.model = checkpoint.model
+        self._tokenizer, self._preprocessing = checkpoint.tokenizer, checkpoint.preprocessing
 
     @property
     def size(self) -> int:

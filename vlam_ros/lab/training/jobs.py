@@ -115,7 +115,7 @@ def distil_folder(
     look = ValidationBatches(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
 
     def figures(of: Checkpoint) -> dict[str, Metrics]:
-        return {"data": measure(Grounding.of(of), look)} if look else {}
+        return {"data": measure(Grounding(of), look)} if look else {}
 
     before = figures(pupil)
     result = distil(
@@ -152,7 +152,7 @@ def _tell(
         "kept"
     )
     if fit.writes:
-        seen = examples(Grounding.of(checkpoint), look.images, checkpoint.mask_threshold)
+        seen = examples(Grounding(checkpoint), look.images, checkpoint.mask_threshold)
         report = TrainingReport(title, {**facts, "trained": trained}, before, after, seen)
         write_report(report, out / "run", out / REPORT)
     lines = [

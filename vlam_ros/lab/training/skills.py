@@ -123,7 +123,7 @@ def learn_skills(
         LearningError: as for `Paraphrases` and `Fit`, or the model is not in float32.
         ModelError: the method or its settings are wrong, or the model is exported or adapted.
     """
-    grounding, known = Grounding.of(checkpoint), checkpoint.calibration
+    grounding, known = Grounding(checkpoint), checkpoint.calibration
     require_float32(grounding.model)
     words = known.vocabulary if known and known.vocabulary else ()
     paraphrases = Paraphrases(skills, settings.seed, words=words)
