@@ -30,9 +30,6 @@ class Points:
     x: Tensor
     y: Tensor
 
-    def to(self, device: torch.device) -> Points:
-        return Points(self.x.to(device), self.y.to(device))
-
 
 class Line:
     """y = x₁ − 2 x₂, eight points a batch."""

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from vlam_ros.lab.report.page import render
 from vlam_ros.lab.report.table import Table, number
 from vlam_ros.lab.training.examples import Batch
-from vlam_ros.lab.training.fit import Log
+from vlam_ros.lab.training.fit.parts import Log, to_device
 from vlam_ros.lab.training.grounding import Grounding, Metrics, decoded, fitted
 from vlam_ros.lab.visualization.jpeg import jpeg
 from vlam_ros.resources import write_file
@@ -61,7 +61,7 @@ def examples(grounding: Grounding, batches: Sequence[Batch], threshold: float) -
     shown: list[Example] = []
     absent: list[Example] = []
     for each in batches:
-        batch = each.to(grounding.model.device)
+        batch: Batch = to_device(each, grounding.model.device)
         pairs = zip(batch.images.tolist(), batch.asked.tolist(), strict=True)
         states, texts = grounding.see(batch.pixels), grounding.read(batch.phrases)
         for logits, masks in decoded(grounding, states, batch, texts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -41,9 +41,6 @@ class PromptedImages:
     masks: Tensor
     judged: Tensor
 
-    def to(self, device: torch.device) -> PromptedImages:
-        return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
-
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
@@ -56,12 +53,6 @@ class EmbeddedBatch:
     skills: Tensor
     crops: PromptedImages | None
     scenes: PromptedImages | None
-
-    def to(self, device: torch.device) -> EmbeddedBatch:
-        crops, scenes = (
-            None if shown is None else shown.to(device) for shown in (self.crops, self.scenes)
-        )
-        return replace(self, skills=self.skills.to(device), crops=crops, scenes=scenes)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -63,11 +63,6 @@ class Batch:
                 raise LearningError(
                     f"{name} must be in 0..{limit - 1}, got {rows.min()}..{rows.max()}"
                 )
-
-    def to(self, device: torch.device) -> Batch:
-        names = ("pixels", "positives", "images", "asked", "masks")
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
-        return replace(self, **moved)
 
 
 Batches: TypeAlias = BatchSource[Batch]

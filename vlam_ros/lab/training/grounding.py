@@ -13,6 +13,7 @@ from torch.nn import functional
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.checks import dot_products
 from vlam_ros.lab.training.examples import Batch
+from vlam_ros.lab.training.fit.parts import to_device
 from vlam_ros.perception.clipseg import Checkpoint
 from vlam_ros.perception.clipseg.adapters import Adaptation, attach, method_named
 from vlam_ros.perception.clipseg.model import (
@@ -151,7 +152,7 @@ def measure(grounding: Grounding, look: ValidationBatches, threshold: float = 0.
     pairs: list[tuple[str, str]] = []
     device = grounding.model.device
     for number, each in enumerate((*look.images, *look.crops)):
-        batch = each.to(device)
+        batch: Batch = to_device(each, device)
         close = number >= len(look.images)
         states = grounding.see(batch.pixels, batch.pixels.shape[-1] if close else None)
         texts = grounding.read(batch.phrases)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -56,9 +55,6 @@ class Reading:
     labels: Tensor
     old: Tensor
     phrases: tuple[str, ...]
-
-    def to(self, device: torch.device) -> Reading:
-        return dataclasses.replace(self, labels=self.labels.to(device), old=self.old.to(device))
 
 
 class Paraphrases:

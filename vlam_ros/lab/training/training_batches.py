@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 
-import torch
-
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.data import BatchStream, CropStream, Dataset, plain_crops
@@ -27,9 +25,6 @@ class TrainingBatch:
 
     images: Batch
     crops: Batch
-
-    def to(self, device: torch.device) -> TrainingBatch:
-        return TrainingBatch(self.images.to(device), self.crops.to(device))
 
 
 @dataclass(frozen=True)

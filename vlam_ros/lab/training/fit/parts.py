@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -63,6 +64,16 @@ def follow(averages: Sequence[Tensor], values: Sequence[Tensor], decay: float, s
     # Early on the average would drag the untrained weights along.
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(averages), list(values), 1 - decay)
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """A frozen dataclass with all its tensors on a device, those of dataclasses in it too."""
+    moved = {
+        name: value.to(device) if isinstance(value, Tensor) else to_device(value, device)
+        for name, value in vars(batch).items()
+        if isinstance(value, Tensor) or dataclasses.is_dataclass(value)
+    }
+    return dataclasses.replace(batch, **moved)
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ from vlam_ros.lab.training.fit.parts import (
     follow,
     read_state,
     set_rate,
+    to_device,
     write_state,
 )
 from vlam_ros.lab.training.fit.processes import processes
@@ -49,7 +50,7 @@ FAILURES = 10
 
 
 class BatchSource(Protocol[B_co]):
-    """Where batches come from: anything that a task takes, with `to(device)`."""
+    """Where batches come from: frozen dataclasses that a task takes."""
 
     def batch(self, step: int) -> B_co:
         """The batch of a number from 0 on: the same whenever it is asked for, by any process."""
@@ -246,7 +247,7 @@ class Fit:
                 value.grad += earlier
 
     def _forward(self, module: nn.Module, number: int) -> tuple[Tensor, dict[str, Tensor]]:
-        batch = self._source.batch(number).to(self._processes.device)
+        batch = to_device(self._source.batch(number), self._processes.device)
         # What is drawn in the model depends on the number alone, not on what was drawn before.
         seeds = np.random.SeedSequence([self.settings.seed, number])
         torch.manual_seed(int(seeds.generate_state(1)[0]))
