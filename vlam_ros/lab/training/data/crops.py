@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -61,9 +62,8 @@ def crops(labelled: Labelled, size: int) -> list[Crop]:
     for names, mask in things:
         if np.count_nonzero(mask) < SMALLEST:
             continue
-        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        window = Window.around(box, CONTEXT)
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        window = Window.around((x, y, x + width, y + height), CONTEXT)
         cover = _cut_mask(window, mask, size)
         parts = [
             (own, _cut_mask(window, other, size)) for own, other in things if other is not mask

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from vlam_ros.errors import LearningError
@@ -218,14 +219,9 @@ def _written(annotation: Annotation, image: Image) -> dict[str, Any]:
         mask = decode(annotation.segmentation, image.height, image.width)
     except LearningError:  # kept as it came, for whoever reads it says so
         mask = np.zeros((1, 1), np.bool_)
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    box = [0, 0, 0, 0]
-    if len(rows):
-        left, top = int(columns[0]), int(rows[0])
-        box = [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
     return {
         "segmentation": annotation.segmentation,
-        "bbox": box,
+        "bbox": cv2.boundingRect(mask.astype(np.uint8)),
         "area": int(mask.sum()),
         "iscrowd": 0,
         **({"proposal": True} if annotation.proposal else {}),
