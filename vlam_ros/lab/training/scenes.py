@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from vlam_ros.lab.simulation.scene import COLOURS, SHAPES, SceneSpec, scene_of_seed
 from vlam_ros.lab.simulation.world import World
+from vlam_ros.perception.objects import Window
 
 CROP_SIZE = 88
 """Pixels of a stored crop; training cuts its own windows out of it."""
@@ -97,8 +99,9 @@ def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np
         pairs[i] = COLOUR_NAMES.index(object_.colour), SHAPES.index(object_.shape)
     crops, crop_labels, crop_pairs = [], [], []
     for i, window in _windows(rendering.labels, len(spec.objects), seed):
-        crops.append(_cut(rendering.image, window, smooth=True))
-        label = _cut(rendering.labels, window, smooth=False)
+        crops.append(resize(window.cut(rendering.image), CROP_SIZE))
+        label = window.cut(rendering.labels[..., None])[..., 0]
+        label = resample(label, (CROP_SIZE, CROP_SIZE))
         crop_labels.append(np.where(label == 0, 0, np.where(label == i + 1, 1, 2)).astype(np.uint8))
         crop_pairs.append(pairs[i] if i >= 0 else np.array([-1, -1]))
     return {
@@ -113,32 +116,22 @@ def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np
 
 def _windows(
     labels: npt.NDArray[np.uint8], objects: int, seed: int
-) -> Iterator[tuple[int, tuple[int, int, int]]]:
-    """(object index, (x0, y0, side)) of each visible object, and (-1, …) of a piece of floor."""
+) -> Iterator[tuple[int, Window]]:
+    """(object index, window) of each visible object, and (-1, window) of a piece of floor."""
     for i in range(objects):
-        ys, xs = np.nonzero(labels == i + 1)
-        if len(ys) < MIN_VISIBLE:
+        mask = labels == i + 1
+        if np.count_nonzero(mask) < MIN_VISIBLE:
             continue
-        x0, x1, y0, y1 = xs.min(), xs.max() + 1, ys.min(), ys.max() + 1
-        side = int(CROP_CONTEXT * max(x1 - x0, y1 - y0))
-        yield i, (int(x0 + x1 - side) // 2, int(y0 + y1 - side) // 2, side)
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        side = int(CROP_CONTEXT * max(width, height))
+        yield i, Window((2 * x + width - side) // 2, (2 * y + height - side) // 2, side)
     rng = np.random.default_rng(seed)
     for _ in range(10):
         side = int(rng.integers(40, 200))
         x0, y0 = (int(rng.integers(length - side)) for length in labels.shape[::-1])
         if not labels[y0 : y0 + side, x0 : x0 + side].any():
-            yield -1, (x0, y0, side)
+            yield -1, Window(x0, y0, side)
             return
-
-
-def _cut(
-    image: npt.NDArray[np.uint8], window: tuple[int, int, int], smooth: bool
-) -> npt.NDArray[np.uint8]:
-    x0, y0, side = window
-    rows = np.clip(np.arange(y0, y0 + side), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(x0, x0 + side), 0, image.shape[1] - 1)
-    piece = image[rows][:, columns]
-    return resize(piece, CROP_SIZE) if smooth else resample(piece, (CROP_SIZE, CROP_SIZE))
 
 
 def resize(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
