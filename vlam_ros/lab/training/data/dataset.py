@@ -17,8 +17,7 @@ import numpy as np
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.files import decode_image, sha256
-from vlam_ros.lab.training.data.index import SPLITS, Image, phrases_of, read_images
-from vlam_ros.lab.training.data.segmentation import decode
+from vlam_ros.lab.training.data.index import SPLITS, Image, masks_of, phrases_of, read_images
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 IMAGES = "images"
@@ -121,19 +120,8 @@ class Dataset:
                 f"{frame.file} must have {frame.width} x {frame.height} pixels, "
                 f"got {image.shape[1]} x {image.shape[0]}"
             )
-        things = []
-        for number, annotation in enumerate(frame.annotations):
-            what, key = f"{annotation.phrase!r} in {frame.file}", f"{frame.file} {number}"
-            try:
-                mask = decode(annotation.segmentation, frame.height, frame.width)
-            except LearningError as error:
-                self.notes.add(f"{what} is left out: {error}", once=key)
-                continue
-            if not mask.any():
-                self.notes.add(f"{what} is left out: its mask is empty", once=key)
-                continue
-            things.append((annotation.phrase, mask))
-        return Labelled(image, things)
+        found = masks_of(frame, self.notes, each=True)
+        return Labelled(image, [(annotation.phrase, mask) for annotation, mask in found])
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.files import decode_image, encode_image, suffix_of
-from vlam_ros.lab.training.data.index import Annotation, Image, read_images
-from vlam_ros.lab.training.data.segmentation import decode, encode
+from vlam_ros.lab.training.data.index import Annotation, Image, masks_of, read_images
+from vlam_ros.lab.training.data.segmentation import encode
 from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
@@ -147,19 +147,8 @@ def _upright(path: Path, frame: Image) -> bytes:
 
 
 def usable(image: Image, notes: Notes) -> list[Annotation]:
-    kept = []
-    for annotation in image.annotations:
-        what = f"{annotation.phrase!r} in {image.file} is left out"
-        try:
-            mask = decode(annotation.segmentation, image.height, image.width)
-        except LearningError as error:
-            notes.add(f"{what}: {error}", once="senseless mask")
-            continue
-        if mask.any():
-            kept.append(replace(annotation, segmentation=encode(mask)))
-        else:
-            notes.add(f"{what}: its mask is empty", once="empty mask")
-    return kept
+    found = masks_of(image, notes, each=False)
+    return [replace(annotation, segmentation=encode(mask)) for annotation, mask in found]
 
 
 def _annotations_of(corrected: Image, image: Image, notes: Notes) -> tuple[Annotation, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.training.data.segmentation import decode
 from vlam_ros.resources import write_file
+from vlam_ros.types.arrays import BoolArray
 
 SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.15, 0.15)
@@ -161,6 +162,25 @@ def write_images(
 
 def phrases_of(images: Iterable[Image]) -> tuple[str, ...]:
     return tuple(sorted({a.phrase for p in images for a in p.annotations}))
+
+
+def masks_of(image: Image, notes: Notes, each: bool) -> Iterator[tuple[Annotation, BoolArray]]:
+    """The annotations of an image, with their masks bool[H,W].
+
+    One that is empty or makes no sense is noted, `each` by itself or counted with its like.
+    """
+    for number, annotation in enumerate(image.annotations):
+        what = f"{annotation.phrase!r} in {image.file} is left out"
+        key = f"{image.file} {number}" if each else ""
+        try:
+            mask = decode(annotation.segmentation, image.height, image.width)
+        except LearningError as error:
+            notes.add(f"{what}: {error}", once=key or "senseless mask")
+            continue
+        if mask.any():
+            yield annotation, mask
+        else:
+            notes.add(f"{what}: its mask is empty", once=key or "empty mask")
 
 
 def split_of(scene: str) -> str:
