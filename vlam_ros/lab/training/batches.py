@@ -180,16 +180,18 @@ def relit(pixels: Tensor, rng: Generator) -> Tensor:
     return pixels.clamp(0, 1)
 
 
+def true_rows(colour: int, shape: int) -> list[int]:
+    """The rows that are true of an object: its pair, its noun and its colour; none of -1, -1."""
+    return [] if colour < 0 else [PAIR_ROW[colour, shape], NOUNS + shape, COLOURS + colour]
+
+
 def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """(positives bool[B,NONSENSE], rows int64[B]) of crops: the pair, its noun and its colour."""
+    true = [true_rows(*pair) or [FLOOR] for pair in pairs.tolist()]
     positives = torch.zeros(len(pairs), NONSENSE, dtype=torch.bool)
-    rows = torch.full((len(pairs),), FLOOR)
-    for i, (colour, shape) in enumerate(pairs):
-        if colour >= 0:
-            rows[i] = PAIR_ROW[int(colour), int(shape)]
-            positives[i, NOUNS + shape] = positives[i, COLOURS + colour] = True
-        positives[i, rows[i]] = True
-    return positives, rows
+    for i, rows in enumerate(true):
+        positives[i, rows] = True
+    return positives, torch.tensor([rows[0] for rows in true])
 
 
 def crop_masks(labels: Tensor, positives: Tensor, which: Tensor, rows: Tensor) -> Tensor:
@@ -203,10 +205,9 @@ def scene_targets(labels: Tensor, pairs: npt.NDArray[np.int64], visible: int = 2
     positives = torch.zeros(len(pairs), NONSENSE, dtype=torch.bool)
     for i in range(len(pairs)):
         counts = torch.bincount(labels[i].flatten(), minlength=14)
-        for j, (colour, shape) in enumerate(pairs[i]):
-            if colour >= 0 and counts[j + 1] >= visible:
-                positives[i, PAIR_ROW[int(colour), int(shape)]] = True
-                positives[i, NOUNS + shape] = positives[i, COLOURS + colour] = True
+        for j, pair in enumerate(pairs[i].tolist()):
+            if counts[j + 1] >= visible:
+                positives[i, true_rows(*pair)] = True
     return positives
 
 
@@ -229,11 +230,8 @@ def patch_labels(labels: Tensor, rows: Tensor, patch: int) -> Tensor:
 
 def object_rows(pairs: npt.NDArray[np.int64]) -> Tensor:
     """int64[B,1+MAX]: the text row of each label of a scene (label 0, the floor, first)."""
-    rows = torch.full((len(pairs), pairs.shape[1] + 1), IGNORE)
-    rows[:, 0] = FLOOR
-    for i, j in zip(*np.nonzero(pairs[..., 0] >= 0), strict=True):
-        rows[i, j + 1] = PAIR_ROW[int(pairs[i, j, 0]), int(pairs[i, j, 1])]
-    return rows
+    named = [[(true_rows(*pair) or [IGNORE])[0] for pair in scene] for scene in pairs.tolist()]
+    return torch.tensor([[FLOOR, *rows] for rows in named])
 
 
 def draw_prompts(
@@ -278,17 +276,10 @@ def prompt_masks(
     rows: npt.NDArray[np.int64],
 ) -> Tensor:
     """bool[P,S,S]: the pixels of the objects that each prompt names."""
-    colours, shapes = pairs[images, :, 0], pairs[images, :, 1]
-    named = np.zeros((len(rows), pairs.shape[1] + 1), bool)
-    for p, row in enumerate(rows):
-        if row < PAIRS:
-            colour, shape = TRAINED_PAIRS[row]
-            named[p, 1:] = (colours[p] == COLOUR_NAMES.index(colour)) & (
-                shapes[p] == SHAPES.index(shape)
-            )
-        elif NOUNS <= row < COLOURS:
-            named[p, 1:] = shapes[p] == row - NOUNS
-        elif COLOURS <= row < NONSENSE:
-            named[p, 1:] = colours[p] == row - COLOURS
-    wanted = torch.from_numpy(named)[:, :, None].expand(-1, -1, labels.shape[2])
+    true = [[true_rows(*pair) for pair in scene] for scene in pairs.tolist()]
+    named = [
+        [False, *(row in own for own in true[image])]
+        for image, row in zip(images, rows, strict=True)
+    ]
+    wanted = torch.tensor(named)[:, :, None].expand(-1, -1, labels.shape[2])
     return torch.gather(wanted, 1, labels[torch.from_numpy(images)])
