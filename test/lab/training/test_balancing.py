@@ -10,10 +10,10 @@ from torch import Generator, Tensor, nn
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.balancing import (
     UncertaintyWeighting,
+    add_gradients,
     combined_loss,
     gradient_cosines,
     project_conflicts,
-    set_gradients,
     task_gradients,
 )
 
@@ -149,17 +149,20 @@ def test_the_order_is_random() -> None:
 def test_gradients_return_to_their_parameters() -> None:
     model = nn.Linear(3, 2).bfloat16()
     parameters = list(model.parameters())
-    set_gradients(parameters, torch.arange(8.0))
+    add_gradients(parameters, torch.arange(8.0))
     assert model.weight.grad is not None
     assert model.weight.grad.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert model.weight.grad.dtype == torch.bfloat16
     assert model.bias.grad is not None
     assert model.bias.grad.tolist() == [6, 7]
+    add_gradients(parameters, torch.ones(8))
+    assert model.weight.grad.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert model.bias.grad.tolist() == [7, 8]
 
 
-def test_clipping_what_was_set_leaves_the_gradient_as_it_was() -> None:
+def test_clipping_what_was_added_leaves_the_gradient_as_it_was() -> None:
     gradient, parameter = torch.tensor([3.0, 4.0]), nn.Parameter(torch.zeros(2))
-    set_gradients([parameter], gradient)
+    add_gradients([parameter], gradient)
     nn.utils.clip_grad_norm_([parameter], 1.0)
     assert gradient.tolist() == [3.0, 4.0]
 
@@ -170,7 +173,7 @@ def test_surgery_trains_both_tasks_where_one_gradient_is_overwhelming() -> None:
     losses = {"large": 10 * (x[0] + x[1]), "small": x[1] * 0.5 - x[0]}
     gradients = task_gradients(losses, [x])
     assert torch.dot(gradients.sum(0), gradients[1]).item() < 0
-    set_gradients([x], project_conflicts(gradients, seeded()))
+    add_gradients([x], project_conflicts(gradients, seeded()))
     assert x.grad is not None
     assert (gradients @ x.grad > 0).all()
 
@@ -187,7 +190,7 @@ def test_wrong_tasks_and_gradients_are_named() -> None:
         ("'a' has no gradient: was it detached", lambda: task_gradients({"a": x[0].detach()}, [x])),
         ("at least one parameter", lambda: task_gradients({"a": x.sum()}, [])),
         (r"\[T, P\], got \[3\]", lambda: project_conflicts(torch.zeros(3), seeded())),
-        (r"2 numbers is expected, got \[3\]", lambda: set_gradients([x], torch.zeros(3))),
+        (r"2 numbers is expected, got \[3\]", lambda: add_gradients([x], torch.zeros(3))),
     ]:
         with pytest.raises(LearningError, match=message):
             call()

@@ -107,7 +107,7 @@ def project_conflicts(gradients: Tensor, generator: Generator) -> Tensor:
     """The sum of gradients, of each what works against another taken out (PCGrad, Yu et al. 2020).
 
     gᵢ ← gᵢ − (gᵢ·gⱼ / ‖gⱼ‖²) gⱼ for each other task j with gᵢ·gⱼ < 0, in random order, where gⱼ is
-    as it was: float[T,P] of `task_gradients` to float[P] for `set_gradients`.
+    as it was: float[T,P] of `task_gradients` to float[P] for `add_gradients`.
     """
     if gradients.ndim != 2:
         raise LearningError(f"gradients must be [T, P], got {list(gradients.shape)}")
@@ -122,8 +122,8 @@ def project_conflicts(gradients: Tensor, generator: Generator) -> Tensor:
     return projected.sum(0)
 
 
-def set_gradients(parameters: Sequence[Tensor], gradient: Tensor) -> None:
-    """Write a gradient float[P] into `.grad` of the parameters, in the order it was taken in.
+def add_gradients(parameters: Sequence[Tensor], gradient: Tensor) -> None:
+    """Add a gradient float[P] to `.grad` of the parameters, in the order it was taken in.
 
     Raises:
         LearningError: there are not as many numbers.
@@ -135,7 +135,8 @@ def set_gradients(parameters: Sequence[Tensor], gradient: Tensor) -> None:
         )
     for parameter, part in zip(parameters, gradient.split(sizes), strict=True):
         # A copy: clipping works in place, and the gradient is the caller's.
-        parameter.grad = part.view_as(parameter).to(parameter.dtype, copy=True)
+        own = part.view_as(parameter).to(parameter.dtype, copy=True)
+        parameter.grad = own if parameter.grad is None else parameter.grad + own
 
 
 Weights = Mapping[str, float] | UncertaintyWeighting

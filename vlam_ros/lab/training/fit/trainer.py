@@ -25,8 +25,8 @@ from vlam_ros.lab.training.balancing import (
     TASK,
     WeightedTask,
     Weights,
+    add_gradients,
     gradient_cosines,
-    set_gradients,
 )
 from vlam_ros.lab.training.fit.parts import (
     Log,
@@ -230,21 +230,12 @@ class Fit:
     def _backward(self, number: int) -> dict[str, Tensor]:
         total, losses = self._forward(self._module, number)
         if self.settings.surgery:
-            self._operate(losses, number)
+            order = torch.Generator(self._processes.device).manual_seed(number)
+            gradient = self._plain.operated(losses, self._values, order)
+            add_gradients(list(self._values.values()), gradient / self.settings.accumulate)
         else:
             self._processes.backward(total / self.settings.accumulate)
         return losses
-
-    def _operate(self, losses: Mapping[str, Tensor], number: int) -> None:
-        """Add to `.grad` what surgery leaves of the terms' gradients."""
-        values = list(self._values.values())
-        order = torch.Generator(self._processes.device).manual_seed(number)
-        gradient = self._plain.operated(losses, self._values, order)
-        before = [value.grad for value in values]
-        set_gradients(values, gradient / self.settings.accumulate)
-        for value, earlier in zip(values, before, strict=True):
-            if earlier is not None and value.grad is not None:
-                value.grad += earlier
 
     def _forward(self, module: nn.Module, number: int) -> tuple[Tensor, dict[str, Tensor]]:
         batch = to_device(self._source.batch(number), self._processes.device)
