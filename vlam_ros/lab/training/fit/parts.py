@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vlam_ros.errors import LearningError
+from vlam_ros.resources import write_file
 
 _log = logging.getLogger(__name__)
 
@@ -115,10 +116,7 @@ class Log:
     def rewind(self, step: int) -> None:
         """Drop what was logged after a step, for it will be done again."""
         kept = [record for record in self.records() if record["step"] <= step]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        temporary = self._path.with_suffix(".part")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self._path)
+        write_file(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
 
 class TensorBoardLog:

@@ -107,7 +107,6 @@ class Fit:
         if settings.surgery and self._processes.count > 1:
             raise LearningError("gradient surgery is for one process: start it without torchrun")
         device = self._processes.device
-        self._task = task.to(device)
         module = WeightedTask(task, weights).to(device)
         self._values = {n: p for n, p in module.named_parameters() if p.requires_grad}
         if not self._values:
