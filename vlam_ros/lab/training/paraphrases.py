@@ -60,13 +60,7 @@ class Reading:
 class Paraphrases:
     """The sentences and phrases of a step, drawn by (seed, step) alone."""
 
-    def __init__(
-        self,
-        skills: Sequence[Skill],
-        seed: int = 0,
-        sentences: int = COUNT,
-        words: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, skills: Sequence[Skill], seed: int = 0, words: Sequence[str] = ()) -> None:
         """Sort what the skills' prompts say into old and new.
 
         Args:
@@ -84,7 +78,7 @@ class Paraphrases:
                 "the skills have no prompt that the embedded model was not trained on: add a skill"
             )
         self._varied = {name: _variations(own) or own for name, own in self.new.items()}
-        self._seed, self._count = seed, sentences
+        self._seed = seed
         said = {word for skill in skills for p in skill.prompts for word in p.split()}
         self.phrases = object_phrases(words)
         self._known = sorted(vocabulary() | said | set(words))
@@ -100,7 +94,7 @@ class Paraphrases:
 
     def batch(self, step: int) -> Reading:
         rng = np.random.default_rng([self._seed, step])
-        drawn = [self._draw(rng) for _ in range(self._count)]
+        drawn = [self._draw(rng) for _ in range(COUNT)]
         sentences, labels, old = zip(*drawn, strict=True)
         chosen = rng.choice(len(self.phrases), PHRASES, replace=False)
         some = [self.phrases[i] for i in chosen]

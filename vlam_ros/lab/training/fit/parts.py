@@ -27,15 +27,12 @@ LOG = "log.jsonl"
 
 
 def adamw(
-    parameters: Iterable[Tensor],
-    rate: float,
-    weight_decay: float,
-    balance: Iterable[Tensor] = (),
+    parameters: Iterable[Tensor], weight_decay: float, balance: Iterable[Tensor]
 ) -> torch.optim.AdamW:
     """AdamW that decays weights, but neither biases nor norms nor other vectors.
 
-    Groups have their `pace`, which is what `set_rate` multiplies a rate with; `balance` is what
-    balances losses, as far as that is learned.
+    Groups have their `pace`, which is what `set_rate` multiplies each step's rate with; `balance`
+    is what balances losses, as far as that is learned.
     """
     values = list(parameters)
     groups: list[dict[str, Any]] = [
@@ -43,9 +40,7 @@ def adamw(
         {"params": [p for p in values if p.ndim <= 1], "pace": 1.0, "weight_decay": 0.0},
         {"params": list(balance), "pace": BALANCE_PACE, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=weight_decay)
-    set_rate(optimizer, rate)
-    return optimizer
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -113,7 +113,7 @@ class Fit:
             raise LearningError("nothing of the model trains: set requires_grad, or apply a method")
         own = [p for name, p in self._values.items() if name.startswith(TASK)]
         balance = [p for name, p in self._values.items() if not name.startswith(TASK)]
-        optimizer = adamw(own, settings.peak(0), settings.weight_decay, balance)
+        optimizer = adamw(own, settings.weight_decay, balance)
         self._plain = module
         self._module, self._optimizer = self._processes.wrap(module, optimizer)
         self._averages = {n: p.detach().clone() for n, p in self._values.items()}
