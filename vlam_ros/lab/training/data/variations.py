@@ -45,10 +45,8 @@ def recoloured(thing: Pixels, cover: Pixels, rng: Generator) -> Pixels:
     saturation = float(rng.choice([0.0, 1.0, rng.uniform(0.5, 1)], p=[0.25, 0.4, 0.35]))
     value = float(rng.uniform(0.03, 0.15) if rng.random() < 0.2 else rng.uniform(0.3, 1.0))
     tint = value * (1 - saturation * (1 - _hue(float(rng.random()))))
-    alpha = _soft(cover)
     painted = np.clip(grey / max(mean, 0.05) * tint, 0, 1)
-    mixed: Pixels = (painted * alpha + thing * (1 - alpha)).astype(np.float32)
-    return mixed
+    return pasted(painted, cover, thing).astype(np.float32)
 
 
 def varied(
