@@ -42,10 +42,6 @@ PREFIXES: list[str] = SENTENCES["prefixes"]
 SUFFIXES: list[str] = SENTENCES["suffixes"]
 
 
-def object_phrase(colour: int, shape: int) -> str:
-    return f"{COLOUR_NAMES[colour]} {SHAPES[shape]}"
-
-
 def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
     return [FRAMES[int(rng.integers(len(FRAMES)))].format(phrase) for phrase in phrases]
 
@@ -130,11 +126,10 @@ def corpus(rng: Generator, sentences: int = 20_000) -> list[str]:
 
 def filled(pattern: str, rng: Generator) -> str:
     """A pattern as one may say it: the objects named or taken out, politeness before and after."""
-    named = rng.random() < 0.3
     target, destination = "the object", "the destination"
-    if named:
+    if rng.random() < 0.3:
         pairs = rng.integers(0, [len(COLOUR_NAMES), len(SHAPES)], size=(2, 2))
-        target, destination = (f"the {object_phrase(int(c), int(s))}" for c, s in pairs)
+        target, destination = (f"the {COLOUR_NAMES[c]} {SHAPES[s]}" for c, s in pairs)
     sentence = pattern.format(t=target, d=destination)
     prefix = PREFIXES[int(rng.integers(len(PREFIXES)))]
     suffix = SUFFIXES[int(rng.integers(len(SUFFIXES)))]

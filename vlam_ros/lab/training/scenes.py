@@ -18,8 +18,9 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from vlam_ros.lab.simulation.scene import COLOURS, SHAPES, SceneSpec, scene_of_seed
+from vlam_ros.lab.simulation.scene import SHAPES, SceneSpec, scene_of_seed
 from vlam_ros.lab.simulation.world import World
+from vlam_ros.lab.training.captions import COLOUR_NAMES
 from vlam_ros.perception.objects import Window
 
 CROP_SIZE = 88
@@ -30,7 +31,6 @@ MIN_VISIBLE = 60
 """Objects with fewer visible pixels in the rendered image get no crop."""
 SHARD = 250
 
-COLOUR_NAMES = tuple(COLOURS)
 Label = TypeVar("Label", np.bool_, np.uint8)
 
 
