@@ -85,6 +85,15 @@ VARIANTS: Mapping[str, Variant] = {
 """Each has what the one before has, and more."""
 
 
+def shortened(recipe: Recipe, steps: int) -> Recipe:
+    """The recipe with about so many steps, each stage and the warm-up by the same share."""
+    share = steps / recipe.steps
+    stages = tuple(
+        replace(stage, steps=max(1, round(stage.steps * share))) for stage in recipe.stages
+    )
+    return replace(recipe, stages=stages, warmup=max(1, round(recipe.warmup * share)))
+
+
 @dataclass(frozen=True)
 class Run:
     """A variant with a seed: minutes of training, and FIGURES by name; NaN where there is no case.
@@ -350,7 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _study(options: argparse.Namespace) -> int:
     recipe = Recipe.load(options.recipe)
     report = ablation(
-        recipe.shortened(options.steps) if options.steps else recipe,
+        shortened(recipe, options.steps) if options.steps else recipe,
         options.cache,
         seeds=options.seeds,
         only=options.only,

@@ -18,6 +18,7 @@ from ablation import (
     ablation,
     difference,
     examine,
+    shortened,
 )
 from small_recipe import shrunk
 
@@ -49,6 +50,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _few_crops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CROPS", 128)
+
+
+def test_a_shortened_recipe_keeps_its_stages() -> None:
+    shipped = Recipe.load(resource_path("config/embedded.yaml"))
+    short = shortened(shipped, 860)
+    assert [stage.name for stage in short.stages] == [stage.name for stage in shipped.stages]
+    assert [stage.steps for stage in short.stages] == [80, 100, 20, 160, 300, 200]
+    assert short.warmup == 20
+    assert [stage.steps for stage in shortened(shipped, 1).stages] == [1] * 6
+    assert shipped.digest != short.digest
 
 
 def test_a_run_is_done_once_and_the_others_are_told(
@@ -161,7 +172,7 @@ def test_the_options_reach_the_study_and_its_tables_are_shown_and_written(
     arguments = [*options.split(), "--cache", str(tmp_path), "--json", str(figures)]
     assert module.main(arguments) == 0
     ((recipe, cache), named) = seen[0]
-    assert recipe == Recipe.load(module.RECIPE).shortened(34)
+    assert recipe == shortened(Recipe.load(module.RECIPE), 34)
     assert cache == tmp_path
     assert named == {"seeds": 2, "only": ["alignment"], "validation": 3, "threads": 1}
     assert "| + alignment | 1 | 1.0 | 0.500 " in capsys.readouterr().out

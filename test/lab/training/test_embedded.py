@@ -328,16 +328,6 @@ def test_weights_of_no_term_are_refused(
         Recipe.load(path)
 
 
-def test_a_shortened_recipe_keeps_its_stages(full: Recipe) -> None:
-    shipped = Recipe.load(resource_path("config/embedded.yaml"))
-    short = shipped.shortened(860)
-    assert [stage.name for stage in short.stages] == [stage.name for stage in shipped.stages]
-    assert [stage.steps for stage in short.stages] == [80, 100, 20, 160, 300, 200]
-    assert short.warmup == 20
-    assert [stage.steps for stage in full.shortened(1).stages] == [1, 1, 1]
-    assert full.digest != full.shortened(3).digest
-
-
 def test_the_recipe_with_all_terms_goes_on_from_the_shipped_model() -> None:
     shipped, combined = (
         Recipe.load(resource_path(f"config/{name}.yaml"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -151,13 +151,6 @@ class Recipe:
     def digest(self) -> str:
         """A name for all that it decides: another recipe has another."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
-
-    def shortened(self, steps: int) -> Recipe:
-        share = steps / self.steps
-        stages = tuple(
-            replace(stage, steps=max(1, round(stage.steps * share))) for stage in self.stages
-        )
-        return replace(self, stages=stages, warmup=max(1, round(self.warmup * share)))
 
     @property
     def steps(self) -> int:
