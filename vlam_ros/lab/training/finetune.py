@@ -123,7 +123,6 @@ def finetune(
     check_old: ValidationBatches = NOTHING,
     weights: Mapping[str, float] = WEIGHTS,
     balanced: bool = False,
-    **options: Any,
 ) -> TuningResult:
     """Tune a checkpoint and write the adapter, or go on where a stopped run was.
 
@@ -134,7 +133,7 @@ def finetune(
         data: what is to be learned, and what is to be kept; the words of its phrases join the
             vocabulary, and a stopped run goes on with the same data alone.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
-        method: of `apply`, with its settings in `options`.
+        method: of `apply`.
         check: what to validate with; without a thing that is new in it, nothing decides.
         check_old: the same of what is to be kept, which is measured and decides nothing.
         weights: λ of the terms; one that is left out is 0.
@@ -142,7 +141,7 @@ def finetune(
 
     Raises:
         LearningError: a weight is of no term, the model is not in float32, or as for `Fit`.
-        ModelError: the method or its settings are wrong, or the model is exported or adapted.
+        ModelError: there is no such method, or the model is exported or adapted.
     """
     grounding = Grounding(checkpoint)
     model = grounding.model
@@ -163,7 +162,7 @@ def finetune(
         return seen["new"].numbers() | {f"old_{name}": value for name, value in old.items()}
 
     before = figures()
-    tuned = apply(model, method, settings.seed, **options)
+    tuned = apply(model, method, settings.seed)
     fit = Fit(
         GroundingLosses(grounding, data.negatives),
         data.batches,

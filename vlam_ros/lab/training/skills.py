@@ -107,7 +107,6 @@ def learn_skills(
     folder: Path,
     settings: FitSettings,
     method: str = "full",
-    **options: Any,
 ) -> LearnedSkills:
     """Tune the text tower of a checkpoint until it tells the skills' sentences apart.
 
@@ -117,11 +116,11 @@ def learn_skills(
         checkpoint: on PyTorch, in float32; its model is changed in place.
         skills: all of the robot, the new ones among them.
         folder: gets `adapter.safetensors`, the calibration, and the run's state in `run`.
-        method: of `apply`, with its settings in `options`.
+        method: of `apply`.
 
     Raises:
         LearningError: as for `Paraphrases` and `Fit`, or the model is not in float32.
-        ModelError: the method or its settings are wrong, or the model is exported or adapted.
+        ModelError: there is no such method, or the model is exported or adapted.
     """
     grounding, known = Grounding(checkpoint), checkpoint.calibration
     require_float32(grounding.model)
@@ -131,9 +130,8 @@ def learn_skills(
     checked = _Checked.drawn(skills, paraphrases)
     before = checked.figures(ClipsegGrounder(checkpoint)) if known else None
     # Prompts are of the text tower alone; the other methods have to be told.
-    if METHODS.get(method) is not PromptTuning:
-        options["parts"] = ("text",)
-    tuned = apply(grounding.model, method, settings.seed, **options)
+    parts = {} if METHODS.get(method) is PromptTuning else {"parts": ("text",)}
+    tuned = apply(grounding.model, method, settings.seed, **parts)
     told = sorted(f"{skill.name}: {', '.join(skill.prompts)}" for skill in skills)
     fit = Fit(
         SkillLosses(grounding, base),
