@@ -21,7 +21,7 @@ from vlam_ros.lab.training.data.stream import KEPT, place_in_turn
 from vlam_ros.lab.training.data.variations import LOOSE, Pixels, pasted, recoloured, varied
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.hard_negatives import HardNegatives
-from vlam_ros.lab.training.scenes import resize
+from vlam_ros.lab.training.scenes import resample, resize
 from vlam_ros.perception.objects import Window
 from vlam_ros.types.arrays import BoolArray
 
@@ -79,12 +79,10 @@ def crops(labelled: Labelled, size: int) -> list[Crop]:
 
 def _cut_mask(window: Window, mask: BoolArray, size: int) -> BoolArray:
     """bool[H,W] → bool[size,size]: what of the window it covers, nothing beyond the image."""
-    x, y = ((np.arange(size) + 0.5) * window.side / size + c for c in (window.left, window.top))
-    rows, columns = np.floor(y).astype(int), np.floor(x).astype(int)
-    inside = np.ix_((rows >= 0) & (rows < len(mask)), (columns >= 0) & (columns < mask.shape[1]))
-    part: BoolArray = np.zeros((size, size), np.bool_)
-    part[inside] = mask[np.ix_(rows[inside[0][:, 0]], columns[inside[1][0]])]
-    return part
+    # A window repeats the border of what it is cut from; this one is empty.
+    framed = np.pad(mask.astype(np.uint8), 1)[..., None]
+    part = Window(window.left + 1, window.top + 1, window.side).cut(framed)[..., 0]
+    return resample(part, (size, size)) > 0
 
 
 class CropStream:
