@@ -29,7 +29,7 @@ from vlam_ros.lab.training.objectives import (
     skill_contrast,
     unicl_loss,
 )
-from vlam_ros.lab.training.recipe import MEAN, STD, TERMS
+from vlam_ros.lab.training.recipe import ALIGNMENT, MEAN, STD, TERMS
 from vlam_ros.perception.clipseg.model import (
     VisionStates,
     decode_masks,
@@ -49,12 +49,8 @@ NOWHERE = 20.0
 
 CROPS, SCENES = "crops", "scenes"
 SEEN_IN: Mapping[str, Collection[str]] = {
-    "contrast": (CROPS, SCENES),
-    "masks": (CROPS, SCENES),
-    "regions": (CROPS, SCENES),
-    "matching": (CROPS, SCENES),
-    "image_modelling": (CROPS,),
-    "captions": (CROPS,),
+    **dict.fromkeys(("contrast", *ALIGNMENT), (CROPS, SCENES)),
+    **dict.fromkeys(("image_modelling", "captions"), (CROPS,)),
 }
 """Where a term of images is computed, each of which is a loss of its own; others have one."""
 
