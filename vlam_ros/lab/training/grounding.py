@@ -99,12 +99,8 @@ def fitted(masks: Tensor, like: Tensor) -> Tensor:
     """Masks or mask logits float[P,h,w] at the size of others, each pixel the mean of its area."""
     if masks.shape[-2:] == like.shape[-2:]:
         return masks
-    shape = tuple(like.shape[-2:])
-    if masks.shape[-1] < shape[-1]:
-        return functional.interpolate(masks[:, None], shape, mode="bilinear", align_corners=False)[
-            :, 0
-        ]
-    return functional.interpolate(masks[:, None], shape, mode="area")[:, 0]
+    mode = "bilinear" if masks.shape[-1] < like.shape[-1] else "area"
+    return functional.interpolate(masks[:, None], tuple(like.shape[-2:]), mode=mode)[:, 0]
 
 
 @dataclass(frozen=True)
