@@ -127,30 +127,25 @@ def write_images(
 ) -> None:
     """Write an annotation file with these categories whole, or not at all (ConfigurationError)."""
     category = {phrase: i for i, phrase in enumerate(phrases, start=1)}
-    described: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, image in enumerate(images, start=1):
-        described.append(
-            {
-                "id": number,
-                "file_name": image.file,
-                "width": image.width,
-                "height": image.height,
-                "scene": image.scene,
-                "sha256": image.sha256,
-                **({"captions": image.captions} if image.captions else {}),
-                **({"proposal": True} if image.proposal else {}),
-            }
-        )
-        for annotation in image.annotations:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": category[annotation.phrase],
-                    **_written(annotation, image),
-                }
-            )
+    numbered = list(enumerate(images, start=1))
+    described = [
+        {
+            "id": number,
+            "file_name": image.file,
+            "width": image.width,
+            "height": image.height,
+            "scene": image.scene,
+            "sha256": image.sha256,
+            **({"captions": image.captions} if image.captions else {}),
+            **({"proposal": True} if image.proposal else {}),
+        }
+        for number, image in numbered
+    ]
+    seen = ((number, image, a) for number, image in numbered for a in image.annotations)
+    annotations = [
+        {"id": i, "image_id": n, "category_id": category[a.phrase], **_written(a, image)}
+        for i, (n, image, a) in enumerate(seen, start=1)
+    ]
     document = {
         "info": {"description": "vlam_ros data set", "made_with": made_with},
         "images": described,
