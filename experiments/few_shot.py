@@ -35,8 +35,10 @@ from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
 from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.world import World
-from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.index import phrases_of
+from vlam_ros.lab.training.data.simulated import add_simulated
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.lab.training.finetune import RATES, WARMUP, WEIGHTS, finetune
 from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.training_batches import TuningData

@@ -21,7 +21,7 @@ from vlam_ros.lab.evaluation.queries import QueryKind
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES
 from vlam_ros.lab.simulation.world import World
-from vlam_ros.lab.training.data import Dataset
+from vlam_ros.lab.training.data.dataset import Dataset
 
 SMALL: dict[str, Any] = {
     "steps": 2, "scenes": 3, "replayed": 3, "split": "validation", "threads": 1, "progress": False,

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from vlam_ros.lab.training.data import Annotation, DatasetWriter
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.index import Annotation
 from vlam_ros.lab.training.data.segmentation import encode
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 HEIGHT, WIDTH = 24, 32

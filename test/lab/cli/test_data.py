@@ -11,10 +11,11 @@ from replay_jobs import BAGS
 
 from vlam_ros.errors import BagError, LearningError
 from vlam_ros.lab.cli import data
-from vlam_ros.lab.training.data import Dataset, DatasetWriter, split_of
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.from_bag import add_bag
-from vlam_ros.lab.training.data.index import SPLITS
+from vlam_ros.lab.training.data.index import SPLITS, split_of
+from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
 def vlam(*arguments: object) -> int:
@@ -26,7 +27,7 @@ def vlam(*arguments: object) -> int:
 
 
 def test_the_choices_are_those_of_the_library() -> None:
-    from vlam_ros.lab.training.data import SCENES
+    from vlam_ros.lab.training.data.imported import SCENES
 
     assert data.SPLITS == SPLITS
     assert set(data.SCENES) == set(SCENES)

@@ -13,8 +13,10 @@ from vlam_ros.lab.evaluation.model import evaluate_model
 from vlam_ros.lab.evaluation.queries import QueryKind, data_questions
 from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
-from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.simulated import add_simulated
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.clipseg import Calibration
 from vlam_ros.perception.clipseg.loader import EMBEDDED

@@ -15,8 +15,9 @@ from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.report.training_page import Example, TrainingReport, write_report
-from vlam_ros.lab.training.data import Annotation, DatasetWriter
+from vlam_ros.lab.training.data.index import Annotation
 from vlam_ros.lab.training.data.segmentation import encode
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.lab.training.fit import FitSettings, Log
 from vlam_ros.lab.training.fit.processes import SingleProcess
 from vlam_ros.lab.training.grounding import Metrics

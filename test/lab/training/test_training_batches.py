@@ -13,8 +13,9 @@ from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.data import Dataset, DatasetWriter
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.lab.training.training_batches import TuningData
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 

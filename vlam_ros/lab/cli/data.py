@@ -12,7 +12,7 @@ from vlam_ros.lab.cli.options import add_flag, add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.notes import Notes
-    from vlam_ros.lab.training.data import DatasetWriter
+    from vlam_ros.lab.training.data.writer import DatasetWriter
     from vlam_ros.perception.perceiver import Perceiver
 
 SPLITS = ("train", "validation", "test")
@@ -135,7 +135,7 @@ def run_bag(options: argparse.Namespace) -> int:
 
 def run_folder(options: argparse.Namespace) -> int:
     """Add others' images."""
-    from vlam_ros.lab.training.data import import_coco
+    from vlam_ros.lab.training.data.imported import import_coco
 
     if not options.images.is_dir():
         raise LearningError(f"{options.images} is no folder of images")
@@ -146,7 +146,7 @@ def run_folder(options: argparse.Namespace) -> int:
 
 def run_simulation(options: argparse.Namespace) -> int:
     """Render scenes."""
-    from vlam_ros.lab.training.data import add_simulated
+    from vlam_ros.lab.training.data.simulated import add_simulated
 
     with _writer(options) as writer:
         counts = {split: getattr(options, split) for split in SPLITS}
@@ -157,7 +157,7 @@ def run_simulation(options: argparse.Namespace) -> int:
 def run_check(options: argparse.Namespace) -> int:
     """Read all, and show what there is."""
     from vlam_ros.lab.notes import Notes
-    from vlam_ros.lab.training.data import summarise
+    from vlam_ros.lab.training.data.dataset import summarise
 
     notes, broken = Notes(), 0
     for part in summarise(options.folder, notes):
@@ -175,7 +175,7 @@ def run_check(options: argparse.Namespace) -> int:
 def run_accept(options: argparse.Namespace) -> int:
     """Read corrections back."""
     from vlam_ros.lab.notes import Notes
-    from vlam_ros.lab.training.data import accept
+    from vlam_ros.lab.training.data.imported import accept
 
     notes = Notes()
     count = accept(options.folder, options.corrected, notes)
@@ -185,7 +185,7 @@ def run_accept(options: argparse.Namespace) -> int:
 
 
 def _writer(options: argparse.Namespace) -> DatasetWriter:
-    from vlam_ros.lab.training.data import DatasetWriter
+    from vlam_ros.lab.training.data.writer import DatasetWriter
 
     return DatasetWriter(options.out, f"vlam data {options.kind}")
 

@@ -22,7 +22,7 @@ from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.evaluation.grounding import QueryResult, answers, answers_to
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, data_questions
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
-from vlam_ros.lab.training.data import Dataset
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.paraphrases import Paraphrases
 from vlam_ros.lab.training.understanding import skill_threshold

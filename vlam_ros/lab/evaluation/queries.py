@@ -23,7 +23,7 @@ from vlam_ros.lab.simulation.scene import (
     scene_of_seed,
 )
 from vlam_ros.lab.simulation.world import World
-from vlam_ros.lab.training.data import Dataset, Labelled
+from vlam_ros.lab.training.data.dataset import Dataset, Labelled
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.competitors import entry_in
 from vlam_ros.types import Camera, Observation, optical_rotation

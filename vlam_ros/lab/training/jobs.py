@@ -14,7 +14,8 @@ import torch
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.report.training_page import TrainingReport, examples, write_report
-from vlam_ros.lab.training.data import BatchStream, Dataset
+from vlam_ros.lab.training.data.dataset import Dataset
+from vlam_ros.lab.training.data.stream import BatchStream
 from vlam_ros.lab.training.distil import distil, new_student
 from vlam_ros.lab.training.examples import whole
 from vlam_ros.lab.training.finetune import finetune

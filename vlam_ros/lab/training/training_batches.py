@@ -9,7 +9,9 @@ from itertools import islice
 
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.data import BatchStream, CropStream, Dataset, plain_crops
+from vlam_ros.lab.training.data.crops import CropStream, plain_crops
+from vlam_ros.lab.training.data.dataset import Dataset
+from vlam_ros.lab.training.data.stream import BatchStream
 from vlam_ros.lab.training.examples import Batch, Batches, joined, whole
 from vlam_ros.lab.training.grounding import ValidationBatches
 from vlam_ros.lab.training.hard_negatives import HardNegatives

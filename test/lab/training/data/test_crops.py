@@ -12,17 +12,12 @@ import torch
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.data import (
-    Annotation,
-    CropStream,
-    Dataset,
-    DatasetWriter,
-    Labelled,
-    plain_crops,
-)
-from vlam_ros.lab.training.data.crops import crops
+from vlam_ros.lab.training.data.crops import CropStream, crops, plain_crops
+from vlam_ros.lab.training.data.dataset import Dataset, Labelled
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.index import Annotation
 from vlam_ros.lab.training.data.segmentation import encode
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.types.arrays import BoolArray

@@ -10,8 +10,10 @@ from pycocotools.coco import COCO
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.training.data import Annotation, Dataset, DatasetWriter, split_of, summarise
+from vlam_ros.lab.training.data.dataset import Dataset, summarise
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.index import Annotation, split_of
+from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
 def edit(path: Path, **changes: object) -> None:

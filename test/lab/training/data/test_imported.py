@@ -12,8 +12,11 @@ from PIL import Image
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.training.data import Dataset, DatasetWriter, accept, import_coco, split_of
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.imported import accept, import_coco
+from vlam_ros.lab.training.data.index import split_of
+from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
 def imported(folder: Path, *files: Path, **options: str) -> DatasetWriter:

@@ -8,7 +8,9 @@ from few_shot import few_of
 
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.world import World
-from vlam_ros.lab.training.data import Dataset, DatasetWriter, add_simulated
+from vlam_ros.lab.training.data.dataset import Dataset
+from vlam_ros.lab.training.data.simulated import add_simulated
+from vlam_ros.lab.training.data.writer import DatasetWriter
 
 
 @pytest.fixture(scope="module")

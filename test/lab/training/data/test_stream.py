@@ -9,8 +9,10 @@ from coco_images import HEIGHT, WIDTH, box, coco_image, labelled, small_dataset
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.data import BatchStream, Dataset, DatasetWriter
+from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.stream import BatchStream
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.lab.training.examples import Batch
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 

@@ -15,9 +15,10 @@ from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.roles import IMAGES, assign
 from vlam_ros.lab.replay.sensing import frames
-from vlam_ros.lab.training.data import Annotation, DatasetWriter
 from vlam_ros.lab.training.data.files import encode_image
+from vlam_ros.lab.training.data.index import Annotation
 from vlam_ros.lab.training.data.segmentation import outline
+from vlam_ros.lab.training.data.writer import DatasetWriter
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception.perceiver import Perceiver, is_confirmed
 from vlam_ros.types import Missing, Observation, Uint8Array
