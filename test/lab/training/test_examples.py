@@ -10,6 +10,7 @@ import torch
 from drawn_shapes import PHRASES, DrawnShapes, drawn_image
 
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.data.dataset import Labelled
 from vlam_ros.lab.training.examples import Batch, asked, joined, whole
 
 
@@ -44,7 +45,7 @@ def test_two_batches_joined_ask_the_same_of_the_same_images() -> None:
 
 def test_whole_images_are_asked_for_everything() -> None:
     image, labels = drawn_image(0, 96)  # without a star
-    (batch,) = whole([(image, dict(labels))], PHRASES, 48)
+    (batch,) = whole([Labelled(image, labels)], PHRASES, 48)
     assert batch.pixels.shape == (1, 3, 48, 48)
     assert batch.positives[0].tolist() == [phrase in dict(labels) for phrase in PHRASES]
     own = dict(labels)["box"]

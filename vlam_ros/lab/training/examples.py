@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.checks import check_bool, check_shapes
+from vlam_ros.lab.training.data.dataset import Labelled
 from vlam_ros.lab.training.fit import BatchSource
-from vlam_ros.types.arrays import BoolArray, Uint8Array
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,10 @@ def joined(first: Batch, second: Batch) -> Batch:
     )
 
 
-def whole(
-    images: Iterable[tuple[Uint8Array, Mapping[str, BoolArray]]],
-    phrases: Sequence[str],
-    size: int,
-) -> Iterator[Batch]:
-    """A batch of each image uint8[H,W,3] RGB with masks bool[H,W] by phrase, made square, that asks
-    for all phrases.
-    """
-    for image, known in images:
+def whole(images: Iterable[Labelled], phrases: Sequence[str], size: int) -> Iterator[Batch]:
+    """A batch of each image, made square, that asks for all phrases."""
+    for each in images:
+        image, known = each.image, each.masks
         nothing = np.zeros(image.shape[:2], bool)
         masks = np.stack([known.get(phrase, nothing) for phrase in phrases])
         pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255

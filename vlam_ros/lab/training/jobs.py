@@ -113,7 +113,7 @@ def distil_folder(
     if not train.phrases:
         raise LearningError(f"{data} names nothing in its images for train")
     seen = islice(Dataset(data, "validation"), CHECKED)
-    look = ValidationBatches(tuple(whole(((s.image, s.masks) for s in seen), train.phrases, size)))
+    look = ValidationBatches(tuple(whole(seen, train.phrases, size)))
 
     def figures(of: Checkpoint) -> dict[str, Metrics]:
         return {"data": measure(Grounding(of), look)} if look else {}

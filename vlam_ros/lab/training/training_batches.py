@@ -112,6 +112,6 @@ class TuningData:
         """A few images of a data set that is not trained on, asked for `phrases` (all new)."""
         phrases = tuple(phrases) or self.phrases
         size, crop_size = checkpoint.preprocessing.size, checkpoint.crop_size
-        some = ((each.image, each.masks) for each in islice(dataset, CHECKED))
+        images = whole(islice(dataset, CHECKED), phrases, size)
         close = plain_crops(dataset, crop_size, self.negatives, phrases)
-        return ValidationBatches(tuple(whole(some, phrases, size)), tuple(islice(close, CHECKED)))
+        return ValidationBatches(tuple(images), tuple(islice(close, CHECKED)))
