@@ -25,7 +25,7 @@ from vlam_ros.lab.training.finetune import (
 from vlam_ros.lab.training.fit import FitSettings, Log
 from vlam_ros.lab.training.grounding import Grounding, ValidationBatches, measure
 from vlam_ros.lab.training.hard_negatives import HardNegatives
-from vlam_ros.lab.training.training_batches import TrainingBatch, TrainingBatches, TuningData
+from vlam_ros.lab.training.training_batches import TrainingBatch, TuningData
 from vlam_ros.perception.clipseg import Calibration, Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters import METHODS
 from vlam_ros.perception.clipseg.adapters.attach import fingerprints
@@ -33,9 +33,9 @@ from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 SIZE = 32
 SHAPES = DrawnShapes(size=SIZE)
 CROPS = DrawnCrops(size=16)
-BATCHES = TrainingBatches([SHAPES], [CROPS])
 DATA = TuningData(
-    BATCHES,
+    [SHAPES],
+    [CROPS],
     tuple(SHAPES.phrases),
     HardNegatives(Settings.load().perception, SHAPES.phrases),
     "drawn shapes",
@@ -92,9 +92,9 @@ def test_the_loader_reads_what_was_tuned(
     method: str, checkpoint: Checkpoint, folder: Path, tmp_path: Path
 ) -> None:
     batch = SHAPES.batch(0)
-    plain, before = masks(checkpoint, batch), losses(checkpoint, BATCHES.batch(0))
+    plain, before = masks(checkpoint, batch), losses(checkpoint, DATA.batch(0))
     tuned = tune(checkpoint, tmp_path, method)
-    learned, after = masks(checkpoint, batch), losses(checkpoint, BATCHES.batch(0))
+    learned, after = masks(checkpoint, batch), losses(checkpoint, DATA.batch(0))
     assert (learned - plain).abs().max() > 0.01
     assert sum(w * (after[name] - before[name]) for name, w in WEIGHTS.items()) < 0
     again = load_checkpoint(folder, "cpu", "float32", adapter=tmp_path)
@@ -123,7 +123,7 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
     check = ValidationBatches(DrawnShapes(size=SIZE, count=2, first=50).all(), [CROPS.batch(50)])
     tune(checkpoint, tmp_path / "one", check=check)
     again = load_checkpoint(folder, "cpu", "float32")
-    stopping = replace(DATA, batches=TrainingBatches([Stopping(size=SIZE)], [CROPS]))
+    stopping = replace(DATA, images=[Stopping(size=SIZE)])
     with pytest.raises(Stopped):
         tune(again, tmp_path / "two", data=stopping, check=check)
     resumed = load_checkpoint(folder, "cpu", "float32")
@@ -136,9 +136,9 @@ def test_a_stopped_tuning_ends_as_an_unbroken_one(
 def test_a_batch_of_several_sources_is_one(checkpoint: Checkpoint) -> None:
     """The mean over the pairs of both: terms count by what each source asks."""
     old, far = DrawnShapes(size=SIZE, images=6, first=20), DrawnCrops(size=16, count=12)
-    both = losses(checkpoint, TrainingBatches([SHAPES, old], [CROPS, far]).batch(1))
+    both = losses(checkpoint, replace(DATA, images=[SHAPES, old], crops=[CROPS, far]).batch(1))
     assert set(both) == set(WEIGHTS)
-    one, two = (losses(checkpoint, TrainingBatches([p], [c]).batch(1))
+    one, two = (losses(checkpoint, replace(DATA, images=[p], crops=[c]).batch(1))
                 for p, c in ((SHAPES, CROPS), (old, far)))  # fmt: skip
     for name in ("masks", "crop_masks"):
         assert min(one[name], two[name]) < both[name] < max(one[name], two[name])
@@ -189,7 +189,7 @@ def test_replay_keeps_what_the_new_images_would_undo(
 
     def old_iou(name: str, *sources: All) -> float:
         own = load_checkpoint(folder, "cpu", "float32")
-        data = replace(DATA, batches=TrainingBatches(sources, [CROPS]), phrases=("cup",))
+        data = replace(DATA, images=sources, phrases=("cup",))
         tuned = tune(own, tmp_path / name, data=data, settings=settings, weights={"masks": 1.0},
                      check_old=ValidationBatches([old.batch(99)]))  # fmt: skip
         return tuned.after["old"].iou

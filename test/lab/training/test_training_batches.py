@@ -47,7 +47,7 @@ def test_a_batch_has_new_and_old_and_what_is_new_is_always_asked(
     course = TuningData.of(checkpoint, new, old, SETTINGS, images=2, crops=3)
     assert course.phrases == ("ring",)
     assert course.negatives.nouns == (*SETTINGS.nouns, "ring")
-    batch = course.batches.batch(0)
+    batch = course.batch(0)
     assert batch.crops is not None
     size = checkpoint.preprocessing.size
     assert batch.images.pixels.shape == (4, 3, size, size)
@@ -65,7 +65,7 @@ def test_without_replay_everything_is_new(checkpoint: Checkpoint, tmp_path: Path
     new = dataset(tmp_path, "ring", "box")
     course = TuningData.of(checkpoint, new, None, SETTINGS, images=1, crops=2)
     assert course.phrases == ("box", "ring")
-    batch = course.batches.batch(0)
+    batch = course.batch(0)
     assert batch.crops is not None
     assert (len(batch.images.pixels), len(batch.crops.pixels)) == (1, 2)
     look = course.look(checkpoint, new)

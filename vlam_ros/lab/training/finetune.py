@@ -165,7 +165,7 @@ def finetune(
     tuned = apply(model, method, settings.seed)
     fit = Fit(
         GroundingLosses(grounding, data.negatives),
-        data.batches,
+        data,
         UncertaintyWeighting(tuple(WEIGHTS))
         if balanced
         else {name: weights.get(name, 0.0) for name in WEIGHTS},

@@ -30,29 +30,15 @@ class TrainingBatch:
 
 
 @dataclass(frozen=True)
-class TrainingBatches:
-    """Batches out of several sources, such as new and replayed ones: a batch of each, in one."""
-
-    images: Sequence[Batches]
-    crops: Sequence[Batches]
-
-    def batch(self, step: int) -> TrainingBatch:
-        images, close = (
-            reduce(joined, (source.batch(step) for source in sources))
-            for sources in (self.images, self.crops)
-        )
-        return TrainingBatch(images, close)
-
-
-@dataclass(frozen=True)
 class TuningData:
-    """Batches of new data sets beside replayed ones, for a checkpoint.
+    """Batches of new data sets beside replayed ones, for a checkpoint: one of each source, in one.
 
     `phrases` are those that the replayed data set does not name; `about` tells the data from any
     other.
     """
 
-    batches: TrainingBatches
+    images: Sequence[Batches]
+    crops: Sequence[Batches]
     phrases: tuple[str, ...]
     negatives: HardNegatives
     about: str
@@ -104,7 +90,14 @@ class TuningData:
         close = [own] if replayed is None else [own, replayed]
         made_of = [d.digest if d is not None else "" for d in (new, old)]
         about = f"{images} images and {crops} crops of {made_of}, {negatives.nouns}"
-        return cls(TrainingBatches(whole_images, close), phrases, negatives, about)
+        return cls(whole_images, close, phrases, negatives, about)
+
+    def batch(self, step: int) -> TrainingBatch:
+        images, close = (
+            reduce(joined, (source.batch(step) for source in sources))
+            for sources in (self.images, self.crops)
+        )
+        return TrainingBatch(images, close)
 
     def look(
         self, checkpoint: Checkpoint, dataset: Dataset, phrases: Sequence[str] = ()
