@@ -6,7 +6,6 @@ CLIPSeg. What is learned from is images and phrases; the teacher says the rest.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -43,6 +42,7 @@ from vlam_ros.lab.training.recipe import (
     build_processor,
     build_tokenizer,
     provisional,
+    save_model,
 )
 from vlam_ros.perception.clipseg import Checkpoint, TorchBackend
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint
@@ -148,7 +148,9 @@ def distil(
     )
     result = fit.run()
     if fit.writes:
-        save_student(student, phrases, folder)
+        save_model(student.model, student.processor, folder)
+        words = dict.fromkeys(chain.from_iterable(phrase.split() for phrase in phrases))
+        provisional(student.model, student.crop_size, words, COMMAND).save(folder)
     return result
 
 
@@ -163,18 +165,6 @@ def new_student(recipe: Recipe) -> Checkpoint:
         calibration=provisional(model, recipe.model.crop_size, ("anything",), COMMAND),
         name=f"a new student with seed {recipe.seed}",
     )
-
-
-def save_student(student: Checkpoint, phrases: Sequence[str], folder: Path) -> None:
-    """Write a student in float16; nothing counts as confirmed before `vlam calibrate`."""
-    copy.deepcopy(student.model).half().save_pretrained(folder)
-    tokenizer = copy.deepcopy(student.processor)
-    # What the last batch asked for is nobody else's business.
-    tokenizer.tokenizer.backend_tokenizer.no_padding()
-    tokenizer.tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.save_pretrained(folder)
-    words = dict.fromkeys(chain.from_iterable(phrase.split() for phrase in phrases))
-    provisional(student.model, student.crop_size, words, COMMAND).save(folder)
 
 
 def _similarities(grounding: Grounding, images: Tensor, texts: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from vlam_ros.lab.training.recipe import (
     build_processor,
     build_tokenizer,
     provisional,
+    save_model,
 )
 from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
@@ -116,14 +117,10 @@ def _begin_with(model: nn.Module, start: Checkpoint) -> None:
 
 def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
     """Write weights (float16, also in the task then), tokenizer, provisional calibration."""
-    model, tokenizer = task.model, task.tokenizer
-    model.half().save_pretrained(out)
-    # What the last training batch asked for is nobody else's business.
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.no_truncation()
-    build_processor(recipe, tokenizer).save_pretrained(out)
+    model = task.model.half()
+    save_model(model, build_processor(recipe, task.tokenizer), out)
     # CLIP's own two files, for readers that do not know tokenizer.json.
-    tokenizer.backend_tokenizer.model.save(str(out))
+    task.tokenizer.backend_tokenizer.model.save(str(out))
     words = [*COLOURS, *SHAPES, *PLACEHOLDERS]
     command = "vlam train embedded"
     provisional(model, recipe.model.crop_size, words, command, margin=0.0).save(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable
@@ -236,6 +237,16 @@ def build_processor(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegProcesso
         size={"height": size, "width": size}, image_mean=list(MEAN), image_std=list(STD)
     )
     return CLIPSegProcessor(images, tokenizer)
+
+
+def save_model(model: Any, processor: CLIPSegProcessor, folder: Path) -> None:
+    """Write a model, in float16, and its processor for Hugging Face; both stay as they are."""
+    copy.deepcopy(model).half().save_pretrained(folder)
+    written = copy.deepcopy(processor)
+    # What the last batch asked for is nobody else's business.
+    written.tokenizer.backend_tokenizer.no_padding()
+    written.tokenizer.backend_tokenizer.no_truncation()
+    written.save_pretrained(folder)
 
 
 def provisional(
