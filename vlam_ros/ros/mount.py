@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,6 +68,24 @@ def mount_from_transform(message: TransformStamped) -> Mount:
     """The mount that a transform from the sensor's frame into `base_link` describes."""
     t = message.transform.translation
     return Mount(rotation_matrix(message.transform.rotation), np.array([t.x, t.y, t.z]))
+
+
+def odometry_between(span: tuple[int, int], poses: Sequence[Mount | None]) -> list[Odometry]:
+    """How a base moved in the plane, of its poses in `odom` at two stamps (ns): odometry at both.
+    Nothing if a pose is not known, or the stamps are the same.
+    """
+    known, seconds = [pose for pose in poses if pose is not None], (span[1] - span[0]) / 1e9
+    if len(known) < 2 or seconds <= 0:
+        return []
+    yaws = [math.atan2(pose.rotation[1, 0], pose.rotation[0, 0]) for pose in known]
+    turned = math.remainder(yaws[1] - yaws[0], math.tau)
+    (x0, y0, _), (x1, y1, _) = (map(float, pose.position) for pose in known)
+    heading = yaws[0] + turned / 2
+    speed = ((x1 - x0) * math.cos(heading) + (y1 - y0) * math.sin(heading)) / seconds
+    return [
+        Odometry(stamp, x, y, yaw, speed, turned / seconds)
+        for stamp, x, y, yaw in zip(span, (x0, x1), (y0, y1), yaws, strict=True)
+    ]
 
 
 def same_frame(one: str, other: str) -> bool:
@@ -139,44 +158,25 @@ class Transforms:
 
     def mount(self, frame_id: str, stamp: int) -> Mount | None:
         """See TransformSource; a frame with a prefix is looked for in its own `base_link` first."""
-        if self._tf2 is None:
-            return None
-        from rclpy.time import Time
-
         frame = frame_id.lstrip("/")
         prefix = frame.rpartition("/")[0]
         bases = [f"{prefix}/{BASE_FRAME}", BASE_FRAME] if prefix else [BASE_FRAME]
         for base in bases:
-            for time in (Time(nanoseconds=stamp), Time()):
-                with suppress(self._tf2.TransformException):
-                    transform = self._buffer.lookup_transform(base, frame, time)
-                    return mount_from_transform(transform)
+            if found := self._between(base, frame, stamp) or self._between(base, frame):
+                return found
         return None
 
     def odometry(self, span: tuple[int, int]) -> list[Odometry]:
         """See TransformSource; none if tf2 does not know, or the stamps are the same."""
-        poses = [self._planar(stamp) for stamp in span]
-        seconds = (span[1] - span[0]) / 1e9
-        if self._tf2 is None or seconds <= 0 or None in poses:
-            return []
-        (x0, y0, yaw0), (x1, y1, yaw1) = (pose for pose in poses if pose is not None)
-        turned = math.remainder(yaw1 - yaw0, math.tau)
-        heading = yaw0 + turned / 2
-        speed = ((x1 - x0) * math.cos(heading) + (y1 - y0) * math.sin(heading)) / seconds
-        return [
-            Odometry(stamp, x, y, yaw, speed, turned / seconds)
-            for stamp, (x, y, yaw) in zip(span, ((x0, y0, yaw0), (x1, y1, yaw1)), strict=True)
-        ]
+        return odometry_between(span, [self._between(ODOM_FRAME, BASE_FRAME, at) for at in span])
 
-    def _planar(self, stamp: int) -> tuple[float, float, float] | None:
-        """x, y and yaw of `base_link` in `odom` at a stamp."""
+    def _between(self, base: str, frame: str, stamp: int = 0) -> Mount | None:
+        """The pose of a frame in another one at a stamp (ns), the latest for 0."""
         if self._tf2 is None:
             return None
         from rclpy.time import Time
 
         with suppress(self._tf2.TransformException):
-            found = self._buffer.lookup_transform(ODOM_FRAME, BASE_FRAME, Time(nanoseconds=stamp))
-            mount = mount_from_transform(found)
-            x, y, _ = map(float, mount.position)
-            return x, y, math.atan2(mount.rotation[1, 0], mount.rotation[0, 0])
+            found = self._buffer.lookup_transform(base, frame, Time(nanoseconds=stamp))
+            return mount_from_transform(found)
         return None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount
+from vlam_ros.ros.mount import BASE_FRAME, ODOM_FRAME, Mount, odometry_between
 from vlam_ros.ros.rotations import rotation_matrix
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import FloatArray, Odometry
@@ -106,19 +106,8 @@ class TransformTree:
 
     def odometry(self, span: tuple[int, int]) -> list[Odometry]:
         """See TransformSource; nothing if that is not known, or the stamps are the same."""
-        seconds = (span[1] - span[0]) / 1e9
         poses = [self._between(ODOM_FRAME, BASE_FRAME, stamp) for stamp in span]
-        places = [_planar(pose) for pose in poses if pose is not None]
-        if len(places) < 2 or seconds <= 0:
-            return []
-        (x0, y0, yaw0), (x1, y1, yaw1) = places
-        turned = math.remainder(yaw1 - yaw0, math.tau)
-        heading = yaw0 + turned / 2
-        speed = ((x1 - x0) * math.cos(heading) + (y1 - y0) * math.sin(heading)) / seconds
-        return [
-            Odometry(stamp, *place, speed, turned / seconds)
-            for stamp, place in zip(span, places, strict=True)
-        ]
+        return odometry_between(span, poses)
 
     def _latest(self, base: str, frame: str) -> Mount | None:
         """The transform at the last time for which all links between are known."""
@@ -232,8 +221,3 @@ def _slerp(one: FloatArray, other: FloatArray, share: float) -> FloatArray:
     if angle < 1e-6:
         return _unit((1 - share) * one + share * other)
     return _unit(math.sin((1 - share) * angle) * one + math.sin(share * angle) * other)
-
-
-def _planar(pose: Mount) -> tuple[float, float, float]:
-    x, y, _ = map(float, pose.position)
-    return x, y, math.atan2(pose.rotation[1, 0], pose.rotation[0, 0])
