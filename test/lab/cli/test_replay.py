@@ -1,5 +1,6 @@
 """`vlam replay` as a CI job would call it: what it writes, says and ends with."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_what_cannot_be_is_told_in_one_line_and_nothing_is_written(
     assert error.startswith("vlam replay: ")
     assert said in error
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cluster_needs_the_package_of_an_extra(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    assert replay(tmp_path, BAGS, "--ray") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("vlam replay: ray is not installed: pip install 'vlam_ros[ray]'")
 
 
 def test_one_recording_cannot_be_of_several_bags(

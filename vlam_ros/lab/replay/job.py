@@ -287,12 +287,10 @@ def replay_on_ray(
     "auto" for the one of this machine, LOCAL to start one here.
 
     Raises:
-        ReplayError: Ray is not installed, or there is no cluster at the address.
+        ReplayError: there is no cluster at the address.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise ReplayError("--ray needs Ray: pip install 'vlam_ros[ray]'") from error
+    import ray
+
     started = not ray.is_initialized()
     if started:
         _check_reachable(address)
