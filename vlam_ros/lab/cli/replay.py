@@ -79,10 +79,21 @@ def run(options: argparse.Namespace) -> int:
     if options.record and len(jobs) > 1:
         raise ReplayError(f"--record keeps one bag, got {len(jobs)} to play: play one")
     reports = Reports(options.out, options.save, many=len(jobs) > 1)
-    console = Console(highlight=False, markup=False)
     if len(jobs) == 1:
-        return _run_one(jobs[0], options, reports, console)
-    return _run_many(jobs, options, reports, console)
+        _run_one(jobs[0], options, reports)
+    else:
+        _run_many(jobs, options, reports)
+    reports.close()
+    console = Console(highlight=False, markup=False)
+    for table in reports.tables:
+        table.print_to(console)
+    if reports.verdict:
+        console.print(reports.verdict, style="bold")
+    for path in reports.written:
+        console.print(f"wrote {path}", style="dim")
+    if any(row.error for row in reports.rows):
+        return NOT_REPLAYED
+    return PASSED_OVER if any(row.exceeded for row in reports.rows) else 0
 
 
 def jobs_of(bags: Sequence[Path], options: argparse.Namespace) -> list[ReplayJob]:
@@ -150,33 +161,16 @@ def _check(options: argparse.Namespace) -> None:
         raise ReplayError("--ros takes one bag after the other: leave --workers and --ray out")
 
 
-def _run_one(
-    job: ReplayJob, options: argparse.Namespace, reports: Reports, console: Console
-) -> int:
+def _run_one(job: ReplayJob, options: argparse.Namespace, reports: Reports) -> None:
     from rich.progress import Progress
-
-    from vlam_ros.lab.replay.table import verdict_line
 
     with Progress(console=_errors(), transient=True) as bar:
         task = bar.add_task("reading", total=None)
-        result = _replay_one(
-            job,
-            options,
-            lambda done: bar.update(task, description="deciding", total=1.0, completed=done),
-        )
-    reports.add(job, result)
-    reports.close()
-    for table in reports.tables:
-        table.print_to(console)
-    if result.comparison:
-        console.print(verdict_line(result.comparison, result.exceeded), style="bold")
-    _tell_what_is_written(console, reports)
-    return PASSED_OVER if result.exceeded else 0
+        show = partial(bar.update, task, description="deciding", total=1.0)
+        reports.add(job, _replay_one(job, options, lambda done: show(completed=done)))
 
 
-def _run_many(
-    jobs: Sequence[ReplayJob], options: argparse.Namespace, reports: Reports, console: Console
-) -> int:
+def _run_many(jobs: Sequence[ReplayJob], options: argparse.Namespace, reports: Reports) -> None:
     from rich.progress import MofNCompleteColumn, Progress
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
@@ -185,13 +179,6 @@ def _run_many(
         for job, answer in _answers(jobs, options):
             reports.add(job, answer)
             bar.update(task, advance=1)
-    reports.close()
-    for table in reports.tables:
-        table.print_to(console)
-    _tell_what_is_written(console, reports)
-    if any(row.error for row in reports.rows):
-        return NOT_REPLAYED
-    return PASSED_OVER if any(row.exceeded for row in reports.rows) else 0
 
 
 def _answers(
@@ -218,11 +205,6 @@ def _replay_one(
     from vlam_ros.lab.replay.job import replay_bag
 
     return replay_bag(job, progress)
-
-
-def _tell_what_is_written(console: Console, reports: Reports) -> None:
-    for path in reports.written:
-        console.print(f"wrote {path}", style="dim")
 
 
 def _errors() -> Console:

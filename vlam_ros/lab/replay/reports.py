@@ -7,7 +7,13 @@ from pathlib import Path
 
 from vlam_ros.errors import ReplayError
 from vlam_ros.lab.replay.job import BagResult, ReplayJob
-from vlam_ros.lab.replay.table import BagRow, bags_table, comparison_tables, run_tables
+from vlam_ros.lab.replay.table import (
+    BagRow,
+    bags_table,
+    comparison_tables,
+    run_tables,
+    verdict_line,
+)
 from vlam_ros.lab.report.bags_page import bags_page
 from vlam_ros.lab.report.table import Table
 from vlam_ros.resources import write_file
@@ -24,7 +30,8 @@ class Reports:
     """Writes what becomes of each bag as soon as it is known.
 
     `rows` are the bags so far; `written` the files; `tables` are there after `close`: of a single
-    bag all that there is to say, of many a row each.
+    bag all that there is to say, of many a row each. `verdict` is what came out of comparing a
+    single bag, in one line.
     """
 
     def __init__(self, folder: Path, save: Path | None, many: bool) -> None:
@@ -36,6 +43,7 @@ class Reports:
         """
         self._folder, self._save, self._many = folder, save, many
         self.tables: list[Table] = []
+        self.verdict = ""
         self.rows: list[BagRow] = []
         self.written: list[Path] = []
         # Found out now, not after hours.
@@ -57,6 +65,7 @@ class Reports:
             self.tables = run_tables(answer.run)
             if answer.comparison:
                 self.tables += comparison_tables(answer.comparison, answer.exceeded)
+                self.verdict = verdict_line(answer.comparison, answer.exceeded)
         self._write(self._folder / f"{job.name}.html", answer.page)
         if self._save:
             self._write(file_of(self._save, job.name, self._many), answer.run.to_json())
