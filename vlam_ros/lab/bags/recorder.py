@@ -240,9 +240,7 @@ def _shortest(durations: Iterable[Duration]) -> int | None:
 
 
 @contextmanager
-def recording(
-    path: Path, topics: Collection[str], use_sim_time: bool = False
-) -> Iterator[Recorder]:
+def recording(path: Path, topics: Collection[str]) -> Iterator[Recorder]:
     """Record on a thread as long as the context lasts; the bag is whole then, and after an
     exception not there.
 
@@ -250,7 +248,7 @@ def recording(
         BagError: the bag cannot be written, which is told at the end of the context.
     """
     ended = threading.Event()
-    with BagWriter(path) as writer, Recorder(writer, topics, use_sim_time) as recorder:
+    with BagWriter(path) as writer, Recorder(writer, topics) as recorder:
         with ThreadPoolExecutor(1) as thread:
             done = thread.submit(recorder.record, lambda: not ended.is_set())
             try:

@@ -39,15 +39,14 @@ DIGITS = 9
 class Difference:
     """A decision of the baseline, `before`, and its partner in the run, `after`.
 
-    `before_index` and `index` are their places in the runs. `changed` holds those of CHANGES that
-    differ, in that order; `equal` says whether the records are the same to the byte. `distance` is
-    the largest (m) between waypoints due equally long after their images, `angle` (rad) likewise;
-    None where there are no two to compare, as with another verdict or skill. `seconds` are of both.
+    `index` is the partner's place in the run. `changed` holds those of CHANGES that differ, in that
+    order; `equal` says whether the records are the same to the byte. `distance` is the largest (m)
+    between waypoints due equally long after their images, `angle` (rad) likewise; None where there
+    are no two to compare, as with another verdict or skill. `seconds` are of both.
     """
 
     before: DecisionRecord
     after: DecisionRecord
-    before_index: int
     index: int
     changed: tuple[str, ...]
     equal: bool
@@ -91,11 +90,6 @@ class Comparison:
     def same(self) -> bool:
         """Whether every decision has a partner that does the same."""
         return not (self.different or self.missing or self.new)
-
-    @property
-    def equal(self) -> bool:
-        """Whether the decisions are the same to the byte."""
-        return self.same and all(pair.equal for pair in self.pairs)
 
     @property
     def differing(self) -> int:
@@ -156,13 +150,9 @@ class Comparison:
         return after.p50 / before.p50 if before.p50 > 0 and after.p50 >= 0 else None
 
 
-def compare(baseline: ReplayRun, run: ReplayRun, same_place: float = SAME_PLACE) -> Comparison:
-    """Compare what was decided on the same images; `match` says which those are.
-
-    Args:
-        baseline: decisions as they are to be.
-        run: decisions over the same bag as they are now.
-        same_place: a target or destination this far (m) from where it was is still the same one.
+def compare(baseline: ReplayRun, run: ReplayRun) -> Comparison:
+    """Compare decisions as they are to be with those over the same bag as they are now, on the same
+    images; `match` says which those are.
     """
     matching = match(baseline, run)
     readers = ActionTokenizer(baseline.space), ActionTokenizer(run.space)
@@ -175,9 +165,8 @@ def compare(baseline: ReplayRun, run: ReplayRun, same_place: float = SAME_PLACE)
             Difference(
                 before,
                 after,
-                before_index=i,
                 index=j,
-                changed=_changes(before, after, gap, same_place),
+                changed=_changes(before, after, gap),
                 equal=before.to_json() == after.to_json(),
                 distance=gap.distance,
                 angle=gap.angle,
@@ -312,15 +301,13 @@ def _largest(values: npt.NDArray[np.float64]) -> float | None:
     return round(float(values.max()), DIGITS) if len(values) else None
 
 
-def _changes(
-    before: DecisionRecord, after: DecisionRecord, gap: _Gap, same_place: float
-) -> tuple[str, ...]:
+def _changes(before: DecisionRecord, after: DecisionRecord, gap: _Gap) -> tuple[str, ...]:
     differs = {
         VERDICT: before.outcome != after.outcome,
         REASON: before.reason != after.reason,
         SKILL: before.skill != after.skill,
-        TARGET: _another(before.first(TARGET), after.first(TARGET), same_place),
-        DESTINATION: _another(before.first(DESTINATION), after.first(DESTINATION), same_place),
+        TARGET: _another(before.first(TARGET), after.first(TARGET)),
+        DESTINATION: _another(before.first(DESTINATION), after.first(DESTINATION)),
         INSTRUCTION: before.instruction != after.instruction,
         WAYPOINTS: bool(gap.distance or gap.angle),
         SHAPE: gap.reshaped,
@@ -328,7 +315,7 @@ def _changes(
     return tuple(change for change in CHANGES if differs[change])
 
 
-def _another(before: FoundObject | None, after: FoundObject | None, same_place: float) -> bool:
+def _another(before: FoundObject | None, after: FoundObject | None) -> bool:
     """Whether two objects of one role are not the same one, or only one is seen or has a place."""
     if before is None or after is None:
         return before is not after
@@ -336,7 +323,7 @@ def _another(before: FoundObject | None, after: FoundObject | None, same_place: 
         return True
     if before.position is None or after.position is None:
         return before.position is not after.position
-    return math.dist(before.position, after.position) > same_place
+    return math.dist(before.position, after.position) > SAME_PLACE
 
 
 def _remarks(baseline: ReplayRun, run: ReplayRun, pairs: Iterable[Difference]) -> tuple[str, ...]:

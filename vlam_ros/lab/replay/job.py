@@ -278,10 +278,8 @@ def _in_pool(
     return lost
 
 
-def replay_on_ray(
-    jobs: Sequence[ReplayJob], address: str, threads: int = 1
-) -> Iterator[tuple[ReplayJob, BagResult]]:
-    """Replay bags on a Ray cluster, so many CPUs for each, as they are done.
+def replay_on_ray(jobs: Sequence[ReplayJob], address: str) -> Iterator[tuple[ReplayJob, BagResult]]:
+    """Replay bags on a Ray cluster, one CPU for each, as they are done.
 
     The cluster's machines must have this package, and the bags under the same paths. Its address is
     "auto" for the one of this machine, LOCAL to start one here.
@@ -301,8 +299,8 @@ def replay_on_ray(
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ReplayError(f"there is no Ray cluster at {address!r}: {_told(error)}") from error
     try:
-        remote: Callable[[ReplayJob], Any] = ray.remote(num_cpus=threads)(attempt).remote
-        running = {remote(replace(job, threads=threads)): job for job in jobs}
+        remote: Callable[[ReplayJob], Any] = ray.remote(num_cpus=1)(attempt).remote
+        running = {remote(replace(job, threads=1)): job for job in jobs}
         while running:
             (done,), _ = ray.wait(list(running), num_returns=1)
             job = running.pop(done)
