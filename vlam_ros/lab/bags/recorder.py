@@ -6,7 +6,6 @@ takes several times the processor's time. When each came is what the middleware 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import time
@@ -27,7 +26,7 @@ from rosgraph_msgs.msg import Clock
 from vlam_ros.errors import BagError, VlamError
 from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagWriter, RecordedQos
-from vlam_ros.lab.live.node_process import START_PATIENCE, end, last_line, open_log
+from vlam_ros.lab.live.node_process import START_PATIENCE, Running, last_line, running
 from vlam_ros.lab.live.session import ClockTimes, Session, Watch, ignore
 from vlam_ros.ros.image_inputs import Numbers
 from vlam_ros.ros.stamps import nanoseconds
@@ -273,30 +272,23 @@ def recorder_process(bag: Path | None, log: Path) -> Iterator[Wait]:
         yield lambda watch: None
         return
     command = [sys.executable, "-m", "vlam_ros.cli.main", "record", "--use-sim-time"]
-    with open_log(log) as output:
-        process = subprocess.Popen(
-            [*command, "--out", str(bag)], stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            yield lambda watch: _wait(process, log, watch)
-        except BaseException:
-            end(process, CLOSE_PATIENCE)
-            raise
-        if end(process, CLOSE_PATIENCE) != 0:
-            raise VlamError(f"the bag was not recorded: {last_line(log)}")
+    with running("the recorder", [*command, "--out", str(bag)], log, CLOSE_PATIENCE) as recorder:
+        yield lambda watch: _wait(recorder, watch)
+    if recorder.process.returncode != 0:
+        raise VlamError(f"the bag was not recorded: {last_line(log)}")
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, watch: Callable[[str], None]) -> None:
+def _wait(recorder: Running, watch: Callable[[str], None]) -> None:
     deadline = time.monotonic() + START_PATIENCE
     while True:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = recorder.log.read_text(encoding="utf-8", errors="replace").splitlines()
         told = {line.partition(" ")[0] for line in lines}
         missing = [topic for topic in NEEDED if topic not in told]
         if not missing:
             return
-        if process.poll() is not None:
-            raise VlamError(f"the bag was not recorded: {last_line(log)}")
+        if recorder.process.poll() is not None:
+            raise VlamError(f"the bag was not recorded: {last_line(recorder.log)}")
         if time.monotonic() > deadline:
-            raise VlamError(f"the recorder found no {missing[0]}; all of it is in {log}")
+            raise VlamError(f"the recorder found no {missing[0]}; all of it is in {recorder.log}")
         watch(f"the recorder to find {missing[0]}")
         time.sleep(0.05)

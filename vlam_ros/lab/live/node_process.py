@@ -83,8 +83,12 @@ class Running:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
-    """Run a process that prints to `log` and ends with the context, also on SIGTERM."""
+def running(
+    name: str, command: Sequence[str], log: Path, patience: float = END_PATIENCE
+) -> Iterator[Running]:
+    """Run a process that prints to `log` and ends with the context, also on SIGTERM; by force if
+    that takes longer than `patience` s.
+    """
     output = open_log(log)
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with output:
@@ -92,7 +96,7 @@ def running(name: str, command: Sequence[str], log: Path) -> Iterator[Running]:
         try:
             yield Running(name, process, log)
         finally:
-            end(process, END_PATIENCE)
+            end(process, patience)
             signal.signal(signal.SIGTERM, before)
 
 
