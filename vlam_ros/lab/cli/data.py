@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.cli.options import add_flag, add_option
+from vlam_ros.lab.cli.options import add_choice, add_flag, add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.notes import Notes
@@ -62,13 +62,9 @@ def _add_folder(kinds: Subparsers) -> None:
     )
     add_option(parser, "images", "IMAGES", Path, "the folder of the images")
     add_option(parser, "--annotations", "FILE", Path, "COCO's JSON", nargs="+", required=True)
-    parser.add_argument(
-        "--scenes",
-        choices=SCENES,
-        default="",
-        help="what images of a scene share: folder, prefix of their name, or nothing",
-    )
-    parser.add_argument("--split", choices=SPLITS, default="", help="for all; else by scene")
+    text = "what images of a scene share: folder, prefix of their name, or nothing"
+    add_choice(parser, "--scenes", SCENES, text)
+    add_choice(parser, "--split", SPLITS, "for all; else by scene")
     _add_out(parser)
     parser.set_defaults(run=run_folder)
 

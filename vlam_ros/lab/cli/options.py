@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,6 +26,14 @@ def add_option(
     """Add an option or argument that takes a value; its help tells the default, if there is one."""
     help_ = text if default in (None, "", []) else f"{text} (%(default)s)"
     options.add_argument(name, metavar=metavar, type=kind, default=default, help=help_, **more)
+
+
+def add_choice(
+    options: Options, name: str, choices: Sequence[str], text: str, default: str = ""
+) -> None:
+    """Add an option that takes one of some words; its help tells the default, if there is one."""
+    help_ = f"{text} (%(default)s)" if default else text
+    options.add_argument(name, choices=choices, default=default, help=help_)
 
 
 def add_flag(options: Options, name: str, text: str) -> None:

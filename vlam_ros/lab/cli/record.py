@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
 from vlam_ros.errors import BagError
-from vlam_ros.lab.cli.options import add_flag, add_option
+from vlam_ros.lab.cli.options import add_choice, add_flag, add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.bags.recorder import Recorder
@@ -36,9 +36,7 @@ def add_parser(commands: Subparsers) -> None:
     add_option(parser, "topics", "TOPIC", str, text, nargs="*")
     add_option(parser, "--out", "BAG", Path, "folder of the bag", required=True)
     add_option(parser, "--namespace", "NS", str, "of topics without a /", "")
-    parser.add_argument(
-        "--storage", choices=("mcap", "sqlite3"), default="mcap", help="the format (%(default)s)"
-    )
+    add_choice(parser, "--storage", ("mcap", "sqlite3"), "the format", "mcap")
     add_flag(parser, "--no-compression", "write messages as they are")
     add_option(parser, "--seconds", "S", positive_number, "end after so long")
     add_flag(parser, "--use-sim-time", "messages come at the time of /clock")

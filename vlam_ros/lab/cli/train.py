@@ -14,6 +14,7 @@ from vlam_ros.cli.arguments import (
     positive_number,
 )
 from vlam_ros.lab.cli.options import (
+    add_choice,
     add_flag,
     add_machine,
     add_option,
@@ -66,9 +67,7 @@ def _add_finetune(subjects: Subparsers) -> None:
     )
     add_option(parser, "data", "DATA", Path, "folder of the data set")
     add_model(parser)
-    parser.add_argument(
-        "--method", choices=METHODS, default="lora", help="what is learned (%(default)s)"
-    )
+    add_choice(parser, "--method", METHODS, "what is learned", "lora")
     add_option(parser, "--replay", "DATA", Path, "data set of what must not be forgotten")
     add_flag(parser, "--balance", "learn the weights of the loss terms")
     add_option(
@@ -108,12 +107,7 @@ def _add_skill(subjects: Subparsers) -> None:
     )
     add_option(parser, "skills", "FILE", Path, "of the robot's skills, as config/skills.yaml")
     add_model(parser)
-    parser.add_argument(
-        "--method",
-        choices=METHODS,
-        default="full",
-        help="what of the text tower is learned (%(default)s)",
-    )
+    add_choice(parser, "--method", METHODS, "what of the text tower is learned", "full")
     add_out(parser, "of the adapter")
     add_option(parser, "--steps", "N", positive, "of the optimizer", 1500)
     _add_rate(parser, None)
@@ -133,14 +127,8 @@ def _add_training(
     _add_rate(parser, rate)
     text = "validations without a better one after which to stop; 0: never"
     add_option(parser, "--patience", "N", int, text, 0)
-    parser.add_argument(
-        "--cosines-every",
-        type=int,
-        default=0,
-        metavar="N",
-        help="steps between two looks at how far the loss terms' gradients agree; 0: never "
-        "(%(default)s)",
-    )
+    text = "steps between two looks at how far the loss terms' gradients agree; 0: never"
+    add_option(parser, "--cosines-every", "N", int, text, 0)
     text = "take out of each loss term's gradient what works against another's (PCGrad)"
     add_flag(parser, "--surgery", text)
     add_machine(parser)
