@@ -20,7 +20,6 @@ PARTS = ("embedded", "rd64", "tokenizer", "node", "load")
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam bench`."""
     parser = command_parser(
         commands,
         "bench",

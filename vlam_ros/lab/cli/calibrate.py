@@ -11,7 +11,6 @@ from vlam_ros.lab.cli.options import add_option
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam calibrate`."""
     parser = command_parser(
         commands,
         "calibrate",
@@ -30,7 +29,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Calibrate the checkpoint and save what was chosen."""
     from vlam_ros.lab.evaluation.calibrate import calibrate
     from vlam_ros.perception.clipseg.loader import EMBEDDED
 

@@ -22,7 +22,6 @@ NOT_WHOLE = 1
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam data` with its commands."""
     kinds = commands.add_parser("data", help="make and check data sets").add_subparsers(
         dest="kind", required=True, metavar="KIND"
     )
@@ -117,7 +116,6 @@ def _add_out(parser: argparse.ArgumentParser) -> None:
 
 
 def run_bag(options: argparse.Namespace) -> int:
-    """Add frames of a bag."""
     from vlam_ros.lab.replay.roles import parse_mapping
     from vlam_ros.lab.training.data.from_bag import add_bag
 
@@ -130,7 +128,6 @@ def run_bag(options: argparse.Namespace) -> int:
 
 
 def run_folder(options: argparse.Namespace) -> int:
-    """Add others' images."""
     from vlam_ros.lab.training.data.imported import import_coco
 
     if not options.images.is_dir():
@@ -141,7 +138,6 @@ def run_folder(options: argparse.Namespace) -> int:
 
 
 def run_simulation(options: argparse.Namespace) -> int:
-    """Render scenes."""
     from vlam_ros.lab.training.data.simulated import add_simulated
 
     with _writer(options) as writer:
@@ -151,7 +147,6 @@ def run_simulation(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Read all, and show what there is."""
     from vlam_ros.lab.notes import Notes
     from vlam_ros.lab.training.data.dataset import summarise
 
@@ -169,7 +164,6 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def run_accept(options: argparse.Namespace) -> int:
-    """Read corrections back."""
     from vlam_ros.lab.notes import Notes
     from vlam_ros.lab.training.data.imported import accept
 

@@ -11,7 +11,6 @@ from vlam_ros.lab.cli.options import add_option, add_out
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam demo`."""
     parser = command_parser(
         commands,
         "demo",

@@ -18,7 +18,6 @@ VARIANTS = ("vlam", "ensemble", "baseline")
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam evaluate` with what it can evaluate."""
     subjects = commands.add_parser("evaluate", help="measure how good it is").add_subparsers(
         dest="subject", required=True, metavar="SUBJECT"
     )

@@ -17,7 +17,6 @@ TYPICAL = 32
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam export` and `vlam merge`."""
     parser = command_parser(
         commands,
         "export",
@@ -48,7 +47,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Load, write, and say what was written."""
     from vlam_ros.errors import ConfigurationError
     from vlam_ros.lab.export import OPSET, export
     from vlam_ros.perception.clipseg import load_checkpoint, preprocess
@@ -69,7 +67,6 @@ def run_export(options: argparse.Namespace) -> int:
 
 
 def run_merge(options: argparse.Namespace) -> int:
-    """Load, write, and say what was written."""
     from vlam_ros.lab.saving import save_checkpoint
     from vlam_ros.perception.clipseg import load_checkpoint
 

@@ -55,6 +55,5 @@ def add_machine(options: Options) -> None:
 
 
 def add_threads(options: Options) -> None:
-    """Add `--threads`."""
     text = "processor cores to use"
     add_option(options, "--threads", "N", positive, text, os.cpu_count() or 1)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam record`."""
     parser = command_parser(
         commands,
         "record",
@@ -44,7 +43,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Record, and show what there is."""
     from rich.console import Console
 
     from vlam_ros.lab.bags import BagWriter

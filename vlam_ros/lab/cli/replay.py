@@ -25,7 +25,6 @@ PASSED_OVER, NOT_REPLAYED = 1, 2
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam replay`."""
     parser = command_parser(
         commands,
         "replay",
@@ -68,7 +67,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Replay, show and write down what came out."""
     from rich.console import Console
 
     from vlam_ros.lab.bags import find_bags

@@ -26,7 +26,6 @@ METHODS = ("lora", "adapter", "prefix", "bitfit", "prompt", "full")
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add `vlam train` with what it trains."""
     subjects = commands.add_parser("train", help="train, tune or distil a model").add_subparsers(
         dest="subject", required=True, metavar="SUBJECT"
     )
@@ -141,7 +140,6 @@ def _add_rate(parser: argparse.ArgumentParser, rate: float | None) -> None:
 
 
 def run_embedded(options: argparse.Namespace) -> int:
-    """Train to the end."""
     from vlam_ros.lab.training.embedded import train_embedded
     from vlam_ros.resources import resource_path
 
@@ -152,7 +150,6 @@ def run_embedded(options: argparse.Namespace) -> int:
 
 
 def run_finetune(options: argparse.Namespace) -> int:
-    """Tune, and say what it was worth."""
     from vlam_ros.lab.training.finetune import RATES, WARMUP
     from vlam_ros.lab.training.jobs import finetune_folder
 
@@ -173,7 +170,6 @@ def run_finetune(options: argparse.Namespace) -> int:
 
 
 def run_distil(options: argparse.Namespace) -> int:
-    """Distil, and say what it was worth."""
     from vlam_ros.lab.training.jobs import distil_folder
 
     told = distil_folder(
@@ -190,7 +186,6 @@ def run_distil(options: argparse.Namespace) -> int:
 
 
 def run_skill(options: argparse.Namespace) -> int:
-    """Learn what skills are called, and say what was learned."""
     from vlam_ros.lab.training.fit import FitSettings
     from vlam_ros.lab.training.skills import RATES, learn_skills_file
 
