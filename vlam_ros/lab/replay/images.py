@@ -47,8 +47,7 @@ class ImageAlbum:
     @property
     def images(self) -> Mapping[int, DecisionImages]:
         """Those that are kept, in the order of the run."""
-        kept = [*self._all.kept.values(), *self._important.kept.values()]
-        return dict(sorted(kept, key=lambda item: item[0]))
+        return dict(sorted(self._all.kept + self._important.kept, key=lambda item: item[0]))
 
 
 class _Shelf:
@@ -60,7 +59,7 @@ class _Shelf:
         self._capacity = capacity
         self._stride = 1
         self._count = 0
-        self.kept: dict[int, tuple[int, DecisionImages]] = {}
+        self.kept: list[tuple[int, DecisionImages]] = []
 
     def offer(self, index: int, draw: Callable[[], DecisionImages]) -> None:
         number, self._count = self._count, self._count + 1
@@ -68,6 +67,6 @@ class _Shelf:
             return
         if len(self.kept) == self._capacity:
             self._stride *= 2
-            self.kept = {n: kept for n, kept in self.kept.items() if n % self._stride == 0}
-        if number % self._stride == 0 and len(self.kept) < self._capacity:
-            self.kept[number] = index, draw()
+            del self.kept[1::2]
+        if number % self._stride == 0:
+            self.kept.append((index, draw()))
