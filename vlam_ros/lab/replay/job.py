@@ -15,13 +15,13 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
 
+from vlam_ros import __version__
 from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import ReplayError, VlamError
 from vlam_ros.lab.bags import BagReader
@@ -212,10 +212,6 @@ def load_pipeline(settings: Settings) -> Pipeline:
 
 def about_run(job: ReplayJob, bag: BagReader, roles: Assignment, how: str) -> dict[str, str]:
     """What a run was, for people; `how` it was decided."""
-    try:
-        program = version("vlam_ros")
-    except PackageNotFoundError:  # colcon need not install metadata
-        program = "unknown"
     told = roles.topics.get("instruction", "none")
     return {
         "bag": describe_bag(bag),
@@ -223,7 +219,7 @@ def about_run(job: ReplayJob, bag: BagReader, roles: Assignment, how: str) -> di
         "instructions": "given for this replay" if job.options.script else told,
         "decided": how,
         "model": job.settings.model.name_or_path,
-        "vlam_ros": program,
+        "vlam_ros": __version__,
     }
 
 
