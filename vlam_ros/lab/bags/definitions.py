@@ -54,11 +54,7 @@ class Definitions:
         self._types: dict[str, Typestore] = {}
 
     def deserialise(self, topic: StoredTopic, data: bytes) -> Any:
-        """The message in `data`: attributes as in ROS, arrays in NumPy.
-
-        Raises:
-            BagError: the type is unknown or its definition no good, or the data are damaged.
-        """
+        """The message in `data`; see `BagMessage.read`."""
         subject = f"a message of {topic.name} ({topic.type or 'no type'}) cannot be read"
         if topic.encoding != "cdr":
             raise BagError(f"{subject}: it is serialised as {topic.encoding!r}, expected 'cdr'")

@@ -98,7 +98,6 @@ class McapFile(StoredFile):
             self._tell_of_loss(lost)
 
     def close(self) -> None:
-        """Give the file back."""
         self._stream.close()
 
     def _read_summary(self) -> bool:

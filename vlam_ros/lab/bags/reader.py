@@ -42,7 +42,7 @@ class BagMessage:
         """The message: attributes as in ROS, arrays in NumPy.
 
         Raises:
-            BagError: its type is not known, or the data are damaged.
+            BagError: its type is unknown or the definition no good, or the data are damaged.
         """
         return self._definitions.deserialise(self._stored, self.data)
 

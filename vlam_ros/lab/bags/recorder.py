@@ -259,11 +259,8 @@ def recording(path: Path, topics: Collection[str]) -> Iterator[Recorder]:
 
 @contextmanager
 def recorder_process(bag: Path | None, log: Path) -> Iterator[Wait]:
-    """Record a bag as long as the context lasts; without a bag nothing is done.
-
-    Args:
-        bag: where it is written.
-        log: file for what the recorder prints.
+    """Record a bag as long as the context lasts, without one nothing; `log` is a file for what the
+    recorder prints.
 
     Raises:
         VlamError: it cannot be recorded; the message says why.

@@ -62,7 +62,6 @@ class SqliteFile(StoredFile):
                 yield StoredMessage(received, self._topics[number], data[0][0])
 
     def close(self) -> None:
-        """Give the file back."""
         self._database.close()
 
     def _connect(self, path: Path) -> sqlite3.Connection:

@@ -132,7 +132,6 @@ class Redecider:
         self._start: int | None = None
 
     def run(self, messages: Iterable[Timed]) -> Iterator[DecisionResult]:
-        """The decisions, in order."""
         now = 0
         for timed in messages:
             now = timed.now
@@ -207,7 +206,6 @@ class RecordedDecisions:
         self._recent: defaultdict[str, _Recent] = defaultdict(_Recent)
 
     def run(self, messages: Iterable[Timed]) -> Iterator[DecisionResult]:
-        """The decisions, in the order in which they were made."""
         for timed in messages:
             if timed.jumped:
                 self._sensors.forget()

@@ -202,7 +202,7 @@ class LiveReplay(Session):
 
     @property
     def space(self) -> ActionSpace | None:
-        """The action space of the decisions; None before the first."""
+        """See `DecisionCollector`."""
         return self._collector.space
 
     def wait_until_heard(

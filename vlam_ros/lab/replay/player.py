@@ -56,10 +56,9 @@ class Step:
 
 
 class Pace:
-    """When on the steady clock a time of the bag is due."""
+    """When a time of a bag, played `rate` times as fast as recorded, is due on the steady clock."""
 
     def __init__(self, rate: float, steady: Callable[[], float] = time.monotonic) -> None:
-        """Play `rate` times as fast as recorded."""
         self.rate, self._steady = rate, steady
         self._origin = 0, 0.0
 

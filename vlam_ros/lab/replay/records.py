@@ -46,7 +46,7 @@ class FoundObject:
 
     @classmethod
     def of(cls, thing: SceneObject, role: str) -> FoundObject:
-        """What is kept of an object, as messages hold it."""
+        """Rounded as in messages."""
         x0, y0, x1, y1 = map(int, thing.box)
         position = None
         if thing.position is not None:
@@ -80,7 +80,6 @@ class DecisionRecord:
 
     @classmethod
     def of(cls, decision: Decision, inputs: DecisionInputs) -> DecisionRecord:
-        """What is kept of a decision."""
         chunk, verdict, plan = decision.chunk, decision.verdict, decision.plan
         roles = {TARGET: plan.target, DESTINATION: plan.destination}
         return cls(
@@ -141,7 +140,6 @@ class ReplayRun:
         return "[\n" + ",\n".join(d.to_json() for d in self.decisions) + "\n]"
 
     def to_json(self) -> str:
-        """The whole run."""
         head = {"version": VERSION, "about": dict(self.about), "notes": list(self.notes)}
         head |= {"space": asdict(self.space), "seconds": list(self.seconds)}
         lines = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in head.items()]

@@ -56,7 +56,6 @@ class Reports:
                 raise ReplayError(f"cannot write to {needed}: it is not yours to write to")
 
     def add(self, job: ReplayJob, answer: BagResult) -> None:
-        """Write the page of a bag, and its decisions."""
         if isinstance(answer, BagRow):
             self.rows.append(answer)
             return
