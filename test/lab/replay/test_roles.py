@@ -51,7 +51,6 @@ def test_a_topic_that_is_mapped_is_nothing_else_besides() -> None:
     topics = {"/image": IMAGE, "/points": CLOUD}
     got = assign(topics, {"obstacles": "/points"})
     assert got.topics == {"obstacles": "/points", "image": "/image"}
-    assert got.role_of == {"/points": "obstacles", "/image": "image"}
 
 
 def test_images_may_be_mapped_whether_they_are_compressed_or_not() -> None:

@@ -55,11 +55,6 @@ class Difference:
     seconds: tuple[float, float]
 
     @property
-    def confidence(self) -> float:
-        """By how much it grew."""
-        return self.after.confidence - self.before.confidence
-
-    @property
     def sets_off(self) -> bool:
         """Whether the robot now moves where it stood, by HOLD or DONE."""
         moves = Outcome.EXECUTE.name
@@ -136,7 +131,8 @@ class Comparison:
     @property
     def confidence(self) -> float:
         """The largest change of confidence, up or down."""
-        return max((abs(pair.confidence) for pair in self.pairs), default=0.0)
+        changes = (abs(p.after.confidence - p.before.confidence) for p in self.pairs)
+        return max(changes, default=0.0)
 
     @cached_property
     def latencies(self) -> tuple[Percentiles, Percentiles]:

@@ -56,7 +56,7 @@ Progress = Callable[[float], None]
 class ReplayJob:
     """A bag to be replayed.
 
-    `baseline` is a file that `ReplayRun.save` wrote; without one the bag's own decisions are, if it
+    `baseline` is a file of `ReplayRun.to_json`; without one the bag's own decisions are, if it
     holds any. Without `thresholds` anything may differ. `threads` are the CPU's for the models, 0:
     as many as there are. At most about `images` decisions have images in the report.
     """

@@ -18,7 +18,6 @@ import numpy as np
 
 from vlam_ros.actions import ActionTokenizer, read_space
 from vlam_ros.errors import ReplayError, VlamError
-from vlam_ros.resources import write_file
 from vlam_ros.types import ActionSpace, Decision, DecisionInputs, Outcome, SceneObject
 
 VERSION = 1
@@ -146,13 +145,9 @@ class ReplayRun:
         lines.append(f'"decisions": {self.decisions_json()}')
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
-    def save(self, path: Path) -> None:
-        """Write it as a baseline; the file is there whole or not at all."""
-        write_file(path, self.to_json().encode())
-
     @classmethod
     def load(cls, path: Path) -> ReplayRun:
-        """Read what `save` wrote.
+        """Read a file of `to_json`.
 
         Raises:
             ReplayError: the file cannot be read, or is no such file.

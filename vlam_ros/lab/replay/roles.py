@@ -40,11 +40,6 @@ class Assignment:
         """The topic of the images, raw ones before compressed ones."""
         return next(self.topics[role] for role in IMAGES if role in self.topics)
 
-    @property
-    def role_of(self) -> dict[str, str]:
-        """The inverse."""
-        return {topic: role for role, topic in self.topics.items()}
-
 
 def parse_mapping(text: str) -> tuple[str, str]:
     """A role and its topic from "image:=/camera/color/image_raw".

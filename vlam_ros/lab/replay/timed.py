@@ -74,7 +74,7 @@ def timed_messages(
     """The messages of all roles, in order; what cannot be read is noted and passed over. `progress`
     hears when each was received, ns.
     """
-    clock, role_of = BagClock(), roles.role_of
+    clock, role_of = BagClock(), {topic: role for role, topic in roles.topics.items()}
     early: list[Timed] = []  # what comes before the first stamp tells which clock it is
     for message in bag.messages(role_of):
         progress(message.received)
