@@ -22,8 +22,9 @@ from std_msgs.msg import String
 
 import vlam_ros.msg
 from vlam_ros.errors import BagError
+from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagReader, BagWriter, RecordedQos, recorder
-from vlam_ros.lab.bags.recorder import Recorder, in_namespace, recording, topics_of, weaker
+from vlam_ros.lab.bags.recorder import Recorder, in_namespace, recording, weaker
 from vlam_ros.lab.replay.roles import ROLES
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import advertise
@@ -373,7 +374,7 @@ def test_after_an_exception_there_is_no_bag(world: NodeWorld, tmp_path: Path) ->
 
 def test_by_default_all_is_recorded_that_a_replay_knows() -> None:
     for namespace, prefix in (("", "/"), ("robot1", "/robot1/"), ("/robot1/", "/robot1/")):
-        topics = topics_of(namespace)
+        topics = in_namespace(RECORDED, namespace)
         assert {f"{prefix}{role}" for role in ROLES if not role.startswith("tf")} <= set(topics)
         assert {"/tf", "/tf_static", f"{prefix}cmd_vel"} <= set(topics)
         assert len(topics) == len(set(topics))

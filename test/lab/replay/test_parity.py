@@ -15,9 +15,10 @@ from rclpy.serialization import serialize_message
 from sensed_bag import EPOCH, RAW, SECOND, sensed_bag
 
 from vlam_ros.configuration import FusionNodeSettings, Settings
+from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.bags.definitions import known_types
-from vlam_ros.lab.bags.recorder import recording, topics_of
+from vlam_ros.lab.bags.recorder import in_namespace, recording
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.collected import Collected, recorded_run
@@ -75,7 +76,7 @@ def play(sensed: Path, kept: Path, logs: Path) -> list[Collected]:
         node_processes({"vlam_node": simulated, "fusion_node": simulated}, logs) as check,
         BagReader(sensed) as bag,
         LiveReplay(bag, assign(bag.topics, {}), notes, slack=SLACK) as live,
-        recording(kept, topics_of("")) as recorder,
+        recording(kept, in_namespace(RECORDED)) as recorder,
     ):
         wanted = [*live.player.topics, *(f"/{topic}" for topic in (*FUSED, *DECISIONS))]
 

@@ -24,7 +24,6 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
 
 from vlam_ros.errors import BagError, VlamError
-from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagWriter, RecordedQos
 from vlam_ros.lab.live.node_process import START_PATIENCE, Running, last_line, running
 from vlam_ros.lab.live.session import ClockTimes, Session, Watch, ignore
@@ -57,12 +56,7 @@ Wait = Callable[[Callable[[str], None]], None]
 _Message: TypeAlias = tuple[str, Any]  # its topic, and its bytes or a Clock
 
 
-def topics_of(namespace: str) -> tuple[str, ...]:
-    """All that a replay of a robot in a namespace can use, and what its drivers were told."""
-    return in_namespace(RECORDED, namespace)
-
-
-def in_namespace(topics: Iterable[str], namespace: str) -> tuple[str, ...]:
+def in_namespace(topics: Iterable[str], namespace: str = "") -> tuple[str, ...]:
     """The full names of topics."""
     prefix = f"/{namespace.strip('/')}/".replace("//", "/")
     return tuple(name if name.startswith("/") else f"{prefix}{name}" for name in topics)

@@ -45,10 +45,11 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from vlam_ros.interface import RECORDED
     from vlam_ros.lab.bags import BagWriter
-    from vlam_ros.lab.bags.recorder import Recorder, in_namespace, topics_of
+    from vlam_ros.lab.bags.recorder import Recorder, in_namespace
 
-    topics = in_namespace(options.topics, options.namespace) or topics_of(options.namespace)
+    topics = in_namespace(options.topics or RECORDED, options.namespace)
     with (
         BagWriter(options.out, options.storage, not options.no_compression) as writer,
         _signals() as ended,

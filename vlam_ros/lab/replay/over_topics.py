@@ -16,8 +16,9 @@ from typing import Any
 from rclpy.qos import QoSProfile
 
 from vlam_ros.errors import ReplayError
+from vlam_ros.interface import RECORDED
 from vlam_ros.lab.bags import BagReader
-from vlam_ros.lab.bags.recorder import Recorder, recording, topics_of
+from vlam_ros.lab.bags.recorder import Recorder, in_namespace, recording
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes, private_domain
 from vlam_ros.lab.live.session import NoAnswerError, Session, Watch, ignore
 from vlam_ros.lab.notes import Notes
@@ -138,7 +139,7 @@ def _play(
         node_processes(told, logs) as check,
         LiveReplay(bag, roles, notes, options.script, not fuses, slack) as live,
         # By this machine's clock: the bag's may jump back, and a bag is read in order of time.
-        recording(kept, topics_of("")) as recorder,
+        recording(kept, in_namespace(RECORDED)) as recorder,
     ):
         said = {f"/{topic}" for topic in (*DECISIONS, *(FUSED if fuses else ()))}
         live.wait_until_heard(
