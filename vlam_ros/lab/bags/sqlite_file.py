@@ -98,10 +98,9 @@ class SqliteFile(StoredFile):
             raise BagError(f"{self.name} is an SQLite file but no bag: it has no tables of a bag")
         definitions: dict[str, tuple[str, str]] = {}
         if "message_definitions" in tables:
-            for kind, *definition in self._texts(
-                "topic_type, encoding, encoded_message_definition", "message_definitions"
-            ):
-                definitions[kind] = (definition[0], definition[1])
+            columns = "topic_type, encoding, encoded_message_definition"
+            for kind, language, text in self._texts(columns, "message_definitions"):
+                definitions[kind] = language, text
         if "schema" in tables:
             self.distro = next((row[0] for row in self._texts("ros_distro", "schema")), "")
         topics = self._texts("name, type, serialization_format", "topics")

@@ -8,9 +8,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive_number
@@ -103,13 +102,8 @@ def _tell(line: str) -> None:
 def _signals() -> Iterator[list[int]]:
     """The SIGINT and SIGTERM that came. A second one must not cost the bag either."""
     came: list[int] = []
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-
-    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda number, frame: came.append(number))
+            stack.callback(signal.signal, number, before)
         yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
