@@ -141,7 +141,7 @@ class Live:
             live.wait_until_heard(20.0, node.spin)
             for _ in range(rounds):
                 live.play(how.get("rate"), node.spin, how.get("progress", print_nothing))
-            self.decisions, self.space = live.decisions, live.space
+            self.decisions, self.space = live.decisions, live.collector.space
         self.notes = notes.lines
 
     @property

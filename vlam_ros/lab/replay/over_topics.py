@@ -41,7 +41,6 @@ from vlam_ros.lab.replay.roles import DECISIONS, FUSED, IMAGES, ROLES, Assignmen
 from vlam_ros.lab.replay.timed import Cue
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import message_class
-from vlam_ros.types import ActionSpace
 
 ON_ITS_WAY = 0.2
 """Seconds of the bag in which an image is decided on after it has waited for its depth."""
@@ -154,12 +153,12 @@ def _play(
                 progress((turn + (now - bag.start) / length) / playback.loops)
 
             live.play(playback.rate, lambda state: check(), on_time, options.period)
-    if live.space is None:
+    if (space := live.collector.space) is None:
         raise ReplayError(f"the nodes decided on no image of the bag; what they say is in {logs}")
     about = about_run(job, bag, roles, str(playback))
     remarks = (*roles.notes, *bag.notes, *notes.lines)
     records, seconds = zip(*live.decisions, strict=True) if live.decisions else ((), ())
-    return ReplayRun(live.space, records, seconds, about, remarks)
+    return ReplayRun(space, records, seconds, about, remarks)
 
 
 def _unrecorded(recorder: Recorder, topics: Collection[str]) -> str:
@@ -171,8 +170,8 @@ def _unrecorded(recorder: Recorder, topics: Collection[str]) -> str:
 class LiveReplay(Session):
     """Plays a bag to the vlam_node in this process's ROS domain. Use as a context manager.
 
-    `decisions` are those that came so far; the seconds of each are those from when its image was
-    published to when its chunk came, on the wall.
+    `decisions` are those that came so far, of the space of the `collector`; the seconds of each are
+    those from when its image was published to when its chunk came, on the wall.
     """
 
     def __init__(
@@ -190,7 +189,7 @@ class LiveReplay(Session):
         super().__init__("vlam_replay")
         self.player = BagPlayer(self._node, bag, roles, notes, script, plays_fused)
         self._notes, self._slack = notes, round(slack * 1e9)
-        self._collector = DecisionCollector()
+        self.collector = DecisionCollector()
         self._heard = False
         self._sent: dict[int, float] = {}
         self._pending: deque[int] = deque()
@@ -200,11 +199,6 @@ class LiveReplay(Session):
         for role in DECISIONS:
             kind = message_class(ROLES[role])
             self._node.create_subscription(kind, role, partial(self._on_message, role), ALL)
-
-    @property
-    def space(self) -> ActionSpace | None:
-        """See `DecisionCollector`."""
-        return self._collector.space
 
     def wait_until_heard(
         self, seconds: float, watch: Watch = ignore, also: Callable[[], str] = lambda: ""
@@ -286,7 +280,7 @@ class LiveReplay(Session):
         self._heard = True
         stamp, now = nanoseconds(message.header.stamp), time.monotonic()
         waited = now - self._sent.get(stamp, now)
-        self.decisions += self._collector.add(role, message, stamp + round(waited * 1e9))
+        self.decisions += self.collector.add(role, message, stamp + round(waited * 1e9))
         if role == "action_chunk" and stamp in self._sent:
             self._answered = max(self._answered, (stamp, now))
         elif role == "decision_inputs":
