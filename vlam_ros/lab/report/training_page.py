@@ -152,7 +152,7 @@ def _drawn(example: Example) -> tuple[str, str, bytes]:
         said = f"IoU {np.count_nonzero(example.truth & example.found) / union:.2f}"
     else:
         said = "absent, false alarm" if union else "absent, not found"
-    return example.phrase, said, jpeg(drawn, _QUALITY)
+    return example.phrase, said, jpeg(np.asarray(drawn, np.uint8), _QUALITY)
 
 
 def _confusion(of: str, figures: Metrics) -> tuple[Table, list[list[str]]]:

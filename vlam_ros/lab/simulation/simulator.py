@@ -215,7 +215,9 @@ class Simulator:
         matrix = np.empty(9)
         mujoco.mju_quat2Mat(matrix, data.qpos[3:7])
         yaw = math.atan2(matrix[3], matrix[0])
-        return BasePose(*data.qpos[:3].tolist(), *roll_pitch(matrix.reshape(3, 3)), yaw)
+        roll, pitch = roll_pitch(matrix.reshape(3, 3))
+        x, y, z = data.qpos[:3].tolist()
+        return BasePose(x, y, z, roll, pitch, yaw)
 
     @property
     def speed(self) -> float:
