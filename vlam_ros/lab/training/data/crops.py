@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -202,15 +203,12 @@ def plain_crops(
         theta = torch.eye(2, 3).expand(len(pixels), 2, 3) * (1 + LOOSE) / 2
         return windows(pixels, marks, theta, size)
 
-    some: list[Crop] = []
+    every = (crop for labelled in dataset for crop in crops(labelled, stored(size)))
+    called = (crop for crop in every if set(crop.names) & set(phrases))
     turn = 0
-    for labelled in dataset:
-        some += [c for c in crops(labelled, stored(size)) if set(c.names) & set(phrases)]
-        while len(some) >= CHECKED:
-            yield _batch(some[:CHECKED], _plainly(some[:CHECKED], phrases, negatives, turn), middle)
-            some, turn = some[CHECKED:], turn + CHECKED
-    if some:
+    while some := list(islice(called, CHECKED)):
         yield _batch(some, _plainly(some, phrases, negatives, turn), middle)
+        turn += CHECKED
 
 
 def stored(size: int) -> int:
