@@ -67,13 +67,11 @@ class WordModelling(nn.Module):
         text = model.config.text_config
         self.words = nn.Linear(text.hidden_size, text.vocab_size)
         self._hidden = tokenizer.convert_tokens_to_ids(NO_BYTE)
-        self._ends = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+        self._start, self._end = tokenizer.bos_token_id, tokenizer.eos_token_id
 
     def forward(self, model: Any, input_ids: Tensor, kept: Tensor) -> Tensor:
         """`mlm_loss` of texts int64[T,L] with the tokenizer's attention mask int64[T,L]."""
-        special = ~kept.bool()
-        for end in self._ends:
-            special |= input_ids == end
+        special = ~kept.bool() | (input_ids == self._start) | (input_ids == self._end)
         inputs, targets = mask_tokens(
             input_ids, special, self._hidden, self.words.out_features, torch.default_generator
         )

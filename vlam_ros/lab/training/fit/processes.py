@@ -38,7 +38,6 @@ class SingleProcess:
         return module, optimizer
 
     def partly(self, module: nn.Module) -> AbstractContextManager[None]:
-        del module
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
