@@ -80,7 +80,10 @@ class Paraphrases:
         self._varied = {name: _variations(own) or own for name, own in self.new.items()}
         self._seed = seed
         said = {word for skill in skills for p in skill.prompts for word in p.split()}
-        self.phrases = object_phrases(words)
+        # What the embedded model calls objects, and each new word, bare and with every colour.
+        nouns = sorted(set(words) - vocabulary() - set(PLACEHOLDERS))
+        coloured = [f"{colour} {noun}" for noun in nouns for colour in COLOUR_NAMES]
+        self.phrases = (*all_phrases(), FLOOR_PHRASE, *nouns, *coloured)
         self._known = sorted(vocabulary() | said | set(words))
         self._words = sorted(said - vocabulary())
         self._taken = (said | set(words)) - vocabulary()
@@ -158,13 +161,6 @@ class Paraphrases:
             label = self.names.index(name)
         # Prompts are compared with skill phrases; in a sentence the words stand elsewhere.
         return skill_phrase(sentence) if rng.random() < PLAIN else sentence, label, old
-
-
-def object_phrases(words: Sequence[str]) -> tuple[str, ...]:
-    """What the embedded model calls objects, and each new word, bare and with every colour."""
-    new = sorted(set(words) - vocabulary() - set(PLACEHOLDERS))
-    coloured = [f"{colour} {word}" for word in new for colour in COLOUR_NAMES]
-    return (*all_phrases(), FLOOR_PHRASE, *new, *coloured)
 
 
 def new_patterns(skill: Skill) -> tuple[str, ...]:
