@@ -99,7 +99,7 @@ def broken(**changes: object) -> Image:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (broken(encoding="yuv422"), "encoding 'yuv422' is not supported: publish one of rgb8"),
+        (broken(encoding="8UC3"), "encoding '8UC3' is not supported: publish one of rgb8"),
         (broken(encoding=""), "encoding '' is not supported"),
         (broken(step=8), "step of a 3x2 rgb8 image must be at least 9 bytes, got 8"),
         (broken(step=0), "at least 9 bytes, got 0"),
@@ -139,6 +139,47 @@ def test_a_truncated_compressed_image_is_refused(suffix: str, share: float) -> N
     whole.data = whole.data[: int(share * len(whole.data))]
     with pytest.raises(ImageError, match="must be a whole JPEG or PNG"):
         image_from_message(whole)
+
+
+@pytest.mark.parametrize(
+    "padding", [b"", bytes(60), bytes(4096), b"\xff" * 512, b"\x00\xffrest of an older frame" * 9]
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_what_a_camera_leaves_behind_a_whole_image_does_not_matter(
+    suffix: str, padding: bytes
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    whole = compressed(suffix, noise)
+    expected = image_from_message(whole)
+    whole.data = array.array("B", bytes(whole.data) + padding)
+    np.testing.assert_array_equal(image_from_message(whole), expected)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [cv2.IMWRITE_JPEG_PROGRESSIVE, cv2.IMWRITE_JPEG_RST_INTERVAL],
+    ids=["scans", "restarts"],
+)
+def test_a_jpeg_of_many_scans_or_restarts_is_whole_at_its_end_only(option: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = cv2.imencode(".jpg", noise, [option, 1])[1].tobytes()
+    made = CompressedImage(format="jpeg", data=array.array("B", data + bytes(100)))
+    assert image_from_message(made).shape == (64, 64, 3)
+    made.data = array.array("B", data[:-40] + bytes(100))
+    with pytest.raises(ImageError, match="must be a whole JPEG"):
+        image_from_message(made)
+
+
+def test_the_end_of_a_preview_is_not_the_end_of_a_jpeg() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    preview = cv2.imencode(".jpg", noise[:8, :8])[1].tobytes()
+    head = b"\xff\xe1" + (len(preview) + 2).to_bytes(2, "big") + preview
+    made = CompressedImage(format="jpeg", data=array.array("B", data[:2] + head + data[2:]))
+    assert image_from_message(made).shape == (64, 64, 3)
+    made.data = array.array("B", data[:2] + head + data[2:500] + bytes(100))
+    with pytest.raises(ImageError, match="must be a whole JPEG"):
+        image_from_message(made)
 
 
 def test_bytes_that_are_no_image_are_refused() -> None:
