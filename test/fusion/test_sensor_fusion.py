@@ -185,6 +185,13 @@ def test_a_sweep_without_point_times_is_said_so(fusion: SensorFusion) -> None:
     assert "no time per point" in fusion.status(START)["LiDAR"]
 
 
+def test_what_is_wrong_with_the_times_of_a_sweep_is_said(fusion: SensorFusion) -> None:
+    fusion.add_cloud(replace(wall(START), remark="3 points have odd times"), START)
+    assert fusion.status(START)["LiDAR"].endswith("s old; 3 points have odd times")
+    fusion.add_cloud(wall(START + 100 * MS), START + 200 * MS)
+    assert "odd" not in fusion.status(START + 200 * MS)["LiDAR"]
+
+
 def test_an_empty_sweep_shows_nothing_and_breaks_nothing(fusion: SensorFusion) -> None:
     fusion.add_cloud(LidarSweep(START, np.zeros((0, 3), np.float32), np.zeros(0)), START)
     depth, obstacles = fusion.depth(START, CAMERA), fusion.obstacles(START)

@@ -123,7 +123,18 @@ def test_an_empty_cloud_is_an_empty_sweep() -> None:
     assert sweep(PointCloud2()).points.shape == (0, 3)
 
 
-@pytest.mark.parametrize(("row_step", "length"), [(210, 210), (212, 213), (212, 106)])
+@pytest.mark.parametrize("row_step", [0, 1, 4 * 53, 1000])
+@pytest.mark.parametrize("height", [1, 2, 4])
+def test_whatever_row_step_says_points_without_gaps_are_read(height: int, row_step: int) -> None:
+    message = cloud(height=height)
+    message.row_step = row_step
+    np.testing.assert_array_equal(sweep(message).points, POINTS)
+    np.testing.assert_array_equal(finite_points(message), POINTS)
+
+
+@pytest.mark.parametrize(
+    ("row_step", "length"), [(210, 210), (212, 213), (212, 106), (0, 211), (0, 0)]
+)
 def test_a_cloud_cut_off_is_refused(row_step: int, length: int) -> None:
     message = cloud()
     message.row_step, message.data = row_step, array.array("B", bytes(length))
@@ -233,6 +244,56 @@ def test_times_a_second_away_from_the_stamp_are_refused(number: str, values: npt
         sweep(cloud(times=("t", number, values)))
 
 
+LINE = np.linspace((1.0, 0.0, 0.0), (3.0, 1.0, 0.5), 200)
+SPREAD = np.linspace(0.0, 0.1, 200)
+WRAPPED = (2**32 - 5000) * 1e-9
+
+
+@pytest.mark.parametrize("count", [1, 5, 18])
+@pytest.mark.parametrize(
+    ("number", "unit", "since", "odd"),
+    [
+        ("u4", 1e9, 0, WRAPPED),
+        ("u4", 1e9, 0, 3.604361924),
+        ("i4", 1e9, 0, -2.1),
+        ("f4", 1.0, 0, 3.6),
+        ("f4", 1.0, 0, math.nan),
+        ("f4", 1.0, 0, 5e8),
+        ("f4", 1e9, 0, WRAPPED),
+        ("f8", 1.0, 0, -1e18),
+        ("f8", 1.0, 0, math.inf),
+        ("f8", 1.0, 1_700_000_000, -1_700_000_000.0),
+        ("f8", 1e9, 0, 1.7e9),
+        ("f8", 1e9, 1_700_000_000, -1_700_000_000.0),
+    ],
+)
+def test_a_few_points_with_odd_times_are_left_out_with_a_remark(
+    number: str, unit: float, since: int, odd: float, count: int
+) -> None:
+    values = SPREAD.copy()
+    values[7 : 7 + count] = odd
+    got = sweep(cloud(LINE, ("time", number, (values + since) * unit), stamp=since * 10**9))
+    usable = np.delete(np.arange(200), np.s_[7 : 7 + count])
+    np.testing.assert_allclose(got.points, LINE[usable], atol=1e-6)
+    np.testing.assert_allclose(offsets(got), SPREAD[usable], atol=3e-7)
+    assert got.remark == f"{count} of 200 points have odd times in 'time' and are left out"
+
+
+def test_a_sweep_with_many_odd_times_is_refused_and_an_ordinary_one_has_no_remark() -> None:
+    values = SPREAD * 1e9
+    assert sweep(cloud(LINE, ("t", "u4", values))).remark == ""
+    values[:19] = 4e9
+    with pytest.raises(SensorError, match=r"up to 4 s from the stamp"):
+        sweep(cloud(LINE, ("t", "u4", values)))
+
+
+def test_times_that_are_mostly_zero_keep_the_unit_of_the_others() -> None:
+    values = np.zeros(200)
+    values[190:] = 5e7
+    got = sweep(cloud(LINE, ("t", "f4", values)))
+    np.testing.assert_allclose(offsets(got)[[0, 199]], [0.0, 0.05], atol=1e-8)
+
+
 @pytest.mark.parametrize("values", [np.full(4, 1.7e9), np.full(4, 1.7e18)])
 def test_the_time_of_day_in_float32_is_refused(values: npt.ArrayLike) -> None:
     with pytest.raises(SensorError, match="float32 cannot hold the time of day"):
@@ -292,9 +353,18 @@ def test_a_scan_of_an_open_field_is_an_empty_sweep() -> None:
         (scan([math.nan] * 8), "8 ranges has no finite point"),
         (scan([math.nan, -math.inf]), "no finite point"),
         (scan([1.0], angle_increment=math.nan), "finite numbers"),
-        (scan([1.0] * 12, time_increment=0.1), r"up to 1\.1 s from the stamp"),
     ],
 )
 def test_a_scan_that_makes_no_sense_is_refused(message: LaserScan, said: str) -> None:
     with pytest.raises(SensorError, match=said):
         sweep_from_scan(message, HERE, 0.0, 100.0)
+
+
+@pytest.mark.parametrize("step", [0.1, -0.2, 1e9, math.inf, math.nan])
+def test_a_scan_whose_times_make_no_sense_is_used_without_them_with_a_remark(step: float) -> None:
+    plain = sweep_from_scan(scan([1.0] * 12), HERE, 0.0, 100.0)
+    got = sweep_from_scan(scan([1.0] * 12, time_increment=step), HERE, 0.0, 100.0)
+    np.testing.assert_array_equal(got.points, plain.points)
+    assert got.offsets is None
+    assert got.remark.startswith("a time_increment of ")
+    assert plain.remark == ""

@@ -42,7 +42,13 @@ def test_joints_keep_names_and_positions() -> None:
     assert got == JointState(0, ("lift", "grip"), (0.3, 0.01))
 
 
-@pytest.mark.parametrize("positions", [[], [0.1], [0.1, math.nan]])
+def test_a_joint_whose_position_is_not_finite_does_not_take_the_others_along() -> None:
+    names, positions = ["wheel", "lift", "grip"], [math.nan, 0.3, math.inf]
+    got = joints_from_message(JointStateMessage(name=names, position=positions))
+    assert got == JointState(0, ("lift",), (0.3,))
+
+
+@pytest.mark.parametrize("positions", [[], [0.1], [math.inf, math.nan]])
 def test_joints_without_a_finite_position_each_are_refused(positions: list[float]) -> None:
     with pytest.raises(SensorError, match="one finite position for each name"):
         joints_from_message(JointStateMessage(name=["lift", "grip"], position=positions))

@@ -193,8 +193,11 @@ class SensorFusion:
         """For each sensor "ok", "absent", "lost: …" or "unusable: …", and what is not ideal."""
         report = {sensor.name: sensor.status(now) for sensor in self._sensors}
         newest = self._sweeps.history.newest
-        if newest is not None and newest.offsets is None and report[LIDAR.name].startswith("ok"):
-            report[LIDAR.name] += "; no time per point: its sweeps are not deskewed"
+        if newest is not None and report[LIDAR.name].startswith("ok"):
+            if newest.remark:
+                report[LIDAR.name] += f"; {newest.remark}"
+            elif newest.offsets is None:
+                report[LIDAR.name] += "; no time per point: its sweeps are not deskewed"
         return report
 
     def report_error(self, sensor: str, why: str) -> None:

@@ -12,6 +12,7 @@ from vlam_ros.errors import ImageError
 from vlam_ros.ros.mount import Mount, MountSource, TransformSource
 from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import Camera, FloatArray
+from vlam_ros.types.camera import COEFFICIENTS
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
@@ -88,6 +89,10 @@ def _distortion(message: CameraInfo) -> tuple[str, tuple[float, ...]]:
     model = _ALIASES.get(message.distortion_model, message.distortion_model)
     if model == "plumb_bob" and len(coefficients) == 4:  # without the third radial one
         coefficients = (*coefficients, 0.0)
+    counts = COEFFICIENTS.get(model, (len(coefficients),))
+    # Some drivers fill each model up with zeros.
+    while len(coefficients) not in (*counts, *range(counts[0])) and coefficients[-1] == 0:
+        coefficients = coefficients[:-1]
     return model, coefficients
 
 

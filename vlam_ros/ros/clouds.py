@@ -22,6 +22,8 @@ Times = npt.NDArray[np.float64]
 
 MAX_OFFSET = 1.0
 """s; a point measured longer before or after the header's stamp belongs to another sweep."""
+FEW = 11
+"""Points of which one may have an odd time: a lost packet or a counter that wrapped."""
 
 _AXES = ("x", "y", "z")
 _TIME_FIELDS = ("t", "time", "timestamp", "time_offset", "offset_time", "time_stamp")
@@ -35,9 +37,11 @@ def sweep_from_cloud(
 ) -> LidarSweep:
     """A sweep of the points between two distances from the LiDAR (m), with their times if it tells.
 
+    A few points whose times are not within MAX_OFFSET of its stamp are left out, with a remark.
+
     Raises:
-        SensorError: the cloud cannot be read, all its points are NaN or infinite, or the times of
-            its points are not within MAX_OFFSET of its stamp.
+        SensorError: the cloud cannot be read, all its points are NaN or infinite, or more than a
+            few of its points have such times.
     """
     stamp = nanoseconds(message.header.stamp)
     fields = {f.name: f for f in message.fields}
@@ -50,8 +54,22 @@ def sweep_from_cloud(
     kept = (squared >= min_range**2) & (squared <= max_range**2)
     if len(points) and not kept.any() and not np.isfinite(points).all(axis=1).any():
         raise SensorError(f"a cloud of {len(points)} points has no finite point")
-    offsets = None if clock is None else _offsets(cloud["time"][kept], clock.name, stamp)
-    return LidarSweep(stamp, _in_base(points[kept], mount), offsets)
+    points = points[kept]
+    if clock is None:
+        return LidarSweep(stamp, _in_base(points, mount))
+    offsets = _offsets(cloud["time"][kept], clock.name, stamp)
+    usable = np.abs(offsets) <= MAX_OFFSET  # False for NaN, too
+    odd = len(offsets) - np.count_nonzero(usable)
+    if not odd:
+        return LidarSweep(stamp, _in_base(points, mount), offsets)
+    if odd > len(offsets) // FEW:
+        raise SensorError(
+            f"point times in {clock.name!r} are up to {_farthest(offsets):.6g} s from the stamp of "
+            f"their sweep, at most {MAX_OFFSET:g} s are allowed: seconds or nanoseconds expected, "
+            "since the stamp or since the epoch"
+        )
+    remark = f"{odd} of {len(offsets)} points have odd times in {clock.name!r} and are left out"
+    return LidarSweep(stamp, _in_base(points[usable], mount), offsets[usable], remark)
 
 
 def sweep_from_scan(
@@ -59,18 +77,18 @@ def sweep_from_scan(
 ) -> LidarSweep:
     """A sweep of the returns between two distances (m) that are in the scan's own limits as well.
 
-    An infinite range is no return (REP-117), and not an error: there may be nothing to see.
+    An infinite range is no return (REP-117), and not an error: there may be nothing to see. A
+    `time_increment` that makes no sense is not used, with a remark.
 
     Raises:
-        SensorError: all ranges are NaN or too near, or angles or times make no sense.
+        SensorError: all ranges are NaN or too near, or the angles make no sense.
     """
     stamp = nanoseconds(message.header.stamp)
     ranges = np.array(message.ranges, np.float32)
-    numbers = (message.angle_min, message.angle_increment, message.time_increment)
+    numbers = (message.angle_min, message.angle_increment)
     if not all(map(math.isfinite, numbers)):
         raise SensorError(
-            f"a scan needs finite numbers, got angle_min, angle_increment, time_increment = "
-            f"{numbers}"
+            f"a scan needs finite numbers, got angle_min, angle_increment = {numbers}"
         )
     if len(ranges) and not (ranges > -np.inf).any():
         raise SensorError(f"a scan of {len(ranges)} ranges has no finite point: NaN or too near")
@@ -80,10 +98,12 @@ def sweep_from_scan(
     angles = message.angle_min + message.angle_increment * kept
     directions = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(len(kept))])
     points = (directions * ranges[kept, None]).astype(np.float32)
-    offsets = None
-    if message.time_increment != 0:  # 0: the driver does not tell
-        offsets = _checked(kept * float(message.time_increment), "time_increment")
-    return LidarSweep(stamp, _in_base(points, mount), offsets)
+    offsets, remark, step = None, "", float(message.time_increment)
+    if not abs(step) * max(0, len(ranges) - 1) <= MAX_OFFSET:  # NaN and infinity, too
+        remark = f"a time_increment of {step:g} s is not used: its scans are not deskewed"
+    elif step != 0:  # 0: the driver does not tell
+        offsets = kept * step
+    return LidarSweep(stamp, _in_base(points, mount), offsets, remark)
 
 
 def finite_points(message: PointCloud2) -> Points:
@@ -101,7 +121,9 @@ def _read(
 ) -> npt.NDArray[Any]:
     """The points of a cloud, row by row, as an array [N] with fields x, y, z and time."""
     count, row = message.width * message.height, message.width * message.point_step
-    if message.row_step < row or len(message.data) != message.row_step * message.height:
+    # Some drivers leave row_step 0 or give the size of all rows; data without gaps need none.
+    row_step = row if len(message.data) == row * message.height else message.row_step
+    if row_step < row or len(message.data) != row_step * message.height:
         raise SensorError(
             f"cloud of {message.width}x{message.height} points of {message.point_step} bytes, rows "
             f"of {message.row_step}, does not fit {len(message.data)} bytes: is it cut off?"
@@ -129,7 +151,7 @@ def _read(
         "offsets": [field.offset for field in used.values()],
         "itemsize": message.point_step,
     }
-    data = np.frombuffer(message.data, np.uint8).reshape(message.height, message.row_step)
+    data = np.frombuffer(message.data, np.uint8).reshape(message.height, row_step)
     return data[:, :row].view(np.dtype(layout)).ravel()
 
 
@@ -150,25 +172,25 @@ def _offsets(values: npt.NDArray[Any], name: str, stamp: int) -> Times:
     """Seconds from the stamp (ns) to the time of each point.
 
     Integers are nanoseconds since the stamp: no integer of a point field holds the time of day.
-    Floats are seconds, if all of them are within MAX_OFFSET of the stamp when they are taken for
-    that, and else nanoseconds, if one of them is a microsecond or more; in either unit they count
-    from the stamp or from the epoch, whichever brings them nearer to the stamp. So only times of
-    day in the first seconds after the epoch can be taken for something else. A float32 is never a
-    time of day, of which it would hold one to two minutes.
+    Floats are seconds, if they reach no farther than MAX_OFFSET from the stamp when they are taken
+    for that, and else nanoseconds, if they reach to a microsecond or more; in either unit they
+    count from the stamp or from the epoch, whichever brings them nearer to the stamp. So only times
+    of day in the first seconds after the epoch can be taken for something else. A float32 is never
+    a time of day, of which it would hold one to two minutes.
     """
     times = values.astype(np.float64)
     if values.dtype.kind != "f":
-        return _checked(times * 1e-9, name)
+        return times * 1e-9
     precise = values.dtype.itemsize > 4
     offsets = _nearer(times, 10**9, stamp, precise)
-    if _farthest(offsets) > MAX_OFFSET and _farthest(times) >= 1000:
+    if _reach(offsets) > MAX_OFFSET and _reach(times) >= 1000:
         offsets = _nearer(times, 1, stamp, precise)
-    if not precise and _farthest(offsets) > MAX_OFFSET:
+    if not precise and _reach(offsets) > MAX_OFFSET:
         raise SensorError(
             f"point times in {name!r} are float32 and reach {_farthest(times):.6g}, no time since "
             "the stamp: float32 cannot hold the time of day, publish float64 or relative times"
         )
-    return _checked(offsets, name)
+    return offsets
 
 
 def _nearer(times: Times, unit: int, stamp: int, epoch: bool) -> Times:
@@ -182,19 +204,17 @@ def _nearer(times: Times, unit: int, stamp: int, epoch: bool) -> Times:
     # In this order nothing is lost of the few bits that a time of day leaves.
     whole = float(stamp // unit)
     since_epoch = (times - whole) * scale - (stamp - int(whole) * unit) * 1e-9
-    return min(since_stamp, since_epoch, key=_farthest)
-
-
-def _checked(offsets: FloatArray, name: str) -> Times:
-    farthest = _farthest(offsets)
-    if not farthest <= MAX_OFFSET:
-        raise SensorError(
-            f"point times in {name!r} are up to {farthest:.6g} s from the stamp of their sweep, "
-            f"at most {MAX_OFFSET:g} s are allowed: seconds or nanoseconds expected, since the "
-            "stamp or since the epoch"
-        )
-    return offsets.astype(np.float64, copy=False)
+    return min(since_stamp, since_epoch, key=_reach)
 
 
 def _farthest(offsets: FloatArray) -> float:
     return float(np.abs(offsets).max(initial=0.0))
+
+
+def _reach(times: FloatArray) -> float:
+    """How far from zero the times are but for a few odd ones; zeros say nothing of their unit."""
+    distances = np.abs(times[times != 0])
+    if not len(distances):
+        return 0.0
+    last = len(distances) - 1 - len(distances) // FEW
+    return float(np.partition(distances, last)[last])

@@ -55,18 +55,20 @@ def odometry_from_message(message: nav_msgs.msg.Odometry) -> Odometry:
 
 
 def joints_from_message(message: sensor_msgs.msg.JointState) -> JointState:
-    """Names and positions.
+    """Names and positions of the joints whose position is known: finite.
 
     Raises:
-        SensorError: not one finite position for each name.
+        SensorError: not one position for each name, or none of them is finite.
     """
     positions = tuple(map(float, message.position))
-    if len(message.name) != len(positions) or not all(map(math.isfinite, positions)):
+    pairs = zip(message.name, positions, strict=False)
+    known = {name: position for name, position in pairs if math.isfinite(position)}
+    if len(message.name) != len(positions) or not known:
         raise SensorError(
             f"joint_states needs one finite position for each name, got names "
             f"{list(message.name)}, positions {list(positions)}"
         )
-    return JointState(nanoseconds(message.header.stamp), tuple(message.name), positions)
+    return JointState(nanoseconds(message.header.stamp), tuple(known), tuple(known.values()))
 
 
 def gripper_from_message(message: std_msgs.msg.Bool, now: int) -> GripperState:

@@ -193,12 +193,14 @@ class LidarSweep:
     """The returns of one LiDAR sweep, each in `base_link` as that was when it was measured.
 
     `points` is float32[N,3] in metres, all finite. `offsets` float64[N] are seconds from `stamp` to
-    the time of each point, negative ones included; None if the LiDAR does not tell.
+    the time of each point, negative ones included; None if the LiDAR does not tell. `remark` is
+    what is wrong with the times it tells, for diagnostics.
     """
 
     stamp: int
     points: npt.NDArray[np.float32]
     offsets: npt.NDArray[np.float64] | None = None
+    remark: str = ""
 
     def __post_init__(self) -> None:
         if self.points.ndim != 2 or self.points.shape[1] != 3:
