@@ -157,10 +157,10 @@ def check_path(
     first = next((place for place in nearest_first if _has_neighbour(place, points)), None)
     if first is not None:
         x, y = first
-        name = step.target.phrase if step.target else "the goal"
+        to = f" to '{step.target.phrase}'" if step.target else ""
         raise Refusal(
             Reason.PATH_BLOCKED,
-            f"something at ({x:.2f}, {y:.2f}) is in the way to '{name}': clear the path",
+            f"something at ({x:.2f}, {y:.2f}) is in the way{to}: clear the path",
         )
     return remark
 

@@ -17,12 +17,10 @@ from vlam_ros.types import (
     Proposal,
     Refusal,
     Scene,
-    SkillStep,
     Task,
     Verdict,
 )
 from vlam_ros.verification import checks
-from vlam_ros.verification.checks import Poses
 
 
 @dataclass(frozen=True)
@@ -78,27 +76,25 @@ def _check(proposal: Proposal, observation: Observation, progress: Progress, lim
     for step in plan.to_come:
         checks.check_positions(step, settings.max_spread)
     for step in plan.to_come:
-        if (poses := _poses(step, current, proposal)) is not None:
+        poses = step.keyframes
+        # A current step without keyframes leads to its rows, a later one nobody knows where yet.
+        if step is current and (poses is None or not len(poses)):
+            poses = proposal.rows[:, 1:]
+        if poses is not None:
             checks.check_reach(step, poses, limits.space, settings.reach, settings.reach_ahead)
     remark = ""
-    way = _poses(current, current, proposal)
-    if current.pose_of is PoseFrame.BASE and way is not None:
-        way = way[~np.isnan(way[:, :2]).any(axis=1), :2]  # turns in place have no x and y
-        if len(way):
-            limits_of_path = settings.corridor, settings.max_image_age
-            remark = checks.check_path(current, way, observation, *limits_of_path)
+    if current.pose_of is PoseFrame.BASE:
+        # The rows are what the robot is told, whatever the plan says of them.
+        for poses in (current.keyframes, proposal.rows[:, 1:]):
+            if poses is None:
+                continue
+            way = poses[~np.isnan(poses[:, :2]).any(axis=1), :2]  # turns in place have no x and y
+            if len(way):
+                limits_of_path = settings.corridor, settings.max_image_age
+                remark = checks.check_path(current, way, observation, *limits_of_path)
     if current.approach or _begins(plan, progress):
         checks.check_gripper(plan.to_come[current.approach], observation.gripper)
     return remark
-
-
-def _poses(step: SkillStep, current: SkillStep, proposal: Proposal) -> Poses | None:
-    """Where a step leads: its keyframes, or the proposal's rows for a current step without any;
-    None for a later one that is not planned in detail.
-    """
-    if step.keyframes is not None:
-        return step.keyframes
-    return proposal.rows[:, 1:] if step is current and proposal.rows is not None else None
 
 
 def _begins(plan: Plan, progress: Progress) -> bool:

@@ -1,17 +1,19 @@
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from policy_world import observation, settings, skills, thing
+from policy_world import START, observation, settings, skills, thing
 
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.language import parse_instruction
 from vlam_ros.policies import Skill, load_skills
 from vlam_ros.policies.skills import GoTo, PickUp, Place
 from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.skills.skill import MOTIONS, Poses, Timing
 from vlam_ros.resources import resource_path
 from vlam_ros.types import (
     ActionCommand,
@@ -20,15 +22,21 @@ from vlam_ros.types import (
     Instruction,
     Noun,
     ObjectPhrase,
+    Obstacles,
+    Outcome,
     Placement,
     Plan,
     PoseFrame,
     Progress,
     Proposal,
+    Reason,
     Scene,
     SceneObject,
+    SkillStep,
     Task,
+    Verdict,
 )
+from vlam_ros.verification import Limits, verify
 
 PUT = Instruction("", "", ObjectPhrase("red cup"), ObjectPhrase("blue plate"), Placement.ON)
 GO = Instruction("", "", ObjectPhrase("red cup"))
@@ -204,10 +212,13 @@ def test_a_name_without_a_motion_cannot_be_planned_with(tmp_path: Path) -> None:
 
 
 def test_two_entries_of_one_motion_both_work_each_with_its_parameters(tmp_path: Path) -> None:
-    far = {**another("follow", 7, "go_to"), "parameters": {"tolerance": 1.0, "angle": 0.15}}
+    far = {
+        **another("follow", len(skills()), "go_to"),
+        "parameters": {"tolerance": 1.0, "angle": 0.15},
+    }
     both = planner(load(tmp_path, *shipped(), far))
     cup = thing("red cup", 1.5)
-    for skill, command, done in (("go_to", 1.0, False), ("follow", 7.0, True)):
+    for skill, command, done in (("go_to", 1.0, False), ("follow", float(len(skills())), True)):
         away = propose(both, skill, GO, thing("red cup", 2.5))
         assert away.rows is not None
         assert set(away.rows[:, 0]) == {command}
@@ -227,6 +238,55 @@ def test_what_is_like_placing_picks_up_first_with_the_robots_own_skill(tmp_path:
 
 
 def test_of_two_skills_that_pick_up_a_plan_takes_the_first(tmp_path: Path) -> None:
-    two = planner(load(tmp_path, *shipped(), another("grab", 7, "pick_up")))
+    two = planner(load(tmp_path, *shipped(), another("grab", len(skills()), "pick_up")))
     task = Task(PUT, "place", 1.0)
     assert names(two.outline(task)) == ["go_to", "pick_up", "go_to", "place"]
+
+
+# ---------------------------------------------------------------------------------- of one's own
+
+
+@pytest.fixture
+def forward() -> Iterator[type[Skill]]:
+    """A skill in a file of its own, as README says: its rows lead 1 m ahead, again and again."""
+
+    class Forward(Skill, motion="forward"):
+        NOUNS = (None, None)
+
+        def rows(self, step: SkillStep, timing: Timing, elapsed: float, standoff: float) -> Poses:
+            poses = np.full((timing.horizon, 4), np.nan)
+            poses[:, 0], poses[:, 1] = timing.shares(), 0.0
+            return poses
+
+    yield Forward
+    del MOTIONS["forward"]
+
+
+def test_a_motion_that_would_never_end_is_refused_at_start(
+    tmp_path: Path, forward: type[Skill]
+) -> None:
+    loaded = load(tmp_path, entry("stop", 0), entry("forward", 1))
+    with pytest.raises(ConfigurationError, match=r"forward would never end: .* `is_there`"):
+        planner(loaded)
+
+
+@pytest.mark.parametrize("end", ["duration", "is_there"])
+def test_the_path_of_a_motion_of_ones_own_is_checked_as_that_of_go_to(
+    tmp_path: Path, forward: type[Skill], end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = {"duration": property(lambda skill: 4.0), "is_there": lambda *told: False}
+    monkeypatch.setattr(forward, end, over[end])
+    of = planner(load(tmp_path, *shipped(), entry("forward", len(skills()))))
+    limits = Limits(settings().policy, of.space)
+
+    def verdict(skill: str, said: Instruction, distance: float) -> Verdict:
+        wall = np.array([[distance, y, 0.3] for y in (-0.1, 0.0, 0.1)], np.float32)
+        looking = observation(obstacles=Obstacles(START, wall))
+        scene, task = Scene(looking.stamp, (thing("red cup", 1.6),)), Task(said, skill, 1.0)
+        proposal = of.infer(looking, task, scene, Progress())
+        return verify(proposal, task, scene, looking, Progress(), limits)
+
+    alone = Instruction("", "")
+    assert verdict("go_to", GO, 1.1).reason is Reason.PATH_BLOCKED
+    assert verdict("forward", alone, 1.1).reason is Reason.PATH_BLOCKED
+    assert verdict("forward", alone, 1.3).outcome is Outcome.EXECUTE

@@ -40,7 +40,7 @@ class GoTo(Skill, motion="go_to"):
 
     def is_there(self, target: SceneObject | None, settings: PolicySettings) -> bool:
         """Whether the base faces the object at the stand-off distance, or nearer."""
-        if not super().is_there(target, settings):
+        if not self.faces(target):
             return False
         limit = settings.standoff + self.parameters["tolerance"]
         return floor_distance(located(target)) <= limit

@@ -30,7 +30,7 @@ class Search(Skill, motion="search"):
         """Whether it is seen, and ahead if anybody knows where it is."""
         if target is not None and target.position is None:
             return True
-        return super().is_there(target, settings)
+        return self.faces(target)
 
     @property
     def duration(self) -> float:

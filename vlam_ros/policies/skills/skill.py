@@ -135,7 +135,11 @@ class Skill:
         return None
 
     def is_there(self, target: SceneObject | None, settings: PolicySettings) -> bool:
-        """Whether a motion of the base has come to its end."""
+        """Whether a motion of the base has come to its end; never, unless a class says when."""
+        return False
+
+    def faces(self, target: SceneObject | None) -> bool:
+        """Whether an object is seen straight ahead, within the parameter `angle`."""
         if target is None or target.position is None:
             return False
         return abs(bearing(target.position)) <= self.parameters["angle"]
@@ -144,6 +148,11 @@ class Skill:
     def duration(self) -> float:
         """Seconds after which a step must have had its effect; infinite for closed loops."""
         return math.inf
+
+    @property
+    def ends(self) -> bool:
+        """Whether its motion has an end: a place where it is there, or a time when it is over."""
+        return type(self).is_there is not Skill.is_there or math.isfinite(self.duration)
 
     def check_effect(
         self, step: SkillStep, seen: Sequence[SceneObject], observation: Observation
@@ -163,6 +172,11 @@ class Skill:
             raise ConfigurationError(
                 f"skill {self.name} must have the parameters {sorted(self.PARAMETERS)}, "
                 f"got {sorted(self.parameters)}"
+            )
+        if not self.ends:
+            raise ConfigurationError(
+                f"skill {self.name} would never end: its class {type(self).__name__} must say when "
+                "it `is_there`, or how long its `duration` is"
             )
 
 

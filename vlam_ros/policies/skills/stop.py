@@ -13,6 +13,11 @@ class Stop(Skill, motion="stop"):
 
     NOUNS = (None, None)
 
+    @property
+    def ends(self) -> bool:
+        """It moves nothing, so there is nothing to end."""
+        return True
+
     def rows(self, step: SkillStep, timing: Timing, elapsed: float, standoff: float) -> Poses:
         """Rows that use no dimension."""
         return np.full((timing.horizon, 4), np.nan)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from vlam_ros.configuration import PolicySettings
 from vlam_ros.perception.referring import bearing, located
 from vlam_ros.policies.skills.skill import Poses, Skill, Timing
-from vlam_ros.types import Noun, SkillStep
+from vlam_ros.types import Noun, SceneObject, SkillStep
 
 
 class TurnTo(Skill, motion="turn_to"):
@@ -24,3 +25,7 @@ class TurnTo(Skill, motion="turn_to"):
         poses = np.full((timing.horizon, 4), np.nan)
         poses[:, 3] = timing.shares() * bearing(located(step.target))
         return poses
+
+    def is_there(self, target: SceneObject | None, settings: PolicySettings) -> bool:
+        """Whether the base faces the object."""
+        return self.faces(target)
