@@ -126,5 +126,5 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let this be what is started as the node."""
     monkeypatch.setattr(
-        "vlam_ros.ros.up.node_command", lambda *_, **__: [sys.executable, "-c", code]
+        "vlam_ros.lab.live.node_process.node_command", lambda *_, **__: [sys.executable, "-c", code]
     )

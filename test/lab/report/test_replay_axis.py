@@ -42,7 +42,7 @@ def test_an_era_begins_a_part_that_follows_the_one_before() -> None:
 
 def test_a_stamp_that_does_not_increase_begins_a_part_and_an_equal_one_does_not() -> None:
     axis = laid(0, 1, 1, 2, 1.5, 2.5)
-    assert [part.first for part in axis.parts] == [0, 4]
+    assert [part.start for part in axis.parts] == [0, 3]
     assert axis.positions == (0, 1, 1, 2, 3, 4)
     assert axis.parts[1].after == 1.5
 
