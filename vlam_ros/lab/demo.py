@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_high
 
 import numpy as np
 from rich.console import Console
@@ -95,13 +96,7 @@ class DemoCase:
 PUT = "pick up the red cup and put it on the blue plate"
 CASES = (
     DemoCase("", "go to the ball right of the red cup", "go_to", "orange ball"),
-    DemoCase(
-        "put",
-        "pick up the red cup and put it on the blue plate",
-        "pick_up",
-        "red cup",
-        "blue plate",
-    ),
+    DemoCase("put", PUT, "pick_up", "red cup", "blue plate"),
     # The red cup stands where the robot would pass.
     DemoCase("blocked", "go to the green box", reason=Reason.PATH_BLOCKED),
     DemoCase("refused", "pick up the purple cone", reason=Reason.TARGET_NOT_FOUND),
@@ -151,15 +146,12 @@ def _acted_on(chunk: ActionChunk, standoff: float) -> tuple[float, float]:
 def ask_all(console: Console, status: Status, out: Path, model: str) -> tuple[str, int]:
     """Ask a standing robot all there is to ask; a summary, and how many answers are wrong."""
     begin = time.monotonic()
-    standoff, failures, shown = Settings.load().policy.standoff, 0, ""
+    standoff, failures = Settings.load().policy.standoff, 0
     with simulated_robot(DEMO_SCENE, out, model) as robot:
 
         def watch(waiting_for: str) -> None:
-            nonlocal shown
             robot.keep_alive()
-            if waiting_for != shown:
-                shown = waiting_for
-                status.update(f"waiting for {waiting_for}")
+            status.update(f"waiting for {waiting_for}")
 
         robot.client.wait_for_node(START_PATIENCE, watch)
         seconds = time.monotonic() - begin
@@ -231,10 +223,12 @@ def run_pick_and_place(
         console.print(f"{time.monotonic() - begin:4.1f} s  all four nodes are ready")
         episode = carry_out(client, pick_and_place(), watch, on_event)
         rate = client.clock.rate()
+    times = (episode.latencies, episode.wall_latencies)
+    latency, on_the_wall = (median_high(seconds or (math.nan,)) for seconds in times)
     console.print(
         f"{episode.seconds:.0f} simulated seconds at {rate:.2f} of real time; decisions came "
-        f"{_median(episode.latencies):.2f} s after their image, on the wall "
-        f"{_median(episode.wall_latencies):.2f} s; the robot drove {episode.path:.2f} m"
+        f"{latency:.2f} s after their image, on the wall {on_the_wall:.2f} s; "
+        f"the robot drove {episode.path:.2f} m"
     )
     if record:
         console.print(f"recorded {record}; vlam replay {record} decides on it again")
@@ -294,7 +288,3 @@ class Timeline:
             self._show(
                 Text.assemble(f"{seconds:4.1f} s  ", (name, STYLES[verdict.outcome]), f" {doing}")
             )
-
-
-def _median(seconds: tuple[float, ...]) -> float:
-    return sorted(seconds)[len(seconds) // 2] if seconds else float("nan")
