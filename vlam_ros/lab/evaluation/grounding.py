@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ def answers(
     grounder: ClipsegGrounder, settings: Settings, split: str, scenes: int, progress: bool = True
 ) -> list[QueryResult]:
     with World() as world:
-        asked: Iterable[Question] = questions(world, split, scenes)
+        asked = questions(world, split, scenes)
         bar = tqdm(asked, total=scenes, desc=split, disable=not progress)
         return answers_to(grounder, settings.perception, bar)
 
@@ -78,7 +78,15 @@ def answers_to(
     grounder: ClipsegGrounder, settings: PerceptionSettings, asked: Iterable[Question]
 ) -> list[QueryResult]:
     eyes = _Remembering(grounder)
-    return [answer for question in asked for answer in _ask(eyes, settings, question)]
+    perceiver, found = Perceiver(eyes, settings), []
+    for question in asked:
+        for query in question.queries:
+            scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
+            truth = resample(query.truth, eyes.mask_shape)
+            if query.kind in ABSENT or truth.sum() > MIN_PIXELS:
+                candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
+                found.append(QueryResult(query.phrase, query.kind, truth, candidates))
+    return found
 
 
 class _Remembering:
@@ -106,19 +114,6 @@ class _Remembering:
         masks = np.stack([self._masks[p] for p in prompts])
         self.mask_shape = masks.shape[1:]
         return masks
-
-
-def _ask(
-    eyes: _Remembering, settings: PerceptionSettings, question: Question
-) -> Iterator[QueryResult]:
-    perceiver = Perceiver(eyes, settings)
-    for query in question.queries:
-        scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
-        truth = resample(query.truth, eyes.mask_shape)
-        if query.kind not in ABSENT and truth.sum() <= MIN_PIXELS:
-            continue
-        candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
-        yield QueryResult(query.phrase, query.kind, truth, candidates)
 
 
 def intersection_over_union(one: BoolArray, other: BoolArray) -> float:

@@ -12,7 +12,6 @@ from enum import Enum
 from itertools import chain, islice, zip_longest
 
 import numpy as np
-import numpy.typing as npt
 
 from vlam_ros.lab.simulation.scene import (
     COLOURS,
@@ -26,7 +25,7 @@ from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.data.dataset import Dataset, Labelled
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.perception.competitors import entry_in
-from vlam_ros.types import Camera, Observation, optical_rotation
+from vlam_ros.types import BoolArray, Camera, Observation, Uint8Array, optical_rotation
 
 ABSENT_NAMES, ABSENT_NEGATIVES = 3, 1
 """Phrases asked of an image that are not in it: names in the data set, and hard
@@ -52,7 +51,7 @@ class Query:
 
     phrase: str
     kind: QueryKind
-    truth: npt.NDArray[np.bool_]
+    truth: BoolArray
 
 
 @dataclass(frozen=True)
@@ -81,23 +80,22 @@ def questions(world: World, split: str, count: int) -> Iterator[Question]:
             queries = [q for q in queries if tuple(q.phrase.split()) in HELD_OUT_PAIRS]
         else:
             rng = np.random.default_rng(index)
-            queries += _absent(spec, rendering.labels, rng)
-            queries += _general(spec, rendering.labels, rng)
+            visible = [o for i, o in enumerate(spec.objects) if (rendering.labels == i + 1).any()]
+            if visible:
+                queries += _absent(spec, rendering.labels, visible, rng)
+                queries += _general(spec, rendering.labels, visible, rng)
         yield Question(observation, tuple(queries))
 
 
-def _present(spec: SceneSpec, labels: npt.NDArray[np.uint8]) -> Iterator[Query]:
+def _present(spec: SceneSpec, labels: Uint8Array) -> Iterator[Query]:
     for phrase in dict.fromkeys(o.phrase for o in spec.objects):
         named = [i + 1 for i, o in enumerate(spec.objects) if o.phrase == phrase]
         yield Query(phrase, QueryKind.PRESENT, np.isin(labels, named))
 
 
 def _general(
-    spec: SceneSpec, labels: npt.NDArray[np.uint8], rng: np.random.Generator
+    spec: SceneSpec, labels: Uint8Array, visible: Sequence[ObjectSpec], rng: np.random.Generator
 ) -> Iterator[Query]:
-    visible = [o for i, o in enumerate(spec.objects) if (labels == i + 1).any()]
-    if not visible:
-        return
     like = visible[int(rng.integers(len(visible)))]
     for phrase, alike in (
         (like.shape, [o.shape == like.shape for o in spec.objects]),
@@ -107,14 +105,11 @@ def _general(
 
 
 def _absent(
-    spec: SceneSpec, labels: npt.NDArray[np.uint8], rng: np.random.Generator
+    spec: SceneSpec, labels: Uint8Array, visible: Sequence[ObjectSpec], rng: np.random.Generator
 ) -> Iterator[Query]:
     there = {(o.colour, o.shape) for o in spec.objects}
     nowhere = np.zeros(labels.shape, bool)
-    visible = [o for i, o in enumerate(spec.objects) if (labels == i + 1).any()]
-    if not visible:
-        return
-    like: ObjectSpec = visible[int(rng.integers(len(visible)))]
+    like = visible[int(rng.integers(len(visible)))]
     pools: dict[QueryKind, list[tuple[str | None, str]]] = {
         QueryKind.SAME_COLOUR: [(like.colour, s) for s in SHAPES],
         QueryKind.SAME_SHAPE: [(c, like.shape) for c in COLOURS],

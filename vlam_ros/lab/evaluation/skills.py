@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.training.captions import SENTENCES, SKILL_PATTERNS, test_sentences
@@ -25,7 +26,6 @@ class SkillReport:
 
     sentences: int
     right: int
-    refused: int
     unknown: int
     unknown_refused: int
     wrong: tuple[tuple[str, str, str], ...]
@@ -41,23 +41,19 @@ def misread_table(title: str, wrong: Iterable[tuple[str, str, str]]) -> Table:
 
 def evaluate_skills(grounder: ClipsegGrounder, skills: Sequence[Skill]) -> SkillReport:
     """Parse and choose for every test sentence; the image has no say here."""
-    wrong, right, refused = [], 0, 0
-    trained = {p.format(t="the object", d="the destination") for p in _trained_patterns()}
+    wrong, right = [], 0
+    patterns = chain.from_iterable(SKILL_PATTERNS.values())
+    trained = {pattern.format(t="the object", d="the destination") for pattern in patterns}
     meant = [
         (s, t) for s, t in test_sentences() if parse_instruction(t).skill_phrase not in trained
     ]
     for skill, sentence in meant:
         heard = understood(grounder, skills, sentence)
         right += heard == skill
-        refused += heard == REFUSED
         if heard != skill:
             wrong.append((sentence, skill, heard))
     unknown = [f"{verb} the red cup" for verb in UNKNOWN_VERBS]
     misread = [(s, understood(grounder, skills, s)) for s in unknown]
     wrong += [(s, "none", skill) for s, skill in misread if skill != REFUSED]
     unknown_refused = sum(skill == REFUSED for _, skill in misread)
-    return SkillReport(len(meant), right, refused, len(unknown), unknown_refused, tuple(wrong))
-
-
-def _trained_patterns() -> list[str]:
-    return [pattern for patterns in SKILL_PATTERNS.values() for pattern in patterns]
+    return SkillReport(len(meant), right, len(unknown), unknown_refused, tuple(wrong))
