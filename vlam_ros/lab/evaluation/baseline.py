@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from vlam_ros.actions import ActionTokenizer, stop_chunk
+from vlam_ros.actions import STOP, ActionTokenizer
 from vlam_ros.configuration import ActionSettings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
@@ -51,60 +51,45 @@ class HighestPixel:
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
         """Drive to the highest pixel of the noun's mask; hold where there is no noun."""
-        text = request.text if request else ""
-        try:
-            target = parse_instruction(text).target if text else None
-        except InstructionError:
-            target = None
+        verdict, rows = self._decide(observation, request.text if request else "")
+        chunk = ActionChunk(
+            stamp=observation.stamp,
+            frame_id=FRAME,
+            space=self._tokenizer.space,
+            tokens=self._tokenizer.encode(rows, ~np.isnan(rows[:, 1:])),
+            start_offset=self._start_offset if verdict.outcome is Outcome.EXECUTE else 0,
+            step=self._step,
+            request=request or InstructionRequest(""),
+            skill=self._tokenizer.space.names[int(rows[0, 0])],
+            trace="",
+            verdict=verdict,
+        )
+        return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
+
+    def _decide(self, observation: Observation, text: str) -> tuple[Verdict, np.ndarray]:
+        """The verdict and its rows [H,5], NaN where a dimension is not used."""
+        stand = np.array([[STOP, *[math.nan] * 4]])
         done = Verdict(Outcome.DONE, confidence=1.0)
         if _STOP.search(text):
-            return self._stand(observation, request, done)
+            return done, stand
+        try:
+            target = parse_instruction(text).target
+        except InstructionError:
+            target = None
         if target is None or not isinstance(observation.camera, Camera):
-            verdict = Verdict(Outcome.HOLD, Reason.INSTRUCTION_INVALID, "no noun")
-            return self._stand(observation, request, verdict)
+            return Verdict(Outcome.HOLD, Reason.INSTRUCTION_INVALID, "no noun"), stand
         features = self._grounder.encode_image(observation.image)
         logits = self._grounder.segment(features, [target.text])[0]
         place = _on_floor(logits, observation.camera)
         distance = math.hypot(*place)
         if distance <= STANDOFF + TOLERANCE:
-            return self._stand(observation, request, done)
+            return done, stand
         x, y = np.clip(place, -3.0, 3.0) * (1 - STANDOFF / distance)
-        return self._drive(observation, request, x, y)
-
-    def _drive(
-        self, observation: Observation, request: InstructionRequest | None, x: float, y: float
-    ) -> Decision:
-        space = self._tokenizer.space
         shares = np.arange(1, self._horizon + 1) / self._horizon
         rows = np.full((self._horizon, 5), math.nan)
-        rows[:, 0] = space.names.index("go_to")
+        rows[:, 0] = self._tokenizer.space.names.index("go_to")
         rows[:, 1], rows[:, 2], rows[:, 4] = shares * x, shares * y, math.atan2(y, x)
-        chunk = ActionChunk(
-            stamp=observation.stamp,
-            frame_id=FRAME,
-            space=space,
-            tokens=self._tokenizer.encode(rows, ~np.isnan(rows[:, 1:])),
-            start_offset=self._start_offset,
-            step=self._step,
-            request=request or InstructionRequest(""),
-            skill="go_to",
-            trace="",
-            verdict=Verdict(Outcome.EXECUTE, confidence=1.0),
-        )
-        return Decision(Scene(observation.stamp), Plan(), chunk.verdict, chunk)
-
-    def _stand(
-        self, observation: Observation, request: InstructionRequest | None, verdict: Verdict
-    ) -> Decision:
-        chunk = stop_chunk(
-            stamp=observation.stamp,
-            frame_id=FRAME,
-            space=self._tokenizer.space,
-            step=self._step,
-            request=request or InstructionRequest(""),
-            verdict=verdict,
-        )
-        return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
+        return Verdict(Outcome.EXECUTE, confidence=1.0), rows
 
 
 def _on_floor(logits: np.ndarray, camera: Camera) -> tuple[float, float]:
