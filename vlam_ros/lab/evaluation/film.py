@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -138,9 +137,7 @@ class Film:
         return file.getvalue()
 
     def strip(self) -> bytes:
-        count = min(FRAMES, len(self.frames))
-        chosen = np.rint(np.linspace(0, len(self.frames) - 1, count)).astype(int)
-        frames = [self.frames[i] for i in chosen]
+        frames = _evenly(self.frames)
         frames += [np.full_like(frames[0], PANEL)] * (-len(frames) % COLUMNS)
         rows = [np.hstack(frames[i : i + COLUMNS]) for i in range(0, len(frames), COLUMNS)]
         return jpeg(np.vstack(rows), _QUALITY)
@@ -164,17 +161,23 @@ class Film:
 
     def _verdict(self, seconds: float, width: int) -> Uint8Array:
         """The time and the verdict, in one line whatever it says: frames are of one size."""
-        if self._decision is None:
-            return band([Paragraph(f"{seconds:.1f} s", 0.62, BOLD)], PAPER, PANEL, width, _UNIT)
-        verdict = self._decision.verdict
-        said = f"{seconds:.1f} s  {verdict.outcome.name}"
-        if verdict.reason:
-            said += f" {verdict.reason.name}: {verdict.message}"
-        elif verdict.outcome is Outcome.EXECUTE:
-            said += f" {self._decision.chunk.skill} with confidence {verdict.confidence:.2f}"
+        said, colours = f"{seconds:.1f} s", (PAPER, PANEL)
+        if self._decision is not None:
+            verdict = self._decision.verdict
+            colours = INK, VERDICT_COLOURS[verdict.outcome]
+            said += f"  {verdict.outcome.name}"
+            if verdict.reason:
+                said += f" {verdict.reason.name}: {verdict.message}"
+            elif verdict.outcome is Outcome.EXECUTE:
+                said += f" {self._decision.chunk.skill} with confidence {verdict.confidence:.2f}"
         line = fitted(said, width - 40 * _UNIT, BOLD, 0.62 * _UNIT)
-        paper = VERDICT_COLOURS[verdict.outcome]
-        return band([Paragraph(line, 0.62, BOLD)], INK, paper, width, _UNIT)
+        return band([Paragraph(line, 0.62, BOLD)], *colours, width, _UNIT)
+
+
+def _evenly(frames: list[Uint8Array]) -> list[Uint8Array]:
+    """FRAMES of them at most, evenly chosen, the first and the last among them."""
+    chosen = np.rint(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames)))).astype(int)
+    return [frames[i] for i in chosen]
 
 
 def _palette(frames: list[Uint8Array]) -> Image.Image:
@@ -202,19 +205,11 @@ def _marked(
     return np.asarray(small, np.uint8)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A small image uint8[h,WIDTH,3] with its caption, and the seconds since the start."""
-
-    seconds: float
-    image: Uint8Array
-
-
 class FilmStrip:
     """Collects the decisions of an episode, evenly thinned: the first and the last one are kept."""
 
     def __init__(self) -> None:
-        self._kept: list[Frame] = []
+        self._kept: list[Uint8Array] = []
         self._last: tuple[float, Uint8Array, Decision] | None = None
         self._added, self._stride = 0, 1
 
@@ -230,18 +225,16 @@ class FilmStrip:
         self._added += 1
 
     @property
-    def frames(self) -> tuple[Frame, ...]:
+    def frames(self) -> list[Uint8Array]:
+        """Small images uint8[h,WIDTH,3] with their captions, FRAMES at most."""
         frames = list(self._kept)
         if self._last and (self._added - 1) % self._stride:
             frames.append(_frame(*self._last))
-        if len(frames) <= FRAMES:
-            return tuple(frames)
-        chosen = np.rint(np.linspace(0, len(frames) - 1, FRAMES)).astype(int)
-        return tuple(frames[i] for i in chosen)
+        return _evenly(frames)
 
     def image(self) -> Uint8Array:
         """All frames in rows of COLUMNS: uint8[H,W,3] RGB; one dark row of none."""
-        images = [frame.image for frame in self.frames] or [_paper(WIDTH * 3 // 4, WIDTH)]
+        images = self.frames or [_paper(WIDTH * 3 // 4, WIDTH)]
         rows = [images[i : i + COLUMNS] for i in range(0, len(images), COLUMNS)]
         columns = len(rows[0])
         return np.vstack([_row(row, columns, below=row is not rows[-1]) for row in rows])
@@ -250,20 +243,16 @@ class FilmStrip:
         return jpeg(self.image(), _STRIP_QUALITY)
 
 
-def _frame(seconds: float, image: Uint8Array, decision: Decision) -> Frame:
-    marked = _marked(decision, image, WIDTH, 2, outline=4)
-    return Frame(seconds, np.vstack([marked, _caption(seconds, decision)]))
-
-
-def _caption(seconds: float, decision: Decision) -> Uint8Array:
-    verdict = decision.verdict
+def _frame(seconds: float, image: Uint8Array, decision: Decision) -> Uint8Array:
+    marked, verdict = _marked(decision, image, WIDTH, 2, outline=4), decision.verdict
     said = verdict.reason.name if verdict.reason else decision.chunk.skill or verdict.outcome.name
     if verdict.outcome is Outcome.DONE:
         said = verdict.outcome.name
     paragraphs = [Paragraph(f"{seconds:.1f} s: {said}", 0.62, BOLD)]
     if verdict.outcome is Outcome.HOLD:
         paragraphs.append(Paragraph(shortened(verdict.message, _MESSAGE), 0.58))
-    return band(paragraphs, INK, VERDICT_COLOURS[verdict.outcome], WIDTH, _STRIP_UNIT)
+    caption = band(paragraphs, INK, VERDICT_COLOURS[verdict.outcome], WIDTH, _STRIP_UNIT)
+    return np.vstack([marked, caption])
 
 
 def _row(images: list[Uint8Array], columns: int, below: bool) -> Uint8Array:
