@@ -11,9 +11,8 @@ from vlam_ros.lab.evaluation.episode_recorder import (
     EpisodeRecorder,
 )
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
-from vlam_ros.lab.evaluation.judging import Moment
 from vlam_ros.lab.simulation.motion import BasePose
-from vlam_ros.lab.simulation.truth import Contact
+from vlam_ros.lab.simulation.truth import Contact, TrueObject, Truth
 from vlam_ros.types import Halt, Outcome, Reason, Verdict
 
 TURN_TO, STOP = 1_000_023, 1_000_005
@@ -21,10 +20,13 @@ EXECUTE, DONE = Verdict(Outcome.EXECUTE, confidence=0.9), Verdict(Outcome.DONE)
 HOLD = Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, "I do not see it")
 
 
-def moment(episode: Episode, seconds: float, x: float = 0.0) -> Moment:
-    objects = episode.task.room.scene.objects
-    places = tuple(thing.position for thing in objects)
-    return Moment(seconds, BasePose(x), 0.0, places, None, (200,) * len(objects))
+def moment(
+    episode: Episode, seconds: float, x: float = 0.0, contacts: tuple[Contact, ...] = ()
+) -> Truth:
+    things = episode.task.room.scene.objects
+    objects = tuple(TrueObject(thing.phrase, thing.position, (1, 0, 0, 0)) for thing in things)
+    stamp, visible = round(seconds * 1e9), (200,) * len(things)
+    return Truth(stamp, BasePose(x), 0.0, objects, None, contacts, visible)
 
 
 def recorder(seed: int = TURN_TO, control: bool = False) -> tuple[Episode, EpisodeRecorder]:
@@ -70,12 +72,12 @@ def test_the_record_counts_stops_way_contacts_and_both_latencies() -> None:
     book.saw(moment(episode, 1.1, x=0.1))
     book.stopped({"HOLD": 2})
     stranger = 1 + (episode.task.target or 0)
-    touches = [
+    touches = (
         Contact(0, 1, "chassis", "wall0", 0.3, 1.0, 0.1),
         Contact(0, 1, "cup", f"object{stranger}", 0.1, 1.0, 0.1),
         Contact(0, 1, "cup", f"object{episode.task.target}", 0.4, 1.0, 0.1),
-    ]
-    record = book.record(moment(episode, 1.2, x=0.1), touches)
+    )
+    record = book.record(moment(episode, 1.2, 0.1, touches))
     assert record.path == pytest.approx(0.3)
     assert (record.collisions, record.fastest_contact) == (("chassis wall0 0.30 m/s",), 0.3)
     assert (record.latencies, record.wall_latencies) == ((0.5,), (0.81,))
@@ -89,6 +91,6 @@ def test_the_controllers_stops_are_counted_and_timed_where_it_is_heard() -> None
     for tick, halt in enumerate([Halt.HOLD, Halt.HOLD, Halt.NONE, Halt.HOLD]):
         book.stood(0.4 + 0.1 * tick, halt)
     episode = episode_of_seed(TURN_TO)
-    record = book.record(moment(episode, 1.0), [])
+    record = book.record(moment(episode, 1.0))
     assert record.stops == {"HOLD": 2}
     assert record.halts == {"HOLD": pytest.approx(0.3)}

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from vlam_ros.lab.evaluation.judging import Moment, judge
+from vlam_ros.lab.evaluation.judging import judge
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import ObjectSpec, SceneSpec
 from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
+from vlam_ros.lab.simulation.truth import TrueObject, Truth
 
 Position = tuple[float, float, float]
 
@@ -31,8 +32,10 @@ def moment(
     held: int | None = None,
     speed: float = 0.0,
     seconds: float = 0.0,
-) -> Moment:
-    return Moment(seconds, base or BasePose(), speed, places, held, (0, 0, 0))
+) -> Truth:
+    stamp, pose = round(seconds * 1e9), base or BasePose()
+    objects = tuple(TrueObject("", place, (1, 0, 0, 0)) for place in places)
+    return Truth(stamp, pose, speed, objects, held, (), visible=(0, 0, 0))
 
 
 def moved(index: int, to: Position) -> tuple[Position, ...]:
@@ -125,5 +128,5 @@ def test_a_stop_is_judged_by_the_last_two_seconds() -> None:
         (moment(held=1), False),
     ],
 )
-def test_who_refuses_does_not_move(at: Moment, right: bool) -> None:
+def test_who_refuses_does_not_move(at: Truth, right: bool) -> None:
     assert judge(task(Kind.ABSENT), [START, at, START]).success is right

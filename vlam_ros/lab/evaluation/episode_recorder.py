@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vlam_ros.lab.evaluation.episodes import STOP_AFTER, Episode
-from vlam_ros.lab.evaluation.judging import STOP_TIME, STOP_WATCH, Moment, judge
+from vlam_ros.lab.evaluation.judging import STOP_TIME, STOP_WATCH, judge
 from vlam_ros.lab.simulation.task_objects import stop_before
 from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
-from vlam_ros.lab.simulation.truth import Contact
+from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.types import Halt, Outcome, Verdict
 
 SETTLING = 0.3
@@ -79,27 +79,27 @@ class EpisodeRecord:
 
 
 class EpisodeRecorder:
-    """Follows one episode. All times are seconds since its start, in order."""
+    """Follows one episode. All times are seconds since its `start` (ns), in order."""
 
-    def __init__(self, episode: Episode, first: Moment) -> None:
-        self._episode = episode
-        self._moments = [first]
-        self._now = first.seconds
+    def __init__(self, episode: Episode, first: Truth, start: int = 0) -> None:
+        self._episode, self._start = episode, start
+        self._truths = [first]
+        self._now = self.looked_at
         self._path = 0.0
         self._verdicts: Counter[str] = Counter()
         self._stops: Counter[str] = Counter()
         self._halts: defaultdict[str, float] = defaultdict(float)
         self._halt: Halt | None = None
-        self._looked = first.seconds
+        self._looked = self._now
         self._compute: list[float] = []
         self._latencies: list[float] = []
         self._wall_latencies: list[float] = []
         self._last: Verdict | None = None
-        self._since = first.seconds  # when the last outcome began
+        self._since = self._now  # when the last outcome began
 
     @property
     def looked_at(self) -> float:
-        return self._moments[-1].seconds
+        return (self._truths[-1].stamp - self._start) / 1e9
 
     def decided(self, seconds: float, verdict: Verdict) -> None:
         if self._last is None or verdict.outcome is not self._last.outcome:
@@ -127,11 +127,10 @@ class EpisodeRecorder:
     def stopped(self, stops: Mapping[str, int]) -> None:
         self._stops.update(stops)
 
-    def saw(self, moment: Moment) -> None:
-        before = self._moments[-1].base.position[:2]
-        self._moments.append(moment)
-        self._now = moment.seconds
-        self._path += math.dist(before, moment.base.position[:2])
+    def saw(self, truth: Truth) -> None:
+        self._path += math.dist(self._truths[-1].pose.position[:2], truth.pose.position[:2])
+        self._truths.append(truth)
+        self._now = self.looked_at
 
     @property
     def over(self) -> bool:
@@ -147,15 +146,16 @@ class EpisodeRecorder:
         patience = {Outcome.DONE: SETTLED, Outcome.HOLD: GIVEN_UP}
         return now - self._since >= patience.get(self._last.outcome, math.inf)
 
-    def record(self, last: Moment, contacts: Sequence[Contact]) -> EpisodeRecord:
-        """Judge it by all contacts and by the truth at the end, with what is visible."""
+    def record(self, last: Truth) -> EpisodeRecord:
+        """Judge it by the truth at the end, with what is visible."""
         episode, task = self._episode, self._episode.task
-        moments = [*self._moments, last]
-        judgement = judge(task, moments)
+        truths = [*self._truths, last]
+        judgement = judge(task, truths)
         if episode.control and any(not said.startswith("HOLD") for said in self._verdicts):
-            judgement = replace(judgement, success=False, why=judgement.why or "did not refuse")
+            judgement = replace(judgement, why=judgement.why or "did not refuse")
         verdict = self._last
-        counted = [c for c in contacts if not _is_meant(c.object, task)]
+        meant = {i for i in (task.target, task.destination) if i is not None}
+        counted = [c for c in last.contacts if c.object not in meant]
         return EpisodeRecord(
             name=episode.name,
             seed=episode.seed,
@@ -173,7 +173,7 @@ class EpisodeRecorder:
             message=verdict.message if verdict else "",
             seconds=self._now,
             path=self._path,
-            straight=_straight(task, moments),
+            straight=_straight(task, truths[0]),
             collisions=tuple(
                 f"{c.part} {c.other} {c.speed:.2f} m/s" for c in counted if c.speed > HARMLESS
             ),
@@ -191,15 +191,13 @@ def _rounded(seconds: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(value, 4) for value in seconds)
 
 
-def _is_meant(index: int | None, task: TaskSpec) -> bool:
-    return index is not None and index in (task.target, task.destination)
-
-
-def _straight(task: TaskSpec, moments: Sequence[Moment]) -> float:
+def _straight(task: TaskSpec, first: Truth) -> float:
     """Metres that the base drives at the least, leg by leg; 0 for a task without a way."""
     if task.kind not in (Kind.GO_TO, Kind.PICK_UP, Kind.PUT_ON, Kind.PUT_NEXT_TO):
         return 0.0
-    places = [moments[0].objects[i][:2] for i in (task.target, task.destination) if i is not None]
+    places = [
+        first.objects[i].position[:2] for i in (task.target, task.destination) if i is not None
+    ]
     at, length = (0.0, 0.0), 0.0
     for goal in places:
         stop = stop_before(goal, at)

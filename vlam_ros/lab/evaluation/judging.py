@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import half_height
-from vlam_ros.lab.simulation.scene import ObjectSpec, footprint_radius
-from vlam_ros.lab.simulation.task_objects import place
+from vlam_ros.lab.simulation.task_objects import clearance
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.types import PlanarPose
@@ -44,103 +42,74 @@ SEEN_PIXELS = 100
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The truth at one time: where the base is and how fast, where the objects are, what is held.
-
-    `objects` are centres in the room, `visible` the pixels of each in the image.
+class Judgement:
+    """Why the task was not done, empty if it was, and whether another object than the one meant
+    was acted on.
     """
 
-    seconds: float
-    base: BasePose
-    speed: float
-    objects: tuple[tuple[float, float, float], ...]
-    held: int | None
-    visible: tuple[int, ...]
+    why: str
+    wrong_object: bool = False
+
+    @property
+    def success(self) -> bool:
+        return not self.why
 
 
-def moment_of(truth: Truth, start: int = 0) -> Moment:
-    """What a simulation tells, seconds counted from `start` (ns)."""
-    return Moment(
-        (truth.stamp - start) / 1e9,
-        truth.pose,
-        truth.speed,
-        tuple(thing.position for thing in truth.objects),
-        truth.held,
-        truth.visible or (),
-    )
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Whether the task was done, and whether another object than the one meant was acted on."""
-
-    success: bool
-    wrong_object: bool
-    why: str = ""
-
-
-def judge(task: TaskSpec, moments: Sequence[Moment]) -> Judgement:
-    first, last = moments[0], moments[-1]
+def judge(task: TaskSpec, truths: Sequence[Truth]) -> Judgement:
+    """Judge by the truth from the start to the end, at which it must tell what is visible."""
     if task.kind in CONTROL:
-        return _refused(moments)
-    acted_on = _acted_on(task, first, last)
-    meant = {task.target, task.destination}
-    wrong = acted_on is not None and acted_on not in meant
-    why = _failure(task, moments)
-    if wrong:
-        why = why or f"acted on object {acted_on}"
-    return Judgement(not why and not wrong, wrong, why)
+        return Judgement(_not_refused(truths))
+    last = truths[-1]
+    why = "still moves" if last.speed > STILL else _FAILURES[task.kind](task, truths)
+    acted_on = _acted_on(task, truths[0], last)
+    if acted_on in (None, task.target, task.destination):
+        return Judgement(why)
+    return Judgement(why or f"acted on object {acted_on}", wrong_object=True)
 
 
-def _refused(moments: Sequence[Moment]) -> Judgement:
-    start = moments[0].base
-    far = max(math.dist(m.base.position[:2], start.position[:2]) for m in moments)
-    turned = max(abs(math.remainder(m.base.yaw - start.yaw, math.tau)) for m in moments)
+def _not_refused(truths: Sequence[Truth]) -> str:
+    start = truths[0].pose
+    far = max(math.dist(t.pose.position[:2], start.position[:2]) for t in truths)
+    turned = max(abs(math.remainder(t.pose.yaw - start.yaw, math.tau)) for t in truths)
     if far > UNMOVED[0] or turned > UNMOVED[1]:
-        return Judgement(False, False, f"moved {far:.2f} m, {turned:.2f} rad")
-    if any(m.held is not None for m in moments):
-        return Judgement(False, False, "took something")
-    return Judgement(True, False)
+        return f"moved {far:.2f} m, {turned:.2f} rad"
+    return "took something" if any(t.held is not None for t in truths) else ""
 
 
-def _failure(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    if moments[-1].speed > STILL:
-        return "still moves"
-    return _FAILURES[task.kind](task, moments)
-
-
-def _not_turned(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    off = abs(_bearing(moments[-1], _index(task.target)))
+def _not_turned(task: TaskSpec, truths: Sequence[Truth]) -> str:
+    off = abs(_bearing(truths[-1], _index(task.target)))
     return f"looks {off:.2f} rad past it" if off > FACED else ""
 
 
-def _not_stopped(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    watched = [m for m in moments if m.seconds >= moments[-1].seconds - STOP_WATCH]
-    return "moves after the stop" if any(m.speed > STILL for m in watched) else ""
+def _not_stopped(task: TaskSpec, truths: Sequence[Truth]) -> str:
+    begin = truths[-1].stamp - round(STOP_WATCH * 1e9)
+    late = any(t.speed > STILL for t in truths if t.stamp >= begin)
+    return "moves after the stop" if late else ""
 
 
-def _not_found(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    return "" if moments[-1].visible[_index(task.target)] > SEEN_PIXELS else "does not see it"
+def _not_found(task: TaskSpec, truths: Sequence[Truth]) -> str:
+    visible = truths[-1].visible or ()
+    return "" if visible[_index(task.target)] > SEEN_PIXELS else "does not see it"
 
 
-def _not_picked_up(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    first, last, target = moments[0], moments[-1], _index(task.target)
+def _not_picked_up(task: TaskSpec, truths: Sequence[Truth]) -> str:
+    first, last, target = truths[0], truths[-1], _index(task.target)
     if last.held != target:
         return "does not hold it"
-    lifted = last.objects[target][2] - first.objects[target][2]
+    lifted = last.objects[target].position[2] - first.objects[target].position[2]
     return "" if lifted > LIFTED else "did not lift it"
 
 
-def _not_at(moment: Moment, index: int) -> str:
-    gap, off = _distance(moment, index), abs(_bearing(moment, index))
+def _not_at(truth: Truth, index: int) -> str:
+    gap, off = math.hypot(*_in_base(truth, index)), abs(_bearing(truth, index))
     if not CLOSE[0] <= gap <= CLOSE[1]:
         return f"stands {gap:.2f} m from it"
     return f"looks {off:.2f} rad past it" if off > FACING else ""
 
 
-def _not_pushed(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    first, last, target = moments[0], moments[-1], _index(task.target)
-    before, after = first.objects[target], last.objects[target]
+def _not_pushed(task: TaskSpec, truths: Sequence[Truth]) -> str:
+    first, last, target = truths[0], truths[-1], _index(task.target)
+    before, after = first.objects[target].position, last.objects[target].position
     if task.destination is None:
         far = math.dist(before[:2], after[:2])
         return "" if far >= PUSHED else f"pushed it {far:.2f} m"
@@ -150,8 +119,8 @@ def _not_pushed(task: TaskSpec, moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _not_put(task: TaskSpec, moments: Sequence[Moment]) -> str:
-    last, target, destination = moments[-1], _index(task.target), _index(task.destination)
+def _not_put(task: TaskSpec, truths: Sequence[Truth]) -> str:
+    last, target, destination = truths[-1], _index(task.target), _index(task.destination)
     if last.held is not None:
         return "still holds something"
     if task.kind is Kind.PUT_NEXT_TO:
@@ -159,7 +128,7 @@ def _not_put(task: TaskSpec, moments: Sequence[Moment]) -> str:
         return "" if gap <= BESIDE else f"put it {gap:.2f} m from the destination"
     objects = task.room.scene.objects
     thing, plate = objects[target], objects[destination]
-    at, on = last.objects[target], last.objects[destination]
+    at, on = last.objects[target].position, last.objects[destination].position
     beside = math.dist(at[:2], on[:2])
     if beside > plate.size[0]:
         return f"put it {beside:.2f} m beside the middle of the destination"
@@ -170,16 +139,20 @@ def _not_put(task: TaskSpec, moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _acted_on(task: TaskSpec, first: Moment, last: Moment) -> int | None:
+def _acted_on(task: TaskSpec, first: Truth, last: Truth) -> int | None:
     """The object that was taken, moved or gone to, if it was not the one that is meant."""
     objects = range(len(first.objects))
     if last.held is not None:
         return last.held
-    moved = [i for i in objects if math.dist(first.objects[i][:2], last.objects[i][:2]) > DISPLACED]
+    moved = [
+        i
+        for i in objects
+        if math.dist(first.objects[i].position[:2], last.objects[i].position[:2]) > DISPLACED
+    ]
     strangers = [i for i in moved if i not in (task.target, task.destination)]
     if strangers:
         return strangers[0]
-    if moved or math.dist(first.base.position[:2], last.base.position[:2]) < 0.2:
+    if moved or math.dist(first.pose.position[:2], last.pose.position[:2]) < 0.2:
         return None
     if task.kind in (Kind.STOP, Kind.SEARCH, Kind.TURN_TO) or task.target is None:
         return None
@@ -194,33 +167,28 @@ def _index(of: int | None) -> int:
     return of
 
 
-def _gap(task: TaskSpec, moment: Moment) -> float:
-    things: list[ObjectSpec] = []
-    for index in (_index(task.target), _index(task.destination)):
-        x, y, _ = moment.objects[index]
-        things.append(place(task.room.scene.objects[index], (x, y)))
-    one, other = things
-    return math.dist(one.position[:2], other.position[:2]) - sum(map(footprint_radius, things))
+def _gap(task: TaskSpec, truth: Truth) -> float:
+    one, other = (
+        replace(task.room.scene.objects[i], position=truth.objects[i].position)
+        for i in (_index(task.target), _index(task.destination))
+    )
+    return clearance(one, other)
 
 
-def _in_base(moment: Moment, index: int) -> tuple[float, float]:
+def _in_base(truth: Truth, index: int) -> tuple[float, float]:
     """Where an object is in `base_link`, whose leaning does not count."""
-    base = PlanarPose(moment.base.x, moment.base.y, moment.base.yaw)
-    x, y = base.into(np.array([moment.objects[index][:2]]))[0]
+    base = PlanarPose(truth.pose.x, truth.pose.y, truth.pose.yaw)
+    x, y = base.into(np.array([truth.objects[index].position[:2]]))[0]
     return float(x), float(y)
 
 
-def _distance(moment: Moment, index: int) -> float:
-    return math.hypot(*_in_base(moment, index))
-
-
-def _bearing(moment: Moment, index: int) -> float:
-    x, y = _in_base(moment, index)
+def _bearing(truth: Truth, index: int) -> float:
+    x, y = _in_base(truth, index)
     return math.atan2(y, x)
 
 
-_FAILURES: dict[Kind, Callable[[TaskSpec, Sequence[Moment]], str]] = {
-    Kind.GO_TO: lambda task, moments: _not_at(moments[-1], _index(task.target)),
+_FAILURES: dict[Kind, Callable[[TaskSpec, Sequence[Truth]], str]] = {
+    Kind.GO_TO: lambda task, truths: _not_at(truths[-1], _index(task.target)),
     Kind.TURN_TO: _not_turned,
     Kind.STOP: _not_stopped,
     Kind.SEARCH: _not_found,

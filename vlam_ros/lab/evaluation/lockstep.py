@@ -18,7 +18,6 @@ from vlam_ros.fusion import SensorFusion, Sensors
 from vlam_ros.lab.evaluation.drive import feed
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode
-from vlam_ros.lab.evaluation.judging import Moment, moment_of
 from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.truth import truth_of
@@ -179,11 +178,7 @@ def run_episode(
     """Run an episode and judge it; `on_decision` hears of each decision at its second."""
     with Simulator(episode.task.room, seed=episode.seed) as simulator:
         loop = Lockstep(simulator, decider, fusion, controller)
-
-        def look(visible: bool = False) -> Moment:
-            return moment_of(truth_of(simulator, visible))
-
-        recorder = EpisodeRecorder(episode, look())
+        recorder = EpisodeRecorder(episode, truth_of(simulator))
 
         def note(decided: DecisionResult) -> None:
             seconds = simulator.now / 1e9
@@ -201,5 +196,5 @@ def run_episode(
             seconds = simulator.now / 1e9
             recorder.stood(seconds, command.halt)
             if seconds - recorder.looked_at >= WATCH:
-                recorder.saw(look())
-        return recorder.record(look(visible=True), simulator.contacts)
+                recorder.saw(truth_of(simulator))
+        return recorder.record(truth_of(simulator, look=True))

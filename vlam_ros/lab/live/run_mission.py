@@ -16,7 +16,6 @@ from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
 from vlam_ros.lab.evaluation.film import FilmStrip
-from vlam_ros.lab.evaluation.judging import moment_of
 from vlam_ros.lab.evaluation.task_runs import EpisodeJob, keep, not_run_yet
 from vlam_ros.lab.live.mission import CommandEvent, DecisionEvent, MissionClient, MissionEvent
 from vlam_ros.lab.live.node_process import START_PATIENCE, node_processes, private_domain
@@ -75,7 +74,7 @@ def carry_out(
     before = Counter(client.stops())
     first = next(truth_from_json(h.truth) for h in events if isinstance(h, CommandEvent))
     start = first.stamp - round(SETTLING * 1e9)
-    recorder = EpisodeRecorder(episode, moment_of(first, start))
+    recorder = EpisodeRecorder(episode, first, start)
     script = list(episode.script)
 
     def say_what_is_due(seconds: float) -> None:
@@ -92,13 +91,12 @@ def carry_out(
                 recorder.waited(event.latency, event.wall_latency)
         elif isinstance(event, CommandEvent):
             truth = truth_from_json(event.truth)
-            moment = moment_of(truth, start)
-            say_what_is_due(moment.seconds)
+            say_what_is_due((truth.stamp - start) / 1e9)
             # The last look counts what is visible, which not every truth does.
             if recorder.over and truth.visible is not None:
                 recorder.stopped(dict(Counter(client.stops()) - before))
-                return recorder.record(moment, truth.contacts)
-            recorder.saw(moment)
+                return recorder.record(truth)
+            recorder.saw(truth)
     raise AssertionError("events never end")
 
 
