@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
+import timeit
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vlam_ros.configuration import FusionNodeSettings
-from vlam_ros.fusion import PoseTable, Rates, SensorFusion, depth_image, pose_table
+from vlam_ros.fusion import Rates, SensorFusion, depth_image, pose_table
 from vlam_ros.lab.evaluation import placing
 from vlam_ros.lab.evaluation.drive import SensedDrive, feed
 from vlam_ros.lab.evaluation.report import Metric, Report
@@ -97,26 +97,20 @@ def _deskew() -> Iterator[Metric]:
 def _straightened(synthetic: SyntheticSweep) -> np.ndarray:
     sweep, reference = synthetic.sweep, synthetic.reference
     assert sweep.offsets is not None
-    return _table(synthetic).bring(sweep.points, sweep.offsets - reference / 1e9)
-
-
-def _table(synthetic: SyntheticSweep) -> PoseTable:
-    reference = synthetic.reference
     times = np.array([(s.stamp - reference) / 1e9 for s in synthetic.imu])
     rates = Rates(times, np.array([s.rate for s in synthetic.imu]))
     moves = synthetic.odometry if synthetic.odometry[0].speed else ()
-    return pose_table(times[0], times[-1], rates, moves, reference)
+    poses = pose_table(times[0], times[-1], rates, moves, reference)
+    return poses.bring(sweep.points, sweep.offsets - reference / 1e9)
 
 
 def _speed() -> Metric:
     columns = math.ceil(TIMED_POINTS / 64)
     synthetic = synthetic_sweep(Turning((0.3, -0.4, 1.5)), rings=64, columns=columns)
     camera = _camera("plumb_bob", optical_rotation(0.0), np.array([0.1, 0.0, 0.6]))
-    seconds = []
-    for _ in range(REPETITIONS):
-        start = time.perf_counter()
-        depth_image(_straightened(synthetic), camera)
-        seconds.append(time.perf_counter() - start)
+    seconds = timeit.repeat(
+        lambda: depth_image(_straightened(synthetic), camera), number=1, repeat=REPETITIONS
+    )
     points = len(synthetic.sweep.points)
     median = 1000 * float(np.median(seconds))
     return Metric(f"{points:,} points deskewed and projected (ms)", median, REPETITIONS, 30.0, True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+import timeit
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -117,16 +120,9 @@ def tokenizer_rows() -> Iterator[Metric]:
         ("encode one by one", lambda: [tokenizer.encode(row[None]) for row in values], 3),
         ("decode one by one", lambda: [tokenizer.decode(row[None]) for row in tokens], 3),
     ):
-        yield Metric(f"tokenizer, {ROWS} rows: {name} (µs)", _median(work, repeats), repeats)
-
-
-def _median(work: Callable[[], object], repeats: int) -> float:
-    laps = []
-    for _ in range(repeats + 1):
-        begin = time.perf_counter()
-        work()
-        laps.append((time.perf_counter() - begin) * 1e6)
-    return median(laps[1:])
+        _, *seconds = timeit.repeat(work, number=1, repeat=1 + repeats)  # the first one warms up
+        value = 1e6 * median(seconds)
+        yield Metric(f"tokenizer, {ROWS} rows: {name} (µs)", value, repeats)
 
 
 def machine() -> dict[str, str | int]:
@@ -135,11 +131,7 @@ def machine() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [
-                line.partition(":")[2].strip() for line in file if line.startswith("model name")
-            ]
-    except OSError:
-        names = []
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(encoding="utf-8") if info.exists() else ""
+    names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
     return f"{len(names)} × {names[0]}" if names else platform.processor() or platform.machine()

@@ -45,38 +45,27 @@ def race(
     progress: bool = True,
 ) -> list[Lap]:
     """Let the ways find the first 1, 4, 8 and 16 prompts in each image; ONE_BY_ONE is the first."""
-    return [
-        lap
-        for count in tqdm(COUNTS, desc=subject, disable=not progress)
-        for lap in _laps(subject, trained, ways, images, prompts[:count])
-    ]
-
-
-def _laps(
-    subject: str,
-    trained: bool,
-    ways: Sequence[Way],
-    images: Sequence[Uint8Array],
-    prompts: Sequence[str],
-) -> Iterator[Lap]:
-    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
-    overlaps: dict[str, list[float]] = {way.name: [] for way in ways}
-    errors: dict[str, list[float]] = {way.name: [] for way in ways}
-    for way in ways:
-        way.masks(images[0], prompts)
-    for image in images:
-        expected: Float32Array | None = None
+    laps: list[Lap] = []
+    for count in tqdm(COUNTS, desc=subject, disable=not progress):
+        asked = prompts[:count]
+        seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+        overlaps: dict[str, list[float]] = {way.name: [] for way in ways}
+        errors: dict[str, list[float]] = {way.name: [] for way in ways}
         for way in ways:
-            begin = time.perf_counter()
-            masks = way.masks(image, prompts)
-            seconds[way.name].append(time.perf_counter() - begin)
-            expected = masks if expected is None else expected
-            overlaps[way.name] += ious(masks, expected, trained)
-            errors[way.name].append(float(np.abs(masks - expected).max() / np.ptp(expected)))
-    for way in ways:
-        name = way.name
-        figures = tuple(seconds[name]), tuple(overlaps[name]), max(errors[name])
-        yield Lap(subject, len(prompts), way, *figures)
+            way.masks(images[0], asked)  # warms up
+        for image in images:
+            expected: Float32Array | None = None
+            for way in ways:
+                begin = time.perf_counter()
+                masks = way.masks(image, asked)
+                seconds[way.name].append(time.perf_counter() - begin)
+                expected = masks if expected is None else expected
+                overlaps[way.name] += ious(masks, expected, trained)
+                errors[way.name].append(float(np.abs(masks - expected).max() / np.ptp(expected)))
+        for way in ways:
+            figures = tuple(seconds[way.name]), tuple(overlaps[way.name]), max(errors[way.name])
+            laps.append(Lap(subject, len(asked), way, *figures))
+    return laps
 
 
 def ious(masks: Float32Array, others: Float32Array, trained: bool) -> list[float]:
@@ -128,13 +117,8 @@ def chart(laps: Sequence[Lap]) -> bytes:
         for name in dict.fromkeys(lap.way.name for lap in of_subject):
             own = [lap for lap in of_subject if lap.way.name == name]
             style = "--" if name.startswith("Hugging") else "-"
-            panel.plot(
-                [lap.prompts for lap in own],
-                [median(lap.seconds) for lap in own],
-                style,
-                marker="o",
-                label=name,
-            )
+            seconds = [median(lap.seconds) for lap in own]
+            panel.plot([lap.prompts for lap in own], seconds, style, marker="o", label=name)
         panel.set(title=subject, xlabel="prompts", xscale="log", yscale="log", xticks=COUNTS)
         panel.set_xticks(COUNTS, [str(count) for count in COUNTS], minor=False)
         panel.minorticks_off()

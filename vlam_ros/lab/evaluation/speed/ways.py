@@ -20,17 +20,14 @@ Masks: TypeAlias = Callable[[Uint8Array, Sequence[str]], Float32Array]
 """Mask logits float32[P,h,w] of an image uint8[H,W,3] RGB."""
 
 ONE_BY_ONE, BATCH = "Hugging Face, one by one", "Hugging Face, one batch"
-OURS = {
-    f"{backend}, {dtype}": (backend, dtype)
-    for backend, dtype in (
-        ("torch", "float32"),
-        ("onnxruntime", "float32"),
-        ("onnxruntime", "int8"),
-        ("openvino", "float32"),
-        ("openvino", "bfloat16"),
-    )
-}
-"""This package on each backend, by name."""
+OURS = (
+    "torch, float32",
+    "onnxruntime, float32",
+    "onnxruntime, int8",
+    "openvino, float32",
+    "openvino, bfloat16",
+)
+"""This package on each backend, in each precision."""
 NAMES = (ONE_BY_ONE, BATCH, *OURS)
 
 RATIOS: Mapping[str, Mapping[int, float]] = {
@@ -64,9 +61,11 @@ def load(name: str, subject: Subject) -> Way:
         # Files may hold halves.
         model = CLIPSegForImageSegmentation.from_pretrained(subject.weights, dtype=torch.float32)
         processor = CLIPSegProcessor.from_pretrained(subject.weights)
-        ask = one_by_one if name == ONE_BY_ONE else batch
-        return Way(name, partial(ask, model.eval(), processor))
-    backend, dtype = OURS[name]
+        ask = partial(batch, model.eval(), processor)
+        if name == BATCH:
+            return Way(name, ask)
+        return Way(name, lambda image, prompts: np.stack([ask(image, [p])[0] for p in prompts]))
+    backend, dtype = name.split(", ")
     folder = subject.weights if backend == "torch" else subject.graphs
     grounder = ClipsegGrounder.from_pretrained(folder, "cpu", dtype, backend=backend)
     return Way(
@@ -76,15 +75,6 @@ def load(name: str, subject: Subject) -> Way:
         OVERLAPS[dtype] if subject.trained else None,
         grounder,
     )
-
-
-def one_by_one(
-    model: CLIPSegForImageSegmentation,
-    processor: CLIPSegProcessor,
-    image: Uint8Array,
-    prompts: Sequence[str],
-) -> Float32Array:
-    return np.stack([batch(model, processor, image, [prompt])[0] for prompt in prompts])
 
 
 @torch.inference_mode()
