@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
@@ -71,7 +72,7 @@ def run_all(jobs: Sequence[EpisodeJob], workers: int, progress: bool = True) -> 
         return
     # Not forked: MuJoCo's and torch's threads do not survive that.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, len(to_do)), initializer=_one_thread) as pool:
+    with context.Pool(min(workers, len(to_do)), torch.set_num_threads, (1,)) as pool:
         done = pool.imap_unordered(run_job, to_do)
         for _ in tqdm(done, total=len(to_do), desc="episodes", disable=not progress):
             pass
@@ -122,12 +123,6 @@ def keep(job: EpisodeJob, record: EpisodeRecord, strip: FilmStrip) -> None:
     if not record.success or record.collisions:
         write_file(job.strip, strip.jpeg())
     write_file(job.record, json.dumps(record.to_dict(), indent=1).encode())
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @cache

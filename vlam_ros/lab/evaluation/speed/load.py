@@ -48,6 +48,7 @@ SETTLES = 10.0
 FLAT = 5.0
 """MB that it may grow all the same."""
 PERCENTILES = (50, 95)
+BUSY = (sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator")
 
 
 def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
@@ -61,7 +62,7 @@ def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
     ):
         phases: dict[str, AbstractContextManager[object]] = {
             "alone": nullcontext(),
-            "beside a busy process": load_generator(Path(logs)),
+            "beside a busy process": running("the busy process", BUSY, Path(logs) / "busy.log"),
         }
         for title, beside in phases.items():
             with beside:
@@ -139,11 +140,6 @@ def resident(pid: int) -> int:
     """Bytes of memory that a process has now."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def load_generator(logs: Path) -> AbstractContextManager[Running]:
-    command = [sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator"]
-    return running("the busy process", command, logs / "busy.log")
 
 
 @contextmanager

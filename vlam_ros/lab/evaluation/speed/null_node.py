@@ -6,27 +6,16 @@ Run as `python -m vlam_ros.lab.evaluation.speed.null_node`, with the parameters 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from vlam_ros.configuration import Settings
 from vlam_ros.nodes.vlam_node import VlamNode
+from vlam_ros.ros.decisions import hold_chunk
 from vlam_ros.ros.managed import run_managed
-from vlam_ros.ros.mount import BASE_FRAME
-from vlam_ros.types import (
-    ActionChunk,
-    ActionSpace,
-    Decision,
-    InstructionRequest,
-    Observation,
-    Outcome,
-    Plan,
-    Scene,
-    Verdict,
-)
+from vlam_ros.types import Decision, InstructionRequest, Observation, Outcome, Plan, Scene, Verdict
 
 
 class NullPipeline:
@@ -37,11 +26,10 @@ class NullPipeline:
     )
 
     def __init__(self, settings: Settings) -> None:
-        action = settings.action
-        self._space = ActionSpace.of(("stop",), action.low, action.high, action.bins)
-        self._tokens = np.full((action.horizon, 5), action.bins, np.uint16)
-        self._tokens[:, 0] = 0
-        self._step = round(action.step * 1e9)
+        request, done = InstructionRequest(""), Verdict(Outcome.DONE, confidence=1.0)
+        stop = hold_chunk(settings.action, 0, request, done)
+        tokens = stop.tokens.repeat(settings.action.horizon, axis=0)
+        self._chunk = replace(stop, tokens=tokens, verdict=replace(done, outcome=Outcome.EXECUTE))
 
     def warm_up(self) -> None:
         """There is nothing to warm up."""
@@ -50,20 +38,9 @@ class NullPipeline:
         """There is nothing to forget."""
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
-        verdict = Verdict(Outcome.EXECUTE, confidence=1.0)
-        chunk = ActionChunk(
-            stamp=observation.stamp,
-            frame_id=BASE_FRAME,
-            space=self._space,
-            tokens=self._tokens,
-            start_offset=0,
-            step=self._step,
-            request=request or InstructionRequest(""),
-            skill="stop",
-            trace="",
-            verdict=verdict,
-        )
-        return Decision(Scene(observation.stamp), Plan(), verdict, chunk)
+        stamp = observation.stamp
+        chunk = replace(self._chunk, stamp=stamp, request=request or self._chunk.request)
+        return Decision(Scene(stamp), Plan(), chunk.verdict, chunk)
 
 
 def main() -> int:
