@@ -11,7 +11,7 @@ import numpy as np
 
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.report.percentiles import Percentiles
-from vlam_ros.lab.simulation.tasks import CONTROL, Kind
+from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.types import Outcome, Reason
 
 NORMAL_95 = 1.959963984540054
@@ -188,8 +188,7 @@ def _is_expected(record: EpisodeRecord) -> bool:
 
 
 def _by_kind(records: Sequence[EpisodeRecord]) -> dict[str, list[EpisodeRecord]]:
-    order = [kind for kind in Kind if kind not in CONTROL] + list(CONTROL)
-    groups = {kind.value: [r for r in records if r.kind == kind.value] for kind in order}
+    groups = {kind.value: [r for r in records if r.kind == kind.value] for kind in Kind}
     return {kind: group for kind, group in groups.items() if group}
 
 
