@@ -27,7 +27,7 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.grounding import MIN_PIXELS
-from vlam_ros.lab.evaluation.report import Report, mean_and_spread
+from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.skills import evaluate_skills
 from vlam_ros.lab.report.table import NOTHING, Table
 from vlam_ros.lab.training import batches
@@ -259,6 +259,12 @@ def _skills(checkpoint: Checkpoint) -> float:
     return evaluate_skills(
         ClipsegGrounder(nearest), load_skills(Settings.load().policy.skills)
     ).accuracy
+
+
+def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
+    """The mean (with this sign format), and half the distance from the lowest to the highest."""
+    spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
+    return f"{fmean(values):{sign}.3f}{spread}"
 
 
 def difference(before: Sequence[float], after: Sequence[float]) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ablation import mean_and_spread
 from pareto import SweepPoint, plot_front
 
 from vlam_ros.cli.arguments import add_model, positive, positive_number
@@ -31,7 +32,7 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.grounding import QueryResult, answers_to
 from vlam_ros.lab.evaluation.queries import ABSENT, Query, QueryKind, Question, questions
-from vlam_ros.lab.evaluation.report import Metric, Report, mean_and_spread
+from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.simulation.extra_objects import EXTRA_SHAPES, extra_scene_of_seed
 from vlam_ros.lab.simulation.world import World

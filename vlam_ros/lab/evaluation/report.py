@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from vlam_ros.lab.report.table import Table
-
-
-def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
-    """The mean (with this sign format), and half the distance from the lowest to the highest."""
-    spread = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""
-    return f"{fmean(values):{sign}.3f}{spread}"
 
 
 @dataclass(frozen=True)
