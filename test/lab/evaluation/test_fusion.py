@@ -15,7 +15,7 @@ def report() -> Report:
         patch.setattr(fusion, "DRIVE_SECONDS", 12.0)
         patch.setattr(fusion, "POSES", 10)
         patch.setattr(fusion, "REPETITIONS", 1)
-        return fusion.evaluate_fusion(scenes=6, progress=False)
+        return fusion.evaluate_fusion(scenes=6)
 
 
 def test_every_gate_but_the_time_is_met_on_a_few_scenes(report: Report) -> None:

@@ -32,7 +32,7 @@ NEW_SKILL = """
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return evaluate_model(scenes=8, progress=False)
+    return evaluate_model(scenes=8)
 
 
 def test_the_embedded_model_sees_far_better_than_chance(report: Report) -> None:
@@ -69,7 +69,7 @@ def few_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_calibration_keeps_what_it_cannot_choose() -> None:
     before = Calibration.load(EMBEDDED)
     assert before is not None
-    after = calibrate("embedded", scenes=4, progress=False)
+    after = calibrate("embedded", scenes=4)
     assert after.vocabulary == before.vocabulary
     assert after.crop_size == before.crop_size
     assert 0 < after.crop_threshold <= 1
@@ -99,7 +99,7 @@ def test_calibration_on_ones_own_images_asks_for_what_is_in_them(tmp_path: Path)
     skills = tmp_path / "skills.yaml"
     text = resource_path("config/skills.yaml").read_text()
     skills.write_text(f"{text}\n{NEW_SKILL}")
-    taught = calibrate("embedded", scenes=2, progress=False, data=[tmp_path], skills=str(skills))
+    taught = calibrate("embedded", scenes=2, data=[tmp_path], skills=str(skills))
     assert 0 < taught.crop_threshold <= 1
     assert taught.made_with == "vlam calibrate --scenes 2 --data …"
     shipped = Calibration.load(EMBEDDED)
@@ -109,10 +109,10 @@ def test_calibration_on_ones_own_images_asks_for_what_is_in_them(tmp_path: Path)
         image = encode_image(found[0].observation.image)
         writer.add(image, "scene", "name", [], split="validation")
     with pytest.raises(LearningError, match="show nothing that is large enough"):
-        calibrate("embedded", scenes=2, progress=False, data=[tmp_path / "empty"])
+        calibrate("embedded", scenes=2, data=[tmp_path / "empty"])
 
 
 def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> None:
     folder = save_tiny_checkpoint(tmp_path)
     with pytest.raises(ModelError, match=r"has no calibration.json: run `vlam calibrate"):
-        evaluate_model(folder, scenes=1, progress=False)
+        evaluate_model(folder, scenes=1)

@@ -40,7 +40,7 @@ def measured(subject: Subject, images: list[Uint8Array]) -> perception.Measured:
         patch.setattr(
             perception.start, "rows", lambda it, names, *rest: start_rows(it, names[-1:], *rest)
         )
-        return perception.measure(subject, images, PROMPTS, progress=False)
+        return perception.measure(subject, images, PROMPTS)
 
 
 def test_all_ways_make_the_same_masks(measured: perception.Measured) -> None:
@@ -82,7 +82,7 @@ def test_what_this_machine_cannot_do_is_said(
     monkeypatch.setattr("openvino.Core.get_property", lambda *_: ["FP32"])
     monkeypatch.setattr(ways, "NAMES", (ONE_BY_ONE, "openvino, bfloat16"))
     monkeypatch.setattr(perception.start, "rows", lambda *_: ())
-    measured = perception.measure(subject, images[:1], PROMPTS, progress=False)
+    measured = perception.measure(subject, images[:1], PROMPTS)
     (remark,) = measured.remarks
     assert remark.startswith("tiny, openvino, bfloat16: not measured: this CPU")
     assert {lap.way.name for lap in measured.laps} == {ONE_BY_ONE}
@@ -117,7 +117,7 @@ def run(monkeypatch: pytest.MonkeyPatch, sign: float = 1.0, **fields: Any) -> li
     ours = replace(Way("ours", told(0.1, clock, sign)), **fields)
     raced = [Way(ONE_BY_ONE, told(1.0, clock)), ours]
     images = [np.zeros((4, 4, 3), np.uint8)] * 3
-    laps = race.race("it", True, raced, images, PROMPTS, progress=False)
+    laps = race.race("it", True, raced, images, PROMPTS)
     image = cv2.imdecode(np.frombuffer(chart(laps), np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[0] > 300
     return list(race.rows(laps))

@@ -31,7 +31,7 @@ def test_a_run_is_one_record_and_is_not_done_twice(tmp_path: Path) -> None:
     assert film_strip(tmp_path, "vlam", record) is None
     assert [path.name for path in one.record.parent.iterdir()] == ["control-1000004.json"]
     before = one.record.stat().st_mtime_ns
-    run_all([one], workers=2, progress=False)
+    run_all([one], workers=2)
     assert one.record.stat().st_mtime_ns == before
 
 
@@ -62,4 +62,4 @@ def test_records_are_read_as_they_were_written(
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot write to"):
-        run_all([job(tmp_path / "file")], workers=1, progress=False)
+        run_all([job(tmp_path / "file")], workers=1)

@@ -42,7 +42,6 @@ SKILL_TEMPERATURE = 14.0
 def calibrate(
     model: str | Path,
     scenes: int = 300,
-    progress: bool = True,
     adapter: str | Path = "",
     data: Sequence[Path] = (),
     skills: str = "",
@@ -78,7 +77,7 @@ def calibrate(
         )
         if own:
             asked = data_questions(own, negatives, count)
-            bar = tqdm(asked, total=count, desc="validation", disable=not progress)
+            bar = tqdm(asked, total=count, desc="validation")
             found = answers_to(grounder, perception, bar)
             if not any(answer.kind is QueryKind.PRESENT for answer in found):
                 raise LearningError(
@@ -86,7 +85,7 @@ def calibrate(
                     "nothing that is large enough: choose thresholds on others"
                 )
             return found
-        return answers(grounder, settings, "validation", count, progress)
+        return answers(grounder, settings, "validation", count)
 
     few = min(scenes, SCENES_PER_THRESHOLD)
     best = max(product(MASK_THRESHOLDS, TOLERANCES), key=lambda masks: _mean_iou(ask(masks, few)))

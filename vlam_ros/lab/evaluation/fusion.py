@@ -44,10 +44,10 @@ TIMED_POINTS, REPETITIONS = 100_000, 25
 DRIVES, DRIVE_SECONDS = 4, 40.0
 
 
-def evaluate_fusion(scenes: int = 200, progress: bool = True) -> Report:
+def evaluate_fusion(scenes: int = 200) -> Report:
     """Measure all that fusion must be good at, with so many simulated scenes a way of placing."""
-    rows = [*_projection(), *_deskew(), _speed(), *_attitude(progress)]
-    rows += [*_driving(scenes, progress), *_pitched(scenes, progress), *_ramp(scenes, progress)]
+    rows = [*_projection(), *_deskew(), _speed(), *_attitude()]
+    rows += [*_driving(scenes), *_pitched(scenes), *_ramp(scenes)]
     return Report(tuple(rows), {"scenes": scenes})
 
 
@@ -116,11 +116,11 @@ def _speed() -> Metric:
     return Metric(f"{points:,} points deskewed and projected (ms)", median, REPETITIONS, 30.0, True)
 
 
-def _attitude(progress: bool) -> Iterator[Metric]:
+def _attitude() -> Iterator[Metric]:
     settings = FusionNodeSettings.load()
     off = []
     with World(64, 48) as world:
-        for seed in tqdm(range(DRIVES), desc="attitude", disable=not progress):
+        for seed in tqdm(range(DRIVES), desc="attitude"):
             rng = np.random.default_rng([11, seed])
             motion, fusion = Drive.random(rng), SensorFusion(settings.sensors, settings.fusion)
             drive = SensedDrive(world, motion, rng)
@@ -135,11 +135,11 @@ def _attitude(progress: bool) -> Iterator[Metric]:
         yield Metric(f"attitude on a drive, {name}, RMS (°)", float(value), len(off), 0.5, True)
 
 
-def _driving(scenes: int, progress: bool) -> Iterator[Metric]:
+def _driving(scenes: int) -> Iterator[Metric]:
     lidar: list[tuple[float, float]] = []
     ground: list[tuple[float, float]] = []
     sights = 0
-    for view in placing.views("drive", scenes, progress=progress):
+    for view in placing.views("drive", scenes):
         sights += len(view.sights)
         lidar += placing.errors(view, PositionSource.DEPTH)
         camera_only = placing.without(view, "depth", "floor")
@@ -163,9 +163,9 @@ def _position_rows(
     yield Metric("… share within twice its spread", float(np.mean(off <= 2 * spread)), len(off))
 
 
-def _pitched(scenes: int, progress: bool) -> Iterator[Metric]:
+def _pitched(scenes: int) -> Iterator[Metric]:
     """A chassis pitched by 5° on a level floor, without LiDAR: what the IMU is for."""
-    views = placing.views("pitched", scenes, sweep=False, progress=progress)
+    views = placing.views("pitched", scenes, sweep=False)
     with_imu, without_imu = _medians(views, (), ("attitude",))
     yield Metric("pitched ±5° on a level floor, no IMU, median (m)", without_imu, scenes)
     yield Metric("… with IMU", with_imu, scenes)
@@ -174,12 +174,12 @@ def _pitched(scenes: int, progress: bool) -> Iterator[Metric]:
     )
 
 
-def _ramp(scenes: int, progress: bool) -> Iterator[Metric]:
+def _ramp(scenes: int) -> Iterator[Metric]:
     """Robot and objects on the same ramp: gravity misleads, the floor that the LiDAR sees decides.
 
     Depth is not used, for with it the floor would hardly matter.
     """
-    views = placing.views("ramp", scenes, progress=progress)
+    views = placing.views("ramp", scenes)
     both, neither = _medians(views, ("depth",), ("depth", "floor", "attitude"))
     yield Metric("on a ramp of 5°, no IMU, median (m)", neither, scenes)
     yield Metric("… with IMU and the floor that LiDAR sees", both, scenes)

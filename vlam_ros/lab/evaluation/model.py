@@ -18,9 +18,7 @@ from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import load_skills
 
 
-def evaluate_model(
-    model: str | Path = "embedded", scenes: int = 500, progress: bool = True
-) -> Report:
+def evaluate_model(model: str | Path = "embedded", scenes: int = 500) -> Report:
     """Measure a checkpoint on held-out scenes and sentences.
 
     Half as many as `scenes` hold colour-shape pairs never trained.
@@ -33,8 +31,8 @@ def evaluate_model(
         raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
     settings = Settings.load()
     margin, threshold = grounder.calibration.margin, grounder.calibration.crop_threshold
-    seen = answers(grounder, settings, "test", scenes, progress)
-    composed = answers(grounder, settings, "composition", max(1, scenes // 2), progress)
+    seen = answers(grounder, settings, "test", scenes)
+    composed = answers(grounder, settings, "composition", max(1, scenes // 2))
     present = [a for a in seen if a.kind is QueryKind.PRESENT]
     general = [a for a in seen if a.kind is QueryKind.GENERAL]
     absent = [a for a in seen if a.kind in ABSENT]

@@ -65,7 +65,7 @@ class View:
 NOTHING = Missing("not used")
 
 
-def views(motion_of: str, scenes: int, sweep: bool = True, progress: bool = True) -> Iterator[View]:
+def views(motion_of: str, scenes: int, sweep: bool = True) -> Iterator[View]:
     """The first scenes of the test split, seen by a robot in motion, with a LiDAR if it has a
     `sweep`.
 
@@ -74,7 +74,7 @@ def views(motion_of: str, scenes: int, sweep: bool = True, progress: bool = True
     """
     settings = FusionNodeSettings.load()
     with World() as world:
-        for index in tqdm(range(scenes), desc=motion_of, disable=not progress):
+        for index in tqdm(range(scenes), desc=motion_of):
             rng = np.random.default_rng([7, index])
             scene = scene_of_seed("test", index)
             world.load(scene)

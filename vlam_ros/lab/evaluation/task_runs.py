@@ -62,7 +62,7 @@ class EpisodeJob:
         return episode_name(self.seed, self.control)
 
 
-def run_all(jobs: Sequence[EpisodeJob], workers: int, progress: bool = True) -> None:
+def run_all(jobs: Sequence[EpisodeJob], workers: int) -> None:
     """Run the jobs that have no record yet, spread over processes.
 
     Raises:
@@ -74,7 +74,7 @@ def run_all(jobs: Sequence[EpisodeJob], workers: int, progress: bool = True) -> 
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(workers, len(to_do)), torch.set_num_threads, (1,)) as pool:
         done = pool.imap_unordered(run_job, to_do)
-        for _ in tqdm(done, total=len(to_do), desc="episodes", disable=not progress):
+        for _ in tqdm(done, total=len(to_do), desc="episodes"):
             pass
 
 

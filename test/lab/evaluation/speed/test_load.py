@@ -102,7 +102,7 @@ def test_figures_come_of_a_robot_that_drives_and_all_images_are_accounted_for(
 ) -> None:
     monkeypatch.setattr(bench_load, "private_domain", with_profile)
     monkeypatch.setattr(bench_load, "node_process", null_vlam_node)
-    rows = measure_load(1.0, progress=False)
+    rows = measure_load(1.0)
     assert len({row.name for row in rows}) == len(rows)
     for title in ("alone", "beside a busy process"):
         mine = {r.name.partition(": ")[2]: r for r in rows if r.name.startswith(f"{title}: ")}

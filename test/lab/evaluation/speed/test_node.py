@@ -46,7 +46,7 @@ def test_both_nodes_answer_every_image_over_real_topics(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("vlam_ros.lab.evaluation.speed.node.private_domain", with_profile)
-    rows = measure_node(FEW, progress=False, sizes=((64, 48),))
+    rows = measure_node(FEW, sizes=((64, 48),))
     assert len(rows) == 9
     figures = by_name(rows)
     for name in ("bare hop", "vlam_node, null model"):

@@ -51,14 +51,14 @@ PERCENTILES = (50, 95)
 BUSY = (sys.executable, "-m", "vlam_ros.lab.evaluation.speed.load_generator")
 
 
-def measure_load(seconds: float, progress: bool = True) -> tuple[Metric, ...]:
+def measure_load(seconds: float) -> tuple[Metric, ...]:
     """Measure for so many seconds alone, then beside a process that wants all cores."""
     rows: list[Metric] = []
     total = 2 * round(seconds)
     with (
         TemporaryDirectory() as logs,
         driving(Path(logs)) as (load, vlam),
-        tqdm(total=total, unit="s", desc="under load", disable=not progress) as bar,
+        tqdm(total=total, unit="s", desc="under load") as bar,
     ):
         phases: dict[str, AbstractContextManager[object]] = {
             "alone": nullcontext(),

@@ -33,14 +33,12 @@ WARM_UP = 15
 PERCENTILES = (50, 95, 99)
 
 
-def measure_node(
-    images: int, progress: bool = True, sizes: Sequence[tuple[int, int]] = SIZES
-) -> tuple[Metric, ...]:
+def measure_node(images: int, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[Metric, ...]:
     """Measure vlam_node with a model that decides at once, by images of each (width, height)."""
     rows: list[Metric] = []
     with TemporaryDirectory() as logs, answering(Path(logs)) as client:
         for size in sizes:
-            rows += overhead(size, *_times(client, size, images, progress))
+            rows += overhead(size, *_times(client, size, images))
     return tuple(rows)
 
 
@@ -87,12 +85,12 @@ def answering(logs: Path) -> Iterator[AnswerTimes]:
 
 
 def _times(
-    client: AnswerTimes, size: tuple[int, int], images: int, progress: bool
+    client: AnswerTimes, size: tuple[int, int], images: int
 ) -> tuple[list[float | None], list[float | None]]:
     image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
     shown = ImageMessages(image)
     times: dict[str, list[float | None]] = {name: [] for name in NODES}
-    for _ in tqdm(range(WARM_UP + images), desc=_title(size), disable=not progress):
+    for _ in tqdm(range(WARM_UP + images), desc=_title(size)):
         for name in NODES:
             due = time.perf_counter() + CAMERA_PERIOD
             times[name].append(client.measure(name, shown))

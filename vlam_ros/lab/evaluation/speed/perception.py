@@ -45,10 +45,7 @@ class Measured:
 
 
 def measure(
-    subject: Subject,
-    images: Sequence[Uint8Array],
-    prompts: Sequence[str] = PROMPTS,
-    progress: bool = True,
+    subject: Subject, images: Sequence[Uint8Array], prompts: Sequence[str] = PROMPTS
 ) -> Measured:
     """Race all ways on images uint8[H,W,3] RGB with as many prompts as race.COUNTS go up to."""
     loaded, remarks = [], []
@@ -57,7 +54,7 @@ def measure(
             loaded.append(ways.load(name, subject))
         except ModelError as error:
             remarks.append(f"{subject.name}, {name}: not measured: {error}")
-    laps = race.race(subject.name, subject.trained, loaded, images, prompts, progress)
+    laps = race.race(subject.name, subject.trained, loaded, images, prompts)
     rows = list(race.rows(laps))
     for way in loaded:
         if way.grounder is not None:

@@ -42,11 +42,10 @@ def race(
     ways: Sequence[Way],
     images: Sequence[Uint8Array],
     prompts: Sequence[str],
-    progress: bool = True,
 ) -> list[Lap]:
     """Let the ways find the first 1, 4, 8 and 16 prompts in each image; ONE_BY_ONE is the first."""
     laps: list[Lap] = []
-    for count in tqdm(COUNTS, desc=subject, disable=not progress):
+    for count in tqdm(COUNTS, desc=subject):
         asked = prompts[:count]
         seconds: dict[str, list[float]] = {way.name: [] for way in ways}
         overlaps: dict[str, list[float]] = {way.name: [] for way in ways}
