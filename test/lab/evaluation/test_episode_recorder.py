@@ -1,5 +1,7 @@
 """What the record of an episode says, and when it ends."""
 
+from dataclasses import asdict
+
 import pytest
 
 from vlam_ros.lab.evaluation.episode_recorder import (
@@ -83,7 +85,7 @@ def test_the_record_counts_stops_way_contacts_and_both_latencies() -> None:
     assert (record.latencies, record.wall_latencies) == ((0.5,), (0.81,))
     assert (record.stops, record.halts, record.compute) == ({"HOLD": 2}, {}, ())
     assert record.verdicts == {"EXECUTE NONE": 1}
-    assert EpisodeRecord.from_dict(record.to_dict()) == record
+    assert EpisodeRecord.from_dict(asdict(record)) == record
 
 
 def test_the_controllers_stops_are_counted_and_timed_where_it_is_heard() -> None:

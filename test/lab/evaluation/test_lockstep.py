@@ -3,6 +3,7 @@ the truth.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import cache
 
 import pytest
@@ -107,7 +108,7 @@ def test_what_can_be_done_is_done(kind: Kind) -> None:
     record = run(kind)
     assert (record.success, record.wrong_object, record.collisions) == (True, False, ())
     assert record.outcome == "DONE"
-    assert EpisodeRecord.from_dict(record.to_dict()) == record
+    assert EpisodeRecord.from_dict(asdict(record)) == record
 
 
 def test_what_is_not_there_is_refused_without_a_move() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from episode_records import record
@@ -184,7 +184,7 @@ def test_nothing_to_count_is_no_error(records: dict[str, list[EpisodeRecord]]) -
 
 
 def test_a_record_without_latencies_is_read() -> None:
-    values = json.loads(json.dumps(DONE.to_dict()))
+    values = json.loads(json.dumps(asdict(DONE)))
     assert EpisodeRecord.from_dict(values) == DONE
     del values["latencies"]
     assert EpisodeRecord.from_dict(values) == DONE

@@ -1,6 +1,7 @@
 """Runs are written down one by one, and go on where they were interrupted."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_records_are_read_as_they_were_written(
         name="control-1000004", seed=1_000_004, kind="absent", control=True, outcome="HOLD",
         reason="TARGET_NOT_FOUND", seconds=4.0, path=0.0, straight=0.0, compute=(0.1, 0.2),
     )  # fmt: skip
-    one.record.write_text(json.dumps(made.to_dict()))
+    one.record.write_text(json.dumps(asdict(made)))
     assert records([one]) == {Variant.VLAM: [made]}
 
 

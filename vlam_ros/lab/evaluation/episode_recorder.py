@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vlam_ros.lab.evaluation.episodes import STOP_AFTER, Episode
@@ -69,11 +69,9 @@ class EpisodeRecord:
     latencies: tuple[float, ...] = ()
     wall_latencies: tuple[float, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EpisodeRecord:
+        """The inverse of `dataclasses.asdict`, also after JSON."""
         lists = ("instructions", "collisions", "compute", "latencies", "wall_latencies")
         return cls(**{**values, **{name: tuple(values.get(name, ())) for name in lists}})
 

@@ -27,8 +27,10 @@ _SKILLS = {
     Kind.STOP: "go_to",
     Kind.SEARCH: "search",
 }
-_NEXT_TO = ("next to", "beside", "near")
-_ON = (" on ", " onto ", "on top of")
+_PLACING = {
+    Kind.PUT_ON: (" on ", " onto ", "on top of"),
+    Kind.PUT_NEXT_TO: ("next to", "beside", "near"),
+}
 _ASKED = ("go_to", "turn_to", "pick_up", "push")
 """What is asked for with objects that are absent, ambiguous or out of reach."""
 
@@ -62,8 +64,7 @@ def episode_of_seed(seed: int, control: bool = False) -> Episode:
     rng = generator_of(seed, control)
     task = random_task(rng, control)
     paraphrased = bool(rng.random() < 0.5)
-    said = _sentence(task, paraphrased, rng)
-    script = [(0.0, said)]
+    script = [(0.0, _sentence(task, paraphrased, rng))]
     if task.kind is Kind.STOP:
         stops = (TEST_PATTERNS if paraphrased else SKILL_PATTERNS)["stop"]
         script.append((STOP_AFTER, stops[int(rng.integers(len(stops)))]))
@@ -77,17 +78,13 @@ def _sentence(task: TaskSpec, paraphrased: bool, rng: Generator) -> str:
     skill = _SKILLS.get(task.kind) or _ASKED[int(rng.integers(len(_ASKED)))]
     if task.kind in (Kind.BLOCKED, Kind.TOO_FAR):
         skill = "go_to"
+    words = _PLACING.get(task.kind, ("",))
     patterns = [
         pattern
         for pattern in (TEST_PATTERNS if paraphrased else SKILL_PATTERNS)[skill]
-        if ("{d}" in pattern) == bool(task.place) and _means(pattern, task.kind)
+        if ("{d}" in pattern) == bool(task.place) and any(word in pattern for word in words)
     ]
     return patterns[int(rng.integers(len(patterns)))].format(t=target, d=destination)
-
-
-def _means(pattern: str, kind: Kind) -> bool:
-    words = {Kind.PUT_ON: _ON, Kind.PUT_NEXT_TO: _NEXT_TO}.get(kind)
-    return words is None or any(word in pattern for word in words)
 
 
 def _nonsense(target: str, rng: Generator) -> str:

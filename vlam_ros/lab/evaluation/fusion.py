@@ -153,14 +153,13 @@ def _position_rows(
     name: str, found: list[tuple[float, float]], gates: tuple[float | None, float | None]
 ) -> Iterator[Metric]:
     off, spread = np.array(found).reshape(-1, 2).T
-    if not len(off):
-        yield Metric(f"position, {name}, median (m)", math.nan, 0, gates[0], True)
+    title, cases = f"position, {name}", len(off)
+    if not cases:
+        yield Metric(f"{title}, median (m)", math.nan, 0, gates[0], True)
         return
-    yield Metric(f"position, {name}, median (m)", float(np.median(off)), len(off), gates[0], True)
-    yield Metric(
-        f"position, {name}, 95 % (m)", float(np.quantile(off, 0.95)), len(off), gates[1], True
-    )
-    yield Metric("… share within twice its spread", float(np.mean(off <= 2 * spread)), len(off))
+    yield Metric(f"{title}, median (m)", float(np.median(off)), cases, gates[0], True)
+    yield Metric(f"{title}, 95 % (m)", float(np.quantile(off, 0.95)), cases, gates[1], True)
+    yield Metric("… share within twice its spread", float(np.mean(off <= 2 * spread)), cases)
 
 
 def _pitched(scenes: int) -> Iterator[Metric]:

@@ -30,9 +30,8 @@ class Metric:
     def demand(self) -> str:
         if self.gate is None:
             return ""
-        return (
-            f"{'≤' if self.at_most else '≥'} {self.gate:g} {'met' if self.passed else '**missed**'}"
-        )
+        sign, said = "≤" if self.at_most else "≥", "met" if self.passed else "**missed**"
+        return f"{sign} {self.gate:g} {said}"
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,33 @@ class TaskFigures:
 
     @property
     def tables(self) -> list[Table]:
-        return _tables(self.variants, self.common)
+        """The variants side by side, also over the episodes common to all, and each by kind."""
+        variants, common, found = self.variants, self.common, []
+        if common:
+            count = next(iter(common.values())).episodes
+            note = (
+                f"Only the {count} episodes that all variants have run; the other tables hold all."
+            )
+            found.append(_table("Side by side", common, _in_short, note))
+        note = "Shares with their 95 % interval after Wilson, and the episodes they stand on."
+        found.append(_table("Tasks that can be done", variants, _tasks, note))
+        found.append(_table("Tasks that must be refused", variants, _refusals))
+        if len(variants) > 1:
+            note = "Only the episodes that all variants have run." if common else ""
+            title = "Success or right refusal by kind"
+            found.append(_table(title, common or variants, _success_by_kind, note))
+        for place, (name, counts) in enumerate(variants.items()):
+            found += [_kinds(name, counts, place > 0), _control_kinds(name, counts, place > 0)]
+        note = "Tasks that can be done, were not, and ended in a HOLD."
+        found.append(_table("Refused wrongly", variants, _held, note, missing="0"))
+        note = (
+            "How often the controller let the robot stand in tasks that can be done, and how long, "
+            "where that was measured."
+        )
+        found.append(_table("Stops", variants, _stops, note))
+        note = "p50 / p95 / p99 in ms, of all decisions."
+        found.append(_table("Time per decision", variants, _times, note))
+        return [table for table in found if table.rows]
 
     def to_json(self) -> str:
         """All figures, indented; null where there is nothing to measure."""
@@ -128,38 +154,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _tables(variants: Mapping[str, Counts], common: Mapping[str, Counts]) -> list[Table]:
-    """The variants side by side, also over the episodes common to all, and each by kind."""
-    if not variants:
-        return []
-    found = []
-    if common:
-        episodes = next(iter(common.values())).episodes
-        note = (
-            f"Only the {episodes} episodes that all variants have run; the other tables hold all."
-        )
-        found.append(_table("Side by side", common, _in_short, note))
-    note = "Shares with their 95 % interval after Wilson, and the episodes they stand on."
-    found.append(_table("Tasks that can be done", variants, _tasks, note))
-    found.append(_table("Tasks that must be refused", variants, _refusals))
-    if len(variants) > 1:
-        note = "Only the episodes that all variants have run." if common else ""
-        title = "Success or right refusal by kind"
-        found.append(_table(title, common or variants, _success_by_kind, note))
-    for place, (name, counts) in enumerate(variants.items()):
-        found += [_kinds(name, counts, place > 0), _control_kinds(name, counts, place > 0)]
-    note = "Tasks that can be done, were not, and ended in a HOLD."
-    found.append(_table("Refused wrongly", variants, _held, note, missing="0"))
-    note = (
-        "How often the controller let the robot stand in tasks that can be done, and how long, "
-        "where that was measured."
-    )
-    found.append(_table("Stops", variants, _stops, note))
-    note = "p50 / p95 / p99 in ms, of all decisions."
-    found.append(_table("Time per decision", variants, _times, note))
-    return [table for table in found if table.rows]
 
 
 def _share(value: Share) -> str:

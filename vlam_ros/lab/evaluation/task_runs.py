@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -51,15 +51,9 @@ class EpisodeJob:
 
     @property
     def record(self) -> Path:
-        return self.folder / self.variant.value / f"{self._name}.json"
-
-    @property
-    def strip(self) -> Path:
-        return self.folder / self.variant.value / f"{self._name}.jpg"
-
-    @property
-    def _name(self) -> str:
-        return episode_name(self.seed, self.control)
+        """The file of its record; its film strip, if there is one, lies beside it as a JPEG."""
+        name = episode_name(self.seed, self.control)
+        return self.folder / self.variant.value / f"{name}.json"
 
 
 def run_all(jobs: Sequence[EpisodeJob], workers: int) -> None:
@@ -121,8 +115,8 @@ def run_job(job: EpisodeJob) -> None:
 def keep(job: EpisodeJob, record: EpisodeRecord, strip: FilmStrip) -> None:
     """Write down what became of an episode; the film strip only if something went wrong."""
     if not record.success or record.collisions:
-        write_file(job.strip, strip.jpeg())
-    write_file(job.record, json.dumps(record.to_dict(), indent=1).encode())
+        write_file(job.record.with_suffix(".jpg"), strip.jpeg())
+    write_file(job.record, json.dumps(asdict(record), indent=1).encode())
 
 
 @cache

@@ -67,11 +67,10 @@ def null_node(log: Path) -> AbstractContextManager[Running]:
 @contextmanager
 def answering(logs: Path) -> Iterator[AnswerTimes]:
     os.environ.update(private_domain(os.environ))
+    command = [sys.executable, "-m", "vlam_ros.lab.live.answer_times"]
     with (
         null_node(logs / "vlam_node.log") as node,
-        running(
-            "the hop", [sys.executable, "-m", "vlam_ros.lab.live.answer_times"], logs / "hop.log"
-        ) as hop,
+        running("the hop", command, logs / "hop.log") as hop,
         AnswerTimes() as client,
     ):
 
