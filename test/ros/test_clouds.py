@@ -307,6 +307,33 @@ def test_times_of_points_that_are_dropped_do_not_matter() -> None:
     np.testing.assert_allclose(offsets(got), 0, atol=3e-7)
 
 
+def test_a_livox_cloud_has_its_times_of_day_where_no_number_is_aligned() -> None:
+    """livox_ros_driver2 with xfer_format 0: x, y, z, intensity, tag, line, timestamp (ns)."""
+    layout: Any = {"names": ["x", "y", "z", "timestamp"], "formats": ["<f4"] * 3 + ["<f8"],
+                   "offsets": [0, 4, 8, 18], "itemsize": 26}  # fmt: skip
+    rows = np.zeros(4, np.dtype(layout))
+    rows["x"], rows["y"], rows["z"] = POINTS.T
+    rows["timestamp"] = [STAMP + i * 1e6 for i in range(4)]
+    message = PointCloud2(height=1, width=4, point_step=26, row_step=104)
+    message.header.stamp = time_message(STAMP)
+    message.fields = [
+        PointField(name=name, offset=offset, datatype=datatype, count=1)
+        for name, offset, datatype in (
+            ("x", 0, 7),
+            ("y", 4, 7),
+            ("z", 8, 7),
+            ("intensity", 12, 7),
+            ("tag", 16, 2),
+            ("line", 17, 2),
+            ("timestamp", 18, 8),
+        )
+    ]
+    message.data = array.array("B", rows.tobytes())
+    got = sweep(message)
+    np.testing.assert_array_equal(got.points, POINTS)
+    np.testing.assert_allclose(offsets(got), [0.0, 1e-3, 2e-3, 3e-3], atol=3e-7)
+
+
 # ------------------------------------------------------------------------------ scans
 
 

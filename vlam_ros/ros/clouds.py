@@ -102,7 +102,7 @@ def sweep_from_scan(
     if not abs(step) * max(0, len(ranges) - 1) <= MAX_OFFSET:  # NaN and infinity, too
         remark = f"a time_increment of {step:g} s is not used: its scans are not deskewed"
     elif step != 0:  # 0: the driver does not tell
-        offsets = kept * step
+        offsets = np.asarray(kept * step, np.float64)
     return LidarSweep(stamp, _in_base(points, mount), offsets, remark)
 
 

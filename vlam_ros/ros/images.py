@@ -215,7 +215,8 @@ def _from_rvl(data: bytes) -> npt.NDArray[np.uint16] | None:
 
 
 def _sample_type(message: Image, sample: str) -> np.dtype[Any]:
-    return np.dtype((">" if message.is_bigendian else "<") + sample)
+    # Samples of one byte have no byte order: is_bigendian does not matter.
+    return np.dtype(sample if sample == "u1" else (">" if message.is_bigendian else "<") + sample)
 
 
 def _rows(message: Image, pixel_size: int, height: int = 0, step: int = 0) -> npt.NDArray[np.uint8]:

@@ -143,12 +143,12 @@ def test_a_image_that_comes_twice_or_late_is_decided_on_once() -> None:
 
 def test_a_image_that_cannot_be_read_is_noted_and_the_next_one_decided_on() -> None:
     broken = image(100 * MS)
-    broken.encoding = "yuv422"
+    broken.encoding = "8UC3"
     notes = Notes()
     decided = run(merged(timed("image", broken, 100 * MS), show(140)), notes=notes)
     assert when(decided) == [(140, 140)]
     assert len(notes.lines) == 1
-    assert notes.lines[0].startswith("an image was passed over: image encoding 'yuv422'")
+    assert notes.lines[0].startswith("an image was passed over: image encoding '8UC3'")
 
 
 def test_a_image_of_a_bag_can_be_written_to_as_one_of_a_camera_can() -> None:
