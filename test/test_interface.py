@@ -79,5 +79,6 @@ def test_where_a_sensor_sits_and_how_old_its_data_may_be_are_parameters() -> Non
 
 def test_what_is_only_drawn_while_somebody_looks_is_not_recorded() -> None:
     assert {name for name in RECORDED if "/" in name} == {
-        "image/compressed", "/tf", "/tf_static", "/diagnostics", "simulator_node/truth",
+        "image/compressed", "camera_depth/compressedDepth", "/tf", "/tf_static", "/diagnostics",
+        "simulator_node/truth",
     }  # fmt: skip

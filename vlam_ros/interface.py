@@ -122,16 +122,17 @@ class Topic:
 
 
 IMAGE, CLOUD, BOOL = "sensor_msgs/msg/Image", "sensor_msgs/msg/PointCloud2", "std_msgs/msg/Bool"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
 POSE, TEXT, TF = "geometry_msgs/msg/PoseStamped", "std_msgs/msg/String", "tf2_msgs/msg/TFMessage"
 ALL, ANY = (VLAM, FUSION, CONTROLLER), "every node"
 
 # fmt: off
 TABLE = (
     # What a robot's drivers and users say.
-    Topic("image", IMAGE, NEWEST, ROBOT, (VLAM,), "rgb8, bgr8, rgba8, bgra8 or mono8", BY_TYPE,
-          "images:image_from_message", "image"),
-    Topic("image/compressed", "sensor_msgs/msg/CompressedImage", NEWEST, ROBOT, (VLAM,),
-          "the same as JPEG or PNG", BY_TYPE, "images:image_from_message", "image"),
+    Topic("image", IMAGE, NEWEST, ROBOT, (VLAM,), "rgb, bgr, rgba, bgra, mono and bayer_* of 8 and "
+          "16 bits, uyvy, yuyv, nv12, nv21, nv24", BY_TYPE, "images:image_from_message", "image"),
+    Topic("image/compressed", COMPRESSED, NEWEST, ROBOT, (VLAM,), "the same as JPEG or PNG",
+          BY_TYPE, "images:image_from_message", "image"),
     Topic("camera_info", "sensor_msgs/msg/CameraInfo", NEWEST, ROBOT, (VLAM, FUSION),
           "calibration, one for each image", BY_TYPE, "camera_info:CameraSource", "camera", CAMERA),
     Topic("points", CLOUD, NEWEST, ROBOT, (FUSION, CONTROLLER), "optional: a 3D LiDAR's sweeps",
@@ -145,6 +146,9 @@ TABLE = (
     Topic("camera_depth", IMAGE, NEWEST, ROBOT, (FUSION,),
           "optional: an RGB-D camera's, 32FC1 or 16UC1, registered to the image", BY_NAME,
           "images:depth_from_message", "depth", DEPTH_CAMERA),
+    Topic("camera_depth/compressedDepth", COMPRESSED, NEWEST, ROBOT, (FUSION,),
+          "the same as image_transport packs it, PNG or RVL", BY_NAME, "images:depth_from_message",
+          "depth", DEPTH_CAMERA),
     Topic("range", "sensor_msgs/msg/Range", NEWEST, ROBOT, (VLAM,),
           "optional: an ultrasonic or infrared sensor; what it sees is in the way", BY_NAME,
           "ranges:range_from_message", "range", RANGER),

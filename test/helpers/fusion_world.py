@@ -11,7 +11,15 @@ import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped, QuaternionStamped, Vector3
 from nav_msgs.msg import Odometry
 from node_world import NodeWorld, replace_depth, stamp_of
-from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2, PointField
+from sensor_msgs.msg import (
+    CameraInfo,
+    CompressedImage,
+    Image,
+    Imu,
+    LaserScan,
+    PointCloud2,
+    PointField,
+)
 
 from vlam_ros.fusion import SensorFusion
 from vlam_ros.nodes.fusion_node import FusionNode
@@ -57,6 +65,7 @@ class FusionWorld(NodeWorld):
         self.imus = advertise(Imu, "imu", 50)
         self.odoms = advertise(Odometry, "odom", 5)
         self.camera_depths = advertise(Image, "camera_depth", 5)
+        self.packed_depths = advertise(CompressedImage, "camera_depth/compressedDepth", 5)
         self.depths: list[Image] = []
         self.attitudes: list[QuaternionStamped] = []
         self.floors: list[PoseStamped] = []
@@ -91,7 +100,8 @@ class FusionWorld(NodeWorld):
 
     def matched(self) -> None:
         out = (
-            self.infos, self.points, self.scans, self.imus, self.odoms, self.camera_depths
+            self.infos, self.points, self.scans, self.imus, self.odoms, self.camera_depths,
+            self.packed_depths,
         )  # fmt: skip
         self.until(lambda: all(p.get_subscription_count() for p in out))
         topics = ("depth", "attitude", "floor", "obstacles")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import math
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -13,7 +15,7 @@ from fusion_world import CENTRE, WALL, FusionWorld, ns
 from geometry_msgs.msg import Vector3
 from node_world import stamp_of
 from rclpy.lifecycle import TransitionCallbackReturn
-from sensor_msgs.msg import Image, LaserScan
+from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
 from vlam_ros.ros.fused import (
     attitude_from_message,
@@ -71,11 +73,26 @@ def test_a_scan_serves_as_well(world: FusionWorld) -> None:
     scan.header.stamp, scan.header.frame_id = time_message(ns(100.0)), "lidar"
     world.scans.publish(scan)
     world.come("LiDAR")
+    assert "no time per point: its sweeps are not deskewed" in world.states()["LiDAR"][1]
     depth = world.depth(world.image(100.0)).depth
     seen = np.argwhere(np.isfinite(depth))
     assert len(seen) > 20
     assert set(seen[:, 0].tolist()) <= {27, 28}, "one row, below the camera's height"
     assert np.nanmedian(depth) == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_scan_with_times_that_cannot_be_is_used_without_them_and_said_so(
+    world: FusionWorld,
+) -> None:
+    world.activate()
+    scan = LaserScan(angle_increment=0.01, time_increment=0.1, range_min=0.1, range_max=30.0)
+    scan.ranges, scan.header.frame_id = [WALL] * 101, "lidar"
+    scan.header.stamp = time_message(ns(100.0))
+    world.scans.publish(scan)
+    world.come("LiDAR")
+    level, message = world.states()["LiDAR"]
+    assert level == OK
+    assert message.endswith("a time_increment of 0.1 s is not used: its scans are not deskewed")
 
 
 def camera_depth(stamp: int, frame: str = "camera_optical") -> Image:
@@ -87,6 +104,17 @@ def test_a_depth_camera_serves_as_well(world: FusionWorld) -> None:
     world.camera_depths.publish(camera_depth(ns(100.0)))
     world.come("depth camera")
     assert (world.depth(world.image(100.0)).depth == 1.5).all()
+
+
+def test_a_depth_camera_that_packs_its_images_serves_as_well(world: FusionWorld) -> None:
+    world.activate()
+    data = bytes(12) + cv2.imencode(".png", np.full((48, 64), 1500, np.uint16))[1].tobytes()
+    packed = CompressedImage(format="16UC1; compressedDepth png", data=array.array("B", data))
+    packed.header.frame_id = "camera_optical"
+    packed.header.stamp = time_message(ns(100.0))
+    world.packed_depths.publish(packed)
+    world.come("depth camera")
+    np.testing.assert_allclose(world.depth(world.image(100.0)).depth, 1.5)
 
 
 def test_depth_that_is_not_registered_to_the_image_is_refused(world: FusionWorld) -> None:

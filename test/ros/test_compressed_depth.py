@@ -131,7 +131,7 @@ def test_depth_that_is_cut_off_is_refused(how: str, share: float) -> None:
         (message(NOTHING + struct.pack("<II", 0, 4) + bytes(8), " rvl"), "cannot be decoded"),
         (message(NOTHING + struct.pack("<II", 1 << 30, 1 << 30) + bytes(8), " rvl"), "cannot"),
         (message(NOTHING + png(NOISE), " png", "32FC1"), "how it was quantised"),
-        (message(NOTHING + png(NOISE), " png", "mono16"), "publish one of 32FC1, 16UC1"),
+        (message(NOTHING + png(NOISE), " png", "8UC1"), "publish one of 32FC1, 16UC1"),
         (CompressedImage(format="jpeg"), "depth encoding 'jpeg' is not supported"),
     ],
 )

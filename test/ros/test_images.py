@@ -195,7 +195,9 @@ def test_depth_is_metres_with_nan_for_no_return(big_endian: bool, padding: int) 
     metres = np.array([[1.5, 0.0, np.inf], [np.nan, -1.0, 4.25]]).astype(order + "f4")
     millimetres = np.array([[1500, 0, 0], [0, 0, 4250]]).astype(order + "u2")
     expected = np.array([[1.5, np.nan, np.nan], [np.nan, np.nan, 4.25]], np.float32)
-    for samples, encoding in ((metres, "32FC1"), (millimetres, "16UC1")):
+    for samples, encoding in (
+        (metres, "32FC1"), (millimetres, "16UC1"), (millimetres, "mono16"),
+    ):  # fmt: skip
         received = message(samples, encoding, padding, big_endian)
         received.header.stamp.nanosec = 7
         depth = depth_from_message(received)

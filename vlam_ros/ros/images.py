@@ -57,8 +57,8 @@ _PLANES = {
     "nv24": (6, cv2.COLOR_YUV2RGB_NV12),
 }
 
-# Encoding -> sample type, and metres per unit (REP-118).
-_DEPTHS = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 0.001)}
+# Encoding -> sample type, and metres per unit (REP-118); depth_image_proc takes mono16 as well.
+_DEPTHS = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 0.001), "mono16": ("u2", 0.001)}
 
 _JPEG_START, _JPEG_END, _PNG_START = b"\xff\xd8", b"\xd9", b"\x89PNG"
 # Of a segment; inside of coded data 0xFF is followed by 0 or by the number of a restart (T.81 B.1).
@@ -115,7 +115,7 @@ def _from_planes(message: Image) -> Uint8Array:
     """
     height, width = message.height, message.width
     per_two, conversion = _PLANES[message.encoding]
-    if height % 2 or width % 2:
+    if per_two == 3 and (height % 2 or width % 2):
         raise ImageError(f"width and height of {message.encoding} are even, got {width}x{height}")
     rows = height * per_two // 2
     step = width if len(message.data) == width * rows else message.step
@@ -131,8 +131,8 @@ def _from_planes(message: Image) -> Uint8Array:
 
 
 def depth_from_message(message: Image | CompressedImage) -> DepthImage:
-    """A 32FC1 (metres) or 16UC1 (millimetres) image as float32[H,W] metres, NaN for no return; also
-    as compressed_depth_image_transport packs it (PNG, RVL), or as a plain PNG of 16 bits.
+    """A 32FC1 (metres) or 16UC1 or mono16 (millimetres) image as float32[H,W] metres, NaN for no
+    return; also as compressed_depth_image_transport packs it (PNG, RVL), or as a plain PNG.
 
     Raises:
         ImageError: unknown encoding, zero size, wrong step, short data, or undecodable.
@@ -171,7 +171,7 @@ def _unpacked(message: CompressedImage, encoding: str) -> npt.NDArray[np.float32
             f"compressed depth of format {message.format!r} with {len(data)} bytes cannot be "
             "decoded: it must be a whole PNG or RVL of 16 bits"
         )
-    if encoding == "16UC1":
+    if encoding != "32FC1":
         return values * np.float32(_DEPTHS[encoding][1])
     if not (math.isfinite(a) and math.isfinite(b) and a > 0):
         raise ImageError("compressed depth of 32FC1 does not say how it was quantised")

@@ -143,7 +143,8 @@ class FusionInputs(TopicInputs):
         self._subscribe("points", partial(self._feed_sweep, "points"))
         self._subscribe("scan", partial(self._feed_sweep, "scan"))
         self._subscribe("odom", lambda m, now: fusion.add_odometry(convert("odom", m, now), now))
-        self._subscribe("camera_depth", self._feed_depth)
+        for topic in ("camera_depth", "camera_depth/compressedDepth"):
+            self._subscribe(topic, self._feed_depth)
 
     def states(self, now: int) -> Mapping[str, str]:
         """What each sensor is, for diagnostics."""

@@ -116,6 +116,27 @@ def test_raw_images_are_taken_before_compressed_ones() -> None:
     assert assign(topics, {}).topics == {"image": "/image"}
 
 
+def test_packed_depth_is_found_by_name_or_mapped_and_never_taken_for_the_image() -> None:
+    packed = "camera_depth/compressedDepth"
+    topics = {"/image": IMAGE, f"/robot1/{packed}": COMPRESSED}
+    assert assign(topics, {}).topics == {"image": "/image", packed: f"/robot1/{packed}"}
+    elsewhere = "/camera/aligned/compressedDepth"
+    topics = {"/rgb/compressed": COMPRESSED, elsewhere: COMPRESSED}
+    got = assign(topics, {"camera_depth": elsewhere})
+    assert got.topics == {packed: elsewhere, "image/compressed": "/rgb/compressed"}
+    assert assign(topics, {}).topics == {"image/compressed": "/rgb/compressed"}
+
+
+def test_points_of_a_livox_driver_in_its_own_type_are_said_not_to_be_read() -> None:
+    topics = {"/image": IMAGE, "/livox/lidar": "livox_ros_driver2/msg/CustomMsg"}
+    got = assign(topics, {})
+    assert got.topics == {"image": "/image"}
+    assert got.notes == (
+        "/livox/lidar (livox_ros_driver2/msg/CustomMsg) is not read: publish PointCloud2, with "
+        "xfer_format 0 of the driver",
+    )
+
+
 def test_the_only_topic_of_a_type_is_taken_whatever_it_is_called_and_said() -> None:
     topics = {"/front/rgb": IMAGE, "/velodyne": CLOUD, "/xsens": IMU, "/voice": TEXT}
     got = assign(topics, {})

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vlam_ros.errors import ReplayError
-from vlam_ros.interface import FUSION, TABLE, VLAM, Found
+from vlam_ros.interface import DEPTH_CAMERA, FUSION, TABLE, VLAM, Found
 
 _USED = [topic for topic in TABLE if topic.found is not Found.NOT]
 ROLES = {topic.role: topic.type for topic in _USED}
 """The type of each role's messages."""
 
 IMAGES = tuple(topic.role for topic in _USED if topic.field == "image")
+_DEPTHS = tuple(topic.role for topic in _USED if topic.sensor is DEPTH_CAMERA)
 RAW = tuple(t.role for t in _USED if t.field == "depth" and FUSION in t.subscribers)
 """What fusion_node makes depth of."""
 FUSED = tuple(topic.role for topic in _USED if topic.publisher == FUSION)
@@ -76,7 +77,7 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
         candidates = [f"/{role}"] if f"/{role}" in named else named
         if not candidates and role in _BY_TYPE:
             others = [r for r, k in ROLES.items() if k == kind and r != role]
-            candidates = [t for t in free if "depth" not in t]
+            candidates = [t for t in free if "depth" not in t.lower()]
             candidates = [t for t in candidates if not any(_is_named(t, r) for r in others)]
         if role == "camera_info":
             candidates = _beside(named or candidates, found)
@@ -93,6 +94,11 @@ def assign(topics: Mapping[str, str], mapping: Mapping[str, str]) -> Assignment:
                     f"the bag has several topics with images ({any_of}): say which is meant, {how}"
                 )
             notes.append(f"{role} is not used: it may be any of {any_of}; say which, {how}")
+    notes += [
+        f"{topic} ({kind}) is not read: publish PointCloud2, with xfer_format 0 of the driver"
+        for topic, kind in topics.items()
+        if kind.endswith("/CustomMsg") and "livox" in kind
+    ]
     if not any(role in found for role in IMAGES):
         listed = ", ".join(f"{t} ({k})" for t, k in sorted(topics.items())) or "none at all"
         raise ReplayError(
@@ -107,7 +113,7 @@ def _mapped(role: str, topic: str, topics: Mapping[str, str]) -> tuple[str, str]
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(topics))}"
         raise ReplayError(f"{role}:={topic}: the bag has no such topic; {hint}")
     kind = topics[topic]
-    for fitting in IMAGES if role in IMAGES else (role,):
+    for fitting in next((roles for roles in (IMAGES, _DEPTHS) if role in roles), (role,)):
         if ROLES[fitting] == kind:
             return fitting, topic
     raise ReplayError(f"{role}:={topic}: the topic is of type {kind}, {ROLES[role]} is needed")

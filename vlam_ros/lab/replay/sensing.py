@@ -60,6 +60,7 @@ class BagSensors:
             "points": self._sweep,
             "scan": self._sweep,
             "camera_depth": self._fusion.add_depth,
+            "camera_depth/compressedDepth": self._fusion.add_depth,
         }
         for role in raw if fuses else ():
             self._feeds[role] = partial(self._fuse, role, raw[role])
@@ -112,6 +113,8 @@ class BagSensors:
             self._fusion.add_odometry(data, now)
 
     def _sweep(self, sweep: LidarSweep, now: int) -> None:
+        if sweep.remark:
+            self._notes.add(f"LiDAR: {sweep.remark}", once="times of points")
         if isinstance(self.latest.odometry, Missing):  # then tf may know how the robot moved
             for moved in self.tree.odometry(sweep.span):
                 self._fusion.add_odometry(moved, now)
