@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import rclpy
 from control_world import ControlWorld, is_zero, speed
 from diagnostic_msgs.msg import DiagnosticStatus
 from driven import HOLD, NAN, go_to, halt_chunk, rows_chunk
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Path
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
 from sensor_msgs.msg import JointState, LaserScan
 from std_msgs.msg import Bool
 
@@ -103,6 +105,30 @@ def test_cmd_vel_is_stamped_where_that_is_asked_for(world: ControlWorld) -> None
         world.velocities[-1].header.stamp.sec * 10**9 + world.velocities[-1].header.stamp.nanosec
     )
     assert 0 <= age < 10**9
+
+
+@pytest.mark.parametrize(("kind", "stamped"), [(TwistStamped, False), (Twist, True)])
+def test_a_base_that_listens_for_the_other_type_is_named(
+    world: ControlWorld, kind: type, stamped: bool
+) -> None:
+    own = TwistStamped if stamped else Twist
+    world.activate(own, control__stamped_cmd_vel=stamped)
+    assert "last error" not in world.values()[2]
+    context = rclpy.Context()  # Fast DDS has one type of a topic in each
+    rclpy.init(context=context)
+    base = Node("base", context=context)
+    base.create_subscription(kind, "cmd_vel", print, 5)
+    heard = world.node.get_subscriptions_info_by_topic
+    world.until(lambda: "base" in [listener.node_name for listener in heard("cmd_vel")])
+    level, _, values = world.values()
+    base.destroy_node()
+    rclpy.shutdown(context=context)
+    assert level == WARN
+    said = f"cmd_vel: base listens for geometry_msgs/msg/{kind.__name__} and hears nothing"
+    assert said in values["last error"]
+    assert (
+        f"set control.stamped_cmd_vel to {'false' if stamped else 'true'}" in values["last error"]
+    )
 
 
 def test_the_arm_moves_and_the_gripper_acts_once(world: ControlWorld) -> None:

@@ -152,10 +152,24 @@ class ControllerNode(ManagedNode):
             place = tool_at((pan, extend, lift), self._settings.arm)
             self._tools.publish(tool_pose_message(place, now))
 
+    def _check_listeners(self) -> None:
+        """Report who waits for cmd_vel of another type: the middleware connects them never."""
+        stamped = self._settings.control.stamped_cmd_vel
+        own = f"geometry_msgs/msg/{'TwistStamped' if stamped else 'Twist'}"
+        for listener in self.get_subscriptions_info_by_topic("cmd_vel"):
+            if (other := listener.topic_type) != own:
+                self.reporter.report_error(
+                    f"cmd_vel: {listener.node_name} listens for {other} and hears nothing, "
+                    f"{own} is published: set control.stamped_cmd_vel to {str(not stamped).lower()}"
+                    f", or its type to {own}",
+                    "cmd_vel",
+                )
+
     def _details(self) -> Mapping[str, str]:
         """For diagnostics."""
         if self._controller is None:
             return {}
+        self._check_listeners()
         ages = self._controller.ages(self.now())
         return {
             "older chunks ignored": str(self._controller.ignored),
