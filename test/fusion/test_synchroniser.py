@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlam_ros.fusion.synchroniser import Synchroniser
+from vlam_ros.fusion.synchroniser import Synchroniser, belonging, half_frame
 
 MS = 10**6
 WAIT = 150 * MS
@@ -68,3 +68,30 @@ def test_nothing_is_left_after_a_jump() -> None:
     held = room(100)
     held.clear()
     assert held.due(10**12, never) == []
+
+
+# ------------------------------------------------------------------------------ half a frame
+
+
+def test_half_a_frame_is_that_of_whatever_lost_least() -> None:
+    images = [round(i * 1e9 / 30) for i in range(30)]
+    assert half_frame(images) == 1e9 / 60 // 1
+    assert half_frame(images[::3], images) == half_frame(images)
+    assert half_frame(images, images[::2]) == half_frame(images)
+    few_lost = [stamp for i, stamp in enumerate(images) if i % 5]
+    assert abs(half_frame(few_lost) - half_frame(images)) <= 1
+
+
+def test_half_a_frame_is_nothing_before_two_came_and_never_long() -> None:
+    assert half_frame() == half_frame([5 * MS], []) == half_frame([0, 0, 0]) == 1
+    assert half_frame([0, 3000 * MS]) == 100 * MS
+
+
+def test_what_belongs_to_an_image_is_the_nearest_within_half_a_frame() -> None:
+    half = 16 * MS
+    assert belonging([99 * MS, 101 * MS, 134 * MS], 100 * MS + 1, half) == 101 * MS
+    assert belonging([67 * MS, 134 * MS], 100 * MS, half) is None
+    assert belonging([], 100 * MS, half) is None
+    assert belonging([84 * MS], 100 * MS, half) is None
+    assert belonging([85 * MS], 100 * MS, half) == 85 * MS
+    assert belonging([100 * MS], 100 * MS, 1) == 100 * MS

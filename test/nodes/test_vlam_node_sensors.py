@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from node_world import World
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -15,6 +16,7 @@ from std_msgs.msg import Header
 from vlam_ros.nodes.vlam_node import DEPTH_MARGIN
 from vlam_ros.ros.fused import obstacles_to_message
 from vlam_ros.ros.images import depth_to_message
+from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import DepthImage, Missing, Observation, Obstacles
 
 
@@ -78,6 +80,46 @@ def test_a_image_waits_for_its_depth(world: World) -> None:
     assert world.pipelines[-1].observations == []
     depths.publish(depth(stamp))
     assert isinstance(decided(world)[0].depth, DepthImage)
+
+
+def info(stamp: int) -> CameraInfo:
+    made = CameraInfo(width=64, height=48)
+    made.k = [50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0]
+    made.header.frame_id, made.header.stamp = "camera_optical", time_message(stamp)
+    return made
+
+
+@pytest.mark.parametrize("off", [-12, -1, 1, 12])
+def test_depth_whose_camera_info_is_stamped_beside_its_image_is_used(
+    world: World, off: int
+) -> None:
+    at(world, 100.0)
+    depths = depth_publisher(world)
+    world.show()
+    for i in range(1, 10):  # of one image nobody knows how far apart they are
+        world.set_time(100.0 + i / 30)
+        stamp = world.show()
+        world.infos.publish(info(stamp + off * 10**6))
+        depths.publish(depth(stamp + off * 10**6))
+        seen = decided(world, i)[-1]
+        assert seen.stamp == stamp
+        assert isinstance(seen.depth, DepthImage)
+        assert seen.depth.stamp == stamp + off * 10**6
+    assert "last error" not in world.status()[1]
+
+
+def test_camera_info_that_belongs_to_no_image_is_named_in_diagnostics(world: World) -> None:
+    at(world, 100.0)
+    depth_publisher(world)
+    world.infos.publish(info(round(99.5e9)))
+    world.until(lambda: world.node._inputs.latest.infos)
+    for i in range(8):
+        world.set_time(100.0 + i / 30)
+        world.show()
+    level, values = world.status()
+    assert level == DiagnosticStatus.WARN
+    assert "camera_info: none is stamped within 17 ms (half a frame) of the last 8 images, the " \
+        "nearest is 500 ms off" in values["last error"]  # fmt: skip
 
 
 def test_a_image_waits_for_what_comes_of_lidar_wait_and_no_longer(world: World) -> None:

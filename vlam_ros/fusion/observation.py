@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from vlam_ros.configuration import SensorSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion.sensor_fusion import SensorFusion, age_text
+from vlam_ros.fusion.synchroniser import STAMPS_KEPT, belonging, half_frame
 from vlam_ros.interface import VLAM, subscribed_by
 from vlam_ros.types import (
     Attitude,
@@ -34,6 +35,11 @@ DEPTHS_KEPT = 5
 ODOMETRIES_KEPT = 50
 """Readings that are kept for images that waited: half a second or more of most robots."""
 
+
+JUMP = 1_000_000_000
+"""ns that a stamp must be older than the newest to be of another time."""
+FEWEST_FRAMES = 8
+"""Images of which none has its camera_info, before that is more than some loss."""
 
 NEWEST = tuple(name for name in SENSORS if name not in ("camera", "depth", "odometry"))
 """The fields of an Observation that are the newest data, until it is too old."""
@@ -85,7 +91,8 @@ def _age(data: Stamped | Missing, now: int) -> str:
 @dataclass(frozen=True)
 class Sensors:
     """The last good data of each sensor beside the image. Replaced, never changed: the
-    inference thread reads one state while the ROS thread makes the next.
+    inference thread reads one state while the ROS thread makes the next. `frames` and `infos` are
+    the rising stamps (ns) of the last images and of the camera_info that announces them.
     """
 
     camera: Camera | Missing = Missing("no camera_info yet: does the camera driver publish it?")
@@ -98,6 +105,8 @@ class Sensors:
     gripper: GripperState | Missing = Missing("no gripper state yet")
     joints: JointState | Missing = Missing("no joint states yet")
     range: RangeReading | Missing = Missing("no range yet")
+    frames: tuple[int, ...] = ()
+    infos: tuple[int, ...] = ()
 
     def with_data(self, name: str, data: Any) -> Sensors:
         """With new data of one field; of depth and odometry a few old ones are kept."""
@@ -125,9 +134,46 @@ class Sensors:
         change: dict[str, Any] = {name: Missing(why)}
         return replace(self, **change)
 
+    def with_stamp(self, name: str, stamp: int) -> Sensors:
+        """With one more stamp of `frames` or `infos`, unless it comes late. If it is much older,
+        the ones before were of another time.
+        """
+        known: tuple[int, ...] = getattr(self, name)
+        if known and stamp <= known[-1]:
+            if known[-1] - stamp < JUMP:
+                return self
+            known = ()
+        change: dict[str, Any] = {name: (*known, stamp)[-STAMPS_KEPT:]}
+        return replace(self, **change)
+
     def has_depth(self, stamp: int) -> bool:
         """Whether the depth of the image with this stamp came."""
-        return any(depth.stamp == stamp for depth in self.depths)
+        return self._depth_at(stamp) is not None
+
+    def announced(self, stamp: int) -> int | None:
+        """The stamp of the camera_info of an image; its own where nobody announces images."""
+        return belonging(self.infos, stamp, self.half_frame) if self.infos else stamp
+
+    @property
+    def half_frame(self) -> int:
+        """Ns that stamps of one frame may differ."""
+        return half_frame(self.frames, self.infos, [depth.stamp for depth in self.depths])
+
+    def unannounced(self) -> str:
+        """What is wrong if camera_info comes and none belongs to the last images, else nothing."""
+        last = self.frames[-FEWEST_FRAMES:]
+        if len(last) < FEWEST_FRAMES or any(self.announced(stamp) is not None for stamp in last):
+            return ""
+        gap = min(abs(info - stamp) for info in self.infos for stamp in last)
+        return (
+            f"none is stamped within {self.half_frame / 1e6:.0f} ms (half a frame) of the last "
+            f"{len(last)} images, the nearest is {gap / 1e6:.0f} ms off: they get no depth; "
+            "publish camera_info with each image and stamped as it is"
+        )
+
+    def _depth_at(self, stamp: int) -> DepthImage | None:
+        found = belonging([depth.stamp for depth in self.depths], stamp, self.half_frame)
+        return next((depth for depth in self.depths if depth.stamp == found), None)
 
     def observation(
         self,
@@ -139,9 +185,10 @@ class Sensors:
     ) -> Observation:
         """What is known at `now` about the image taken at `stamp`; both in nanoseconds.
 
-        Depth belongs to the image with its stamp and to no other, and the camera's calibration
-        does not age. Odometry is that of the image, as near as it came. The rest is the newest;
-        all is lost once it is too old. What LiDAR and IMU tell is `fusion`'s, where that is here.
+        Depth belongs to the image within half a frame of its stamp and to no other, and the
+        camera's calibration does not age. Odometry is that of the image, as near as it came. The
+        rest is the newest; all is lost once it is too old. What LiDAR and IMU tell is `fusion`'s,
+        where that is here.
 
         Raises:
             ImageError: the image does not have the camera's size.
@@ -159,13 +206,20 @@ class Sensors:
             return known
         return replace(
             known,
-            depth=Missing("no depth without the camera's calibration")
-            if isinstance(known.camera, Missing)
-            else fusion.depth(stamp, known.camera),
+            depth=self._fused_depth(stamp, fusion),
             attitude=fusion.attitude(stamp),
             floor=fusion.floor(stamp),
             obstacles=fusion.obstacles(stamp),
         )
+
+    def _fused_depth(self, stamp: int, fusion: SensorFusion) -> DepthImage | Missing:
+        if isinstance(self.camera, Missing):
+            return Missing("no depth without the camera's calibration")
+        announced = self.announced(stamp)
+        depth = fusion.depth(stamp if announced is None else announced, self.camera)
+        if announced is None and isinstance(depth, DepthImage):
+            return Missing("no camera_info within half a frame of the image")
+        return depth
 
     def _odometry(self, stamp: int, now: int, limits: SensorSettings) -> Odometry | Missing:
         if isinstance(newest := _fresh("odometry", self.odometry, now, limits), Missing):
@@ -175,12 +229,12 @@ class Sensors:
     def _depth(
         self, stamp: int, size: tuple[int, ...], now: int, limits: SensorSettings
     ) -> DepthImage | Missing:
-        depth = next((d for d in self.depths if d.stamp == stamp), None)
+        depth = self._depth_at(stamp)
         if depth is None:
             newest = _fresh("depth", self.depths[-1], now, limits) if self.depths else None
             if isinstance(newest, Missing):
                 return newest
-            return Missing("no depth image with the stamp of the image")
+            return Missing("no depth image with the stamp of the image, give or take half a frame")
         if depth.depth.shape != size:
             return Missing(
                 f"depth has {depth.depth.shape[1]}x{depth.depth.shape[0]} pixels, the image "

@@ -18,6 +18,7 @@ from vlam_ros.errors import SensorError
 from vlam_ros.fusion.attitude import AttitudeFilter
 from vlam_ros.fusion.deskew import Rates, pose_table
 from vlam_ros.fusion.sweep import depth_image, fit_floor, obstacles_among
+from vlam_ros.fusion.synchroniser import STAMPS_KEPT, belonging, half_frame
 from vlam_ros.interface import DEPTH_CAMERA, IMU, LIDAR, ODOMETRY, Sensor
 from vlam_ros.types import (
     Attitude,
@@ -112,6 +113,7 @@ class SensorFusion:
         self._depths: _Sensor[DepthImage] = _Sensor.of(DEPTH_CAMERA, self._limits)
         self._attitudes: History[Attitude] = History(SPAN)
         self._last_view: _View | None = None
+        self._asked: tuple[int, ...] = ()  # stamps of images whose depth was asked for
         self._filter.reset()
 
     # --------------------------------------------------------------------------- in
@@ -155,14 +157,22 @@ class SensorFusion:
     def depth(self, stamp: int, camera: Camera) -> DepthImage | Missing:
         """Depth registered to the image taken at `stamp`, from LiDAR, depth camera or both."""
         view = self._view(stamp)
-        seen = next((d for d in self._depths.history.items if d.stamp == stamp), None)
+        seen = self._registered(stamp)
         if seen is not None and seen.depth.shape != (camera.height, camera.width):
             height, width = seen.depth.shape
             seen, self._depths.error = None, f"{width}x{height} pixels, unlike the image"
         if isinstance(view, Missing):
-            return view if seen is None else seen
+            return view if seen is None else DepthImage(stamp, seen.depth)
         image = depth_image(view.points, camera)
         return DepthImage(stamp, image if seen is None else np.fmin(image, seen.depth))
+
+    def _registered(self, stamp: int) -> DepthImage | None:
+        """The depth camera's image that belongs to the image taken at `stamp`."""
+        if not self._asked or stamp > self._asked[-1]:
+            self._asked = (*self._asked, stamp)[-STAMPS_KEPT:]
+        known = {depth.stamp: depth for depth in self._depths.history.items}
+        found = belonging(known, stamp, half_frame(self._asked, tuple(known)))
+        return None if found is None else known[found]
 
     def attitude(self, stamp: int) -> Attitude | Missing:
         """Roll and pitch at a stamp, between the readings around it."""

@@ -6,7 +6,8 @@ work. Nothing queues up: little is held, and what is passed over is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -14,6 +15,27 @@ Item = TypeVar("Item")
 LOOK_PERIOD = 0.02
 """s from one look at what waits to the next, beside those when something comes."""
 STAMPS_KEPT = 64
+LONGEST_HALF = 100_000_000
+"""ns; a robot moves in the frames of cameras that are slower than 5 Hz."""
+
+
+def half_frame(*streams: Sequence[int]) -> int:
+    """Half of the time (ns) from one frame of a camera to the next, by the rising stamps of its
+    images and of what comes with each: what lost some of them tells less. 1 before two came.
+    """
+    frames = []
+    for stamps in streams:
+        if gaps := sorted(b - a for a, b in pairwise(stamps) if b > a):
+            frames.append(gaps[(len(gaps) - 1) // 2])
+    return max(1, min(LONGEST_HALF, min(frames) // 2)) if frames else 1
+
+
+def belonging(stamps: Iterable[int], stamp: int, half: int) -> int | None:
+    """The stamp of what belongs to the image taken at a stamp: the nearest, if that is within half
+    a frame. Some drivers stamp image, camera_info and depth of one frame a little apart.
+    """
+    nearest = min(stamps, key=lambda other: abs(other - stamp), default=None)
+    return nearest if nearest is not None and abs(nearest - stamp) < half else None
 
 
 class Synchroniser(Generic[Item]):

@@ -144,6 +144,7 @@ class VlamNode(ManagedNode):
         stamp = nanoseconds(message.header.stamp)
         if self._runtime.jumped_back(stamp):
             self.time_jumped()
+        self._inputs.saw_image(stamp)
         if self._runtime.images.put(stamp, message):
             self.reporter.image()
             self._watchdog.reset()
@@ -243,6 +244,8 @@ class VlamNode(ManagedNode):
         """For diagnostics; None while not active."""
         if self._inference is None:
             return None
+        if self._inputs.depth_published and (wrong := self._inputs.latest.unannounced()):
+            self.reporter.report_error(f"camera_info: {wrong}", "camera_info")
         passed_over = self._runtime.images.passed_over + self._inference.passed_over
         return {
             "images passed over": str(passed_over),

@@ -20,6 +20,7 @@ from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
 from vlam_ros.ros.converters import Converters
 from vlam_ros.ros.mount import ODOM_FRAME, Transforms, same_frame
 from vlam_ros.ros.reporter import SensorReporter
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import subscribe
 
 Feed = Callable[[Any, int], None]
@@ -103,7 +104,13 @@ class SensorInputs(TopicInputs):
         """Everything is of another time now."""
         self.latest = Sensors()
 
+    def saw_image(self, stamp: int) -> None:
+        """An image taken at this stamp (ns) came."""
+        self.latest = self.latest.with_stamp("frames", stamp)
+
     def _feed(self, row: Topic, message: Any, now: int) -> None:
+        if row.field == "camera":
+            self.latest = self.latest.with_stamp("infos", nanoseconds(message.header.stamp))
         data = self._convert(row.name, message, now)
         self.latest = self.latest.with_fresh(row.field, data, now, self._limits)
         if row.field == "depth":

@@ -144,6 +144,7 @@ class Redecider:
                 stamp = nanoseconds(timed.message.header.stamp)
                 if self._runtime.jumped_back(stamp):
                     self._jump()
+                self._sensors.saw_image(stamp)
                 self._runtime.images.put(stamp, timed.message)
             elif timed.role == "instruction":
                 if not self._script:

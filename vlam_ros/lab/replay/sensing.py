@@ -20,6 +20,7 @@ from vlam_ros.lab.bags import BagReader, TransformTree
 from vlam_ros.lab.notes import Notes
 from vlam_ros.ros.converters import Converters
 from vlam_ros.ros.images import image_from_message
+from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.runtime import DecisionJob, DecisionResult, Runtime
 from vlam_ros.types import LidarSweep, Missing, Observation, Uint8Array
 from vlam_ros.types.decision_inputs import SENSORS
@@ -84,6 +85,12 @@ class BagSensors:
     def ready(self, stamp: int) -> bool:
         """Whether the image of this stamp need not wait for anything."""
         if self.fuses:
+            announced = self.latest.announced(stamp)
+            if announced is not None:
+                return self._fusion.ready(announced)
+            late = stamp - self.latest.infos[-1]
+            if 0 < late <= self._limits.max_lidar_age * 1e9:  # else it is silent, as for a LiDAR
+                return False
             return self._fusion.ready(stamp)
         return self.latest.has_depth(stamp)
 
@@ -94,6 +101,8 @@ class BagSensors:
             ImageError: it cannot be read, or does not have the camera's size.
         """
         fusion = self._fusion if self.fuses else None
+        if wrong := self.latest.unannounced():
+            self._notes.add(f"camera_info: {wrong}", once="stamps of camera_info")
         return self.latest.observation(readable(message), stamp, now, self._limits, fusion)
 
     def newest(self) -> dict[str, Any]:
@@ -103,7 +112,13 @@ class BagSensors:
         found |= {"depth": latest.depths[-1]} if latest.depths else {}
         return {name: data for name, data in found.items() if not isinstance(data, Missing)}
 
+    def saw_image(self, stamp: int) -> None:
+        """An image taken at this stamp (ns) came, whether it is decided on or not."""
+        self.latest = self.latest.with_stamp("frames", stamp)
+
     def _keep(self, row: Topic, message: Any, now: int) -> None:
+        if row.field == "camera":
+            self.latest = self.latest.with_stamp("infos", nanoseconds(message.header.stamp))
         data = self._convert(row.name, message, now)
         if self._checks_ages:
             self.latest = self.latest.with_fresh(row.field, data, now, self._limits)
