@@ -238,9 +238,46 @@ def test_what_a_newer_instruction_overtook_is_not_published() -> None:
     loop = runtime()
     loop.instruct(GO)
     result = decided(loop, 100)
-    loop.instruct(GO)
+    loop.instruct("go to the blue cup")
     assert not loop.accept(result)
     assert loop.accept(decided(loop, 200))
+
+
+@pytest.mark.parametrize("again", [GO, f"  {GO}\n", GO.replace(" ", "  ")])
+def test_an_equal_instruction_that_is_under_way_goes_on(again: str) -> None:
+    maker = ScriptedMaker()
+    loop = runtime(maker)
+    assert loop.instruct(GO)
+    assert not loop.instruct(again), "nothing was decided on it yet"
+    first = decided(loop, 100)
+    assert not loop.instruct(again)
+    assert loop.accept(first), "repeating must not void what is being decided"
+    assert not loop.instruct(again)
+    assert loop.accept(decided(loop, 200))
+    assert set(maker.requests) == {InstructionRequest(GO, 7, 1)}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.HOLD])
+def test_an_equal_instruction_begins_again_if_it_is_done_or_held(outcome: Outcome) -> None:
+    maker = ScriptedMaker()
+    loop = runtime(maker)
+    loop.instruct(GO)
+    reason = Reason.TARGET_NOT_FOUND if outcome is Outcome.HOLD else Reason.NONE
+    maker.verdict = Verdict(outcome, reason)
+    assert loop.accept(decided(loop, 100))
+    assert loop.instruct(GO)
+    assert loop.request == InstructionRequest(GO, 7, 2)
+    assert not loop.instruct(GO), "that one is under way now"
+
+
+def test_after_another_instruction_or_a_jump_of_time_an_equal_one_is_new() -> None:
+    loop = runtime()
+    loop.instruct(GO)
+    loop.instruct("stop")
+    assert loop.instruct(GO)
+    loop.reset()
+    assert loop.instruct(GO)
+    assert loop.request == InstructionRequest(GO, 7, 5)
 
 
 def test_an_instruction_begins_anew_unless_it_is_done() -> None:

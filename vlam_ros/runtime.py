@@ -205,23 +205,32 @@ class Runtime:
         self.images = images or ImageSelector()
         self._max_image_age = max_image_age * 1e9
         self._shown: tuple[int, Any] | None = None
-        self._done = False
+        self._outcome: Outcome | None = None  # what was said last of the instruction, if anything
         self._made_in: int | None = None  # the era of the last decision; `decide` alone knows it
         self.request = InstructionRequest("", epoch)
         self.era = 0
 
     # --------------------------------------------------------------------------- in
 
-    def instruct(self, text: str) -> None:
-        """A new instruction, newer than any before: what is being decided does not count."""
+    def instruct(self, text: str) -> bool:
+        """Begin an instruction, newer than any before: what is being decided does not count. False
+        for the words of one that is under way, which goes on; one that is done or held begins anew.
+        """
+        under_way = self._outcome in (None, Outcome.EXECUTE) and not self.request.is_blank
+        if under_way and text.split() == self.request.text.split():
+            return False
+        self._begin(text)
+        return True
+
+    def _begin(self, text: str) -> None:
         self.request = replace(self.request, text=text, sequence=self.request.sequence + 1)
-        self._done = False
+        self._outcome = None
 
     def replan(self) -> bool:
         """Begin the instruction anew; False if there is none, or it is done."""
-        if self._done or self.request.is_blank:
+        if self._outcome is Outcome.DONE or self.request.is_blank:
             return False
-        self.instruct(self.request.text)
+        self._begin(self.request.text)
         return True
 
     def jumped_back(self, stamp: int) -> bool:
@@ -236,7 +245,7 @@ class Runtime:
         self.images.clear()
         self._shown = None
         self.era += 1
-        self.instruct("")
+        self._begin("")
 
     # --------------------------------------------------------------------------- decide
 
@@ -282,5 +291,5 @@ class Runtime:
         if (result.job.request, result.job.era) != (self.request, self.era):
             return False
         if isinstance(result, DecisionResult):
-            self._done = result.verdict.outcome is Outcome.DONE
+            self._outcome = result.verdict.outcome
         return True

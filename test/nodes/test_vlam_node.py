@@ -174,6 +174,21 @@ def test_a_new_instruction_stops_the_robot_at_once_and_voids_what_is_under_way(
     assert pipeline.resets == resets
 
 
+def test_the_same_instruction_again_goes_on_without_a_stop(world: World) -> None:
+    pipeline = world.moving()
+    for _ in range(3):
+        world.say(GO)
+        stamp = world.show()
+        world.until(lambda stamp=stamp: stamp in [stamp_of(c) for c in world.chunks])
+    # One that is known to have arrived, after those.
+    world.say("go to the blue ball")
+    world.until(lambda: world.chunks[-1].instruction != GO)
+    assert {(c.outcome, c.sequence) for c in world.chunks if c.instruction == GO} == {
+        (Outcome.EXECUTE, 1)
+    }
+    assert {r.sequence for r in pipeline.requests if r is not None} <= {1, 2}
+
+
 # ------------------------------------------------------------------------------ bad input
 
 

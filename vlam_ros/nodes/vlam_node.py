@@ -166,7 +166,8 @@ class VlamNode(ManagedNode):
             ignored = "instruction ignored: vlam_node is not active"
             self.reporter.report_error(ignored, "instruction")
             return
-        self._runtime.instruct(message.data)
+        if not self._runtime.instruct(message.data):
+            return  # said again
         try:
             parse_instruction(message.data)
         except InstructionError as error:

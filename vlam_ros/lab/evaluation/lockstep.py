@@ -101,9 +101,11 @@ class Lockstep:
         self._next_image = robot.now
 
     def instruct(self, text: str) -> None:
-        """Say what to do; what was decided before does not count any more, and the robot stops."""
-        self._runtime.instruct(text)
-        self._stop()
+        """Say what to do. What was decided before does not count any more, and the robot stops,
+        unless it is at it already.
+        """
+        if self._runtime.instruct(text):
+            self._stop()
 
     def _stop(self) -> None:
         if self._last is not None:

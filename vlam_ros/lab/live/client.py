@@ -127,8 +127,7 @@ class VlamClient(Session):
         """Show an image, say an instruction, and wait for the decision on the two together.
 
         The image is published again and again, each time with a new stamp, until the node has
-        answered one that was published when it had the instruction. That is published once: saying
-        it again would cancel the plan.
+        answered one that was published when it had the instruction. One that is under way goes on.
 
         Args:
             image: uint8[H,W,3] RGB.
@@ -160,7 +159,8 @@ class VlamClient(Session):
             self.wait(lambda: "" if done() else lacking(), seconds, watch, spin)
 
         def taken() -> bool:
-            return _order(self._latest) > before and self._latest.instruction == instruction
+            came = under_way or _order(self._latest) > before
+            return came and self._latest.instruction == instruction
 
         def answers() -> list[dict[str, Any]]:
             mine = [r for stamp, r in self._received.items() if stamp in stamps]
@@ -171,7 +171,8 @@ class VlamClient(Session):
         # and which instruction was the last before ours.
         self._latest = None
         until(lambda: self._latest, lambda: f"an {_CHUNK}: is {self._server} active?")
-        before = _order(self._latest)
+        before, last = _order(self._latest), self._latest
+        under_way = last.instruction == instruction and last.outcome == last.EXECUTE
         self._received.clear()
         self._instructions.publish(String(data=instruction))
         # Images may overtake it: one that was published too soon can have been decided on twice.
