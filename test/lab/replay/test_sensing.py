@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from replayed import BAGS, MS, SECOND, SETTINGS, image
@@ -211,6 +212,24 @@ def test_tf_static_holds_when_time_jumps_back() -> None:
     (info,) = (m for m in listed if m.role == "camera_info")
     made.feed("camera_info", info.message, START)
     assert isinstance(made.latest.camera, Camera)
+
+
+def test_packed_depth_of_a_depth_camera_is_that_of_the_image_beside_it() -> None:
+    made, listed = fed("pick_and_place", without="points")
+    stamp = last_image(listed)
+    for beside in (stamp - 199 * MS, stamp + MS):  # two, to know how far apart they are
+        packed = cv2.imencode(".png", np.full((240, 320), 1500, np.uint16))[1]
+        head = TYPES["std_msgs/msg/Header"](
+            TYPES["builtin_interfaces/msg/Time"](beside // SECOND, beside % SECOND), "eye"
+        )
+        message = TYPES["sensor_msgs/msg/CompressedImage"](
+            head, "16UC1; compressedDepth png", np.append(np.zeros(12, np.uint8), packed)
+        )
+        made.feed("camera_depth/compressedDepth", message, stamp + 10 * MS)
+    seen = made.observe(IMAGE, stamp, stamp + 10 * MS).depth
+    assert isinstance(seen, DepthImage)
+    assert seen.stamp == stamp
+    np.testing.assert_allclose(seen.depth, 1.5)
 
 
 # ------------------------------------------------------------------------------ fused before
