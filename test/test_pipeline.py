@@ -79,12 +79,21 @@ REFUSALS: list[tuple[Reason, str, Callable[[], Decision]]] = [
     (Reason.STALE_SENSOR, "the image is 1.5 s old", lambda: World().ask(GO, age=1.5)),
     (Reason.STALE_SENSOR, "1.5 s ahead of the clock", lambda: World().ask(GO, age=-1.5)),
     (Reason.INTERNAL_ERROR, "RuntimeError: a fault", lambda: faulty().ask(GO)),
+    (Reason.UNFAMILIAR, "1.5 times as far from them", lambda: unfamiliar().ask(GO)),
+    (Reason.UNFAMILIAR, "what may be 'red cup' is unlike", lambda: World(
+        [replace(CUP, confirmed=False, second_look=True, unfamiliarity=1.5)]).ask(GO)),
 ]  # fmt: skip
 
 
 def faulty() -> World:
     world = World()
     world.perceiver.error = RuntimeError("a fault")
+    return world
+
+
+def unfamiliar() -> World:
+    world = World()
+    world.perceiver.unfamiliarity = 1.5
     return world
 
 

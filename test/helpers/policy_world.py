@@ -178,6 +178,7 @@ class ToldPerceiver:
     objects: list[SceneObject] = field(default_factory=list)
     asked: list[tuple[list[str], list[str]]] = field(default_factory=list)
     error: Exception | None = None
+    unfamiliarity: float = 0.0
 
     def perceive(
         self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
@@ -188,7 +189,8 @@ class ToldPerceiver:
         found = [o for o in self.objects if o.phrase in phrases]
         if isinstance(observation.camera, Missing):
             found = [replace(o, position=None, spread=math.nan, size=math.nan) for o in found]
-        return Scene(observation.stamp, tuple(found)), SimpleNamespace()
+        scene = Scene(observation.stamp, tuple(found), unfamiliarity=self.unfamiliarity)
+        return scene, SimpleNamespace()
 
 
 def pipeline(clip: Any, perceiver: Any, of: Policy | None = None) -> Pipeline:

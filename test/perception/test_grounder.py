@@ -177,14 +177,14 @@ def test_the_second_look_sees_crops_as_images_of_the_calibrated_size(
     with torch.inference_mode():
         output = checkpoint.model.clip(**tokens, pixel_values=pixels)
     expected = output.image_embeds @ output.text_embeds.T
-    cosines, _ = grounder.second_look(crops, PROMPTS, [["red cup"]] * len(crops))
+    cosines = grounder.second_look(crops, PROMPTS, [["red cup"]] * len(crops)).cosines
     assert cosines == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_each_crop_is_decoded_for_its_own_prompts(grounder: ClipsegGrounder, image: Image) -> None:
     crops = [image(50, 50, seed=1), image(90, 90, seed=2)]
     prompts = [PROMPTS, ("red cup",)]
-    _, together = grounder.second_look(crops, (), prompts)
+    together = grounder.second_look(crops, (), prompts).masks
     assert [len(masks) for masks in together] == [3, 1]
     for crop, some, masks in zip(crops, prompts, together, strict=True):
         (alone,) = grounder.second_look([crop], (), [some])[1]
@@ -203,7 +203,7 @@ def test_nothing_asked_gives_nothing(grounder: ClipsegGrounder, image: Image) ->
     with pytest.raises(ValueError, match="at least one prompt"):
         grounder.segment(features, ())
     assert grounder.similarity(features, ()).shape == (0,)
-    cosines, masks = grounder.second_look([], PROMPTS, [])
+    cosines, masks, _ = grounder.second_look([], PROMPTS, [])
     assert cosines.shape == (0, 3)
     assert masks == []
 

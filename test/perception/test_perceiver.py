@@ -11,7 +11,9 @@ from tiny_clipseg import CALIBRATION
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.perception import Perceiver, is_confirmed
 from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, ImageFeatures
+from vlam_ros.perception.familiarity import Density, Familiarity
 from vlam_ros.perception.objects import Window
+from vlam_ros.perception.perceiver import SecondLook
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -55,6 +57,9 @@ class ColourGrounder:
         self.encoded += 1
         return ImageFeatures((pixels,), torch.zeros(1, 1), image.shape[:2])
 
+    def statistics(self, features: ImageFeatures) -> np.ndarray:
+        return means([features.activations[0].numpy()])
+
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> np.ndarray:
         image = features.activations[0].numpy()
         return np.stack([self._logits(image, prompt) for prompt in prompts])
@@ -68,7 +73,7 @@ class ColourGrounder:
 
     def second_look(
         self, crops: Sequence[Uint8Array], texts: Sequence[str], prompts: Sequence[Sequence[str]]
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
+    ) -> SecondLook:
         self.crops += crops
         rows = [[self._cosine(crop, text.split()) for text in texts] for crop in crops]
         small = [cv2.resize(crop, (64, 64), interpolation=cv2.INTER_NEAREST) for crop in crops]
@@ -76,13 +81,26 @@ class ColourGrounder:
             np.stack([self._logits(crop, prompt) for prompt in some])
             for crop, some in zip(small, prompts, strict=True)
         ]
-        return np.array(rows, np.float32).reshape(len(crops), len(texts)), logits
+        cosines = np.array(rows, np.float32).reshape(len(crops), len(texts))
+        return SecondLook(cosines, logits, means(crops))
 
     def _cosine(self, crop: Uint8Array, words: list[str]) -> float:
         middle = crop[len(crop) // 2, len(crop) // 2]
         colour = list(COLOURS)[int(middle.argmax())]
         noun = "cup" if middle.max() >= 150 else "ball"
         return 0.5 * (colour in words) + 0.4 * (noun in words)
+
+
+def means(images: Sequence[np.ndarray]) -> np.ndarray:
+    """What a Density knows images by here: their mean colours."""
+    return np.array([image.mean(axis=(0, 1)) for image in images], np.float32).reshape(-1, 3)
+
+
+def density(*colour: float) -> Density:
+    """Of images whose mean colour is within 10 of this."""
+    grey = np.ones((1, 3), np.float32) / np.float32(np.sqrt(3))
+    one = np.array(1, np.float32)
+    return Density(np.array(colour, np.float32), grey, np.ones(1, np.float32), one, 10 * one)
 
 
 def observe(*objects: tuple[str, int, int, int], **sensed: object) -> Observation:
@@ -154,9 +172,9 @@ def test_what_is_not_drawn_again_in_its_crop_is_left_out(few: PerceptionSettings
 
         def second_look(
             self, crops: Sequence[Uint8Array], texts: Sequence[str], prompts: object
-        ) -> tuple[np.ndarray, list[np.ndarray]]:
-            cosines, logits = super().second_look(crops, texts, [texts] * len(crops))
-            return cosines, [np.full_like(some, -5) for some in logits]
+        ) -> SecondLook:
+            seen = super().second_look(crops, texts, [texts] * len(crops))
+            return seen._replace(masks=[np.full_like(some, -5) for some in seen.masks])
 
     observation = observe(("red", 200, 40, 40))
     assert perceive(few, observation, ["red cup"], ["red cup"]).objects
@@ -244,6 +262,9 @@ def candidate(**values: float | bool) -> SceneObject:
         ({"second_look": True, "score": 1.0, "margin": CALIBRATION.margin - 0.01}, True),
         ({"score": 1.0, "margin": CALIBRATION.margin - 0.01}, False),
         ({"second_look": True, "score": float("nan")}, False),
+        ({"second_look": True, "score": 1.0, "unfamiliarity": 1.0}, True),
+        ({"second_look": True, "score": 1.0, "unfamiliarity": 1.1}, False),
+        ({"second_look": True, "score": 1.0, "unfamiliarity": float("nan")}, False),
         ({"score": 1.0, "margin": float("nan")}, False),
     ],
 )
@@ -251,6 +272,30 @@ def test_a_candidate_is_confirmed_from_its_threshold_on(
     values: dict[str, float | bool], expected: bool
 ) -> None:
     assert is_confirmed(candidate(**values), CALIBRATION) is expected
+
+
+def test_an_image_unlike_those_of_the_calibration_is_unfamiliar(few: PerceptionSettings) -> None:
+    known = Familiarity(density(128, 128, 128), density(200, 0, 0))
+    eyes = ColourGrounder(calibration=dataclasses.replace(CALIBRATION, familiarity=known))
+    usual, bright = observe(("red", 200, 40, 40)), observe(("red", 200, 40, 40))
+    bright.image[:] = np.maximum(bright.image, 190)
+    assert perceive(few, usual, ["red cup"], ["red cup"], eyes).unfamiliarity < 1
+    assert perceive(few, bright, ["red cup"], ["red cup"], eyes).unfamiliarity > 1
+
+
+def test_a_crop_unlike_those_of_the_calibration_is_not_confirmed(few: PerceptionSettings) -> None:
+    shown = observe(("red", 200, 40, 40))
+    (cup,) = perceive(few, shown, ["red cup"], ["red cup"]).objects
+    crop = Window.around(cup.box, few.crop_margin).cut(shown.image)
+    for like, familiar in ((means([crop])[0], True), ((0, 200, 0), False)):
+        known = Familiarity(density(0, 0, 0), density(*like))
+        calibration = dataclasses.replace(CALIBRATION, familiarity=known)
+        (seen,) = perceive(
+            few, shown, ["red cup"], ["red cup"], ColourGrounder(calibration=calibration)
+        ).objects
+        assert (seen.unfamiliarity <= 1) is familiar
+        assert seen.score == pytest.approx(cup.score)
+        assert is_confirmed(seen, calibration) is familiar
 
 
 def test_objects_get_positions_from_depth_and_from_the_floor(few: PerceptionSettings) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlam_ros.errors import ModelError
+from vlam_ros.perception.familiarity import Familiarity
 
 FILE_NAME = "calibration.json"
 
@@ -40,6 +41,8 @@ class Calibration:
         skill_temperature: factor on the text-text cosines in the skills' softmax.
         vocabulary: the words that the checkpoint was trained on; None means an open vocabulary.
         made_with: the command and the seeds that made these values.
+        familiarity: what images of the calibration look like, in a file of its own; None if nobody
+            measured it, and any image counts as familiar.
     """
 
     mask_threshold: float
@@ -53,6 +56,7 @@ class Calibration:
     skill_temperature: float
     vocabulary: tuple[str, ...] | None
     made_with: str
+    familiarity: Familiarity | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("mask_threshold", "tolerance", "crop_threshold", "crop_rejection", "margin"):
@@ -76,7 +80,7 @@ class Calibration:
         """Read the calibration of the checkpoint in a folder; None if it has none.
 
         Raises:
-            ModelError: the file cannot be read, or a value is missing, unknown or out of range.
+            ModelError: a file cannot be read, or a value is missing, unknown or out of range.
         """
         path = Path(folder) / FILE_NAME
         if not path.exists():
@@ -93,6 +97,8 @@ class Calibration:
             )
         if isinstance(values["vocabulary"], list):
             values["vocabulary"] = tuple(values["vocabulary"])
+        if values["familiarity"] is not None:
+            values["familiarity"] = Familiarity.load(folder)
         try:
             return cls(**values)
         except ModelError as error:
@@ -101,7 +107,10 @@ class Calibration:
     def save(self, folder: str | Path) -> Path:
         """Write the calibration beside a checkpoint's weights and return the file's path."""
         path = Path(folder) / FILE_NAME
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.familiarity is not None:
+            values["familiarity"] = self.familiarity.save(folder).name
+        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         return path
 
     def _check(self, name: str, expected: str, low: float, high: float) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.perception.calibration import UNCALIBRATED_MASK_THRESHOLD, Calibration
 from vlam_ros.perception.competitors import lookalikes, opponents
+from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.perception.objects import Window, expit, find_objects, refined
 from vlam_ros.perception.positions import locate
 from vlam_ros.types import Observation, Scene, SceneObject, Uint8Array
@@ -29,6 +30,16 @@ LOOSER = 0.3
 Float32Array = npt.NDArray[np.float32]
 Features = TypeVar("Features")
 """What a Grounder knows of an image; nobody else looks into it."""
+
+
+class SecondLook(NamedTuple):
+    """What N crops show: image-text cosines float32[N,T]; for each crop the mask logits
+    float32[P,s,s] of its P prompts; and what a Density knows it by, float32[N,S].
+    """
+
+    cosines: Float32Array
+    masks: list[Float32Array]
+    statistics: Float32Array
 
 
 class Grounder(Protocol[Features]):
@@ -44,6 +55,9 @@ class Grounder(Protocol[Features]):
     def encode_pixels(self, pixels: Any, image: Uint8Array) -> Features:
         """The features of a preprocessed image."""
 
+    def statistics(self, features: Features) -> Float32Array:
+        """What a Density knows the image by, float32[1,S]."""
+
     def segment(self, features: Features, prompts: Sequence[str]) -> Float32Array:
         """Mask logits float32[P,h,w] of P >= 1 prompts."""
 
@@ -52,27 +66,25 @@ class Grounder(Protocol[Features]):
         crops: Sequence[Uint8Array],
         texts: Sequence[str],
         prompts: Sequence[Sequence[str]],
-    ) -> tuple[Float32Array, list[Float32Array]]:
+    ) -> SecondLook:
         """What crops show.
 
         Args:
             crops: N images uint8[H,W,3].
             texts: T texts to compare each crop with.
             prompts: for each crop what masks are wanted of, one or more.
-
-        Returns:
-            Image-text cosines float32[N,T], and for each crop the mask logits float32[P,s,s] of
-            its P prompts.
         """
 
 
 def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> bool:
     """Whether a candidate counts as found: never without a calibration.
 
-    CLIPSeg says where, CLIP says whether: the second look decides if there was one. A mask alone
-    must be probable and lead over its opponents by the calibrated margin.
+    CLIPSeg says where, CLIP says whether: the second look decides if there was one, and was on
+    what looks familiar. A mask alone must be probable and lead over its opponents by the
+    calibrated margin.
     """
-    if calibration is None:
+    # Negated, because the distance of a fault is NaN.
+    if calibration is None or not candidate.unfamiliarity <= UNFAMILIAR:
         return False
     if candidate.second_look:
         return candidate.score >= calibration.crop_threshold
@@ -108,6 +120,7 @@ class Perceiver(Generic[Features]):
         watch.lap("preprocess")
         features = self.grounder.encode_pixels(pixels, observation.image)
         watch.lap("vision")
+        calibration = self.grounder.calibration
         negatives = {p: opponents(p, phrases, self.settings) for p in dict.fromkeys(phrases)}
         prompts = tuple(
             dict.fromkeys([*negatives, *(r for some in negatives.values() for r in some)])
@@ -116,7 +129,6 @@ class Perceiver(Generic[Features]):
         if prompts:
             logits = self.grounder.segment(features, prompts)
             watch.lap("text and decoder")
-            calibration = self.grounder.calibration
             looks_twice = calibration is not None and self.settings.crops > 0
             alike = {phrase: lookalikes(phrase, self.settings) for phrase in looked}
             found: Sequence[SceneObject] = find_objects(
@@ -138,7 +150,12 @@ class Perceiver(Generic[Features]):
             objects = tuple(_placed(o, observation) for o in found)
             watch.lap("positions")
         best_first = tuple(sorted(objects, key=lambda o: -o.score))
-        return Scene(observation.stamp, best_first, watch.laps()), features
+        # Last, because a GPU waits for its numbers.
+        strange = 0.0
+        if calibration and calibration.familiarity:
+            statistics = self.grounder.statistics(features)
+            strange = float(calibration.familiarity.image.distances(statistics)[0])
+        return Scene(observation.stamp, best_first, watch.laps(), strange), features
 
     def _second_look(
         self,
@@ -162,9 +179,12 @@ class Perceiver(Generic[Features]):
         close, loose = (
             [Window.around(o.box, m) for o in chosen] for m in (margin, margin + LOOSER)
         )
-        cosines, logits = self.grounder.second_look(
+        cosines, logits, statistics = self.grounder.second_look(
             [window.cut(image) for window in (*close, *loose)], texts, compared * 2
         )
+        strange = np.zeros(len(chosen), np.float32)
+        if calibration.familiarity:
+            strange = calibration.familiarity.crop.distances(statistics[: len(chosen)])
         closely_seen = []
         for index, (candidate, window) in enumerate(zip(chosen, close, strict=True)):
             family = (candidate.phrase, *looked[candidate.phrase])
@@ -191,7 +211,12 @@ class Perceiver(Generic[Features]):
             recognised = _first_of_softmax(np.mean(opinions, axis=0, dtype=np.float64))
             score = candidate.mask_score * recognised
             if score >= calibration.crop_rejection:
-                closely_seen.append(dataclasses.replace(closer, score=score, second_look=True))
+                unfamiliarity = float(strange[index])
+                closely_seen.append(
+                    dataclasses.replace(
+                        closer, score=score, second_look=True, unfamiliarity=unfamiliarity
+                    )
+                )
         return closely_seen + unbelieved
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.types import ObjectPhrase, Reason, Refusal, Relation, SceneObject
 
 TIE = 0.01
@@ -34,11 +35,18 @@ def select(
         missing: the reason to refuse with if there is no such object.
 
     Raises:
-        Refusal: `missing`; TARGET_AMBIGUOUS if several objects fit; NO_POSITION if the relation
-            needs a position that is unknown. References are selected in the same way.
+        Refusal: `missing`, or UNFAMILIAR if all that it may be is; TARGET_AMBIGUOUS if several
+            objects fit; NO_POSITION if the relation needs a position that is unknown. References
+            are selected in the same way.
     """
     candidates = [o for o in seen if o.phrase == phrase.text and _counts(o, ambiguity)]
     if not any(o.confirmed for o in candidates):
+        if any(o.unfamiliarity > UNFAMILIAR for o in candidates):
+            raise Refusal(
+                Reason.UNFAMILIAR,
+                f"what may be '{phrase.text}' is unlike all that the model was calibrated on: come "
+                "nearer, or calibrate it on images of such things",
+            )
         raise Refusal(missing, f"I do not see '{phrase.text}': show it to me, or name another")
     references = [select(r, seen, ambiguity, missing) for r in phrase.references]
     # "the cup closest to the red cup": the red cup is a cup too.

@@ -26,6 +26,7 @@ class SceneObject:
     there was one. `position` is in `base_link`: the object's centre, or from the floor its foot
     point below that; `spread` is its standard deviation in metres. What is not `confirmed` may be
     something else: it is not chosen, but what was chosen before may be followed by it.
+    `unfamiliarity` above 1 says that its crop is unlike those the checkpoint was calibrated on.
     """
 
     phrase: str
@@ -40,6 +41,7 @@ class SceneObject:
     size: float = float("nan")
     source: PositionSource = PositionSource.NONE
     confirmed: bool = True
+    unfamiliarity: float = 0.0
 
     def same_piece(self, other: SceneObject | None) -> bool:
         """Whether both are the same piece for one phrase, wherever each is said to be."""
@@ -48,11 +50,15 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """What perception believes of one image: objects of all asked phrases, best first."""
+    """What perception believes of one image: objects of all asked phrases, best first.
+
+    `unfamiliarity` above 1 says that the image is unlike those the checkpoint was calibrated on.
+    """
 
     stamp: int
     objects: tuple[SceneObject, ...] = ()
     seconds: tuple[tuple[str, float], ...] = ()
+    unfamiliarity: float = 0.0
 
     def of(self, phrase: str) -> tuple[SceneObject, ...]:
         """The objects found for one phrase, best first."""

@@ -33,6 +33,7 @@ class Reason(IntEnum):
     LOW_CONFIDENCE = 11
     STALE_SENSOR = 12
     INTERNAL_ERROR = 13
+    UNFAMILIAR = 14
 
 
 @dataclass(frozen=True)

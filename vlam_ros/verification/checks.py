@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.types import (
     ActionSpace,
     Grip,
@@ -20,6 +21,7 @@ from vlam_ros.types import (
     PositionSource,
     Reason,
     Refusal,
+    Scene,
     SceneObject,
     SkillStep,
 )
@@ -47,6 +49,18 @@ def check_age(name: str, stamp: int, now: int, limit: float) -> None:
             Reason.STALE_SENSOR,
             f"the {name} is {-age:.1f} s ahead of the clock: are the clocks synchronised, and does "
             "use_sim_time fit?",
+        )
+
+
+def check_familiar(scene: Scene) -> None:
+    """UNFAMILIAR if the image is unlike those that the thresholds were chosen on."""
+    # Negated, because the distance of a fault is NaN.
+    if not scene.unfamiliarity <= UNFAMILIAR:
+        raise Refusal(
+            Reason.UNFAMILIAR,
+            "the image is unlike those that the model was calibrated on, "
+            f"{scene.unfamiliarity:.1f} times as far from them as is allowed: calibrate it on "
+            "images of this camera",
         )
 
 

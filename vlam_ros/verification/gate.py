@@ -45,14 +45,15 @@ def verify(
 
     Returns:
         DONE or EXECUTE with the proposal's confidence and a remark on what could not be checked;
-        or HOLD with the policy's own refusal, or with NO_POSITION, UNREACHABLE, PATH_BLOCKED,
-        STALE_SENSOR or PRECONDITION.
+        or HOLD with the policy's own refusal, or with UNFAMILIAR, NO_POSITION, UNREACHABLE,
+        PATH_BLOCKED, STALE_SENSOR or PRECONDITION.
     """
-    if proposal.refusal is not None:
-        return held(proposal.refusal)
-    if proposal.done:
-        return Verdict(Outcome.DONE, confidence=proposal.confidence)
     try:
+        checks.check_familiar(scene)
+        if proposal.refusal is not None:
+            raise proposal.refusal
+        if proposal.done:
+            return Verdict(Outcome.DONE, confidence=proposal.confidence)
         remark = _check(proposal, observation, progress, limits)
     except Refusal as refusal:
         return held(refusal)

@@ -15,8 +15,9 @@ from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, questions
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.scenes import resample
-from vlam_ros.perception import Perceiver
-from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
+from vlam_ros.perception import Grounder, Perceiver
+from vlam_ros.perception.clipseg import ImageFeatures
+from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.types import BoolArray, Uint8Array
 
 MIN_PIXELS = 100
@@ -28,12 +29,13 @@ HIT = 0.5
 @dataclass(frozen=True)
 class Candidate:
     """A possible object that the pipeline made of a query: the lead of its mask, the score of the
-    second look, and the mask as that leaves it.
+    second look, the mask as that leaves it, and whether its crop and the image are `familiar`.
     """
 
     margin: float
     score: float
     mask: BoolArray
+    familiar: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class QueryResult:
         return any(c.margin >= margin for c in self.candidates)
 
     def found(self, threshold: float) -> bool:
-        return any(c.score >= threshold for c in self.candidates)
+        return any(c.familiar and c.score >= threshold for c in self.candidates)
 
     def right(self, threshold: float) -> bool:
         best = max(self.candidates, key=lambda c: c.score, default=None)
-        if best is None or best.score < threshold:
+        if best is None or not best.familiar or best.score < threshold:
             return False
         return intersection_over_union(best.mask, self.truth) > HIT
 
 
 def answers(
-    grounder: ClipsegGrounder, settings: Settings, split: str, scenes: int, progress: bool = True
+    grounder: Grounder[Any], settings: Settings, split: str, scenes: int, progress: bool = True
 ) -> list[QueryResult]:
     with World() as world:
         asked = questions(world, split, scenes)
@@ -75,7 +77,7 @@ def answers(
 
 
 def answers_to(
-    grounder: ClipsegGrounder, settings: PerceptionSettings, asked: Iterable[Question]
+    grounder: Grounder[Any], settings: PerceptionSettings, asked: Iterable[Question]
 ) -> list[QueryResult]:
     eyes = _Remembering(grounder)
     perceiver, found = Perceiver(eyes, settings), []
@@ -84,7 +86,15 @@ def answers_to(
             scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
             truth = resample(query.truth, eyes.mask_shape)
             if query.kind in ABSENT or truth.sum() > MIN_PIXELS:
-                candidates = tuple(Candidate(o.margin, o.score, o.mask) for o in scene.objects)
+                candidates = tuple(
+                    Candidate(
+                        margin=thing.margin,
+                        score=thing.score,
+                        mask=thing.mask,
+                        familiar=max(thing.unfamiliarity, scene.unfamiliarity) <= UNFAMILIAR,
+                    )
+                    for thing in scene.objects
+                )
                 found.append(QueryResult(query.phrase, query.kind, truth, candidates))
     return found
 
@@ -92,7 +102,7 @@ def answers_to(
 class _Remembering:
     """A ClipsegGrounder that keeps the last image's features and masks, for its many queries."""
 
-    def __init__(self, grounder: ClipsegGrounder) -> None:
+    def __init__(self, grounder: Grounder[Any]) -> None:
         self._grounder = grounder
         self._image: Uint8Array | None = None
         self._masks: dict[str, npt.NDArray[np.float32]] = {}

@@ -28,6 +28,7 @@ from vlam_ros.perception.clipseg.backend import Activations
 from vlam_ros.perception.clipseg.loader import Checkpoint, load_checkpoint, load_clip
 from vlam_ros.perception.clipseg.model import tokenized
 from vlam_ros.perception.clipseg.preprocess import preprocess
+from vlam_ros.perception.perceiver import SecondLook
 from vlam_ros.types import Uint8Array
 
 Float32Array = npt.NDArray[np.float32]
@@ -144,6 +145,10 @@ class ClipsegGrounder:
             embed = partial(_embed, self._clip, image)
         return ImageFeatures(activations, image.shape[:2], embed)
 
+    def statistics(self, features: ImageFeatures) -> Float32Array:
+        """See Grounder: the means of the activations over the image's patches."""
+        return _statistics(features.activations)
+
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> Float32Array:
         """See Grounder; in one decoder batch."""
         if not prompts:
@@ -168,14 +173,15 @@ class ClipsegGrounder:
         crops: Sequence[Uint8Array],
         texts: Sequence[str],
         prompts: Sequence[Sequence[str]],
-    ) -> tuple[Float32Array, list[Float32Array]]:
+    ) -> SecondLook:
         """See Grounder; in one vision and one decoder batch.
 
         Crops are resized to `calibration.crop_size`, or to the model's own size if there is no
         calibration; the position embeddings are interpolated.
         """
         if not crops:
-            return np.zeros((0, len(texts)), np.float32), []
+            none = np.zeros((0, len(texts)), np.float32)
+            return SecondLook(none, [], none)
         size = self.calibration.crop_size if self.calibration else None
         pixels = torch.cat(
             [preprocess(crop, self._preprocessing, size, self.device) for crop in crops]
@@ -188,7 +194,14 @@ class ClipsegGrounder:
         each = torch.repeat_interleave(torch.arange(len(crops)), torch.tensor(counts))
         logits = self._backend.decode_masks(activations, conditions, each)
         by_crop = logits.float().cpu().split(counts)
-        return cosines.cpu().numpy(), [masks.numpy() for masks in by_crop]
+        masks = [each.numpy() for each in by_crop]
+        return SecondLook(cosines.cpu().numpy(), masks, _statistics(activations))
+
+
+def _statistics(activations: Activations) -> Float32Array:
+    """The means of B images' activations over their patches, float32[B,S]."""
+    means = [layer[:, 1:].float().mean(dim=1) for layer in activations]
+    return torch.cat(means, dim=1).cpu().numpy()
 
 
 def _embed(clip: Checkpoint, image: Uint8Array) -> torch.Tensor:

@@ -249,6 +249,13 @@ def _checkpoint(
             f"{name}: crop_size {calibration.crop_size} in {FILE_NAME} is not a multiple of the "
             f"patch, {patch} pixels: calibrate the checkpoint again"
         )
+    known = calibration.familiarity if calibration else None
+    layers = getattr(config, "extract_layers", ())  # a CLIP has none, and judges no images
+    if known and layers and known.width != len(layers) * config.vision_config.hidden_size:
+        raise ModelError(
+            f"{name}: what its calibration says of familiar images is another model's: calibrate "
+            "the checkpoint again"
+        )
     for note in notes:
         _log.warning(note)
     return Checkpoint(
