@@ -173,6 +173,8 @@ class Perceiver(Generic[Features]):
         chosen = _take_turns(objects, list(looked), self.settings.crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
         unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
+        if not chosen:
+            return unbelieved
         texts = tuple(dict.fromkeys(t for o in chosen for t in (o.phrase, *negatives[o.phrase])))
         compared = [(o.phrase, *negatives[o.phrase]) for o in chosen]
         margin = self.settings.crop_margin
