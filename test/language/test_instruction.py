@@ -147,7 +147,7 @@ REFUSED = {
     "pick up the cup and the ball": "a verb was expected before 'the'",
     "pick up the cup or the ball": "expected before 'or'",
     "pick up two cups": "no counts",
-    "move forward 2 meters": "no counts or distances",
+    "move 2 boxes": "no counts or distances",
     "go to box 2": "the end of the sentence was expected before '2'",
     "2 cups": "a verb was expected before '2'",
     "go to the box and pick up the cup": "not 'box' and 'cup'",

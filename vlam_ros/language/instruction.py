@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from vlam_ros.language.displacement import parse_displacement
 from vlam_ros.language.sentence import Sentence
 from vlam_ros.language.words import (
     ARTICLES,
@@ -160,13 +161,15 @@ def parse_instruction(text: str) -> Instruction:
     The skill phrase is the sentence in lower case without politeness, its clauses joined by "and",
     with "the object" and "the destination" in place of the noun phrases: "pick up the object and
     put it on the destination". "it" is the target, or nothing that is named: "put it on the tray".
+    What says how far to turn or to move is read by `displacement` alone.
     Takes time linear in the length of the text.
 
     Raises:
         InstructionError: `text` is not a string, empty, longer than 500 characters, not text, or
             not a sentence of the grammar above.
     """
-    return _Parser(text).parse()
+    parser = _Parser(text)
+    return parse_displacement(text) or parser.parse()
 
 
 class _Parser(NounPhrases):

@@ -20,6 +20,7 @@ from vlam_ros.types.arrays import BoolArray, FloatArray, Uint8Array, Uint16Array
 from vlam_ros.types.camera import Camera, optical_rotation
 from vlam_ros.types.decision_inputs import DecisionInputs, SensorInput
 from vlam_ros.types.instruction import (
+    Displacement,
     Instruction,
     InstructionRequest,
     Noun,
@@ -52,6 +53,7 @@ from vlam_ros.types.plan import (
     Sighting,
     SkillStep,
     Task,
+    Travel,
     said,
 )
 from vlam_ros.types.scene import PositionSource, Scene, SceneObject
@@ -71,6 +73,7 @@ __all__ = [
     "Decision",
     "DecisionInputs",
     "DepthImage",
+    "Displacement",
     "FloatArray",
     "FloorPlane",
     "Grip",
@@ -106,6 +109,7 @@ __all__ = [
     "Sighting",
     "SkillStep",
     "Task",
+    "Travel",
     "Uint8Array",
     "Uint16Array",
     "VelocityCommand",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
@@ -76,9 +77,28 @@ class Noun(Enum):
 
 
 @dataclass(frozen=True)
+class Displacement:
+    """How far the base is to move from where it stands: a `distance` (m) straight forward, negative
+    for back, or an `angle` (rad) in place, positive for left; the other one is 0.
+    """
+
+    distance: float = 0.0
+    angle: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """As a plan says it: "left 90 degrees", "back 0.50 m"."""
+        if self.distance:
+            return f"{'forward' if self.distance > 0 else 'back'} {abs(self.distance):.2f} m"
+        side = "left" if self.angle > 0 else "right"
+        return f"{side} {abs(math.degrees(self.angle)):.0f} degrees"
+
+
+@dataclass(frozen=True)
 class Instruction:
     """A parsed instruction. `skill_phrase` is the sentence with the nouns taken out
-    ("pick up the object and put it on the destination"): what the skill is chosen by.
+    ("pick up the object and put it on the destination"): what the skill is chosen by, unless there
+    is a `displacement`, which names no noun.
     """
 
     text: str
@@ -86,6 +106,7 @@ class Instruction:
     target: ObjectPhrase | None = None
     destination: ObjectPhrase | None = None
     placement: Placement = Placement.NONE
+    displacement: Displacement | None = None
 
     @property
     def named(self) -> dict[Noun, ObjectPhrase]:

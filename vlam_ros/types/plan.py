@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.types.action import ActionChunk, GripperEffect, PoseFrame
-from vlam_ros.types.instruction import Instruction, Noun, Placement
-from vlam_ros.types.observation import Odometry
+from vlam_ros.types.instruction import Displacement, Instruction, Noun, Placement
+from vlam_ros.types.observation import Odometry, PlanarPose
 from vlam_ros.types.scene import Scene, SceneObject
 from vlam_ros.types.verdict import Reason, Refusal, Verdict
 
 Rows = npt.NDArray[np.float64]
-
+_HERE = PlanarPose(0.0, 0.0, 0.0)
 
 NOT_FOUND = {
     Noun.TARGET: Reason.TARGET_NOT_FOUND,
@@ -55,6 +55,8 @@ class SkillStep:
     the base to where the next step is done. `load` is how wide what the gripper holds then is, in
     m; 0 if nobody knows. `keyframes` are the poses x, y, z, θ [K,4] in `base_link` that the step
     leads to in straight lines, NaN where not used; None while it is not planned in detail.
+    `displacement` is what a step that is measured by odometry was asked for, and `end` where that
+    ends in the `base_link` of now, its yaw also beyond half a turn.
     """
 
     skill: str
@@ -68,6 +70,8 @@ class SkillStep:
     gripper: GripperEffect = GripperEffect.KEEP
     precondition: Grip = Grip.ANY
     keyframes: Rows | None = field(default=None, compare=False)
+    displacement: Displacement | None = None
+    end: PlanarPose = _HERE
 
     @property
     def said(self) -> str:
@@ -112,6 +116,22 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class Travel:
+    """What odometry tells of a step that is measured by it: where the base was when the step began
+    and where it was last, and by how much (rad) it turned between, also beyond half a turn.
+    """
+
+    start: PlanarPose
+    last: PlanarPose
+    turned: float = 0.0
+
+    def to(self, here: PlanarPose) -> Travel:
+        """The travel as far as here; the base turned by less than half a turn since the last."""
+        more = math.remainder(here.yaw - self.last.yaw, math.tau)
+        return replace(self, last=here, turned=self.turned + more)
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a task is done: all that is remembered from one decision to the next.
 
@@ -119,7 +139,7 @@ class Progress:
     moves. `since` is the stamp at which its current step began to be executed, 0 before that.
     `target` and `destination` are where those of the plan were seen last, None where nobody could
     tell how the base moves since. `held` is the phrase of what was picked up last; it outlives the
-    task.
+    task. `travel` is how far a step has come that is measured by odometry.
     """
 
     plan: Plan | None = None
@@ -127,6 +147,7 @@ class Progress:
     target: Sighting | None = None
     destination: Sighting | None = None
     held: str = ""
+    travel: Travel | None = None
 
     @property
     def current(self) -> int:
@@ -159,6 +180,7 @@ class Progress:
             target=following.target,
             destination=following.destination,
             held=following.held,
+            travel=following.travel,
         )
 
 
