@@ -189,3 +189,47 @@ def test_latency_does_not_move_the_goal() -> None:
     assert math.hypot(x, y) < 0.03
     assert abs(theta) < 0.03
     assert {command.halt for command in robot.told} == {Halt.NONE}
+
+
+# ---------------------------------------------------------------------------------- backward
+
+
+@pytest.mark.parametrize("space", [FINE, COARSE])
+@pytest.mark.parametrize("goal", [(-0.5, 0.0, 0.0), (-1.5, 0.2, 0.1)])
+def test_what_lies_straight_behind_is_backed_up_to(
+    goal: tuple[float, float, float], space: ActionSpace
+) -> None:
+    robot, (x, y, theta) = drive(goal, space=space)
+    assert math.hypot(x, y) < (0.03 if space is FINE else 0.06)
+    assert abs(theta) < 0.05
+    assert_within_limits(robot)
+    linear, angular = speeds(robot)
+    assert linear.max() <= 1e-9
+    assert np.abs(np.cumsum(angular)).max() * TICK / 1e9 < 0.6, "it never turns around"
+    assert (linear[-30:], angular[-30:]) == (pytest.approx(0.0), pytest.approx(0.0))
+
+
+def test_without_a_direction_at_the_end_the_base_turns_and_drives_forward() -> None:
+    robot = Driven()
+    robot.controller.chunk(go_to(-1.0, 0.0, math.nan, horizon=40), robot.now)
+    robot.run(8.0)
+    assert speeds(robot)[0].min() >= -1e-9
+    assert speeds(robot)[0].max() > 0.2
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_backing_up_it_stops_before_what_is_behind_and_not_for_what_is_ahead(side: int) -> None:
+    robot = Driven()
+    x, y, _ = robot.in_odom(side * 0.9, 0.0)
+    wall = [[x + dx, y + dy, 0.3] for dx in (0.0, 0.02) for dy in (-0.02, 0.0, 0.02)]
+    robot.cloud = np.array(wall, np.float32)
+    goal = robot.in_odom(-1.5, 0.0)
+    robot.controller.chunk(go_to(-1.5, 0.0, 0.0, horizon=40), robot.now)
+    robot.run(8.0)
+    left = math.dist((robot.x, robot.y), goal[:2])
+    if side > 0:
+        assert left < 0.03
+    else:
+        keep = robot.settings.safety.radius + robot.settings.safety.margin
+        assert keep - 0.03 <= math.dist((robot.x, robot.y), (x, y)) < keep + 0.2
+        assert robot.told[-1].halt is Halt.OBSTACLE

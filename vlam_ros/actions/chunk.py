@@ -6,6 +6,7 @@ Times are integer nanoseconds of the clock that stamped the image. Row i of a ch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from operator import getitem, index
@@ -50,6 +51,14 @@ def current_row(chunk: ActionChunk, now: int) -> int | None:
     """The row to be executed at `now`; None before the first is due and when the chunk is void."""
     row = (now - chunk.stamp - chunk.start_offset) // chunk.step
     return row if 0 <= row < len(chunk.tokens) else None
+
+
+def leads_back(poses: npt.NDArray[np.float64]) -> bool:
+    """Whether poses x, y, z, θ, … float64[H,D] of the base lead straight behind it and leave it
+    looking as it does, so that it backs up to the last one. Without θ it turns and drives forward.
+    """
+    x, y, _, theta = poses[-1, :4]
+    return bool(x < 0 and abs(y) <= -x and abs(theta) < math.pi / 2)
 
 
 def drop_late_rows(chunk: ActionChunk, now: int) -> ActionChunk | None:

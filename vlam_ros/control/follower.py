@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.actions import ensemble, is_void
+from vlam_ros.actions import ensemble, is_void, leads_back
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control.arm import Arm, Joints, check_reach, joints_for
 from vlam_ros.control.rows import DecodedRows, Event, Events, MotionKind, rows_of
@@ -204,7 +204,8 @@ class ChunkFollower:
         if rows.motion is MotionKind.PATH:
             last = start.yaw + rows.poses[-1, 3] - here.yaw
             waypoints = here.into(start.out(rows.ahead(now)[:, :2]))
-            return self._base.path(waypoints, None if np.isnan(last) else float(last))
+            angle = None if np.isnan(last) else float(last)
+            return self._base.path(waypoints, angle, leads_back(rows.poses))
         if rows.motion is MotionKind.TURN:
             return self._base.turn(start.yaw + float(rows.poses[-1, 3]) - here.yaw)
         angle, rate = rows.angle_at(now)

@@ -50,8 +50,16 @@ class BaseTracker:
         self._turning = self._arrived = self._turned = self._driven = False
         self._side = 0.0
 
-    def path(self, waypoints: Places, angle: float | None) -> VelocityCommand:
-        """Along waypoints [N,2] in `base_link` to the last one, and there to an angle (rad)."""
+    def path(
+        self, waypoints: Places, angle: float | None, backward: bool = False
+    ) -> VelocityCommand:
+        """Along waypoints [N,2] in `base_link` to the last one, and there to an angle (rad);
+        `backward`: the rear goes first.
+        """
+        if backward:
+            # A base whose rear is its front has all places on the other side, and turns alike.
+            wanted = self.path(-waypoints, angle)
+            return VelocityCommand(0.0 - wanted.linear, wanted.angular)
         s = self._settings
         steer_at, remaining = self._ahead(waypoints)
         goal = math.hypot(*waypoints[-1])
