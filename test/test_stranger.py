@@ -80,3 +80,17 @@ def test_it_stands_still_on_a_chunk_that_holds() -> None:
     assert decision.verdict.outcome is Outcome.HOLD
     robot.carry_out(over_the_wire(decision))
     assert (robot.x, robot.y, robot.yaw, robot.tool, robot.gripped) == (0.0, 0.0, 0.0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "yaw"),
+    [("go back half a metre", -0.5, 0.0), ("move forward 1 m", 1.0, 0.0), ("turn left", 0.0, 1.57)],
+)
+def test_it_goes_as_far_and_turns_as_much_as_was_said(text: str, x: float, yaw: float) -> None:
+    world, robot = World(), Stranger()
+    for number in range(8):
+        decision = ask(world, robot, text, 0.5 * number, holding=False)
+        robot.carry_out(over_the_wire(decision))
+    assert decision.verdict.outcome is Outcome.DONE
+    assert (robot.x, robot.y) == (pytest.approx(x, abs=0.035), 0.0)
+    assert robot.yaw == pytest.approx(yaw, abs=0.03)

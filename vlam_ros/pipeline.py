@@ -128,7 +128,8 @@ class Pipeline:
             instruction = self._read()
             stop, tokens = self.skills[STOP], None
             task = Task(instruction, stop.name, 1.0)
-            if not means_stop(self.skills, self.grounder, instruction.skill_phrase):
+            measured = instruction.displacement is not None
+            if measured or not means_stop(self.skills, self.grounder, instruction.skill_phrase):
                 scene, features = self._perceive(observation, instruction)
                 task = self._choose(instruction, features)
             if task.skill == stop.name:

@@ -35,6 +35,8 @@ COMMANDS = (
     ActionCommand("place", PoseFrame.TOOL, True, GripperEffect.OPEN),
     ActionCommand("push", PoseFrame.TOOL, True),
     ActionCommand("search", timed=True),
+    ActionCommand("turn"),
+    ActionCommand("move"),
 )
 RANGE = (-3.0, -3.0, -1.0, -math.pi), (3.0, 3.0, 1.0, math.pi)
 FINE = ActionSpace.of(COMMANDS, *RANGE, 32767)

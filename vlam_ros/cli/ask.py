@@ -52,14 +52,16 @@ def run(options: argparse.Namespace) -> int:
     with console.status("importing the models' libraries") as status:
         from vlam_ros.cli.show import show_decision, write_chunk, write_image
         from vlam_ros.pipeline import Pipeline
-        from vlam_ros.types import InstructionRequest, Observation
+        from vlam_ros.types import InstructionRequest, Observation, Odometry
         from vlam_ros.visualization import draw_overlay
 
         status.update("loading the model")
         pipeline = Pipeline.from_settings(settings)
         status.update("looking")
         camera = assumed_camera(image, options.hfov, settings.camera)
-        observation = Observation(stamp=0, now=0, image=image, camera=camera)
+        # Who asks about an image asks about a robot that stands.
+        here = Odometry(stamp=0, x=0.0, y=0.0, yaw=0.0)
+        observation = Observation(stamp=0, now=0, image=image, camera=camera, odometry=here)
         decision = pipeline.step(observation, InstructionRequest(options.instruction))
     mount = settings.camera
     console.print(

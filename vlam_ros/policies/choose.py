@@ -10,6 +10,9 @@ as in SayCan (Ahn et al. 2022): what the words mean times what the scene allows.
 what is possible by trial; a cosine of a whole image is a much weaker witness, hence the exponent.
 n_k is 1 if the instruction names what the skill needs and no more than it accepts, else UNFIT:
 "grab it and lift it" sounds like putting something somewhere, but names no place.
+
+An instruction that says how far to move or to turn can only mean a skill that moves by a distance
+or an angle, and no other instruction can: it is chosen by that, and CLIP has no say.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ class SkillClip(Protocol):
 
 def means_stop(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> bool:
     """Whether a skill phrase means stop: by the words alone, and in so many words without model."""
+    skills = _by_words(skills)
     if phrase in skills[0].prompts:
         return True
     if clip.calibration is None:
@@ -76,14 +80,14 @@ def choose_skill(
             "the checkpoint has no calibration.json, so nothing it sees may be acted on: calibrate "
             "it, or use 'embedded'",
         )
+    every = skills
+    if instruction.displacement is not None:
+        return _by_measure(skills, instruction)
+    skills = _by_words(skills)
     words, images = _language(skills, clip, instruction.skill_phrase), None
     # Negated, so that NaN means nothing that is known.
     if not words.max() >= clip.calibration.skill_threshold:
-        known = ", ".join(skill.said for skill in skills)
-        raise Refusal(
-            Reason.UNKNOWN_SKILL,
-            f"I do not know how to '{instruction.skill_phrase}': I can {known}",
-        )
+        raise _unknown(instruction, every)
     if instruction.target:
         name = instruction.target.text
         prompts = [[p.format(target=name) for p in skill.affordance] for skill in skills]
@@ -92,6 +96,27 @@ def choose_skill(
     probabilities = combine(words, images, fits, clip.calibration.skill_temperature)
     chosen = int(probabilities.argmax())
     return Task(instruction, skills[chosen].name, float(probabilities[chosen]))
+
+
+def _by_words(skills: Sequence[Skill]) -> Sequence[Skill]:
+    """Those that CLIP chooses from; the others are not compared, so that they change no choice."""
+    return [skill for skill in skills if not skill.MEASURE]
+
+
+def _by_measure(skills: Sequence[Skill], instruction: Instruction) -> Task:
+    """The first skill that moves by what the instruction says: nothing is left to be guessed."""
+    for skill in skills:
+        if skill.MEASURE and getattr(instruction.displacement, skill.MEASURE):
+            return Task(instruction, skill.name, 1.0)
+    raise _unknown(instruction, skills)
+
+
+def _unknown(instruction: Instruction, skills: Sequence[Skill]) -> Refusal:
+    known = ", ".join(skill.said for skill in skills)
+    return Refusal(
+        Reason.UNKNOWN_SKILL,
+        f"I do not know how to '{instruction.skill_phrase}': I can {known}",
+    )
 
 
 def combine(

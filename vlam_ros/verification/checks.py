@@ -32,6 +32,10 @@ Poses = npt.NDArray[np.float64]
 AHEAD = 0.1
 """Seconds that a stamp may be ahead of the clock: synchronised clocks differ, /clock ticks late."""
 
+UNSEEN = 0.55
+"""Metres that the base may go backward where no sensor looks: half a metre, and what rounding and
+a base that still rolls add to it."""
+
 NEIGHBOUR = 0.15
 """Metres from a LiDAR return to the next one of the same thing, at the distances driven to."""
 
@@ -177,6 +181,22 @@ def check_path(
             f"something at ({x:.2f}, {y:.2f}) is in the way{to}: clear the path",
         )
     return remark
+
+
+def check_behind(way: Poses, observation: Observation) -> None:
+    """STALE_SENSOR for a way backward through places x, y [H,2] that is longer than UNSEEN, unless
+    the LiDAR looks there: it sees something in the quarter behind the base, however far away.
+    """
+    obstacles = observation.obstacles
+    points = np.empty((0, 3)) if isinstance(obstacles, Missing) else obstacles.points
+    seen = np.abs(points[:, 1]) <= -points[:, 0]
+    length = float(np.hypot(*way[-1]))
+    if length > UNSEEN and not seen.any():
+        raise Refusal(
+            Reason.STALE_SENSOR,
+            f"no sensor sees what is behind me, and I go back no more than {UNSEEN:.1f} m unseen: "
+            "say 'turn around' first, then 'move forward'",
+        )
 
 
 def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:

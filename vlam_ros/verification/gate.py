@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vlam_ros.actions import leads_back
 from vlam_ros.configuration import PolicySettings
 from vlam_ros.types import (
     ActionSpace,
@@ -93,6 +94,8 @@ def _check(proposal: Proposal, observation: Observation, progress: Progress, lim
             if len(way):
                 limits_of_path = settings.corridor, settings.max_image_age
                 remark = checks.check_path(current, way, observation, *limits_of_path)
+        if leads_back(proposal.rows[:, 1:]):
+            checks.check_behind(proposal.rows[:, 1:3], observation)
     if current.approach or _begins(plan, progress):
         checks.check_gripper(plan.to_come[current.approach], observation.gripper)
     return remark

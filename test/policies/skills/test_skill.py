@@ -52,7 +52,7 @@ def load(folder: Path, *entries: Any) -> tuple[Skill, ...]:
     return load_skills(path)
 
 
-def test_the_shipped_skills_are_the_seven_commands_in_order() -> None:
+def test_the_shipped_skills_are_the_nine_commands_in_order() -> None:
     assert [(s.id, s.name) for s in load_skills("skills.yaml")] == [
         (0, "stop"),
         (1, "go_to"),
@@ -61,6 +61,8 @@ def test_the_shipped_skills_are_the_seven_commands_in_order() -> None:
         (4, "place"),
         (5, "push"),
         (6, "search"),
+        (7, "turn"),
+        (8, "move"),
     ]
 
 
@@ -82,6 +84,8 @@ def test_a_command_says_whose_poses_its_rows_are_when_they_are_due_and_what_grip
         ActionCommand("place", tool, timed=True, gripper=GripperEffect.OPEN),
         ActionCommand("push", tool, timed=True),
         ActionCommand("search", base, timed=True),
+        ActionCommand("turn", base, timed=False),
+        ActionCommand("move", base, timed=False),
     ]
 
 
@@ -113,6 +117,7 @@ def test_skills_are_ordered_by_id(tmp_path: Path) -> None:
         ([entry("stop", 0), entry("stop", 1)], r"\['stop'\] are not"),
         ([entry("stop", True)], "id must be an integer, got True"),
         ([entry("stop", 0, prompts=[])], "needs prompts"),
+        ([entry("stop", 0), entry("move", 1)], "move is chosen by the distance that is said"),
         ([entry("stop", 0, prompts="halt")], "prompts must be a list of texts, got 'halt'"),
         ([entry("stop", 0, prompts=[" "])], "prompts must be a list of texts"),
         ([entry("stop", 0, pose_of="ARM")], r"unknown entries \['pose_of'\]"),

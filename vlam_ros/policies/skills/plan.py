@@ -93,7 +93,7 @@ def _load(before: Sequence[SkillStep]) -> float:
 
 def _step_trace(step: SkillStep, instruction: Instruction) -> str:
     target, destination = (instruction.named.get(noun) if noun else None for noun in step.nouns)
-    words = [step.said]
+    words = [step.said, *([step.displacement.text] if step.displacement else [])]
     if target:
         words.append(_object_trace(target, step.target))
     if destination:

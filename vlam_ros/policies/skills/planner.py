@@ -11,6 +11,7 @@ from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.perception.referring import floor_distance, is_same, located, select
 from vlam_ros.perception.tracking import track
+from vlam_ros.policies.skills.measured import travelled
 from vlam_ros.policies.skills.plan import (
     closes,
     remembered,
@@ -157,7 +158,8 @@ class SkillPlanner:
         gripper already holds need not be picked up.
 
         Raises:
-            Refusal: TARGET_NOT_FOUND, DESTINATION_NOT_FOUND, TARGET_AMBIGUOUS or NO_POSITION.
+            Refusal: TARGET_NOT_FOUND, DESTINATION_NOT_FOUND, TARGET_AMBIGUOUS or NO_POSITION; or as
+                `travelled` for a step that odometry measures.
         """
         plan = progress.plan or outline
         taking = next((i for i, s in enumerate(plan.steps) if closes(s)), None)
@@ -166,7 +168,7 @@ class SkillPlanner:
         elif progress.plan and progress.since and plan.to_come[0].pose_of is PoseFrame.TOOL:
             return remembered(progress.plan, instruction, observation, progress)
         found = self._found(plan, instruction, observation, seen, progress)
-        return replace(
+        grounded = replace(
             progress,
             plan=with_objects(plan, found, instruction),
             target=sighting_of(found.get(Noun.TARGET), progress.target, observation, seen),
@@ -174,6 +176,7 @@ class SkillPlanner:
                 found.get(Noun.DESTINATION), progress.destination, observation, seen
             ),
         )
+        return travelled(grounded, observation)
 
     def _found(
         self,
@@ -275,7 +278,7 @@ class SkillPlanner:
         it has to, or as near as an approach comes.
         """
         step, settings = plan.to_come[0], self._settings
-        there = self._skill[step.skill].is_there(step.target, settings)
+        there = self._skill[step.skill].is_over(step, settings)
         if not step.approach:
             return there
         following = plan.to_come[1]

@@ -85,6 +85,8 @@ class Skill:
     PARAMETERS: ClassVar[frozenset[str]] = frozenset()
     SEEKS: ClassVar[bool] = False
     """Whether its target need not be seen."""
+    MEASURE: ClassVar[str] = ""
+    """Which measure of a `Displacement` it moves by; it is chosen by that, not by prompts."""
 
     def __init_subclass__(cls, motion: str = "", **others: Any) -> None:
         """Register the class under the name of its motion."""
@@ -138,6 +140,12 @@ class Skill:
         """Whether a motion of the base has come to its end; never, unless a class says when."""
         return False
 
+    def is_over(self, step: SkillStep, settings: PolicySettings) -> bool:
+        """Whether a step of the base has come to its end: where its target is seen, or as a class
+        says that knows it otherwise.
+        """
+        return self.is_there(step.target, settings)
+
     def faces(self, target: SceneObject | None) -> bool:
         """Whether an object is seen straight ahead, within the parameter `angle`."""
         if target is None or target.position is None:
@@ -152,7 +160,9 @@ class Skill:
     @property
     def ends(self) -> bool:
         """Whether its motion has an end: a place where it is there, or a time when it is over."""
-        return type(self).is_there is not Skill.is_there or math.isfinite(self.duration)
+        own = type(self)
+        says = own.is_there is not Skill.is_there or own.is_over is not Skill.is_over
+        return says or math.isfinite(self.duration)
 
     def check_effect(
         self, step: SkillStep, seen: Sequence[SceneObject], observation: Observation
@@ -248,9 +258,14 @@ def _skill(entry: Any) -> Skill:
     if type(identity) is not int:
         raise ConfigurationError(f"skill {name}: id must be an integer, got {identity!r}")
     prompts = _strings(entry, "prompts")
-    if not prompts:
+    kind = MOTIONS.get(motion, Skill)
+    if not prompts and not kind.MEASURE:
         raise ConfigurationError(f"skill {name} needs prompts, without one it is never chosen")
-    return MOTIONS.get(motion, Skill)(
+    if prompts and kind.MEASURE:
+        raise ConfigurationError(
+            f"skill {name} is chosen by the {kind.MEASURE} that is said: leave its prompts out"
+        )
+    return kind(
         name=name,
         id=identity,
         prompts=prompts,
