@@ -46,6 +46,7 @@ MOVES: dict[str, float] = {
     "drive forward 1,5 m": 1.5,
     "move .5 meters forward": 0.5,
     "go ½ m ahead": 0.5,
+    "go 1/2 m back": -0.5,
     "move 1 1/2 m forward": 1.5,
     "move forward 1½ metres": 1.5,
     "move forward one and a half metres": 1.5,
@@ -74,6 +75,8 @@ REFUSED = {
     "move forward 100 m": "0.05 to 3 m",
     "move forward 0 m": "0.05 to 3 m",
     "go back 1e9 m": "unit 'e9'",
+    f"go back {'9' * 400} m": "0.05 to 3 m",
+    "turn left 1/0 turn": "one distance or angle",
     "move forward 5 km": "unit 'km'",
     "move forward 3 bananas": "unit 'bananas'",
     "turn left 3 times": "unit 'times'",
@@ -137,6 +140,12 @@ def test_what_is_no_displacement_that_can_be_done_is_refused_with_the_reason(sen
     with pytest.raises(InstructionError, match=re.escape(REFUSED[sentence])) as caught:
         parse_instruction(sentence)
     assert repr(sentence[:60])[1:-1] in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["9" * 400 + "/1", "9" * 400 + "½", "1/" + "9" * 400])
+def test_numbers_beyond_all_measure_are_refused_too(number: str) -> None:
+    with pytest.raises(InstructionError):
+        parse_instruction(f"go back {number} m")
 
 
 @pytest.mark.parametrize("sentence", OF_ANOTHER_KIND)

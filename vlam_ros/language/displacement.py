@@ -102,7 +102,9 @@ _SHARES = {
 }  # fmt: skip
 _DIGITS = re.compile(r"\d+(?:'\d+)?")
 
-_FRACTION = re.compile(r"(?:(\d+)\s*)?([½¼¾⅓⅔])|(?:(\d+)\s+)?(?<![\d/])(\d+)/([1-9]\d?)(?![\d/])")
+_FRACTION = re.compile(
+    r"(?<!\d)(?:(\d{1,3})\s*)?([½¼¾⅓⅔])|(?<![\d/])(?:(\d{1,3})\s+)?(\d{1,3})/([1-9]\d?)(?![\d/])"
+)
 _SPELLINGS = (
     (r"\s*[°º˚]", " degrees "),
     (r"(?<=\d)['’′]", " feet "),

@@ -24,7 +24,7 @@ from vlam_ros.resources import resource_path
 
 NEW_SKILL = """
   - name: polish
-    id: 7
+    id: 9
     prompts: [polish the object, scrub the object]
     needs: [target]
 """
