@@ -194,8 +194,8 @@ def check_behind(way: Poses, observation: Observation) -> None:
     if length > UNSEEN and not seen.any():
         raise Refusal(
             Reason.STALE_SENSOR,
-            "no sensor sees what is behind me, and unseen I go back half a metre at most: say 'turn "
-            "around' first, then 'move forward'",
+            "no sensor sees what is behind me, and unseen I go back half a metre at most: say "
+            "'turn around' first, then 'move forward'",
         )
 
 
