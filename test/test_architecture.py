@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "vlam_ros").rglob("*.py"))
 
-FOR_ALL = {"", "errors", "types", "interface", "resources", "configuration", "threads"}
+FOR_ALL = {"", "errors", "types", "interface", "resources", "settings", "configuration", "threads"}
 STAGES = {"language", "perception", "fusion", "actions", "control"}
 DECISION = STAGES | {"policies", "verification", "pipeline", "visualization"}
 ROBOT = DECISION | {"runtime", "ros", "nodes"}

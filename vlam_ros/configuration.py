@@ -6,31 +6,15 @@ same classes from the same file. A wrong value never gets past `Settings.from_ma
 
 from __future__ import annotations
 
-import dataclasses
+import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import Field, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar
 
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.resources import parameter_sections, read_parameters, resource_path
-
-T = TypeVar("T")
-Group = TypeVar("Group", bound="NodeSettings")
-
-
-def parameter(
-    description: str,
-    low: float = -math.inf,
-    high: float = math.inf,
-    choices: tuple[str, ...] = (),
-    length: int | None = None,
-) -> Any:
-    """A settings field: what it is (with unit), its closed range or choices, its array length."""
-    metadata = {"description": description, "low": low, "high": high}
-    return dataclasses.field(metadata={**metadata, "choices": choices, "length": length})
+from vlam_ros.resources import NODES, parameter_entries, read_parameters, resource_path
+from vlam_ros.settings import NodeSettings, parameter, parameters, parameters_of_nodes
 
 
 @dataclass(frozen=True)
@@ -219,67 +203,12 @@ class SimulationSettings:
     """Which room is simulated, and how fast."""
 
     scene: str = parameter(
-        "the room: 'demo', 'pick_and_place', 'random:N', 'task:N' or 'control:N'"
+        "the room", choices=("demo", "pick_and_place", "random:N", "task:N", "control:N")
     )
     seed: int = parameter("of the errors of the sensors", 0, 2**31 - 1)
     rate: float = parameter("simulated seconds a second, where the machine can", 0.01, 100)
     image_rate: float = parameter("images per simulated second", 0.1, 50)
     stamped_cmd_vel: bool = parameter("whether cmd_vel is TwistStamped, not Twist")
-
-
-@dataclass(frozen=True)
-class NodeSettings:
-    """All parameters of one node, in groups; `NODE` is its name in the parameter file."""
-
-    NODE: ClassVar[str]
-
-    @classmethod
-    def from_mapping(cls: type[Group], values: Mapping[str, Any]) -> Group:
-        """Build from nested values; ConfigurationError names the parameter that is wrong."""
-        hints = get_type_hints(cls)
-        known = {f.name for f in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ConfigurationError(f"unknown parameter groups {unknown}; known: {sorted(known)}")
-        groups = {name: _build(hints[name], values.get(name, {}), name) for name in known}
-        return cls(**groups)
-
-    @classmethod
-    def load(cls: type[Group], path: str | Path | None = None, **overrides: Any) -> Group:
-        """Read a ROS parameter file; overrides are dotted names with `.` written `__`."""
-        shared, own = parameter_sections(path or resource_path("config/vlam.yaml"), cls.NODE)
-        elsewhere = _groups_of_nodes() - set(get_type_hints(cls))
-        values = {**{k: v for k, v in shared.items() if k not in elsewhere}, **own}
-        # Parameters of the node itself (autostart and the like) stand beside the groups.
-        groups = {k: dict(v) for k, v in values.items() if isinstance(v, Mapping)}
-        for dotted, value in overrides.items():
-            group, _, name = dotted.partition("__")
-            groups.setdefault(group, {})[name] = value
-        return cls.from_mapping(groups)
-
-    @classmethod
-    def over_defaults(cls: type[Group], path: str | Path | None, **overrides: Any) -> Group:
-        """The package's defaults, changed by what a parameter file has for the node, as the node
-        would read it, and that by the overrides; see `load`.
-        """
-        values: dict[str, Any] = {}
-        if path is not None:
-            elsewhere = _groups_of_nodes() - set(get_type_hints(cls))
-            for group, inner in read_parameters(path, cls.NODE).items():
-                if isinstance(inner, Mapping):  # others are parameters of the node itself
-                    if group not in elsewhere:
-                        values |= {f"{group}__{name}": value for name, value in inner.items()}
-                elif "." in group and group.partition(".")[0] not in elsewhere:
-                    values[group.replace(".", "__", 1)] = inner
-        return cls.load(**{**values, **overrides})
-
-    def changed(self) -> dict[str, Any]:
-        """The parameters that are not the package's defaults, by dotted name."""
-        default = self.load()
-        values = {
-            name: [reduce(getattr, name.split("."), group) for group in (self, default)]
-            for name, _ in parameters(type(self))
-        }
-        return {name: own for name, (own, usual) in values.items() if own != usual}
 
 
 @dataclass(frozen=True)
@@ -333,66 +262,56 @@ class SimulatorSettings(NodeSettings):
     lidar: LidarSettings
 
 
-def _groups_of_nodes() -> set[str]:
-    """The groups that any node has: a shared one need not be for every node."""
-    return {
-        field.name for node in NodeSettings.__subclasses__() for field in dataclasses.fields(node)
-    }
+def check_parameter_file(path: str | Path, namespace: str = "") -> None:
+    """Raises ConfigurationError if anything in a parameter file is wrong for the nodes of this
+    package in a namespace.
+    """
+    for node in NodeSettings.__subclasses__():
+        node.over_defaults(path, namespace)
+    ours = parameters_of_nodes()
+    for entry, values in parameter_entries(path).items():
+        name = entry.rpartition("/")[2]
+        if name not in NODES and "*" not in name and values and set(values) <= ours:
+            known = ", ".join(NODES)
+            raise ConfigurationError(f"{path}: there is no node {name}, of {entry}: known: {known}")
 
 
-def parameters(cls: type) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
-    """The dotted names and fields of a settings class, groups before their members."""
-    hints = get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint):
-            for name, inner in parameters(hint):  # type: ignore[arg-type]
-                yield f"{field.name}.{name}", inner
-        else:
-            yield field.name, field
+def markdown() -> str:
+    """The parameters as docs/parameters.md shows them."""
+    lines = [
+        "# Parameters",
+        "",
+        "Made by `python -m vlam_ros.configuration > docs/parameters.md` from",
+        "[vlam_ros/configuration.py](../vlam_ros/configuration.py), the defaults from",
+        "[config/vlam.yaml](../config/vlam.yaml). Each takes effect when its node is configured.",
+    ]
+    kinds: dict[str, list[type[NodeSettings]]] = {}
+    for kind in NodeSettings.__subclasses__():
+        for group in dict.fromkeys(name.partition(".")[0] for name, _ in parameters(kind)):
+            kinds.setdefault(group, []).append(kind)
+    for group, nodes in kinds.items():
+        lines += ["", f"## {group}", "", f"Of {', '.join(kind.NODE for kind in nodes)}.", ""]
+        lines += ["| parameter | meaning, unit | values | default |", "|---|---|---|---|"]
+        default = read_parameters(resource_path("config/vlam.yaml"), nodes[0].NODE)
+        for name, field in parameters(nodes[0]):
+            if name.startswith(f"{group}."):
+                about = field.metadata["description"].replace("|", "\\|")
+                values = _values(field).replace("|", "\\|")
+                lines.append(f"| `{name}` | {about} | {values} | `{json.dumps(default[name])}` |")
+    return "\n".join(lines) + "\n"
 
 
-def _build(cls: type[T], values: Mapping[str, Any], group: str) -> T:
-    if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{group} must be a mapping, got {values!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - set(fields)):
-        raise ConfigurationError(
-            f"unknown parameters {unknown} in {group}; known: {sorted(fields)}"
-        )
-    if missing := sorted(set(fields) - set(values)):
-        raise ConfigurationError(f"missing parameters {missing} in {group}")
-    hints = get_type_hints(cls)
-    checked = {
-        name: check_value(f"{group}.{name}", values[name], hints[name], field)
-        for name, field in fields.items()
-    }
-    return cls(**checked)
+def _values(field: Field[Any]) -> str:
+    """Which values a parameter takes, in words."""
+    about = field.metadata
+    kind = {"str": "text", "int": "whole number", "bool": "true, false", "float": "number"}
+    words = kind.get(str(field.type), "texts" if "str" in str(field.type) else "numbers")
+    if about["choices"]:
+        words = ", ".join(f"`{choice}`" for choice in about["choices"])
+    if about["length"]:
+        words = f"{about['length']} {words}"
+    return words if math.isinf(about["low"]) else f"{words}, {about['low']:g} to {about['high']:g}"
 
 
-def check_value(name: str, value: Any, hint: Any, field: dataclasses.Field[Any]) -> Any:
-    """The value in its field's type, or a ConfigurationError with name, expectation and value."""
-    if hint in (tuple[str, ...], tuple[float, ...]):
-        element = str if hint == tuple[str, ...] else float
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise ConfigurationError(f"{name} must be a list, got {value!r}")
-        items = tuple(_scalar(name, item, element, field) for item in value)
-        length = field.metadata["length"]
-        if length is not None and len(items) != length:
-            raise ConfigurationError(f"{name} must have {length} values, got {len(items)}")
-        return items
-    return _scalar(name, value, hint, field)
-
-
-def _scalar(name: str, value: Any, kind: type, field: dataclasses.Field[Any]) -> Any:
-    description, choices = field.metadata["description"], field.metadata["choices"]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise ConfigurationError(f"{name} ({description}) must be {kind.__name__}, got {value!r}")
-    if choices and value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    low, high = field.metadata["low"], field.metadata["high"]
-    if kind in (int, float) and not low <= value <= high:
-        raise ConfigurationError(f"{name} ({description}) must be in {low}..{high}, got {value}")
-    return value
+if __name__ == "__main__":
+    print(markdown(), end="")

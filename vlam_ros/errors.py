@@ -1,5 +1,14 @@
 """The package's typed errors: each says what was expected, what came, and what to do."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: what may have been meant, or nothing."""
+    near = get_close_matches(word.lower(), known, 1)
+    return f": did you mean {near[0]}?" if near else ""
+
 
 class VlamError(Exception):
     """Base of every error that this package raises on purpose."""

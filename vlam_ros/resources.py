@@ -8,11 +8,13 @@ file, not in AMENT_PREFIX_PATH, which is unset in a plain virtual environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from vlam_ros.errors import ConfigurationError
+from vlam_ros.errors import ConfigurationError, did_you_mean
 
 NODES = ("vlam_node", "fusion_node", "controller_node", "simulator_node")
 """The nodes of this package."""
@@ -64,39 +66,109 @@ def _places(module: Path) -> list[Path]:
     return [share for share in shares if share.is_dir()] or shares
 
 
-def read_parameters(path: str | Path, node: str) -> dict[str, Any]:
-    """The `ros__parameters` of one node in a ROS parameter file, nested as in the file.
-
-    What stands under `/**` is shared by all nodes.
+def read_parameters(path: str | Path, node: str, namespace: str = "") -> dict[str, Any]:
+    """The parameters of a node in a ROS parameter file, by dotted name. Of the entries that are for
+    it, later ones win, as in ROS.
     """
-    shared, own = parameter_sections(path, node)
-    return {**shared, **own}
+    entries = parameter_entries(path)
+    matching = entries_of(entries, node, namespace, path)
+    return {name: value for entry in matching for name, value in entries[entry].items()}
 
 
-def parameter_sections(path: str | Path, node: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a parameter file has for all nodes, and for one.
+def parameter_entries(path: str | Path) -> dict[str, dict[str, Any]]:
+    """What a ROS parameter file has for which nodes ("/**/vlam_node"), by dotted name.
 
     Raises:
-        ConfigurationError: the file cannot be read, or has nothing for any node of this package.
+        ConfigurationError: the file cannot be read, or is none of parameters.
     """
     import yaml  # here, as launch files look for resources without the dependencies
 
+    class Loader(yaml.SafeLoader):
+        """Takes 1e-3 for a number, as ROS does, and of two values for one name neither."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value]
+            if twice := [key for key in keys if keys.count(key) > 1]:
+                raise ConfigurationError(f"{path}: {twice[0]} stands there twice: make it one")
+            return super().construct_mapping(node, deep)
+
+    exponential = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponential, list("-+.0123456789"))
     try:
         with open(path, encoding="utf-8") as file:
-            document = yaml.safe_load(file)
-        nobody: dict[str, Any] = {"ros__parameters": {}}
-        shared = document.get("/**", nobody)["ros__parameters"]
-        own = (document.get(f"/**/{node}") or document.get(node) or nobody)["ros__parameters"]
-        # As in ROS a file need not have anything for this node, but for one of ours it must.
-        if not {"/**", *NODES, *(f"/**/{name}" for name in NODES)} & set(document):
-            raise KeyError(node)
-    except (OSError, yaml.YAMLError) as error:
+            document = yaml.load(file, Loader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read the parameter file {path}: {error}") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{path} has no entry /**/{node}: ros__parameters: …") from error
-    if not isinstance(own, dict) or not isinstance(shared, dict):
-        raise ConfigurationError(f"{path}: {node}: ros__parameters must be a mapping")
-    return shared, own
+    entries: dict[str, dict[str, Any]] = {}
+    for name, values in _entries(document, "", path):
+        entries.setdefault(name, {}).update(values)
+    return entries
+
+
+def _entries(tree: Any, name: str, path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A node may also stand below its namespace, and a key may be a path: all are ROS's ways."""
+    if not isinstance(tree, Mapping):
+        words = [did_you_mean(word, ["ros__parameters"]) for word in name.split("/")]
+        raise ConfigurationError(
+            f"{path}: {name or 'what it has'} is not below an entry as /**/vlam_node: "
+            f"ros__parameters: …{max(words, key=len)}"
+        )
+    for key, inner in tree.items():
+        if key != "ros__parameters":
+            yield from _entries(inner, f"{name}/{str(key).strip('/')}", path)
+        elif not name or not isinstance(inner, Mapping | None):
+            raise ConfigurationError(
+                f"{path}: {name or '/'}: ros__parameters must be a mapping of a node"
+            )
+        else:
+            yield name, dict(_flat(inner or {}))
+
+
+def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def entries_of(entries: Collection[str], node: str, namespace: str, path: str | Path) -> list[str]:
+    """Those of a file's entries that are for a node.
+
+    Raises:
+        ConfigurationError: nothing is for a node of this package, the name of one is misspelt, or
+            the entries of this one are of another namespace.
+    """
+    names = {entry: entry.rpartition("/")[2] for entry in entries}
+    known = {*NODES, node}
+    stems = {_stem(name): name for name in known}
+    for entry, name in names.items():
+        near = [stems[stem] for stem in get_close_matches(_stem(name), stems, 1, cutoff=0.75)]
+        near += get_close_matches(name.lower(), known, 1, cutoff=0.85)
+        if name not in known and near:
+            raise ConfigurationError(
+                f"{path}: there is no node {name}, of {entry}: did you mean {near[0]}?"
+            )
+    if not any("*" in name or name in known for name in names.values()):
+        raise ConfigurationError(f"{path} has no entry /**/{node}: ros__parameters: …")
+    full = "/".join(["", *filter(None, namespace.split("/")), node])
+    found = [entry for entry in entries if re.fullmatch(_pattern(entry), full)]
+    own = [entry for entry, name in names.items() if name == node]
+    if own and not set(own) & set(found):
+        raise ConfigurationError(
+            f"{path}: {own[0]} is not for {full}: write /**/{node}, for every namespace"
+        )
+    return found
+
+
+def _stem(node: str) -> str:
+    """What is left of the names "vlam_node", "VlamNode" and "vlam" if they are misspelt alike."""
+    return re.sub(r"[^a-z]*node$", "", node.lower())
+
+
+def _pattern(entry: str) -> str:
+    """The regular expression of the full names that an entry is for."""
+    return re.escape(entry).replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"/\w+")
 
 
 def with_profile(environment: Mapping[str, str]) -> dict[str, str]:

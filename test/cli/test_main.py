@@ -127,6 +127,8 @@ def test_up_hands_on_file_namespace_and_exit_code(monkeypatch: pytest.MonkeyPatc
     assert main(["up"]) == 7
     assert main(["up", "--params", "a.yaml", "--namespace", "robot1"]) == 7
     assert up.calls == [(None, ""), (Path("a.yaml"), "robot1")]
+    assert main(["up", "--model", "folder", "--remap", "image:=/a", "--remap", "imu:=/b"]) == 7
+    assert up.calls[-1] == (None, "", "folder", ["image:=/a", "imu:=/b"])
 
 
 def test_training_uses_the_shipped_recipe_unless_told_otherwise(

@@ -10,9 +10,10 @@ import rclpy
 import yaml
 from rclpy.node import Node
 
-from vlam_ros.configuration import NodeSettings, Settings, parameters
+from vlam_ros.configuration import Settings
 from vlam_ros.resources import resource_path
 from vlam_ros.ros.parameters import NodeParameters
+from vlam_ros.settings import NodeSettings, parameters
 
 FILE = resource_path("config/jetson.yaml")
 KINDS = {kind.NODE: kind for kind in NodeSettings.__subclasses__()}

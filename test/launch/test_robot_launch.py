@@ -31,11 +31,11 @@ from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 from launch_ros.utilities import evaluate_parameters, normalize_parameters
 
-from vlam_ros.configuration import NodeSettings, parameters
 from vlam_ros.interface import INPUTS, OUTPUTS, topic_argument
 from vlam_ros.resources import read_parameters
 from vlam_ros.ros import launching
 from vlam_ros.ros.up import NODES
+from vlam_ros.settings import NodeSettings, parameters
 
 FOLDER = Path(__file__).parents[2] / "launch"
 FILES = ("robot", "simulation", "gazebo", "replay")

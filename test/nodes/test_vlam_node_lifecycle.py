@@ -136,11 +136,21 @@ def test_a_wrong_parameter_fails_to_configure_with_its_name_until_it_is_mended(
     assert state(world) == "inactive"
 
 
+def test_a_policy_that_does_not_exist_is_refused_at_once(world: World) -> None:
+    node = world.start()
+    (result,) = node.set_parameters([Parameter("policy.kind", value="skils")])
+    assert not result.successful
+    assert "policy.kind must be one of skills" in result.reason
+    (result,) = node.set_parameters([Parameter("policy.kind", value="skills")])
+    assert result.successful
+
+
 def test_a_misspelt_parameter_fails_to_configure(
     world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert world.start(policy__standof=0.5).trigger_configure() == FAILURE
-    assert "policy.standof: there is no such parameter" in capfd.readouterr().err
+    said = "policy.standof: there is no such parameter: did you mean policy.standoff?"
+    assert said in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

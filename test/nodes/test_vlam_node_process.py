@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -106,3 +107,84 @@ def test_a_signal_ends_the_fusion_node_cleanly(observer: Observer, number: signa
         process.kill()
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+# The same with models that take their time, as importing torch does.
+LOADING = """
+import sys, time
+from vlam_ros.nodes.vlam_node import VlamNode
+from vlam_ros.ros.managed import run_managed
+def load(settings):
+    print("loading", flush=True)
+    for _ in range(600):
+        time.sleep(0.1)
+sys.exit(run_managed(lambda: VlamNode(load)))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_node_that_loads_its_models(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOADING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_further_signals_while_it_ends_do_not_change_the_exit_code(observer: Observer) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ACTIVE], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        observer.until(lambda: observer.chunks)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            observer.executor.spin_once(timeout_sec=0.002)
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "Error opening YAML file"),
+        ("/**: {ros__parameters: {camra: {height: 0.3}}}", "did you mean camera.height?"),
+        ("/**: {ros__parameters: {camera: {heigt: 0.3}}}", "did you mean camera.height?"),
+        ("/**: {ros__parameters: {camera: {height: 1}}}", "must be float: write 1.0, not 1"),
+        ("/**/fusoin_node: {ros__parameters: {imu: {yaw: 0.3}}}", "did you mean fusion_node?"),
+        ("/robot1/fusion_node: {ros__parameters: {imu: {yaw: 0.3}}}", "write /**/fusion_node"),
+        ("fusion_node: {ros_parameters: {imu: {yaw: 0.3}}}", "Cannot have a value before"),
+    ],
+)
+def test_a_node_alone_ends_if_its_parameter_file_is_wrong(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    file = tmp_path / "robot.yaml"
+    if text is not None:
+        file.write_text(text)
+    command = [sys.executable, "-m", "vlam_ros.nodes.fusion_node"]
+    ended = subprocess.run(
+        [*command, "--ros-args", "--params-file", str(file)],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "active" not in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -85,8 +87,56 @@ def test_every_node_that_is_started_has_an_executable_and_parameters() -> None:
 
 
 def test_a_missing_parameter_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml does not exist"):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml: .*No such file"):
         up(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/**: {ros__parameters: {camra: {height: 0.3}}}", "did you mean camera.height"),
+        ("/**/fusion_node: {ros__parameters: {imu: {yaww: 0.3}}}", "did you mean imu.yaw"),
+        ("/**: {ros__parameters: {}}\ncontrol_node: {ros__parameters: {}}", "controller_node"),
+        ("/**/vlam_node: {ros__parameters: {model: {device: gpu}}}", "one of auto, cpu, cuda"),
+        ("/**/controller_node: {ros__parameters: {safety: {radius: 7.0}}}", "in 0.05..5"),
+        ("vlam_node: {ros__parameters: {camera: {height: 0.3}}}", "not for /robot1/vlam_node"),
+    ],
+)
+def test_nothing_starts_with_a_wrong_parameter_file(
+    tmp_path: Path, text: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr("vlam_ros.ros.up.run_together", started.append)
+    file = tmp_path / "robot.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        up(file, "robot1")
+    assert not started
+
+
+@pytest.mark.parametrize("remapping", ["imge:=/camera/image_raw", "image", "image:="])
+def test_a_remapping_of_no_topic_is_refused(remapping: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot remap"):
+        up(remappings=[remapping])
+
+
+def test_topics_and_model_reach_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: dict[str, Sequence[str]] = {}
+
+    def remember(started: Mapping[str, Sequence[str]]) -> int:
+        commands.update(started)
+        return 0
+
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr("vlam_ros.ros.up.run_together", remember)
+    assert up(None, "robot1", "1234", ["image:=/camera/image_raw"]) == 0
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
+    assert set(commands) == set(NODES)
+    for name, command in commands.items():
+        text = " ".join(command)
+        assert "--remap __ns:=/robot1 --remap image:=/camera/image_raw" in text
+        assert ('-p model.name_or_path:="1234"' in text) == (name == "vlam_node")
 
 
 def test_the_parameter_file_counts_in_a_namespace(tmp_path: Path) -> None:
@@ -98,8 +148,7 @@ def test_the_parameter_file_counts_in_a_namespace(tmp_path: Path) -> None:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert "[robot1.vlam_node]: cannot configure: camera.height" in line
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(PATIENCE) == 1, "nobody else would see that it does not work"
     finally:
         process.kill()
         process.communicate()

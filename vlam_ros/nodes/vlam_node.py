@@ -21,6 +21,7 @@ from vlam_ros.errors import InstructionError
 from vlam_ros.fusion.synchroniser import LOOK_PERIOD
 from vlam_ros.interface import CHUNK_LEASE
 from vlam_ros.language import parse_instruction
+from vlam_ros.policies.registry import policy_kinds
 from vlam_ros.ros.image_inputs import ImageInputs
 from vlam_ros.ros.images import image_from_message
 from vlam_ros.ros.inference import InferenceThread, NodePipeline, decide, describe
@@ -61,7 +62,7 @@ class VlamNode(ManagedNode):
         """Declare the parameters and advertise; `node` are keyword arguments of rclpy's Node."""
         super().__init__("vlam_node", **node)
         self._make_pipeline = make_pipeline
-        self._declared = NodeParameters(self, Settings)
+        self._declared = NodeParameters(self, Settings, {"policy.kind": policy_kinds})
         self._transforms = Transforms(self)
         self.reporter: DecisionReporter = DecisionReporter(self, self._details)
         self._outputs = Outputs(self)

@@ -57,6 +57,11 @@ POLICIES: dict[str, MakePolicy] = {"skills": SkillPlanner}
 """The policies of this package, by `policy.kind`."""
 
 
+def policy_kinds() -> tuple[str, ...]:
+    """The names of all policies, those of other packages too."""
+    return (*POLICIES, *(point.name for point in entry_points(group=GROUP)))
+
+
 def make_policy(
     skills: Sequence[Skill], settings: PolicySettings, action: ActionSettings
 ) -> Policy:
@@ -69,7 +74,7 @@ def make_policy(
         return POLICIES[settings.kind](skills, settings, action)
     found = {point.name: point for point in entry_points(group=GROUP)}
     if settings.kind not in found:
-        known = ", ".join([*POLICIES, *found])
+        known = ", ".join(policy_kinds())
         raise ConfigurationError(f"policy.kind must be one of {known}, got {settings.kind!r}")
     make: MakePolicy = found[settings.kind].load()
     return make(skills, settings, action)

@@ -22,6 +22,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from vlam_ros.configuration import check_parameter_file
 from vlam_ros.interface import INPUTS, OUTPUTS, topic_argument
 from vlam_ros.resources import resource_path, with_profile
 from vlam_ros.ros.up import NODES
@@ -71,6 +72,11 @@ def robot_nodes() -> list[LaunchDescriptionEntity]:
 
 
 def _robot_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    # Before anything starts: on the defaults in place of what is misspelt, a robot would drive.
+    check_parameter_file(
+        LaunchConfiguration("params_file").perform(context),
+        LaunchConfiguration("namespace").perform(context),
+    )
     model = LaunchConfiguration("model").perform(context)
     driven = LaunchConfiguration("controller").perform(context) == "true"
     # An empty model is no parameter at all: then what the parameter file says counts.

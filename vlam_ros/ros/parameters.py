@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -20,9 +23,9 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from vlam_ros.configuration import NodeSettings, parameters
-from vlam_ros.errors import ConfigurationError
+from vlam_ros.errors import ConfigurationError, did_you_mean
 from vlam_ros.resources import read_parameters, resource_path
+from vlam_ros.settings import NodeSettings, is_of_ros, parameters, parameters_of_nodes
 
 Group = TypeVar("Group", bound=NodeSettings)
 
@@ -34,20 +37,34 @@ _AUTOSTART = ParameterDescriptor(
 class NodeParameters(Generic[Group]):
     """Declares all settings of a class and `autostart` on a node, and reads them back, checked."""
 
-    def __init__(self, node: Node, settings: type[Group]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        settings: type[Group],
+        choices: Mapping[str, Callable[[], Sequence[str]]] | None = None,
+    ) -> None:
+        """`choices` are those that the settings do not know, by the parameter's name."""
         self._node = node
+        self._choices = choices or {}
         self._settings = settings
+        self._own = {name for name, _ in parameters(settings)}
         self._wrong: dict[str, str] = {}
         defaults = read_parameters(resource_path("config/vlam.yaml"), settings.NODE)
         self._declare("autostart", defaults["autostart"], _AUTOSTART)
         for name, field in parameters(settings):
-            group, _, member = name.partition(".")
-            self._declare(name, defaults[group][member], _descriptor(field))
-        # Not declared, so that rclpy would ignore it without a word: misspelt.
-        groups = tuple(f"{field.name}." for field in dataclasses.fields(settings))
+            self._declare(name, defaults[name], _descriptor(field))
+        # What is misspelt, rclpy would ignore without a word.
+        everywhere = parameters_of_nodes()
         for name in node._parameter_overrides:
-            if name.startswith(groups) and not node.has_parameter(name):
-                self._wrong[name] = "there is no such parameter: is it spelt right?"
+            if not (node.has_parameter(name) or name in everywhere or is_of_ros(name)):
+                near = did_you_mean(name, self._own)
+                self._wrong[name] = f"{name}: there is no such parameter{near}"
+        if not self._wrong:
+            for file in files_of(sys.argv):
+                try:
+                    settings.read(file, node.get_namespace(), node.get_name())
+                except ConfigurationError as error:
+                    self._wrong[file] = str(error)
         node.add_on_set_parameters_callback(self._on_set)
 
     def settings(self) -> Group:
@@ -57,29 +74,51 @@ class NodeParameters(Generic[Group]):
             ConfigurationError: naming a parameter that is unknown, of a wrong type or out of range.
         """
         if self._wrong:
-            raise ConfigurationError("; ".join(f"{n}: {why}" for n, why in self._wrong.items()))
+            raise ConfigurationError("; ".join(self._wrong.values()))
         values: dict[str, dict[str, Any]] = {}
         for name, _ in parameters(self._settings):
             group, _, member = name.partition(".")
-            # An empty list has no type in a parameter file; rclpy takes it for "not set".
-            value = self._node.get_parameter_or(name).value
-            values.setdefault(group, {})[member] = () if value is None else value
+            values.setdefault(group, {})[member] = self._node.get_parameter(name).value
         return self._settings.from_mapping(values)
 
     def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
         # rclpy takes an empty list for bytes; ours are lists of words.
-        value = Parameter.Type.STRING_ARRAY if default == [] else default
+        kind = Parameter.Type.STRING_ARRAY
+        value = kind if default == [] else default
         try:
             self._node.declare_parameter(name, value, descriptor)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            self._wrong[name] = str(error)
+            self._wrong[name] = f"{name}: {error}"
+            if name in self._own and isinstance(error, InvalidParameterTypeException):
+                try:
+                    self._settings.check(name, self._node._parameter_overrides[name].value)
+                except ConfigurationError as own:  # says what to write
+                    self._wrong[name] += f"; {own}"
             self._node.declare_parameter(name, value, descriptor, ignore_override=True)
+        # It has no type in a parameter file either. What is not set, `ros2 param dump` stops at.
+        if self._node.get_parameter_or(name).value is None:
+            self._node.set_parameters([Parameter(name, kind, [])])
 
     def _on_set(self, changed: list[Parameter]) -> SetParametersResult:
         # Types and ranges were checked against the descriptors before this is called.
         for parameter in changed:
+            if parameter.name in self._own:
+                try:
+                    self._settings.check(parameter.name, parameter.value)
+                except ConfigurationError as error:
+                    return SetParametersResult(successful=False, reason=str(error))
+            known = self._choices[parameter.name]() if parameter.name in self._choices else ()
+            if known and parameter.value not in known:
+                reason = f"{parameter.name} must be one of {', '.join(known)}"
+                return SetParametersResult(successful=False, reason=reason)
+        for parameter in changed:
             self._wrong.pop(parameter.name, None)
         return SetParametersResult(successful=True)
+
+
+def files_of(arguments: Sequence[str]) -> list[str]:
+    """The parameter files that the command line of a process gives to its nodes."""
+    return [file for flag, file in pairwise(arguments) if flag == "--params-file"]
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:

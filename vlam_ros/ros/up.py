@@ -6,6 +6,7 @@ handed on, and what does not end in time is killed, as launch does it.
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -16,7 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from vlam_ros.errors import ConfigurationError
+from vlam_ros.configuration import check_parameter_file
+from vlam_ros.errors import ConfigurationError, did_you_mean
+from vlam_ros.interface import TOPICS
 from vlam_ros.resources import resource_path, with_profile
 
 NODES = ("vlam_node", "fusion_node", "controller_node")
@@ -24,35 +27,58 @@ NODES = ("vlam_node", "fusion_node", "controller_node")
 _PATIENCE = 5.0  # s from one signal to the next stronger one
 
 
-def up(params_file: Path | None = None, namespace: str = "") -> int:
+def up(
+    params_file: Path | None = None,
+    namespace: str = "",
+    model: str = "",
+    remappings: Sequence[str] = (),
+) -> int:
     """Run the nodes until a signal comes or one of them ends.
 
     Args:
         params_file: ROS parameter file; without one, the package's defaults.
         namespace: ROS namespace of all nodes, as "robot1"; empty: the root.
+        model: CLIPSeg checkpoint; empty: that of the parameter file.
+        remappings: what topics are called here, as "image:=/camera/image_raw".
 
     Returns:
         0 after SIGINT or SIGTERM if all nodes ended cleanly, otherwise the exit code of the first
         that did not (128 + n if signal n killed it), and 1 if one ended that nobody stopped.
 
     Raises:
-        ConfigurationError: the parameter file does not exist.
+        ConfigurationError: something is wrong in the parameter file, or it does not exist; there is
+            no such topic.
     """
     file = params_file or resource_path("config/vlam.yaml")
-    if not file.is_file():
-        raise ConfigurationError(f"parameter file {file} does not exist")
+    check_parameter_file(file, namespace)
+    for remapping in remappings:
+        topic, arrow, name = remapping.partition(":=")
+        if topic not in TOPICS or not arrow or not name:
+            near = did_you_mean(topic, TOPICS) or ": write TOPIC:=NAME, topics are in README"
+            raise ConfigurationError(f"cannot remap {remapping!r}{near}")
     os.environ.update(with_profile(os.environ))  # the nodes inherit it
-    return run_together(
-        {name: node_command(f"vlam_ros.nodes.{name}", file, namespace) for name in NODES}
-    )
+    commands = {
+        name: node_command(f"vlam_ros.nodes.{name}", file, namespace, remappings) for name in NODES
+    }
+    if model:
+        # JSON is YAML, which ROS reads: a name that looks like a number stays a name.
+        commands["vlam_node"] += ["-p", f"model.name_or_path:={json.dumps(model)}"]
+    code = run_together(commands)
+    for number in (signal.SIGINT, signal.SIGTERM):  # another one must not change the code
+        signal.signal(number, signal.SIG_IGN)
+    return code
 
 
-def node_command(module: str, params_file: Path, namespace: str) -> list[str]:
+def node_command(
+    module: str, params_file: Path, namespace: str, remappings: Sequence[str] = ()
+) -> list[str]:
     """The command line of the node in a module, with this interpreter."""
     command = [sys.executable, "-m", module, "--ros-args"]
     command += ["--params-file", str(params_file)]
-    if namespace:
-        command += ["--remap", f"__ns:=/{namespace.strip('/')}"]
+    if namespace.strip("/"):
+        remappings = [f"__ns:=/{namespace.strip('/')}", *remappings]
+    for remapping in remappings:
+        command += ["--remap", remapping]
     return command
 
 
