@@ -169,6 +169,7 @@ class VlamNode(ManagedNode):
             return
         if not self._runtime.instruct(message.data):
             return  # said again
+        self.reporter.instruction(message.data)
         try:
             parse_instruction(message.data)
         except InstructionError as error:
@@ -225,12 +226,14 @@ class VlamNode(ManagedNode):
         if isinstance(result, DecisionFailure):
             self.reporter.report_error(result.report, "image")
             self._outputs.publish_hold(self._settings.action, job.stamp, job.request, verdict)
+            plan = None
         else:
             if verdict.reason is Reason.INTERNAL_ERROR:
                 self.reporter.report_error(verdict.message, "image")
             frame_id = job.image.header.frame_id
             self._outputs.publish_decision(result.decision, overlay, frame_id)
-        self.reporter.decision(verdict, latency=self.now() - job.stamp)
+            plan = result.decision.plan
+        self.reporter.decision(verdict, self.now() - job.stamp, plan)
 
     def _stop_moving(self, why: str) -> None:
         if self._outputs.moving:

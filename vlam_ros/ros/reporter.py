@@ -11,10 +11,11 @@ from rclpy.node import Node
 
 from vlam_ros.ros.diagnostics import ControlStatistics, DecisionStatistics, SensorStatistics
 from vlam_ros.ros.topics import advertise
-from vlam_ros.types import Halt, Verdict
+from vlam_ros.types import Halt, Outcome, Plan, Verdict
 
 _PERIOD = 1.0  # s
 _LOG_PERIOD = 2 * 10**9  # ns; a bad camera would fill the log at its frame rate
+_LONGEST = 200  # characters of an instruction in the log
 
 _INACTIVE = "not active: configure and activate it"
 
@@ -69,14 +70,34 @@ class DecisionReporter(Reporter):
         super().__init__(node)
         self._details = details
         self._statistics = DecisionStatistics(self._now())
+        self._said = self._step = ""
+
+    def instruction(self, text: str) -> None:
+        """An instruction begins."""
+        self._said = self._step = ""
+        self._node.get_logger().info(f"instruction: {text[:_LONGEST]!r}")
 
     def image(self) -> None:
         """An image arrived."""
         self._statistics.image(self._now())
 
-    def decision(self, verdict: Verdict, latency: int | None = None) -> None:
-        """A chunk was published, `latency` ns after the stamp of its image if it had one."""
+    def decision(
+        self, verdict: Verdict, latency: int | None = None, plan: Plan | None = None
+    ) -> None:
+        """A chunk was published, `latency` ns after the stamp of its image if it had one. The log
+        has each change of the verdict, and each step of the plan that is begun.
+        """
         self._statistics.decision(self._now(), verdict, latency)
+        said = f"{verdict.outcome.name} {verdict.reason.name if verdict.reason else ''}".strip()
+        step = self._step
+        if plan is not None and plan.to_come and verdict.outcome is Outcome.EXECUTE:
+            things = (plan.to_come[0].target, plan.to_come[0].destination)
+            words = [plan.to_come[0].said, *(thing.phrase for thing in things if thing)]
+            step = f"step {plan.current + 1} of {len(plan.steps)}: {', '.join(words)}"
+        if said != self._said or step != self._step:
+            about = verdict.message if verdict.outcome is not Outcome.EXECUTE else step
+            self._node.get_logger().info(f"{said}: {about}" if about else said)
+        self._said, self._step = said, step
 
     def _note(self, now: int, message: str, about: str) -> None:
         self._statistics.error(now, message)
