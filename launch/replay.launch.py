@@ -6,6 +6,7 @@ Playing starts when vlam_node has its models, and the launch ends with the bag.
 """
 
 import re
+from pathlib import Path
 
 from launch import Event, EventHandler, LaunchContext, LaunchDescription
 from launch.actions import (
@@ -61,10 +62,22 @@ def play(context: LaunchContext) -> list[ExecuteProcess]:
         return LaunchConfiguration(name).perform(context)
 
     topics = [absolute(value(topic_argument(topic)), value("namespace")) for topic in INPUTS]
-    command = ["ros2", "bag", "play", value("bag"), "--clock", "--rate", value("rate")]
+    # The stamps of a simulation that was recorded by the clock on the wall are of its own clock.
+    recorded = clock_recorded(Path(value("bag")))
+    command = ["ros2", "bag", "play", value("bag"), *([] if recorded else ["--clock"])]
+    command += ["--rate", value("rate")]
     command += ["--loop"] if value("loop") == "true" else []
-    command += ["--topics", "/tf", "/tf_static", *topics]
+    command += ["--topics", *(["/clock"] if recorded else []), "/tf", "/tf_static", *topics]
     return [ExecuteProcess(cmd=command, output="screen", on_exit=Shutdown(reason="bag ended"))]
+
+
+def clock_recorded(bag: Path) -> bool:
+    """Whether a bag holds /clock itself, as its metadata.yaml says."""
+    file = (bag if bag.is_dir() else bag.parent) / "metadata.yaml"
+    if not file.is_file():
+        return False
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return re.search(r"""^\s*name:\s*["']?/clock["']?\s*$""", text, re.MULTILINE) is not None
 
 
 def absolute(topic: str, namespace: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import configparser
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,57 @@ def test_no_value_of_the_parameter_file_stands_in_a_launch_file(path: Path) -> N
         if isinstance(node, ast.Constant) and type(node.value) in (int, float)
     ]
     assert numbers == []
+
+
+def told() -> Iterator[tuple[str, list[str]]]:
+    """The launch files that README and docs name, with what is given to them."""
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for name, given in re.findall(r"(\w+\.launch\.py)((?: \w+:=\S+)*)", text):
+            yield name, re.findall(r"(\w+):=", given)
+
+
+def test_arguments_that_people_are_told_to_give_are_declared() -> None:
+    assert {name for name, given in told() if given} >= {"robot.launch.py", "replay.launch.py"}
+    for name, given in told():
+        assert set(given) <= declared(ROOT / "launch" / name)
+
+
+def function_of(path: Path, name: str, **known: object) -> Callable[..., object]:
+    """A function of a launch file by itself, which needs no launch."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    (found,) = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name]
+    names = dict(known)
+    exec(compile(ast.Module([found], []), str(path), "exec"), names)
+    function = names[name]
+    assert callable(function)
+    return function
+
+
+@pytest.mark.parametrize(
+    ("metadata", "recorded"),
+    [
+        ("  - topic_metadata:\n      name: /clock\n      type: rosgraph_msgs/msg/Clock\n", True),
+        ("  - topic_metadata:\n      name: '/clock'\n", True),
+        ("  - topic_metadata:\n      name: /robot1/clock\n", False),
+        (None, False),
+    ],
+)
+def test_a_bag_with_its_own_clock_is_played_by_that(
+    tmp_path: Path, metadata: str | None, recorded: bool
+) -> None:
+    if metadata is not None:
+        (tmp_path / "metadata.yaml").write_text(metadata)
+    clock_recorded = function_of(
+        ROOT / "launch" / "replay.launch.py", "clock_recorded", Path=Path, re=re
+    )
+    assert clock_recorded(tmp_path) is recorded
+    assert clock_recorded(tmp_path / "drive_0.mcap") is recorded
+
+
+def test_the_parameter_file_is_checked_before_a_node_is_made() -> None:
+    tree = ast.parse(COMMON.read_text(encoding="utf-8"))
+    (made,) = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "_robot_nodes"]
+    called = [n.func.id for n in ast.walk(made) if isinstance(n, ast.Call)
+              and isinstance(n.func, ast.Name)]  # fmt: skip
+    assert called.index("check_parameter_file") < called.index("package_node")

@@ -282,10 +282,13 @@ def test_what_did_not_come_is_counted(
     assert done.lost["/a"] == 6
 
 
-def test_messages_have_the_time_of_the_clock(world: NodeWorld, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said_so", [True, None])
+def test_messages_have_the_time_of_the_clock(
+    world: NodeWorld, tmp_path: Path, said_so: bool | None
+) -> None:
     said = world.other.create_publisher(String, "a", ALL)
     clock = world.other.create_publisher(Clock, "clock", ALL)
-    bag = Recording(world, tmp_path / "drive", "/a", use_sim_time=True)
+    bag = Recording(world, tmp_path / "drive", "/a", use_sim_time=said_so)
 
     def tick(seconds: float) -> Callable[[], bool]:
         return then(clock, Clock(clock=time_message(round(seconds * SECOND))))
@@ -330,6 +333,23 @@ def test_without_a_clock_there_is_no_bag_and_it_is_said_why(
     with pytest.raises(BagError, match=r"there is no /clock; without --use-sim-time"):
         bag.run(bag.heard(said), then(said, String(data="x")))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_without_a_clock_the_wall_counts_if_nobody_said_otherwise(
+    world: NodeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    monkeypatch.setattr(recorder, "LOOKED_FOR_CLOCK", 0.0)
+    if not silent:  # there is one that says nothing
+        world.other.destroy_publisher(world._clock)
+    said = world.other.create_publisher(String, "a", ALL)
+    bag = Recording(world, tmp_path / "drive", "/a", use_sim_time=None)
+    before = world.other.get_clock().now().nanoseconds
+    two = then(said, String(data="one"), String(data="two"))
+    bag.run(bag.heard(said), two, bag.counted("/a", 0 if silent else 2))
+    with BagReader(tmp_path / "drive") as found:
+        times = [m.received for m in found.messages()]
+    assert before < times[0] <= times[1]
 
 
 def test_by_the_wall_a_message_has_the_time_at_which_it_came_not_at_which_it_was_looked_at(

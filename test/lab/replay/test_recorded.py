@@ -204,6 +204,23 @@ def test_a_decision_whose_data_are_not_in_the_bag_is_made_without_and_noted(
     )  # fmt: skip
 
 
+def test_where_only_the_raw_sensors_are_in_the_bag_it_is_said_how_they_are_fused(
+    tmp_path: Path, sensed: list[Recorded], live: Replay
+) -> None:
+    fused = ("/depth", "/obstacles", "/floor", "/attitude")
+    raw = [m for m in contents(BAGS / "pick_and_place") if m.topic in ("/points", "/imu")]
+    assert raw
+    without = [m for m in sensed if m.topic not in fused]
+    inputs = all_inputs(live)[1:3]
+    (tmp_path / "raw").mkdir()
+    got, maker = again(tmp_path / "raw", [*without, *raw], inputs)
+    assert isinstance(maker.observations[0].depth, Missing)
+    assert any("with --redecide it is made again" in note for note in got.notes)
+    anew, maker = again(tmp_path, [*without, *raw], inputs, redecide=True)
+    assert any(isinstance(seen.depth, DepthImage) for seen in maker.observations)
+    assert not any("--redecide" in note for note in anew.notes)
+
+
 def test_data_of_another_version_are_noted(
     tmp_path: Path, sensed: list[Recorded], live: Replay
 ) -> None:

@@ -6,6 +6,7 @@ takes several times the processor's time. When each came is what the middleware 
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -45,6 +46,8 @@ NEEDED = ("/image", "/camera_info", "/instruction", "/action_chunk", "/scene", "
 """Without these a bag cannot be replayed as it was."""
 CLOSE_PATIENCE = 60.0
 """Seconds to write the end of a bag."""
+LOOKED_FOR_CLOCK = 2.0
+"""Seconds after the first message in which somebody must come who publishes /clock."""
 EARLY_BYTES = 200_000_000
 """Of messages that wait for the first time of /clock."""
 _CLOCK = "/clock, for the time"
@@ -74,13 +77,14 @@ class Recorder(Session):
         self,
         writer: BagWriter,
         topics: Collection[str],
-        use_sim_time: bool = False,
+        use_sim_time: bool | None = False,
         tell: Watch = ignore,
     ) -> None:
         """Record topics with these full names into an open bag.
 
         With `use_sim_time` a message is received at the time of /clock, and the bag ends where that
-        jumps back; what comes before there is any waits for it. `tell` hears of each topic that is
+        jumps back; what comes before there is any waits for it. None: if there is any; where nobody
+        publishes it, messages wait for `LOOKED_FOR_CLOCK`. `tell` hears of each topic that is
         recorded or left out.
         """
         super().__init__("vlam_recorder")
@@ -95,8 +99,10 @@ class Recorder(Session):
         self.counts: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.left_out: dict[str, str] = {}
-        self._times: ClockTimes[_Message] | None = ClockTimes() if use_sim_time else None
-        if use_sim_time:
+        self._undecided, self._first = use_sim_time is None, math.inf
+        self._times: ClockTimes[_Message] | None = None
+        if use_sim_time is not False:
+            self._times = ClockTimes()
             profile = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._subscriptions[_CLOCK] = self._node.create_subscription(
                 Clock, "/clock", ignore, profile
@@ -128,6 +134,7 @@ class Recorder(Session):
             self._fetch()
         time.sleep(ON_THEIR_WAY)
         self._fetch()
+        self._decide(at_end=True)
         if self._times is not None:
             if self._early and not self._times.started:
                 raise BagError(f"nothing is recorded: {_NO_CLOCK}")
@@ -196,8 +203,25 @@ class Recorder(Session):
             else:
                 self._times.put(received, (topic, data))
                 self._early += 0 if self._times.started else len(data)
-        if not self._times.started and self._early > EARLY_BYTES:
+                self._first = min(self._first, time.monotonic())
+        self._decide()
+        if self._times and not self._times.started and self._early > EARLY_BYTES:
             raise BagError(f"{self._early / 1e6:.0f} MB came and wait: {_NO_CLOCK}")
+
+    def _decide(self, at_end: bool = False) -> None:
+        """Whose time counts, if nobody said so. A /clock that stands still may go on yet."""
+        if not self._undecided or self._times is None:
+            return
+        if self._times.started:
+            self._tell("messages have the time of /clock; --no-use-sim-time: that on the wall")
+            self._undecided = False
+            return
+        alone = self._subscriptions[_CLOCK].get_publisher_count() == 0
+        waited = time.monotonic() - self._first > LOOKED_FOR_CLOCK
+        if at_end or (alone and waited) or self._early > EARLY_BYTES:
+            held, self._times, self._undecided = self._times.held(), None, False
+            self._node.destroy_subscription(self._subscriptions.pop(_CLOCK))
+            self._write_all(held)
 
     def _write_all(self, messages: Iterable[tuple[int, _Message]]) -> None:
         for now, (topic, data) in messages:

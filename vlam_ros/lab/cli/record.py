@@ -37,7 +37,11 @@ def add_parser(commands: Subparsers) -> None:
     add_choice(parser, "--storage", ("mcap", "sqlite3"), "the format", "mcap")
     add_flag(parser, "--no-compression", "write messages as they are")
     add_option(parser, "--seconds", "S", positive_number, "end after so long")
-    add_flag(parser, "--use-sim-time", "messages come at the time of /clock")
+    parser.add_argument(
+        "--use-sim-time",
+        action=argparse.BooleanOptionalAction,
+        help="messages come at the time of /clock (if there is one)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -71,7 +75,7 @@ def recorded_table(path: Path, recorder: Recorder) -> Table:
     notes = list(recorder.left_out.values())
     if recorder.jumped:
         notes.append(
-            "/clock jumped back: the bag ends there; without --use-sim-time it would go on"
+            "/clock jumped back: the bag ends there; with --no-use-sim-time it would go on"
         )
     return Table(
         f"{path}: {sum(recorder.counts.values())} messages",

@@ -103,6 +103,10 @@ class ClockTimes(Generic[Item]):
         """Whether /clock has said anything."""
         return bool(self._ticks)
 
+    def held(self) -> list[tuple[int, Item]]:
+        """What waits, each with its time on the wall, as where there is no /clock."""
+        return sorted(self._waiting, key=lambda w: w[0])
+
     def put(self, wall: int, item: Item) -> None:
         """Hold an item that came at a time on the wall (ns)."""
         self._waiting.append((wall, item))

@@ -90,7 +90,9 @@ def replay_offline(
     messages = timed_messages(bag, roles, notes, progress)
     if follows_recording(roles, options):
         sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
-        yield from RecordedDecisions(sensors, maker, notes).run(messages)
+        could_fuse = fuses_anew(roles, replace(options, redecide=True))
+        unfused = could_fuse and not any(role in roles.topics for role in FUSED)
+        yield from RecordedDecisions(sensors, maker, notes, unfused).run(messages)
         return
     if not options.script and "instruction" not in roles.topics:
         texts = sorted(topic for topic, kind in bag.topics.items() if kind == ROLES["instruction"])
@@ -196,10 +198,15 @@ class _Recent:
 
 
 class RecordedDecisions:
-    """Makes the decisions that a bag holds again, as their `decision_inputs` say."""
+    """Makes the decisions that a bag holds again, as their `decision_inputs` say. `unfused` if it
+    holds what LiDAR and IMU measured and nothing that fusion_node made of it.
+    """
 
-    def __init__(self, sensors: BagSensors, maker: DecisionMaker, notes: Notes) -> None:
+    def __init__(
+        self, sensors: BagSensors, maker: DecisionMaker, notes: Notes, unfused: bool = False
+    ) -> None:
         self._sensors = sensors
+        self._unfused = unfused
         self._notes = notes
         self._runtime = Runtime(maker, self._observe)
         self._images = _Recent()
@@ -257,5 +264,11 @@ class RecordedDecisions:
             self._notes.add(
                 f"{wanted.name} of a decision is not in the bag: it was made without", wanted.name
             )
+            if self._unfused and wanted.name in FUSED:
+                self._notes.add(
+                    "what fusion_node made is not in the bag, and what it makes that of is: with "
+                    "--redecide it is made again",
+                    "unfused",
+                )
             return Missing(f"{wanted.name} is not in the bag")
         return found
