@@ -14,7 +14,7 @@ from policy_world import ToldPerceiver, WordClip, pipeline, settings, thing
 from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.actions import chunk_from_dict
-from vlam_ros.cli.ask import assumed_camera, read_image
+from vlam_ros.cli.ask import SAMPLE, SAMPLE_INSTRUCTION, assumed_camera, read_image
 from vlam_ros.cli.main import main
 from vlam_ros.configuration import Settings
 from vlam_ros.pipeline import Pipeline
@@ -93,6 +93,34 @@ def test_the_files_hold_the_overlay_and_the_whole_chunk(
         "overlay.png",
         "view.png",
     ]
+
+
+def test_without_arguments_it_is_asked_about_the_image_of_the_package(
+    told: FakePipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask"]) == 0
+    assert SAMPLE.stat().st_size <= 60_000
+    assert (told.observation.image == read_image(SAMPLE)).all()
+    assert isinstance(told.observation.camera, Camera)
+    # The simulated robot's camera.
+    assert told.observation.camera.fx == pytest.approx(461.0, abs=0.5)
+    assert SAMPLE_INSTRUCTION in capsys.readouterr().out
+
+
+def test_the_embedded_model_goes_to_what_is_on_the_image_of_the_package(tmp_path: Path) -> None:
+    chunk = tmp_path / "chunk.json"
+    assert main(["ask", "--json", str(chunk)]) == 0
+    read = chunk_from_dict(json.loads(chunk.read_text(encoding="utf-8")))
+    assert (read.verdict.outcome, read.skill) == (Outcome.EXECUTE, "go_to")
+
+
+@pytest.mark.parametrize("alone", ["kitchen.jpg", GO])
+def test_an_image_or_an_instruction_alone_is_not_enough(
+    alone: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["ask", alone])
+    assert "give both image and instruction" in capsys.readouterr().err
 
 
 def test_a_refusal_is_an_answer_too(

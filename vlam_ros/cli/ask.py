@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from vlam_ros.configuration import CameraSettings, Settings
     from vlam_ros.types import Camera, Uint8Array
 
+SAMPLE = Path(__file__).parents[1] / "data" / "sample.jpg"
+"""What the simulated robot's camera sees in its room, mounted as in the defaults."""
+SAMPLE_INSTRUCTION, SAMPLE_HFOV, USUAL_HFOV = "go to the orange ball", 69.5, 60.0  # degrees
+
 
 def add_parser(commands: Subparsers) -> None:
     """Add `vlam ask`."""
@@ -22,11 +26,12 @@ def add_parser(commands: Subparsers) -> None:
         "ask",
         "decide on one image and one instruction",
         'vlam ask kitchen.jpg "go to the red cup" --height 1.2 --tilt 0.3 --out overlay.png',
-        "Decide what the robot would do about an instruction if its camera saw this image. "
-        "A HOLD is an answer too: the exit code is 0.",
+        "Decide what the robot would do about an instruction if its camera saw this image; without "
+        "both, on an image of the simulation. A HOLD is an answer too: the exit code is 0.",
     )
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG, …")
-    parser.add_argument("instruction", metavar="INSTRUCTION", help="what to do, in quotes")
+    parser.add_argument("image", nargs="?", type=Path, metavar="IMAGE", help="JPEG, PNG, …")
+    text = "what to do, in quotes"
+    parser.add_argument("instruction", nargs="?", metavar="INSTRUCTION", help=text)
     parser.add_argument("--model", metavar="NAME", help="'embedded', a folder or a hub id")
     parser.add_argument("--params", type=Path, metavar="FILE", help="ROS parameter file")
     parser.add_argument("--height", type=float, metavar="M", help="of the camera above the floor")
@@ -34,20 +39,23 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--hfov",
         type=field_of_view,
-        default=60.0,
         metavar="DEG",
-        help="horizontal field of view of the camera (%(default)s)",
+        help=f"horizontal field of view of the camera ({USUAL_HFOV:g})",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the overlay, a PNG")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the action chunk")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the decision, and write what is asked for."""
     from rich.console import Console
 
-    settings, image = ask_settings(options), read_image(options.image)
+    if options.image is not None and options.instruction is None:
+        options.refuse(f"give both image and instruction, or none; got {str(options.image)!r}")
+    instruction = options.instruction or SAMPLE_INSTRUCTION
+    hfov = options.hfov or (USUAL_HFOV if options.image else SAMPLE_HFOV)
+    settings, image = ask_settings(options), read_image(options.image or SAMPLE)
     console = Console(highlight=False, markup=False)
     with console.status("importing the models' libraries") as status:
         from vlam_ros.cli.show import show_decision, write_chunk, write_image
@@ -58,19 +66,21 @@ def run(options: argparse.Namespace) -> int:
         status.update("loading the model")
         pipeline = Pipeline.from_settings(settings)
         status.update("looking")
-        camera = assumed_camera(image, options.hfov, settings.camera)
+        camera = assumed_camera(image, hfov, settings.camera)
         # Who asks about an image asks about a robot that stands.
         here = Odometry(stamp=0, x=0.0, y=0.0, yaw=0.0)
         observation = Observation(stamp=0, now=0, image=image, camera=camera, odometry=here)
-        decision = pipeline.step(observation, InstructionRequest(options.instruction))
+        decision = pipeline.step(observation, InstructionRequest(instruction))
     mount = settings.camera
+    if not options.image:
+        console.print(f"image    {SAMPLE}\nsaid     {instruction}", style="dim")
     console.print(
-        f"camera   {options.hfov:g}° wide, {mount.height:g} m high, tilted {mount.tilt:g} rad down",
+        f"camera   {hfov:g}° wide, {mount.height:g} m high, tilted {mount.tilt:g} rad down",
         style="dim",
     )
     show_decision(console, decision.chunk, decision.plan)
     if options.out:
-        write_image(options.out, draw_overlay(image, decision, options.instruction))
+        write_image(options.out, draw_overlay(image, decision, instruction))
         console.print(f"wrote    {options.out}", style="dim")
     if options.json:
         write_chunk(options.json, decision.chunk)

@@ -73,7 +73,8 @@ def _run(options: argparse.Namespace) -> int:
         for extra, packages in EXTRAS.items():
             if package in packages:
                 raise MissingExtraError(
-                    f"{package} is not installed: pip install 'vlam_ros[{extra}]', "
+                    f"{package} is not installed: pip install 'vlam_ros[{extra}]' "
+                    f"(in the checkout '.[{extra}]'), "
                     f"or, beside colcon, pip install {' '.join(packages)}"
                 ) from error
         raise
