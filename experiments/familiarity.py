@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
-import mujoco
 import numpy as np
 from tqdm import tqdm
 
+from vlam_ros.lab.simulation.engine import mujoco
 from vlam_ros.lab.simulation.scene import COLOURS, scene_of_seed
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.perception.clipseg import ClipsegGrounder
