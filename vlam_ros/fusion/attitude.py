@@ -12,11 +12,11 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.fusion.plausibility import GRAVITY, ImuPlausibility
 from vlam_ros.types import ImuSample
 
 Array = npt.NDArray[np.float64]
 
-GRAVITY = 9.80665
 GAIN_MOVING, GAIN_AT_REST = 0.05, 3.0
 """1/s: how fast the filter follows the accelerometer. A robot that accelerates for a second leans
 by no more than a twentieth of what its accelerometer says.
@@ -51,6 +51,7 @@ class AttitudeFilter:
         self._recent: deque[ImuSample] = deque()
         self._means: deque[tuple[int, Array]] = deque()
         self.at_rest = False
+        self.plausibility = ImuPlausibility()
 
     @property
     def tilt(self) -> tuple[float, float]:
@@ -82,6 +83,8 @@ class AttitudeFilter:
                 self._up = pulled / np.linalg.norm(pulled)
         if sample.tilt is not None:
             self._up = up_vector(*sample.tilt)
+        if not self.plausibility.check(sample, self._up, min(elapsed, GAP) if last else 0.0):
+            self._since = 0.0  # what it was led to is forgotten once it makes sense again
         return self.tilt
 
     def _watch_rest(self, sample: ImuSample, standing: bool) -> None:

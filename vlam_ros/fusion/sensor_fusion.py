@@ -6,6 +6,7 @@ never gets in, so that one broken clock cannot harm what the other sensors know.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -53,6 +54,7 @@ class _Sensor(Generic[Item]):
     history: History[Item] = field(default_factory=lambda: History(SPAN))
     seen: bool = False
     error: str = ""
+    doubt: str = ""  # why it is not believed, although it speaks
 
     @classmethod
     def of(cls, sensor: Sensor, limits: SensorSettings) -> _Sensor[Item]:
@@ -69,6 +71,8 @@ class _Sensor(Generic[Item]):
 
     def status(self, now: int) -> str:
         newest = self.history.newest
+        if self.doubt:
+            return f"not believed: {self.doubt}"
         if newest is not None and now - newest.stamp <= self.max_age + AHEAD:
             return f"ok, {max(0, now - newest.stamp) / 1e9:.2f} s old"
         if self.seen:
@@ -76,7 +80,8 @@ class _Sensor(Generic[Item]):
         return f"unusable: {self.error}" if self.error else "absent"
 
     def missing(self, reason: str) -> Missing:
-        return Missing(f"{self.name}: {self.error or reason}", lost=self.seen)
+        why = self.doubt or self.error or reason
+        return Missing(f"{self.name}: {why}", lost=self.seen)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,13 @@ class SensorFusion:
             return  # late or twice
         odometry = self._odometry.history.newest
         standing = odometry is None or max(abs(odometry.speed), abs(odometry.yaw_rate)) < STANDING
+        if odometry is None or abs(sample.stamp - odometry.stamp) > self._odometry.max_age:
+            self._filter.plausibility.odometry_lost()
         roll, pitch = self._filter.update(sample, standing)
+        self._imu.doubt = self._filter.plausibility.doubt
+        if self._imu.doubt:
+            self._attitudes.clear()
+            raise SensorError(f"{IMU.name} is not believed: {self._imu.doubt}")
         self._attitudes.add(Attitude(sample.stamp, roll, pitch))
 
     def add_cloud(self, sweep: LidarSweep, now: int) -> None:
@@ -136,7 +147,11 @@ class SensorFusion:
 
     def add_odometry(self, odometry: Odometry, now: int) -> None:
         """Take a planar pose and its velocity."""
+        last = self._odometry.history.newest
         self._odometry.admit(odometry, now, odometry.stamp)
+        if last is not None and (seconds := (odometry.stamp - last.stamp) / 1e9) > 0:
+            turned = math.remainder(odometry.yaw - last.yaw, math.tau)
+            self._filter.plausibility.odometry(turned / seconds, seconds)
 
     def add_depth(self, depth: DepthImage, now: int) -> None:
         """Take a depth camera's image, registered to the image with its stamp."""
@@ -247,7 +262,7 @@ class SensorFusion:
     def _rates(self, start: int, end: int, stamp: int) -> Rates | None:
         around = self._imu.history.around(start, end)
         samples = self._near(around, stamp, self._imu.max_age)
-        if not samples:
+        if not samples or self._imu.doubt:
             return None
         times = np.array([(s.stamp - stamp) / 1e9 for s in samples])
         return Rates(times, np.array([s.rate for s in samples]) - self._filter.bias)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from vlam_ros.actions import stop_chunk
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings
 from vlam_ros.control import Controller
+from vlam_ros.errors import SensorError
 from vlam_ros.fusion import SensorFusion, Sensors
 from vlam_ros.lab.evaluation.drive import feed
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord, EpisodeRecorder
@@ -153,7 +155,8 @@ class Lockstep:
         return command
 
     def _take(self, arrival: Arrival) -> None:
-        feed(self._fusion, arrival)
+        with suppress(SensorError):  # as while the robot falls onto its floor
+            feed(self._fusion, arrival)
         measured = arrival.measured
         if isinstance(measured, LidarSweep):
             self._controller.cloud(measured.points, measured.span[1])
