@@ -34,6 +34,10 @@ class SensorError(VlamError):
     """A message of a sensor other than the camera cannot be used: layout, frame or values."""
 
 
+class UnseenError(SensorError):
+    """A sensor is there, and says itself that it senses nothing."""
+
+
 class InstructionError(VlamError):
     """An instruction is empty, too long, or not a sentence that the grammar understands."""
 

@@ -47,6 +47,10 @@ CHUNK_LEASE = 0.2
 CHUNK = Qos(reliable=True, lease=CHUNK_LEASE)
 
 
+POINTS = "points"
+"""The topic of a LiDAR, where nobody says which."""
+
+
 @dataclass(frozen=True)
 class Sensor:
     """What measures: its name in diagnostics, the group of parameters that say where it sits on a
@@ -135,8 +139,8 @@ TABLE = (
           BY_TYPE, "images:image_from_message", "image"),
     Topic("camera_info", "sensor_msgs/msg/CameraInfo", NEWEST, ROBOT, (VLAM, FUSION),
           "calibration, one for each image", BY_TYPE, "camera_info:CameraSource", "camera", CAMERA),
-    Topic("points", CLOUD, NEWEST, ROBOT, (FUSION, CONTROLLER), "optional: a 3D LiDAR's sweeps",
-          BY_TYPE, "clouds:sweep_from_cloud", "depth", LIDAR),
+    Topic(POINTS, CLOUD, NEWEST, ROBOT, (FUSION, CONTROLLER), "optional: a 3D LiDAR's sweeps",
+          BY_TYPE, "clouds:seeing_sweep", "depth", LIDAR),
     Topic("scan", "sensor_msgs/msg/LaserScan", NEWEST, ROBOT, (FUSION, CONTROLLER),
           "optional: a planar LiDAR's sweeps", BY_TYPE, "clouds:sweep_from_scan", "depth", LIDAR),
     Topic("imu", "sensor_msgs/msg/Imu", SECOND, ROBOT, (FUSION,), "optional (REP-145)", BY_TYPE,
@@ -165,8 +169,9 @@ TABLE = (
           "roll and pitch", BY_NAME, "fused:attitude_from_message", "attitude", IMU),
     Topic("floor", POSE, FUSED, FUSION, (VLAM,), "the plane of the floor", BY_NAME,
           "fused:floor_from_message", "floor", LIDAR),
-    Topic("obstacles", CLOUD, FUSED, FUSION, (VLAM,), "LiDAR returns without floor and robot",
-          BY_NAME, "fused:obstacles_from_message", "obstacles", LIDAR),
+    Topic("obstacles", CLOUD, FUSED, FUSION, (VLAM, CONTROLLER),
+          "LiDAR returns, or what a depth camera alone sees, without floor and robot", BY_NAME,
+          "fused:obstacles_from_message", "obstacles", LIDAR),
     Topic("depth", IMAGE, FUSED, FUSION, (VLAM,), "32FC1, registered to the image", BY_NAME,
           "images:depth_from_message", "depth", LIDAR),
     # What vlam_node decides.

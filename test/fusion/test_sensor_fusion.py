@@ -180,6 +180,75 @@ def test_a_lost_sensor_is_named_and_recovers(fusion: SensorFusion) -> None:
     assert fusion.status(START + 3 * SECOND + 100 * MS)["LiDAR"].startswith("ok")
 
 
+def test_a_lidar_that_could_never_be_used_is_lost(fusion: SensorFusion) -> None:
+    """It publishes: the robot is not one without a LiDAR."""
+    with pytest.raises(SensorError):
+        fusion.add_cloud(wall(START - 10 * SECOND), START)
+    lost = missing(fusion.obstacles(START))
+    assert lost.lost
+    assert "9.90 s old" in lost.reason
+    assert fusion.status(START)["LiDAR"].startswith("unusable: ")
+    unreadable = SensorFusion(fusion._limits, fusion._settings)
+    unreadable.report_error("LiDAR", "no finite point")
+    assert missing(unreadable.obstacles(START)) == Missing("LiDAR: no finite point", lost=True)
+    fusion.add_cloud(wall(START), START + 100 * MS)
+    assert isinstance(fusion.obstacles(START), Obstacles)
+
+
+def test_a_lidar_that_sees_the_robot_alone_is_refused(fusion: SensorFusion) -> None:
+    rng = np.random.default_rng(0)
+    hood = rng.uniform((-0.2, -0.2, 0.3), (0.2, 0.2, 0.7), (1000, 3)).astype(np.float32)
+    hood[:5] = (2.0, 0.0, 0.5)  # noise
+    with pytest.raises(SensorError, match="sees only the robot itself, in 1000 returns"):
+        fusion.add_cloud(LidarSweep(START, hood), START)
+    assert missing(fusion.obstacles(START)).lost
+    hood[:10] = (2.0, 0.0, 0.5)
+    fusion.add_cloud(LidarSweep(START, hood), START)
+    obstacles = fusion.obstacles(START)
+    assert isinstance(obstacles, Obstacles)
+    assert len(obstacles.points) == 10
+
+
+def scan(stamp: int) -> LidarSweep:
+    """A planar sweep that sees a post beside the wall."""
+    return LidarSweep(stamp, np.array([[1.0, 0.8, 0.3], [1.0, 0.85, 0.3]], np.float32))
+
+
+def test_two_lidars_both_count_however_late_the_one_is(fusion: SensorFusion) -> None:
+    """What one says does not take the place of what the other said."""
+    for k in range(30):
+        now = START + k * 50 * MS
+        if k % 2 == 0:  # of 10 Hz, 0.3 s late
+            fusion.add_cloud(wall(now - 400 * MS), now)
+        fusion.add_cloud(scan(now - 10 * MS), now, "scan")
+        obstacles = fusion.obstacles(now - 100 * MS)
+        assert isinstance(obstacles, Obstacles)
+        assert len(obstacles.points) == len(wall(0).points) + 2
+    assert fusion.status(now)["LiDAR"].startswith("ok, 0.45 s old; ok, 0.01 s old")
+
+
+@pytest.mark.parametrize("silent", ["points", "scan"])
+def test_one_of_two_lidars_that_falls_silent_is_lost(fusion: SensorFusion, silent: str) -> None:
+    fusion.add_cloud(wall(START), START + 100 * MS)
+    fusion.add_cloud(scan(START + 100 * MS), START + 100 * MS, "scan")
+    later = START + SECOND
+    if silent == "points":
+        fusion.add_cloud(scan(later), later, "scan")
+    else:
+        fusion.add_cloud(wall(later - 100 * MS), later)
+    lost = missing(fusion.obstacles(later))
+    assert lost.lost
+    assert lost.reason.startswith("LiDAR (scan): " if silent == "scan" else "LiDAR: ")
+    assert fusion.status(later)["LiDAR"] == f"lost: {silent}: nothing comes any more"
+
+
+def test_an_image_waits_for_both_lidars(fusion: SensorFusion) -> None:
+    fusion.add_cloud(wall(START), START + 100 * MS)
+    fusion.add_cloud(scan(START + 150 * MS), START + 150 * MS, "scan")
+    assert fusion.ready(START + 100 * MS)
+    assert not fusion.ready(START + 120 * MS)
+
+
 def test_a_sweep_without_point_times_is_said_so(fusion: SensorFusion) -> None:
     fusion.add_cloud(wall(START, timed=False), START)
     assert "no time per point" in fusion.status(START)["LiDAR"]
@@ -200,6 +269,7 @@ def test_an_empty_sweep_shows_nothing_and_breaks_nothing(fusion: SensorFusion) -
     assert isinstance(obstacles, Obstacles)
     assert len(obstacles.points) == 0
     assert isinstance(fusion.floor(START), Missing)
+    assert fusion.status(START)["LiDAR"].startswith("sees nothing")
 
 
 def test_a_floor_in_the_sweep_is_found(fusion: SensorFusion) -> None:

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from fusion_world import CENTRE, WALL, FusionWorld, ns
+from fusion_world import CENTRE, WALL, FusionWorld, cloud, ns
 from geometry_msgs.msg import Vector3
 from node_world import stamp_of
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
+from vlam_ros.errors import SensorError
 from vlam_ros.ros.fused import (
     attitude_from_message,
     floor_from_message,
@@ -115,6 +116,72 @@ def test_a_depth_camera_that_packs_its_images_serves_as_well(world: FusionWorld)
     world.packed_depths.publish(packed)
     world.come("depth camera")
     np.testing.assert_allclose(world.depth(world.image(100.0)).depth, 1.5)
+
+
+def test_what_a_depth_camera_sees_is_an_obstacle_where_there_is_no_lidar(
+    world: FusionWorld,
+) -> None:
+    """A level camera 0.6 m above the floor sees a wall 1.5 m before it."""
+    world.activate()
+    world.camera_depths.publish(camera_depth(ns(100.0)))
+    world.come("depth camera")
+    stamp = world.image(100.0)
+    world.until(lambda: world.obstacles)
+    obstacles = obstacles_from_message(world.obstacles[-1])
+    assert (obstacles.stamp, obstacles.by_camera) == (stamp, True)
+    np.testing.assert_allclose(obstacles.points[:, 0], 1.6, atol=0.01)
+    assert len(obstacles.points) > 1000
+    world.sweep(100.0)
+    world.image(100.02)
+    world.set_time(100.2)
+    world.until(lambda: len(world.obstacles) > 1)
+    assert not obstacles_from_message(world.obstacles[-1]).by_camera
+
+
+def test_scan_and_points_both_count(world: FusionWorld) -> None:
+    world.activate()
+    scan = LaserScan(angle_min=0.5, angle_increment=0.01, range_min=0.1, range_max=30.0)
+    scan.ranges = [1.0] * 20
+    scan.header.stamp, scan.header.frame_id = time_message(ns(99.99)), "lidar"
+    world.sweep(99.7)
+    world.scans.publish(scan)
+    world.come("LiDAR")
+    world.set_time(100.15)  # nobody waits for a sweep of 99.9 any more
+    for at in (99.95, 99.97):
+        world.depth(world.image(at))
+        world.until(lambda at=at: stamp_of(world.obstacles[-1]) == ns(at))
+        points = obstacles_from_message(world.obstacles[-1]).points
+        assert np.count_nonzero(np.abs(points[:, 0] - WALL) < 0.01) > 1000
+        assert np.count_nonzero(np.abs(np.hypot(points[:, 0], points[:, 1]) - 1.0) < 0.01) == 20
+
+
+@pytest.mark.parametrize("how", ["covered", "frame", "time"])
+def test_a_lidar_that_could_never_be_used_is_told(world: FusionWorld, how: str) -> None:
+    world.activate()
+    if how == "covered":
+        blind = cloud(np.zeros((500, 3)))
+        blind.header.stamp, blind.header.frame_id = time_message(ns(100.0)), "lidar"
+        world.points.publish(blind)
+        world.come("LiDAR")
+    else:
+        world.sweep(98.0 if how == "time" else 100.0, "lidar" if how == "time" else "laser")
+    assert world.states()["LiDAR"][0] == WARN
+    world.image(100.0)
+    world.until(lambda: world.obstacles)
+    with pytest.raises(SensorError, match="cannot be used"):
+        obstacles_from_message(world.obstacles[-1])
+
+
+def test_an_imu_that_does_not_make_sense_is_told_and_gives_no_attitude(world: FusionWorld) -> None:
+    world.activate()
+    for i in range(10):
+        world.imu(99.9 + i / 100, linear_acceleration=Vector3(z=1.0))
+    level, message = world.states()["IMU"]
+    assert level == WARN
+    assert message.startswith("not believed: it feels 1.00 m/s²")
+    world.sweep(100.0)
+    world.depth(world.image(99.98))
+    assert world.attitudes == []
 
 
 def test_depth_that_is_not_registered_to_the_image_is_refused(world: FusionWorld) -> None:

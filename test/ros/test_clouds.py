@@ -12,7 +12,7 @@ import pytest
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 
 from vlam_ros.errors import SensorError
-from vlam_ros.ros.clouds import finite_points, sweep_from_cloud, sweep_from_scan
+from vlam_ros.ros.clouds import finite_points, seeing_sweep, sweep_from_cloud, sweep_from_scan
 from vlam_ros.ros.mount import Mount
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import LidarSweep
@@ -113,8 +113,28 @@ def test_a_cloud_without_any_finite_point_is_refused(bad: float) -> None:
 
 
 def test_a_cloud_with_points_out_of_range_only_is_an_empty_sweep() -> None:
-    got = sweep(cloud(np.zeros((4, 3)), ("t", "u4", [1, 2, 3, 4])), near=0.1)
+    got = sweep(cloud(np.full((4, 3), 60.0), ("t", "u4", [1, 2, 3, 4])), far=100.0)
     assert (got.points.shape, offsets(got).shape) == ((0, 3), (0,))
+
+
+@pytest.mark.parametrize("what", ["nothing", "NaN", "the hood", "noise"])
+def test_a_covered_lidar_is_refused(what: str) -> None:
+    """Drivers say 0 or NaN where nothing came back."""
+    points = np.zeros((400, 3))
+    points[:200] = {"NaN": np.nan, "the hood": 0.05}.get(what, 0.0)
+    points[:3] = {"noise": 5.0}.get(what, 0.0)
+    with pytest.raises(SensorError, match=r"400 points has [03] that are 0\.1 m or more away"):
+        sweep(cloud(points), near=0.1)
+    points[:4] = 5.0
+    assert len(sweep(cloud(points), near=0.1).points) == 4
+
+
+def test_a_lidar_that_a_robot_drives_by_must_see_something() -> None:
+    """Many drivers leave out what did not come back."""
+    for points in (np.zeros((0, 3)), np.full((4, 3), 60.0)):
+        with pytest.raises(SensorError, match=r"without a point from 0\.1 to 50 m"):
+            seeing_sweep(cloud(points), HERE, 0.1, 50.0)
+    assert len(seeing_sweep(cloud([[3.0, 0.0, 0.0]]), HERE, 0.1, 50.0).points) == 1
 
 
 def test_an_empty_cloud_is_an_empty_sweep() -> None:
@@ -379,6 +399,9 @@ def test_a_scan_of_an_open_field_is_an_empty_sweep() -> None:
     [
         (scan([math.nan] * 8), "8 ranges has no finite point"),
         (scan([math.nan, -math.inf]), "no finite point"),
+        (scan([0.0] * 8), "8 ranges has 0 that are 0.1 m or more away"),
+        (scan([0.05, math.nan, -math.inf, 0.0]), "4 ranges has 0 that are"),
+        (scan([0.0] * 299 + [math.inf, 2.0]), "301 ranges has 2 that are"),
         (scan([1.0], angle_increment=math.nan), "finite numbers"),
     ],
 )

@@ -18,6 +18,7 @@ from vlam_ros.ros.fused import (
     floor_to_message,
     obstacles_from_message,
     obstacles_to_message,
+    unseen_to_message,
 )
 from vlam_ros.ros.rotations import quaternion_from_angles, rotation_matrix
 from vlam_ros.types import Attitude, FloorPlane, Obstacles
@@ -55,6 +56,23 @@ def test_obstacles_survive_the_wire(count: int) -> None:
     assert got.stamp == STAMP
     assert got.points.dtype == np.float32
     np.testing.assert_array_equal(got.points, points)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_that_a_depth_camera_alone_saw_them_survives_the_wire(count: int) -> None:
+    points = np.random.default_rng(count).normal(0, 5, (count, 3)).astype(np.float32)
+    for by_camera in (False, True):
+        sent = obstacles_to_message(Obstacles(STAMP, points, by_camera))
+        got = obstacles_from_message(deserialize_message(serialize_message(sent), PointCloud2))
+        assert got.by_camera == by_camera
+        np.testing.assert_array_equal(got.points, points)
+
+
+def test_that_nothing_can_be_seen_is_not_a_free_way() -> None:
+    message = deserialize_message(serialize_message(unseen_to_message(STAMP)), PointCloud2)
+    assert not message.is_dense
+    with pytest.raises(SensorError, match="cannot be used: see its diagnostics"):
+        obstacles_from_message(message)
 
 
 def test_obstacles_that_are_not_finite_are_dropped() -> None:

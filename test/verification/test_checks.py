@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -6,7 +7,19 @@ import numpy as np
 import pytest
 from policy_world import SECOND, START, gripper, observation, policy, skills, thing
 
-from vlam_ros.types import Instruction, Missing, Obstacles, RangeReading, Reason, Refusal, SkillStep
+from vlam_ros.types import (
+    Camera,
+    DepthImage,
+    Instruction,
+    Missing,
+    Observation,
+    Obstacles,
+    RangeReading,
+    Reason,
+    Refusal,
+    SkillStep,
+    optical_rotation,
+)
 from vlam_ros.verification.checks import (
     check_age,
     check_gripper,
@@ -137,6 +150,55 @@ def test_a_lidar_that_was_lost_is_not_a_robot_without_lidar() -> None:
     assert reason is Reason.STALE_SENSOR
     assert "LiDAR was lost, nobody watches the path: obstacles: 2.00 s old" in message
     assert "is the LiDAR running" in message
+
+
+def by_camera(**changes: Any) -> Observation:
+    """As a camera that looks down by 0.45 rad from 0.6 m sees a floor, and nothing on it."""
+    camera = Camera.ideal(64, 48, 50.0, optical_rotation(0.45), np.array([0.1, 0.0, 0.6]))
+    v, u = np.mgrid[:48, :64]
+    rays = camera.rays(np.stack([u.ravel(), v.ravel()], axis=1)) @ camera.rotation.T
+    with np.errstate(divide="ignore"):
+        depth = np.where(rays[:, 2] < 0, -0.6 / rays[:, 2], np.nan).reshape(48, 64)
+    free = Obstacles(START, np.zeros((0, 3), np.float32), by_camera=True)
+    shown = DepthImage(START, depth.astype(np.float32))
+    seen = observation(camera=camera, depth=shown, obstacles=free)
+    return replace(seen, **changes)
+
+
+def unseen(seen: Observation, *way: tuple[float, float]) -> float:
+    """Metres of a way that are said not to be seen."""
+    remark = check_path(GO, np.array(way), seen, 0.2, 1.0)
+    found = re.fullmatch(
+        r"the path is checked by the depth camera, which does not see (.*) m of it", remark
+    )
+    assert found, remark
+    return float(found[1])
+
+
+def test_what_of_the_way_a_depth_camera_does_not_see_is_said() -> None:
+    seen = by_camera()
+    # The lower edge of the image shows the floor 0.48 m ahead of the lens.
+    assert unseen(seen, (1.65, 0.0)) == pytest.approx(0.6, abs=0.06)
+    assert unseen(seen, (0.8, 0.0), (1.65, 0.0)) == pytest.approx(0.6, abs=0.06)
+    assert unseen(seen, (0.0, 1.0)) == pytest.approx(1.0)
+    assert unseen(seen, (-1.0, 0.0)) == pytest.approx(1.0)
+    assert isinstance(seen.depth, DepthImage)
+    for hidden in (np.full((48, 64), np.nan), np.full((48, 64), 0.6)):
+        other = DepthImage(START, hidden.astype(np.float32))
+        assert unseen(replace(seen, depth=other), (1.65, 0.0)) > 1.5
+    assert unseen(by_camera(depth=Missing("no depth")), (1.65, 0.0)) == pytest.approx(1.6, abs=0.06)
+
+
+def test_a_way_that_a_depth_camera_sees_whole_needs_no_remark() -> None:
+    seen = by_camera()
+    behind = replace(seen, camera=replace(seen.camera, position=np.array([-0.9, 0.0, 0.6])))
+    assert check_path(GO, np.array([(1.0, 0.0)]), behind, 0.2, 1.0) == ""
+
+
+def test_what_a_depth_camera_sees_blocks_the_path() -> None:
+    cloud = np.array([(x, y, 0.3) for x, y in post(0.8, 0.0)], np.float32)
+    seen = by_camera(obstacles=Obstacles(START, cloud, by_camera=True))
+    assert reason_of(check_path, GO, [(1.65, 0.0)], seen, 0.2, 1.0)[0] is Reason.PATH_BLOCKED
 
 
 def test_an_old_scan_is_not_a_clear_path() -> None:

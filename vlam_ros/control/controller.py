@@ -8,6 +8,7 @@ import numpy.typing as npt
 from vlam_ros.configuration import ControllerSettings
 from vlam_ros.control.follower import ChunkFollower
 from vlam_ros.control.gate import SafetyGate
+from vlam_ros.interface import POINTS
 from vlam_ros.types import ActionChunk, Command, Halt, JointState, Odometry
 
 
@@ -51,13 +52,19 @@ class Controller:
         """Where the arm's joints are; without them no motion of the tool is carried out."""
         self._follower.add_joints(joints)
 
-    def cloud(self, points: npt.NDArray[np.floating], stamp: int) -> None:
-        """Returns of the LiDAR: float[N,3] in `base_link` at the stamp, metres."""
-        self._gate.cloud(points, stamp)
+    def cloud(self, points: npt.NDArray[np.floating], stamp: int, source: str = POINTS) -> None:
+        """Returns of a LiDAR: float[N,3] in `base_link` at the stamp, metres. Each `source` must go
+        on; SensorError if it sees only the robot.
+        """
+        self._gate.cloud(points, stamp, source)
 
-    def unusable_cloud(self) -> None:
-        """There is a LiDAR, and what it says cannot be used."""
-        self._gate.unusable_cloud()
+    def unusable_cloud(self, source: str = POINTS) -> None:
+        """There is such a LiDAR, and what it says cannot be used."""
+        self._gate.unusable_cloud(source)
+
+    def no_cloud(self, source: str) -> None:
+        """Nothing is to be expected of a source any more: another one serves in its place."""
+        self._gate.no_cloud(source)
 
     def estop(self, pressed: bool) -> None:
         """The emergency stop was pressed or released."""
@@ -113,10 +120,10 @@ class Controller:
         return self._follower.chunk_error
 
     def ages(self, now: int) -> dict[str, float]:
-        """Seconds since the newest odometry and LiDAR sweep, of those that ever came."""
+        """Seconds since the newest odometry and sweep of each LiDAR, of those that ever came."""
         odometry = self._follower.history.newest
-        stamps = {"odometry": odometry.stamp if odometry else None, "LiDAR": self._gate.swept}
-        return {name: (now - stamp) / 1e9 for name, stamp in stamps.items() if stamp is not None}
+        stamps = {"odometry": odometry.stamp} if odometry else {}
+        return {name: (now - stamp) / 1e9 for name, stamp in (stamps | self._gate.swept).items()}
 
     def waypoints(self, now: int) -> npt.NDArray[np.float64]:
         """What is followed, in the odometry frame: float64[N,4], x, y, z (m) and θ (rad), NaN where

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from vlam_ros.configuration import ControllerSettings, SafetySettings
 from vlam_ros.control.velocity import VelocityLimits, stopping_speed
+from vlam_ros.interface import POINTS
 from vlam_ros.types import Command, Halt, PlanarPose, VelocityCommand
 from vlam_ros.types.history import OdometryHistory
+from vlam_ros.types.observation import check_sight, on_robot
 
 Points = npt.NDArray[np.floating]
 
@@ -41,27 +43,35 @@ class SafetyGate:
     def reset(self) -> None:
         """Time jumped back: no sweep is of this time. A pressed emergency stop remains."""
         self._limits.stop()
-        self._points: Points = np.empty((0, 3), np.float32)
-        self._swept: int | None = None  # stamp of the last sweep
-        self._lidar = False
+        # The stamp and the points of the last sweep of each LiDAR; None: nothing usable ever came.
+        self._sweeps: dict[str, tuple[int, Points] | None] = {}
         self._last: int | None = None
         self._ticked: tuple[int, int] | None = None  # when the clock moved last: its time, steady
 
-    def cloud(self, points: Points, stamp: int) -> None:
-        """A sweep: points [N,3] in `base_link` at its stamp."""
-        self._lidar = True
-        if self._swept is None or stamp > self._swept:
-            self._swept = stamp
-            self._points = standing_points(points, self._safety, self._robot_box)
+    def cloud(self, points: Points, stamp: int, source: str = POINTS) -> None:
+        """A sweep of one of the LiDARs: points [N,3] in `base_link` at its stamp.
 
-    def unusable_cloud(self) -> None:
-        """There is a LiDAR, and what it says cannot be used."""
-        self._lidar = True
+        Raises:
+            SensorError: it sees nothing but the robot; the sweep is unusable then.
+        """
+        last = self._sweeps.setdefault(source, None)
+        check_sight(points, self._robot_box)
+        if last is None or stamp > last[0]:
+            standing = standing_points(points, self._safety, self._robot_box)
+            self._sweeps[source] = stamp, standing
+
+    def unusable_cloud(self, source: str = POINTS) -> None:
+        """There is such a LiDAR, and what it says cannot be used."""
+        self._sweeps.setdefault(source, None)
+
+    def no_cloud(self, source: str) -> None:
+        """Nothing is to be expected of a source any more."""
+        self._sweeps.pop(source, None)
 
     @property
-    def swept(self) -> int | None:
-        """Stamp of the last sweep, None before the first."""
-        return self._swept
+    def swept(self) -> dict[str, int]:
+        """Stamps of the last sweeps of those LiDARs that had one."""
+        return {source: sweep[0] for source, sweep in self._sweeps.items() if sweep}
 
     # --------------------------------------------------------------------------- stops
 
@@ -83,9 +93,8 @@ class SafetyGate:
         odometry = history.newest
         if odometry is None or self._old(now, odometry.stamp, self._safety.max_odometry_age):
             return Halt.NO_ODOMETRY
-        if not self._lidar:
-            return Halt.NONE
-        if self._swept is None or self._old(now, self._swept, self._safety.max_scan_age):
+        limit = self._safety.max_scan_age
+        if any(s is None or self._old(now, s[0], limit) for s in self._sweeps.values()):
             return Halt.NO_SCAN
         return Halt.NONE
 
@@ -136,12 +145,15 @@ class SafetyGate:
         return free_way(points, velocity.linear, curvature, reach, keep)
 
     def _points_now(self, here: PlanarPose | None, history: OdometryHistory) -> Points:
-        """The last sweep's points [N,2] in the `base_link` of now."""
-        flat = self._points[:, :2].astype(np.float64)
-        there = None if self._swept is None else history.at(self._swept)
-        if here is None or there is None:
-            return flat
-        return here.into(there.out(flat))
+        """The points [N,2] of the last sweeps in the `base_link` of now."""
+        found: list[Points] = [np.empty((0, 2))]
+        for stamp, points in filter(None, self._sweeps.values()):
+            flat = points[:, :2].astype(np.float64)
+            there = history.at(stamp)
+            if here is not None and there is not None:
+                flat = here.into(there.out(flat))
+            found.append(flat)
+        return np.concatenate(found)
 
 
 def standing_points(points: Points, safety: SafetySettings, robot_box: tuple[float, ...]) -> Points:
@@ -152,10 +164,8 @@ def standing_points(points: Points, safety: SafetySettings, robot_box: tuple[flo
     """
     x, y, z = points.T
     floor = safety.floor_height + safety.floor_slope * np.hypot(x, y)
-    rear, front, side, top = robot_box
-    robot = (x > rear) & (x < front) & (np.abs(y) < side) & (z < top)
-    standing = points[(z > floor) & (z < safety.robot_height) & ~robot]
-    return standing
+    standing = (z > floor) & (z < safety.robot_height)
+    return points[standing & ~on_robot(points, robot_box)]
 
 
 def free_way(points: Points, linear: float, curvature: float, reach: float, keep: float) -> float:

@@ -125,13 +125,14 @@ class Sensors:
             check_age(name, data.stamp, now, limits)
         return self.with_data(name, data)
 
-    def with_error(self, name: str, why: str) -> Sensors:
+    def with_error(self, name: str, why: str, lost: bool = False) -> Sensors:
         """With a message that could not be used. It does not take the place of good data, which
-        ages by itself; where none ever came, it tells why.
+        ages by itself; where none ever came, it tells why, and whether that means `lost`.
         """
-        if name == "depth" or not isinstance(getattr(self, name), Missing):
+        last = None if name == "depth" else getattr(self, name)
+        if not isinstance(last, Missing):
             return self
-        change: dict[str, Any] = {name: Missing(why)}
+        change: dict[str, Any] = {name: Missing(why, lost or last.lost)}
         return replace(self, **change)
 
     def with_stamp(self, name: str, stamp: int) -> Sensors:
@@ -204,12 +205,13 @@ class Sensors:
         )
         if fusion is None:
             return known
+        camera = None if isinstance(known.camera, Missing) else known.camera
         return replace(
             known,
             depth=self._fused_depth(stamp, fusion),
             attitude=fusion.attitude(stamp),
             floor=fusion.floor(stamp),
-            obstacles=fusion.obstacles(stamp),
+            obstacles=fusion.obstacles(stamp, camera),
         )
 
     def _fused_depth(self, stamp: int, fusion: SensorFusion) -> DepthImage | Missing:

@@ -7,9 +7,11 @@ never gets in, so that one broken clock cannot harm what the other sensors know.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +20,9 @@ from vlam_ros.configuration import FusionSettings, SensorSettings
 from vlam_ros.errors import SensorError
 from vlam_ros.fusion.attitude import AttitudeFilter
 from vlam_ros.fusion.deskew import Rates, pose_table
-from vlam_ros.fusion.sweep import depth_image, fit_floor, obstacles_among
+from vlam_ros.fusion.sweep import DEPTH_NOISE, depth_image, fit_floor, obstacles_among, surface
 from vlam_ros.fusion.synchroniser import STAMPS_KEPT, belonging, half_frame
-from vlam_ros.interface import DEPTH_CAMERA, IMU, LIDAR, ODOMETRY, Sensor
+from vlam_ros.interface import DEPTH_CAMERA, IMU, LIDAR, ODOMETRY, POINTS, Sensor
 from vlam_ros.types import (
     Attitude,
     Camera,
@@ -33,6 +35,7 @@ from vlam_ros.types import (
     Odometry,
 )
 from vlam_ros.types.history import History, Stamped
+from vlam_ros.types.observation import SEEING, check_sight
 
 SPAN = 2_000_000_000
 """ns of each sensor that are kept."""
@@ -63,11 +66,27 @@ class _Sensor(Generic[Item]):
     def admit(self, item: Item, now: int, stamp: int) -> bool:
         """Take an item measured at `stamp`; True if time jumped back. SensorError for its age."""
         age = now - stamp
-        if age > self.max_age or age < -AHEAD:
-            self.error = f"{self.name} is {age_text(age)}: are the clocks synchronised?"
-            raise SensorError(self.error)
+        with self.noting_errors():
+            if age > self.max_age or age < -AHEAD:
+                raise SensorError(f"{self.name} is {age_text(age)}: are the clocks synchronised?")
         self.seen, self.error = True, ""
         return self.history.add(item)
+
+    @contextmanager
+    def noting_errors(self) -> Iterator[None]:
+        """A SensorError in the block says why what came cannot be used."""
+        try:
+            yield
+        except SensorError as error:
+            self.error = str(error)
+            raise
+
+    def nearest(self, gap: Callable[[Item], int]) -> Item | Missing:
+        """The item with the smallest gap (ns) from a time; Missing if that is too large."""
+        item = min(reversed(self.history.items), key=gap, default=None)
+        if item is None or gap(item) > self.max_age:
+            return self.missing(_gap(None if item is None else gap(item)))
+        return item
 
     def status(self, now: int) -> str:
         newest = self.history.newest
@@ -80,16 +99,17 @@ class _Sensor(Generic[Item]):
         return f"unusable: {self.error}" if self.error else "absent"
 
     def missing(self, reason: str) -> Missing:
+        """Lost is also what publishes, and never could be used."""
         why = self.doubt or self.error or reason
-        return Missing(f"{self.name}: {why}", lost=self.seen)
+        return Missing(f"{self.name}: {why}", lost=self.seen or bool(self.error))
 
 
 @dataclass(frozen=True)
 class _View:
-    """The best sweep for a stamp: points float32[N,3] in `base_link` as it was then."""
+    """The best sweeps for a stamp: points float32[N,3] in `base_link` as it was then."""
 
     stamp: int
-    sweep: LidarSweep
+    sweeps: list[LidarSweep]
     points: npt.NDArray[np.float32]
 
     @cached_property
@@ -112,7 +132,7 @@ class SensorFusion:
 
     def reset(self) -> None:
         """Time jumped: all that was measured is of another time."""
-        self._sweeps: _Sensor[LidarSweep] = _Sensor.of(LIDAR, self._limits)
+        self._lidars: dict[str, _Sensor[LidarSweep]] = {}  # by their topics
         self._imu: _Sensor[ImuSample] = _Sensor.of(IMU, self._limits)
         self._odometry: _Sensor[Odometry] = _Sensor.of(ODOMETRY, self._limits)
         self._depths: _Sensor[DepthImage] = _Sensor.of(DEPTH_CAMERA, self._limits)
@@ -141,9 +161,12 @@ class SensorFusion:
             raise SensorError(f"{IMU.name} is not believed: {self._imu.doubt}")
         self._attitudes.add(Attitude(sample.stamp, roll, pitch))
 
-    def add_cloud(self, sweep: LidarSweep, now: int) -> None:
-        """Take a sweep of the LiDAR."""
-        self._sweeps.admit(sweep, now, sweep.span[1])
+    def add_cloud(self, sweep: LidarSweep, now: int, source: str = POINTS) -> None:
+        """Take a sweep of a LiDAR. All that ever spoke count, each with its own age."""
+        lidar = self._lidar(source)
+        with lidar.noting_errors():
+            check_sight(sweep.points, self._settings.robot_box)
+        lidar.admit(sweep, now, sweep.span[1])
 
     def add_odometry(self, odometry: Odometry, now: int) -> None:
         """Take a planar pose and its velocity."""
@@ -155,6 +178,10 @@ class SensorFusion:
 
     def add_depth(self, depth: DepthImage, now: int) -> None:
         """Take a depth camera's image, registered to the image with its stamp."""
+        with self._depths.noting_errors():
+            known = np.count_nonzero(depth.depth > 0)
+            if known < SEEING * depth.depth.size:
+                raise SensorError(f"depth is known in {known} pixels: is the camera covered?")
         self._depths.admit(depth, now, depth.stamp)
 
     # --------------------------------------------------------------------------- out
@@ -163,19 +190,21 @@ class SensorFusion:
         """Whether nothing is to be waited for that the image of this stamp could use: LiDAR and
         depth camera have delivered, or are silent.
         """
-        sweep, depth = self._sweeps.history.newest, self._depths.history.newest
-        return not (
-            (sweep is not None and 0 < stamp - sweep.span[1] <= self._sweeps.max_age)
-            or (depth is not None and 0 < stamp - depth.stamp <= self._depths.max_age)
-        )
+        ends = [
+            (lidar.history.newest.span[1], lidar.max_age)
+            for lidar in self._lidars.values()
+            if lidar.history.newest
+        ]
+        if self._depths.history.newest:
+            ends.append((self._depths.history.newest.stamp, self._depths.max_age))
+        return not any(0 < stamp - end <= max_age for end, max_age in ends)
 
     def depth(self, stamp: int, camera: Camera) -> DepthImage | Missing:
         """Depth registered to the image taken at `stamp`, from LiDAR, depth camera or both."""
         view = self._view(stamp)
         seen = self._registered(stamp)
-        if seen is not None and seen.depth.shape != (camera.height, camera.width):
-            height, width = seen.depth.shape
-            seen, self._depths.error = None, f"{width}x{height} pixels, unlike the image"
+        if seen is not None and not self._fits(seen, camera):
+            seen = None
         if isinstance(view, Missing):
             return view if seen is None else DepthImage(stamp, seen.depth)
         image = depth_image(view.points, camera)
@@ -205,44 +234,91 @@ class SensorFusion:
         view = self._view(stamp)
         return view if isinstance(view, Missing) else view.floor
 
-    def obstacles(self, stamp: int) -> Obstacles | Missing:
-        """What stands around the robot at a stamp. Without a floor in sight, z = 0 is the floor."""
-        view = self._view(stamp)
+    def obstacles(self, stamp: int, camera: Camera | None = None) -> Obstacles | Missing:
+        """What stands around the robot at a stamp, or, where no LiDAR ever spoke, what the depth
+        of the `camera` shows of it. Without a floor in sight, z = 0 is the floor.
+        """
+        by_camera = not self._lidars and (self._depths.seen or bool(self._depths.error))
+        if camera is not None and by_camera:
+            view = self._camera_view(stamp, camera)
+        else:
+            view = self._view(stamp)
         if isinstance(view, Missing):
             return view
         level = FloorPlane(stamp, (0.0, 0.0, 1.0), 0.0)
         floor = level if isinstance(view.floor, Missing) else view.floor
-        return Obstacles(stamp, obstacles_among(view.points, floor, self._settings))
+        noise = DEPTH_NOISE if by_camera else 0.0
+        found = obstacles_among(view.points, floor, self._settings, noise)
+        return Obstacles(stamp, found, by_camera)
 
     def status(self, now: int) -> dict[str, str]:
         """For each sensor "ok", "absent", "lost: …" or "unusable: …", and what is not ideal."""
-        report = {sensor.name: sensor.status(now) for sensor in self._sensors}
-        newest = self._sweeps.history.newest
-        if newest is not None and report[LIDAR.name].startswith("ok"):
-            if newest.remark:
-                report[LIDAR.name] += f"; {newest.remark}"
-            elif newest.offsets is None:
-                report[LIDAR.name] += "; no time per point: its sweeps are not deskewed"
-        return report
+        states = [self._lidar_status(source, now) for source in self._lidars]
+        worst = next((state for state in states if not state.startswith("ok")), None)
+        others = (self._imu, self._odometry, self._depths)
+        return {
+            LIDAR.name: worst or "; ".join(states) or "absent",
+            **{sensor.name: sensor.status(now) for sensor in others},
+        }
 
-    def report_error(self, sensor: str, why: str) -> None:
-        """Remember why a message of a sensor, by its name in `status`, could not be read."""
-        next(s for s in self._sensors if s.name == sensor).error = why
+    def report_error(self, sensor: str, why: str, source: str = POINTS) -> None:
+        """Remember why a message of a sensor, by its name in `status`, could not be read; of a
+        LiDAR, from which topic.
+        """
+        others = {s.name: s for s in (self._imu, self._odometry, self._depths)}
+        (others[sensor] if sensor in others else self._lidar(source)).error = why
 
-    @property
-    def _sensors(self) -> tuple[_Sensor[Any], ...]:
-        return self._sweeps, self._imu, self._odometry, self._depths
+    def _lidar(self, source: str) -> _Sensor[LidarSweep]:
+        if source not in self._lidars:
+            self._lidars[source] = _Sensor.of(LIDAR, self._limits)
+            if source != POINTS:
+                self._lidars[source].name += f" ({source})"
+        return self._lidars[source]
+
+    def _lidar_status(self, source: str, now: int) -> str:
+        lidar = self._lidars[source]
+        state, newest = lidar.status(now), lidar.history.newest
+        if newest is None or not state.startswith("ok"):
+            return state if len(self._lidars) == 1 else state.replace(": ", f": {source}: ", 1)
+        if not len(newest.points):
+            return "sees nothing: is there nothing within its range, or is it covered?"
+        if newest.remark:
+            state += f"; {newest.remark}"
+        elif newest.offsets is None:
+            state += "; no time per point: its sweeps are not deskewed"
+        return state
 
     def _view(self, stamp: int) -> _View | Missing:
-        sweeps = self._sweeps.history.items
-        sweep = min(reversed(sweeps), key=lambda s: _distance(s, stamp), default=None)
-        gap = _distance(sweep, stamp) if sweep else None
-        if sweep is None or gap is None or gap > self._sweeps.max_age:
-            return self._sweeps.missing(_gap(gap))
+        sweeps = []
+        for lidar in self._lidars.values():
+            sweep = lidar.nearest(lambda s: _distance(s, stamp))
+            if isinstance(sweep, Missing):
+                return sweep
+            sweeps.append(sweep)
+        if not sweeps:
+            return Missing(f"{LIDAR.name}: {NEVER}")
         last = self._last_view
-        if last is None or last.stamp != stamp or last.sweep is not sweep:
-            last = self._last_view = _View(stamp, sweep, self._deskew(sweep, stamp))
+        if last is None or last.stamp != stamp or [*map(id, last.sweeps)] != [*map(id, sweeps)]:
+            points = np.concatenate([self._deskew(sweep, stamp) for sweep in sweeps])
+            last = self._last_view = _View(stamp, sweeps, points)
         return last
+
+    def _camera_view(self, stamp: int, camera: Camera) -> _View | Missing:
+        """What the depth camera sees, as a sweep."""
+        seen = self._depths.nearest(lambda d: abs(d.stamp - stamp))
+        if isinstance(seen, Missing):
+            return seen
+        if not self._fits(seen, camera):
+            return self._depths.missing(NEVER)
+        sweep = LidarSweep(seen.stamp, surface(seen.depth, camera))
+        return _View(stamp, [sweep], self._deskew(sweep, stamp))
+
+    def _fits(self, seen: DepthImage, camera: Camera) -> bool:
+        height, width = seen.depth.shape
+        if fits := (height, width) == (camera.height, camera.width):
+            return fits
+        self._depths.error = f"{width}x{height} pixels, unlike the image"
+        return False
 
     def _deskew(self, sweep: LidarSweep, stamp: int) -> npt.NDArray[np.float32]:
         if not len(sweep.points):

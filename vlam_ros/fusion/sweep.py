@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from vlam_ros.configuration import FusionSettings
 from vlam_ros.types import Camera, FloatArray, FloorPlane, Missing
+from vlam_ros.types.observation import on_robot
 
 Points = npt.NDArray[np.float32]
 Depth = npt.NDArray[np.float32]
@@ -32,6 +33,12 @@ HOLE = 0.10
 """Metres: a return so far below the floor shows a step down, which stops a robot like a wall."""
 FLATNESS = 0.01
 """Metres a floor may leave its plane in each metre of distance."""
+DEPTH_NOISE = 0.01
+"""1/m; a stereo camera errs by so much times the square of the distance, once in a while."""
+DEPTH_REACH = 4.0
+"""Metres; beyond, a depth camera's noise is as high as what stands in the way."""
+SURFACE_POINTS = 20_000
+"""About so many points are made of a depth image: one in 4x4 pixels of 640x480."""
 
 
 def fit_floor(points: Points, stamp: int) -> FloorPlane | Missing:
@@ -73,17 +80,40 @@ def fit_floor(points: Points, stamp: int) -> FloorPlane | Missing:
     return FloorPlane(stamp, (float(normal[0]), float(normal[1]), float(normal[2])), offset)
 
 
-def obstacles_among(points: Points, floor: FloorPlane, settings: FusionSettings) -> Points:
+def obstacles_among(
+    points: Points, floor: FloorPlane, settings: FusionSettings, noise: float = 0.0
+) -> Points:
     """What of the points [N,3] in `base_link` a robot can run into: no floor, nothing above
-    `obstacle_height`, nothing of the robot itself, but holes in the floor.
+    `obstacle_height`, nothing of the robot itself, but holes in the floor. The `noise` (1/m) of
+    heights grows with the square of the distance.
     """
     height = points @ np.array(floor.normal, np.float32) - np.float32(floor.offset)
-    slack = settings.floor_tolerance + FLATNESS * np.hypot(points[:, 0], points[:, 1])
+    away = np.hypot(points[:, 0], points[:, 1])
+    slack = settings.floor_tolerance + FLATNESS * away
+    if noise:
+        slack += noise * away**2
     standing = (height > slack) & (height < settings.obstacle_height)
-    rear, front, side, top = settings.robot_box
-    x, y, z = points.T
-    robot = (x > rear) & (x < front) & (np.abs(y) < side) & (z < top)
+    robot = on_robot(points, settings.robot_box)
     return points[(standing | (height < -HOLE - slack)) & ~robot]
+
+
+def surface(depth: Depth, camera: Camera) -> Points:
+    """Points float32[N,3] in `base_link` of what a depth image [H,W] of the camera shows.
+
+    The median of 3x3 pixels counts, where most of them are known: at the edges of things a depth
+    camera makes up what is in between.
+    """
+    height, width = depth.shape
+    known = np.where(depth > 0, depth, np.inf).astype(np.float32)  # NaN is not
+    step = max(1, round(math.sqrt(height * width / SURFACE_POINTS)))
+    sampled = cv2.medianBlur(known, 3)[step // 2 :: step, step // 2 :: step]
+    rows, columns = np.nonzero(sampled <= DEPTH_REACH)
+    if not len(rows):
+        return np.empty((0, 3), np.float32)
+    pixels = np.stack([columns, rows], axis=1) * step + step // 2
+    optical = camera.rays(pixels) * sampled[rows, columns, None]
+    optical = optical[np.isfinite(optical).all(axis=1)]
+    return np.asarray(optical @ camera.rotation.T + camera.position, np.float32)
 
 
 def depth_image(points: FloatArray, camera: Camera) -> Depth:

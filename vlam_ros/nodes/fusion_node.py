@@ -130,13 +130,15 @@ class FusionNode(ManagedNode):
     def _publish(self, image: AnnouncedImage) -> None:
         stamp, fusion = image.stamp, self._fusion
         attitude, floor = fusion.attitude(stamp), fusion.floor(stamp)
-        obstacles = fusion.obstacles(stamp)
+        obstacles = fusion.obstacles(stamp, image.camera)
         if not isinstance(attitude, Missing):
             self._attitudes.publish(fused.attitude_to_message(attitude))
         if not isinstance(floor, Missing):
             self._floors.publish(fused.floor_to_message(floor))
         if not isinstance(obstacles, Missing):
             self._obstacles.publish(fused.obstacles_to_message(obstacles))
+        elif obstacles.lost:
+            self._obstacles.publish(fused.unseen_to_message(stamp))
         # Last: whoever waits for its depth will look at the others then.
         depth = fusion.depth(stamp, image.camera)
         if not isinstance(depth, Missing):

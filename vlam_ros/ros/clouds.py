@@ -13,6 +13,7 @@ from vlam_ros.errors import SensorError
 from vlam_ros.ros.mount import Mount
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.types import FloatArray, LidarSweep
+from vlam_ros.types.observation import SEEING
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import LaserScan, PointCloud2, PointField
@@ -32,6 +33,23 @@ _NUMBERS = dict(enumerate(("i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"), star
 _FLOATS = (7, 8)
 
 
+def seeing_sweep(
+    message: PointCloud2, mount: Mount, min_range: float, max_range: float
+) -> LidarSweep:
+    """`sweep_from_cloud` of a LiDAR that a robot drives by.
+
+    Raises:
+        SensorError: as there, or for no points at all: floor or walls are there to be seen, and
+            some drivers leave out what a covered LiDAR cannot measure.
+    """
+    sweep = sweep_from_cloud(message, mount, min_range, max_range)
+    if not len(sweep.points):
+        raise SensorError(
+            f"a cloud without a point from {min_range:g} to {max_range:g} m: is the LiDAR covered?"
+        )
+    return sweep
+
+
 def sweep_from_cloud(
     message: PointCloud2, mount: Mount, min_range: float, max_range: float
 ) -> LidarSweep:
@@ -40,8 +58,8 @@ def sweep_from_cloud(
     A few points whose times are not within MAX_OFFSET of its stamp are left out, with a remark.
 
     Raises:
-        SensorError: the cloud cannot be read, all its points are NaN or infinite, or more than a
-            few of its points have such times.
+        SensorError: the cloud cannot be read, all its points are NaN or infinite, next to none is
+            beyond `min_range`, or more than a few of its points have such times.
     """
     stamp = nanoseconds(message.header.stamp)
     fields = {f.name: f for f in message.fields}
@@ -54,6 +72,7 @@ def sweep_from_cloud(
     kept = (squared >= min_range**2) & (squared <= max_range**2)
     if len(points) and not kept.any() and not np.isfinite(points).all(axis=1).any():
         raise SensorError(f"a cloud of {len(points)} points has no finite point")
+    _check_seeing(squared >= min_range**2, "cloud", "points", min_range)
     points = points[kept]
     if clock is None:
         return LidarSweep(stamp, _in_base(points, mount))
@@ -81,7 +100,7 @@ def sweep_from_scan(
     `time_increment` that makes no sense is not used, with a remark.
 
     Raises:
-        SensorError: all ranges are NaN or too near, or the angles make no sense.
+        SensorError: next to all ranges are NaN, 0 or too near, or the angles make no sense.
     """
     stamp = nanoseconds(message.header.stamp)
     ranges = np.array(message.ranges, np.float32)
@@ -93,6 +112,7 @@ def sweep_from_scan(
     if len(ranges) and not (ranges > -np.inf).any():
         raise SensorError(f"a scan of {len(ranges)} ranges has no finite point: NaN or too near")
     low = max(min_range, message.range_min)
+    _check_seeing(ranges >= low, "scan", "ranges", low)
     high = min(max_range, message.range_max) if message.range_max > 0 else max_range
     kept = np.flatnonzero((ranges >= low) & (ranges <= high))
     angles = message.angle_min + message.angle_increment * kept
@@ -104,6 +124,15 @@ def sweep_from_scan(
     elif step != 0:  # 0: the driver does not tell
         offsets = np.asarray(kept * step, np.float64)
     return LidarSweep(stamp, _in_base(points, mount), offsets, remark)
+
+
+def _check_seeing(far: npt.NDArray[np.bool_], what: str, rays: str, low: float) -> None:
+    """SensorError where next to none of the rays of a LiDAR gets as `far` as it measures."""
+    if np.count_nonzero(far) < SEEING * len(far):
+        raise SensorError(
+            f"a {what} of {len(far)} {rays} has {np.count_nonzero(far)} that are {low:g} m or more "
+            "away: is the LiDAR covered?"
+        )
 
 
 def finite_points(message: PointCloud2) -> Points:

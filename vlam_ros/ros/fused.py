@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlam_ros.errors import SensorError
+from vlam_ros.errors import SensorError, UnseenError
 from vlam_ros.ros.clouds import finite_points
 from vlam_ros.ros.mount import BASE_FRAME, same_frame
 from vlam_ros.ros.rotations import (
@@ -22,6 +22,8 @@ from vlam_ros.ros.rotations import (
 )
 from vlam_ros.ros.stamps import nanoseconds, time_message
 from vlam_ros.types import Attitude, FloorPlane, Obstacles
+
+BY_CAMERA = "by_camera"
 
 if TYPE_CHECKING:
     from geometry_msgs.msg import PoseStamped, QuaternionStamped
@@ -40,13 +42,21 @@ def attitude_from_message(message: QuaternionStamped) -> Attitude:
 
 
 def obstacles_from_message(message: PointCloud2) -> Obstacles:
-    """The finite points of a cloud in `base_link` as float32[N,3].
+    """The finite points of a cloud in `base_link` as float32[N,3]; by a depth camera alone if it
+    has the field `by_camera`.
 
     Raises:
         SensorError: another frame, or a cloud that cannot be read.
+        UnseenError: there is no finite point in it: what should see obstacles does not.
     """
     _check_frame("obstacles", message.header)
-    return Obstacles(nanoseconds(message.header.stamp), finite_points(message))
+    points = finite_points(message)
+    if message.width * message.height and not len(points):
+        raise UnseenError(
+            "what fusion_node sees obstacles with cannot be used: see its diagnostics"
+        )
+    by_camera = any(field.name == BY_CAMERA for field in message.fields)
+    return Obstacles(nanoseconds(message.header.stamp), points, by_camera)
 
 
 def floor_from_message(message: PoseStamped) -> FloorPlane:
@@ -81,20 +91,31 @@ def attitude_to_message(attitude: Attitude) -> QuaternionStamped:
 
 
 def obstacles_to_message(obstacles: Obstacles) -> PointCloud2:
-    """The points as float32 x, y, z."""
+    """The points as float32 x, y, z, and 1 in the field `by_camera` where that saw them alone."""
     from sensor_msgs.msg import PointCloud2, PointField
 
-    points = np.ascontiguousarray(obstacles.points, "<f4")
+    points = np.asarray(obstacles.points, "<f4")
+    names = ["x", "y", "z"]
+    if obstacles.by_camera:
+        points, names = np.insert(points, 3, 1.0, axis=1), [*names, BY_CAMERA]
     fields = [
         PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, name in enumerate("xyz")
+        for i, name in enumerate(names)
     ]
     message = PointCloud2(
-        header=_header(obstacles.stamp), height=1, width=len(points), fields=fields, is_dense=True
+        header=_header(obstacles.stamp), height=1, width=len(points), fields=fields
     )
-    message.point_step, message.row_step = 12, 12 * len(points)
+    message.is_dense = bool(np.isfinite(points).all())
+    message.point_step, message.row_step = 4 * len(names), 4 * len(names) * len(points)
     message.data = array.array("B", points.tobytes())
     return message
+
+
+def unseen_to_message(stamp: int) -> PointCloud2:
+    """Of obstacles that cannot be seen, although there is a LiDAR or a depth camera for that: a
+    cloud as of a sensor that measures nothing, of one point that is NaN.
+    """
+    return obstacles_to_message(Obstacles(stamp, np.full((1, 3), np.nan, np.float32)))
 
 
 def floor_to_message(floor: FloorPlane) -> PoseStamped:

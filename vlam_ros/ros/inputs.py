@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.control import Controller
-from vlam_ros.errors import SensorError, VlamError
+from vlam_ros.errors import SensorError, UnseenError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors
 from vlam_ros.interface import CAMERA, LIDAR, TOPICS, VLAM, Topic, subscribed_by
 from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
@@ -22,6 +22,8 @@ from vlam_ros.ros.mount import ODOM_FRAME, Transforms, same_frame
 from vlam_ros.ros.reporter import SensorReporter
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import subscribe
+
+OBSTACLES = "obstacles"
 
 Feed = Callable[[Any, int], None]
 """Takes a message, and when it came (ns)."""
@@ -111,7 +113,11 @@ class SensorInputs(TopicInputs):
     def _feed(self, row: Topic, message: Any, now: int) -> None:
         if row.field == "camera":
             self.latest = self.latest.with_stamp("infos", nanoseconds(message.header.stamp))
-        data = self._convert(row.name, message, now)
+        try:
+            data = self._convert(row.name, message, now)
+        except UnseenError as error:
+            self.latest = self.latest.with_error(row.field, str(error), lost=True)
+            raise
         self.latest = self.latest.with_fresh(row.field, data, now, self._limits)
         if row.field == "depth":
             self._on_depth(data.stamp)
@@ -173,15 +179,16 @@ class FusionInputs(TopicInputs):
         if sensor == CAMERA.name:
             self._images.error = why
         else:
-            self._fusion.report_error(sensor, why)
+            self._fusion.report_error(sensor, why, topic)
         self._reporter.report_error(f"{topic}: {report}", sensor)
 
     def _feed_sweep(self, topic: str, message: Any, now: int) -> None:
         sweep = self._convert(topic, message, now)
-        if self._node.count_publishers("odom") == 0:  # then tf may know how the robot moved
+        # Without odometry tf may know how the robot moved.
+        if not self._subscriptions["odom"].get_publisher_count():
             for moved in self._transforms.odometry(sweep.span):
                 self._fusion.add_odometry(moved, now)
-        self._fusion.add_cloud(sweep, now)
+        self._fusion.add_cloud(sweep, now, topic)
 
     def _feed_depth(self, message: Any, now: int) -> None:
         frame, expected = message.header.frame_id, self._images.frame_id
@@ -219,6 +226,7 @@ class ControllerInputs(TopicInputs):
         self._subscribe("odom", self._feed_odometry)
         self._subscribe("points", partial(self._feed_sweep, "points"))
         self._subscribe("scan", partial(self._feed_sweep, "scan"))
+        self._subscribe(OBSTACLES, self._feed_obstacles)
         self._subscribe(
             "joint_states", lambda m, now: controller.joints(convert("joint_states", m, now))
         )
@@ -227,8 +235,8 @@ class ControllerInputs(TopicInputs):
         self._report_error(f"{topic}: {report}", topic)
         if topic == "action_chunk":
             self._controller.unreadable(why)
-        elif TOPICS[topic].sensor is LIDAR:
-            self._controller.unusable_cloud()
+        elif TOPICS[topic].sensor is LIDAR and topic != OBSTACLES:
+            self._controller.unusable_cloud(topic)
 
     def _on_liveliness(self, event: QoSLivelinessChangedInfo) -> None:
         self._controller.publisher(alive=event.alive_count > 0)
@@ -244,7 +252,15 @@ class ControllerInputs(TopicInputs):
 
     def _feed_sweep(self, topic: str, message: Any, now: int) -> None:
         sweep = self._convert(topic, message, now)
-        self._controller.cloud(sweep.points, sweep.stamp)
+        self._controller.cloud(sweep.points, sweep.stamp, topic)
+
+    def _feed_obstacles(self, message: Any, now: int) -> None:
+        """What a depth camera sees on a robot without a LiDAR; a LiDAR's own sweeps say more."""
+        seen = self._convert(OBSTACLES, message, now)
+        if seen.by_camera:
+            self._controller.cloud(seen.points, seen.stamp, OBSTACLES)
+        else:
+            self._controller.no_cloud(OBSTACLES)
 
 
 def _sensor(topic: str) -> str:

@@ -66,10 +66,13 @@ class Attitude:
 
 @dataclass(frozen=True)
 class Obstacles:
-    """LiDAR returns in `base_link` without floor and robot: float32[N,3], metres."""
+    """LiDAR returns in `base_link` without floor and robot: float32[N,3], metres; or what a depth
+    camera shows of that, and nobody sees the rest, on a robot without a LiDAR (`by_camera`).
+    """
 
     stamp: int
     points: npt.NDArray[np.float32]
+    by_camera: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,31 @@ class Observation:
                 f"camera_info is for {self.camera.width}x{self.camera.height} images, "
                 f"the image has {shape[1]}x{shape[0]}"
             )
+
+
+SEEING = 0.01
+"""Share of a LiDAR's rays that must see something: covered ones still have a few returns of noise.
+"""
+
+
+def on_robot(
+    points: npt.NDArray[np.floating], robot_box: tuple[float, ...]
+) -> npt.NDArray[np.bool_]:
+    """Which of the points [N,3] in `base_link` are the robot itself; see `fusion.robot_box`."""
+    rear, front, side, top = robot_box
+    x, y, z = points.T
+    return np.asarray((x > rear) & (x < front) & (np.abs(y) < side) & (z < top))
+
+
+def check_sight(points: npt.NDArray[np.floating], robot_box: tuple[float, ...]) -> None:
+    """SensorError for a sweep [N,3] that sees nothing but the robot itself; an empty one may be
+    that of an open field.
+    """
+    if len(points) and np.count_nonzero(~on_robot(points, robot_box)) < SEEING * len(points):
+        raise SensorError(
+            f"the LiDAR sees only the robot itself, in {len(points)} returns: is it covered, and "
+            "do lidar.* and fusion.robot_box fit?"
+        )
 
 
 Vector = tuple[float, float, float]

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.types import (
     ActionSpace,
+    Camera,
+    DepthImage,
     Grip,
     GripperState,
     Missing,
@@ -36,6 +38,10 @@ UNSEEN = 0.55
 """Metres that the base may go backward where no sensor looks: half a metre, and what rounding and
 a base that still rolls add to it."""
 
+SEEN_STEP = 0.05
+"""Metres from one place on the way that is looked for in the depth image to the next."""
+OCCLUDED = 0.9
+"""What is nearer than this share of the floor's distance stands before the floor."""
 NEIGHBOUR = 0.15
 """Metres from a LiDAR return to the next one of the same thing, at the distances driven to."""
 
@@ -142,14 +148,14 @@ def check_path(
     and no longer watches.
 
     Returns:
-        A remark if there never was a LiDAR and little or nothing was checked, otherwise nothing.
+        A remark if there never was a LiDAR on how little was checked, otherwise nothing.
     """
     obstacles, reading = observation.obstacles, observation.range
     if isinstance(obstacles, Missing) and obstacles.lost:
         raise Refusal(
             Reason.STALE_SENSOR,
             f"the LiDAR was lost, nobody watches the path: {obstacles.reason}; is the LiDAR "
-            "running, and fusion_node?",
+            "running (or the depth camera), and fusion_node?",
         )
     if isinstance(reading, Missing) and reading.lost:
         raise Refusal(
@@ -167,6 +173,8 @@ def check_path(
     if isinstance(obstacles, Missing):
         how = "checked by the range sensor alone" if seen else "not checked"
         remark = f"the path is {how}: {obstacles.reason}"
+    elif obstacles.by_camera and (unseen := _unseen(way, observation, corridor)) > 0:
+        remark = f"the path is checked by the depth camera, which does not see {unseen:.1f} m of it"
     if not seen:
         return remark
     points = np.concatenate(seen)[:, :2].astype(np.float64)
@@ -213,6 +221,40 @@ def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:
             Reason.PRECONDITION,
             f"to {step.said} the gripper must hold something, it is empty: pick it up first",
         )
+
+
+def _unseen(way: Poses, observation: Observation, corridor: float) -> float:
+    """Metres of the way through places [K,2] on which the depth image does not show the floor
+    from side to side; what the robot drove past a moment ago counts as not seen.
+    """
+    ends = np.vstack([np.zeros(2), way])
+    steps = np.diff(ends, axis=0)
+    lengths = np.hypot(*steps.T)
+    if isinstance(observation.camera, Missing) or isinstance(observation.depth, Missing):
+        return float(lengths.sum())
+    unseen = 0.0
+    for start, step, length in zip(ends, steps, lengths, strict=False):
+        if not length:
+            continue
+        shares = np.arange(0.5, max(1, round(length / SEEN_STEP))) * SEEN_STEP / length
+        side = np.array([-step[1], step[0]]) * corridor / length
+        shown = [
+            _shown(start + shares[:, None] * step + off, observation.camera, observation.depth)
+            for off in (-side, 0 * side, side)
+        ]
+        unseen += length * (1 - float(np.all(shown, axis=0).mean()))
+    return unseen
+
+
+def _shown(places: Poses, camera: Camera, depth: DepthImage) -> npt.NDArray[np.bool_]:
+    """Whether the floor at places [K,2] is in the depth image, and nothing before it."""
+    pixels, away = camera.project(np.column_stack([places, np.zeros(len(places))]))
+    inside = np.isfinite(away)
+    columns, rows = np.rint(pixels[inside]).astype(int).T
+    found = np.zeros(len(places), bool)
+    with np.errstate(invalid="ignore"):  # NaN shows nothing
+        found[inside] = depth.depth[rows, columns] > OCCLUDED * away[inside]
+    return found
 
 
 def _has_neighbour(place: Poses, points: Poses) -> bool:

@@ -13,9 +13,19 @@ from typing import Any
 import numpy as np
 
 from vlam_ros.configuration import FusionNodeSettings, Settings
-from vlam_ros.errors import BagError, ImageError, VlamError
+from vlam_ros.errors import BagError, ImageError, UnseenError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors
-from vlam_ros.interface import FUSION, VLAM, Topic, subscribed_by
+from vlam_ros.interface import (
+    DEPTH_CAMERA,
+    FUSION,
+    IMU,
+    LIDAR,
+    ROBOT,
+    TABLE,
+    VLAM,
+    Topic,
+    subscribed_by,
+)
 from vlam_ros.lab.bags import BagReader, TransformTree
 from vlam_ros.lab.notes import Notes
 from vlam_ros.ros.converters import Converters
@@ -58,8 +68,8 @@ class BagSensors:
         self._feeds["tf_static"] = lambda m, now: self.tree.add(m, static=True)
         raw: dict[str, Callable[[Any, int], None]] = {
             "imu": self._fusion.add_imu,
-            "points": self._sweep,
-            "scan": self._sweep,
+            "points": partial(self._sweep, "points"),
+            "scan": partial(self._sweep, "scan"),
             "camera_depth": self._fusion.add_depth,
             "camera_depth/compressedDepth": self._fusion.add_depth,
         }
@@ -76,6 +86,16 @@ class BagSensors:
                 self._feeds[role](message, now)
         except VlamError as error:
             self._notes.add(f"{role}: {error}", once=role)
+            self._failed(role, error)
+
+    def _failed(self, role: str, error: VlamError) -> None:
+        """As the nodes take what they cannot use."""
+        row = next(row for row in TABLE if row.role == role)
+        if self.fuses and row.sensor in (LIDAR, IMU, DEPTH_CAMERA) and row.publisher == ROBOT:
+            self._fusion.report_error(row.sensor.name, str(error), row.name)
+        elif row.field:
+            lost = isinstance(error, UnseenError)
+            self.latest = self.latest.with_error(row.field, str(error), lost)
 
     def forget(self) -> None:
         """Time jumped: everything is of another time now."""
@@ -127,13 +147,13 @@ class BagSensors:
         if row.field == "odometry" and self.fuses:
             self._fusion.add_odometry(data, now)
 
-    def _sweep(self, sweep: LidarSweep, now: int) -> None:
+    def _sweep(self, role: str, sweep: LidarSweep, now: int) -> None:
         if sweep.remark:
             self._notes.add(f"LiDAR: {sweep.remark}", once="times of points")
         if isinstance(self.latest.odometry, Missing):  # then tf may know how the robot moved
             for moved in self.tree.odometry(sweep.span):
                 self._fusion.add_odometry(moved, now)
-        self._fusion.add_cloud(sweep, now)
+        self._fusion.add_cloud(sweep, now, role)
 
 
 def readable(message: Any) -> Uint8Array:
