@@ -23,11 +23,13 @@ class Qos:
 
     Only transforms are `latched` (transient local): a latched reader would not match ordinary
     publishers, and an instruction or chunk of yesterday must not move a robot that starts today.
+    What `every` publisher says is heard by a subscription for each kind of them.
     """
 
     reliable: bool
     depth: int = 1
     latched: bool = False
+    every: bool = False
     deadline: float | None = None
     lease: float | None = None
 
@@ -38,6 +40,7 @@ FUSED = Qos(reliable=False, depth=5)
 STATE = Qos(reliable=False, depth=10)
 RELIABLE = Qos(reliable=True)
 EVERY = Qos(reliable=True, depth=10)  # whoever misses one would be wrong
+PRESSED = Qos(reliable=True, depth=10, every=True)
 MOVING, FIXED = Qos(reliable=True, depth=100), Qos(reliable=True, latched=True)  # as tf2 has them
 COMMAND_DEADLINE = 0.1
 """Seconds: `cmd_vel` is never longer silent, or the middleware tells both ends."""
@@ -161,7 +164,7 @@ TABLE = (
     Topic("gripper_state", BOOL, STATE, ROBOT, (VLAM,), "whether it holds something; for an arm",
           BY_NAME, "robot_state:gripper_from_message", "gripper", BODY),
     Topic("instruction", TEXT, RELIABLE, ROBOT, (VLAM,), "what to do, in plain language", BY_NAME),
-    Topic("estop", BOOL, EVERY, ROBOT, (CONTROLLER,), "optional: true stops the robot"),
+    Topic("estop", BOOL, PRESSED, ROBOT, (CONTROLLER,), "optional: true stops the robot"),
     Topic("/tf", TF, MOVING, ROBOT, ALL, "optional: where the sensors sit", BY_NAME),
     Topic("/tf_static", TF, FIXED, ROBOT, ALL, "the same", BY_NAME),
     # What fusion_node makes of it; depth last: with its depth an image is decided on.
@@ -214,6 +217,9 @@ INPUTS = tuple(t.name for t in _SHARED if t.publisher == ROBOT)
 """What drivers and users tell the nodes."""
 OUTPUTS = tuple(t.name for t in _SHARED if ROBOT in t.subscribers)
 """What the nodes tell the drivers."""
+_SEEING = (POINTS, "scan", "camera_depth", "camera_depth/compressedDepth", "range", "obstacles")
+SAFETY = ("estop", "action_chunk", "instruction", "odom", *_SEEING, "/clock")
+"""What stops a robot: nobody may publish on it what cannot be heard."""
 RECORDED = tuple(t.path for t in TABLE if t.recorded)
 """All that a replay can use, what drivers were told, and what a simulator knows."""
 

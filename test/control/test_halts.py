@@ -11,6 +11,7 @@ import pytest
 from driven import COMMANDS, FINE, HOLD, NAN, START, Driven, go_to, halt_chunk, ns, rows_chunk
 
 from vlam_ros.actions import ActionTokenizer
+from vlam_ros.errors import SensorError
 from vlam_ros.types import (
     ActionChunk,
     ActionDimension,
@@ -317,6 +318,63 @@ def test_returns_are_moved_with_the_base_until_the_next_sweep() -> None:
     assert robot.tick().velocity.linear == 0.4
     robot.run(0.36)
     assert 0.0 < robot.told[-1].velocity.linear < 0.4, "it brakes before what it saw then"
+
+
+def test_two_lidars_both_count_each_with_its_own_age() -> None:
+    """The one sees a pillar ahead, the other does not, and is not so often here."""
+    robot = moving()
+    away = np.array([[50.0, 50.0, 0.4]])
+    for k in range(8):
+        if k % 4 == 0:
+            robot.controller.cloud(PILLAR + np.array([0.36, 0.0, 0.0]), robot.now)
+        robot.controller.cloud(away, robot.now, "scan")
+        assert_stopped(robot.tick(), Halt.OBSTACLE)
+    assert set(robot.controller.ages(robot.now)) == {"odometry", "points", "scan"}
+
+
+@pytest.mark.parametrize("silent", ["points", "scan"])
+def test_one_of_two_lidars_that_falls_silent_stops(silent: str) -> None:
+    robot = moving()
+    away = np.array([[50.0, 50.0, 0.4]])
+    for source in ("points", "scan"):
+        robot.controller.cloud(away, robot.now, source)
+    for _ in range(14):
+        robot.controller.cloud(away, robot.now, "scan" if silent == "points" else "points")
+        command = robot.tick()
+    assert_stopped(command, Halt.NO_SCAN)
+    robot.controller.no_cloud(silent)
+    assert robot.tick().halt is Halt.NONE, "nothing is expected of it any more"
+
+
+def test_a_lidar_that_sees_the_robot_alone_stops() -> None:
+    robot = moving()
+    with pytest.raises(SensorError, match="sees only the robot itself"):
+        robot.controller.cloud(np.full((50, 3), 0.1), robot.now)
+    assert_stopped(robot.tick(), Halt.NO_SCAN)
+
+
+def test_a_stop_that_comes_twice_is_released_once() -> None:
+    """Over two subscriptions, of which one is late: what was sent last counts."""
+    controller = Driven().controller
+
+    def pressed(*messages: tuple[bool, int, int]) -> bool:
+        for message in messages:
+            controller.estop(*message)
+        return controller._gate.estop
+
+    assert pressed((False, 90, 0), (True, 100, 0), (False, 90, 5), (True, 100, 9))
+    assert not pressed((False, 110, 10), (True, 100, 12), (False, 110, 14))
+    # Of another sender, whose clock is behind, it is a release, if it does not come at once.
+    assert pressed((True, 200, 20), (False, 50, 30))
+    assert not pressed((False, 50, 20 + ns(1.0)))
+
+
+def test_what_cannot_be_heard_stops() -> None:
+    robot = moving()
+    robot.controller.unheard(True)
+    assert_stopped(robot.tick(), Halt.UNHEARD)
+    robot.controller.unheard(False)
+    assert robot.tick().halt is Halt.NONE
 
 
 def test_tokens_of_the_test_are_what_the_tokenizer_reads() -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_world import World
+from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Header
+from std_msgs.msg import Header, Int32
 
 from vlam_ros.nodes.vlam_node import DEPTH_MARGIN
-from vlam_ros.ros.fused import obstacles_to_message
+from vlam_ros.ros.fused import obstacles_to_message, unseen_to_message
 from vlam_ros.ros.images import depth_to_message
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.types import DepthImage, Missing, Observation, Obstacles
@@ -237,3 +239,39 @@ def test_a_bad_camera_info_does_not_take_the_place_of_a_good_one(world: World) -
         world.infos.publish(bad)
         world.until(lambda: world.node.reporter._statistics._last_error)
         assert world.node._inputs.latest.camera is good
+
+
+# ------------------------------------------------------------------------------ nobody watches
+
+
+def test_a_lidar_that_fusion_node_cannot_use_is_lost_from_the_start(world: World) -> None:
+    at(world, 100.0)
+    out = advertise(world, PointCloud2, "obstacles")
+    out.publish(unseen_to_message(100 * 10**9))
+    world.until(lambda: isinstance(world.node._inputs.latest.obstacles, Missing)
+                and world.node._inputs.latest.obstacles.lost)  # fmt: skip
+    world.show()
+    lost = decided(world)[0].obstacles
+    assert isinstance(lost, Missing)
+    assert lost.lost
+    assert "see its diagnostics" in lost.reason
+
+
+def test_a_range_sensor_that_is_not_heard_is_as_a_path_that_nobody_watches(world: World) -> None:
+    at(world, 100.0)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    stranger = Node("stranger", context=context)
+    try:
+        stranger.create_publisher(Int32, "range", 5)
+        world.until(lambda: world.node._inputs.unheard)
+        world.show()
+        lost = decided(world)[0].obstacles
+        assert isinstance(lost, Missing)
+        assert lost.lost
+        assert "range: /stranger publishes it as std_msgs/msg/Int32" in lost.reason
+        errors = [s for s in world.diagnostics() if s.level == DiagnosticStatus.ERROR]
+        assert [(s.name, s.message) for s in errors] == [("vlam_node: inputs", lost.reason)]
+    finally:
+        stranger.destroy_node()
+        rclpy.shutdown(context=context)

@@ -11,6 +11,9 @@ from vlam_ros.control.gate import SafetyGate
 from vlam_ros.interface import POINTS
 from vlam_ros.types import ActionChunk, Command, Halt, JointState, Odometry
 
+LATEST = 1_000_000_000
+"""ns by which a message over one subscription may be behind the same over another."""
+
 
 class Controller:
     """Composes the follower of chunks and the safety gate, which has the last word.
@@ -22,6 +25,7 @@ class Controller:
         self._follower = ChunkFollower(settings)
         self._gate = SafetyGate(settings)
         self._now: int | None = None
+        self._pressed = 0, 0
         self.ignored = 0
         """Chunks that were older than one that came before."""
 
@@ -66,9 +70,25 @@ class Controller:
         """Nothing is to be expected of a source any more: another one serves in its place."""
         self._gate.no_cloud(source)
 
-    def estop(self, pressed: bool) -> None:
-        """The emergency stop was pressed or released."""
+    def estop(self, pressed: bool, sent: int = 0, came: int = 0) -> None:
+        """The emergency stop was pressed or released: a message that was `sent` (ns of its sender's
+        clock) and `came` (ns of one that cannot stand still).
+
+        It may come over several subscriptions, late over some: a press that was heard counts once,
+        and what was sent before a press that came just now does not release it.
+        """
+        pressed_sent, pressed_came = self._pressed
+        if pressed:
+            if sent == pressed_sent > 0:
+                return
+            self._pressed = sent, came
+        elif sent < pressed_sent and came - pressed_came < LATEST:
+            return
         self._gate.estop = pressed
+
+    def unheard(self, somebody: bool) -> None:
+        """Whether somebody publishes, in a way that cannot be heard, what stops a robot."""
+        self._gate.unheard = somebody
 
     def publisher(self, alive: bool) -> None:
         """Whether somebody who publishes chunks lives. Chunks of one who is gone are void."""

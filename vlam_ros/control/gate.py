@@ -37,6 +37,7 @@ class SafetyGate:
         # Longer than the stop itself takes: what comes from the limits follows this smoothly.
         self._lag = self._safety.reaction + self._control.acceleration / self._control.jerk
         self.estop = False
+        self.unheard = False
         self.publisher_lost = False
         self.reset()
 
@@ -81,6 +82,8 @@ class SafetyGate:
         """
         if self.estop:
             return Halt.ESTOP
+        if self.unheard:
+            return Halt.UNHEARD
         if steady is not None:
             if self._ticked is None or self._ticked[0] != now:
                 self._ticked = now, steady

@@ -43,7 +43,7 @@ from vlam_ros.runtime import (
     Runtime,
 )
 from vlam_ros.threads import wait_without_spinning
-from vlam_ros.types import Observation, Outcome, Reason, Uint8Array, Verdict
+from vlam_ros.types import Missing, Observation, Outcome, Reason, Uint8Array, Verdict
 
 
 def load_pipeline(settings: Settings) -> NodePipeline:
@@ -201,7 +201,10 @@ class VlamNode(ManagedNode):
 
     def _observe(self, message: Any, stamp: int, now: int) -> Observation:
         image, limits = image_from_message(message), self._settings.sensors
-        return self._inputs.latest.observation(image, stamp, now, limits)
+        observation = self._inputs.latest.observation(image, stamp, now, limits)
+        if why := self._inputs.unheard:
+            return replace(observation, obstacles=Missing(why, lost=True))
+        return observation
 
     def _has_depth(self, stamp: int) -> bool:
         """Whether an image has its depth, or there is nobody to wait for."""

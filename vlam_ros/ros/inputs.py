@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -9,21 +10,24 @@ from functools import partial
 from typing import Any
 
 from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
-from rclpy.node import Node
+from rclpy.subscription import Subscription
 
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.control import Controller
 from vlam_ros.errors import SensorError, UnseenError, VlamError
 from vlam_ros.fusion import SensorFusion, Sensors
-from vlam_ros.interface import CAMERA, LIDAR, TOPICS, VLAM, Topic, subscribed_by
+from vlam_ros.interface import CAMERA, LIDAR, SAFETY, TOPICS, VLAM, Topic, subscribed_by
 from vlam_ros.ros.announced import AnnouncedImage, AnnouncedImages
 from vlam_ros.ros.converters import Converters
+from vlam_ros.ros.managed import ManagedNode
 from vlam_ros.ros.mount import ODOM_FRAME, Transforms, same_frame
 from vlam_ros.ros.reporter import SensorReporter
 from vlam_ros.ros.stamps import nanoseconds
-from vlam_ros.ros.topics import subscribe
+from vlam_ros.ros.topics import profiles, subscribe, unheard
 
 OBSTACLES = "obstacles"
+WATCH_PERIOD = 0.5
+"""s from one look at who publishes what to the next."""
 
 Feed = Callable[[Any, int], None]
 """Takes a message, and when it came (ns)."""
@@ -34,15 +38,24 @@ class TopicInputs(ABC):
     program silences the other topics.
     """
 
-    def __init__(self, node: Node, settings: Any, transforms: Transforms) -> None:
+    def __init__(self, node: ManagedNode, settings: Any, transforms: Transforms) -> None:
         self._node = node
         self._convert = Converters(transforms, settings)
         self._subscriptions: dict[str, Any] = {}
+        self.unheard = ""
+        """What somebody publishes of `SAFETY` that cannot be heard; see `unheard`."""
+        self._watch = node.steady_timer(WATCH_PERIOD, self._watch_publishers)
 
     def destroy(self) -> None:
         """End the subscriptions."""
+        self._node.destroy_timer(self._watch)
+        self._node.reporter.unheard = ""
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
+
+    def _watch_publishers(self) -> None:
+        found = [why for topic in SAFETY if (why := unheard(self._node, topic))]
+        self.unheard = self._node.reporter.unheard = "; ".join(found)
 
     def _subscribe(self, topic: str, feed: Feed, **options: Any) -> None:
         callback = partial(self._on_message, topic, feed)
@@ -71,7 +84,7 @@ class SensorInputs(TopicInputs):
 
     def __init__(
         self,
-        node: Node,
+        node: ManagedNode,
         settings: Settings,
         transforms: Transforms,
         report_error: Callable[[str, str], None],
@@ -132,7 +145,7 @@ class FusionInputs(TopicInputs):
 
     def __init__(
         self,
-        node: Node,
+        node: ManagedNode,
         settings: FusionNodeSettings,
         transforms: Transforms,
         fusion: SensorFusion,
@@ -208,7 +221,7 @@ class ControllerInputs(TopicInputs):
 
     def __init__(
         self,
-        node: Node,
+        node: ManagedNode,
         settings: ControllerSettings,
         transforms: Transforms,
         controller: Controller,
@@ -222,7 +235,13 @@ class ControllerInputs(TopicInputs):
         events = SubscriptionEventCallbacks(liveliness=self._on_liveliness)
         convert = self._convert
         self._subscribe("action_chunk", self._feed_chunk, event_callbacks=events)
-        self._subscribe("estop", lambda m, now: controller.estop(m.data))
+        # rclpy before 4 (Humble) does not tell when a message was sent.
+        tells = hasattr(Subscription, "CallbackType")
+        on_estop = self._on_estop if tells else lambda message: self._on_estop(message, {})
+        for number, qos in enumerate(profiles("estop")):
+            self._subscriptions[f"estop {number}"] = subscribe(
+                node.create_subscription, "estop", on_estop, qos=qos
+            )
         self._subscribe("odom", self._feed_odometry)
         self._subscribe("points", partial(self._feed_sweep, "points"))
         self._subscribe("scan", partial(self._feed_sweep, "scan"))
@@ -237,6 +256,14 @@ class ControllerInputs(TopicInputs):
             self._controller.unreadable(why)
         elif TOPICS[topic].sensor is LIDAR and topic != OBSTACLES:
             self._controller.unusable_cloud(topic)
+
+    def _watch_publishers(self) -> None:
+        super()._watch_publishers()
+        self._controller.unheard(bool(self.unheard))
+
+    def _on_estop(self, message: Any, info: Mapping[str, Any]) -> None:
+        sent = int(info.get("source_timestamp", 0))
+        self._controller.estop(message.data, sent, time.monotonic_ns())
 
     def _on_liveliness(self, event: QoSLivelinessChangedInfo) -> None:
         self._controller.publisher(alive=event.alive_count > 0)

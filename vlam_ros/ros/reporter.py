@@ -27,6 +27,8 @@ class Reporter(ABC):
         self._node = node
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._logged: dict[str, int] = {}
+        self.unheard = ""
+        """What others publish that the node cannot hear; an error in diagnostics."""
         self._publisher = advertise(node.create_publisher, "/diagnostics")
         node.create_timer(_PERIOD, self._publish, clock=self._clock)
 
@@ -55,6 +57,10 @@ class Reporter(ABC):
 
     def _publish(self) -> None:
         message = DiagnosticArray(status=self._statuses(self._now()))
+        if self.unheard:
+            name = f"{self._node.get_name()}: inputs"
+            error = DiagnosticStatus(level=DiagnosticStatus.ERROR, name=name, message=self.unheard)
+            message.status = [*message.status, error]
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 

@@ -186,6 +186,7 @@ class Halt(Enum):
     NO_SCAN = "the LiDAR fell silent"
     OBSTACLE = "something is inside the stopping distance"
     ESTOP = "the emergency stop is pressed"
+    UNHEARD = "somebody publishes what cannot be heard"
     PUBLISHER_LOST = "vlam_node is gone"
     CLOCK_FROZEN = "time stands still"
     INACTIVE = "the controller is not active"
