@@ -1,12 +1,15 @@
 """An instruction over many images: what is driven to, picked up, held, tracked and placed."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from policy_world import (
+    CALIBRATION,
     CUP,
     PLATE,
+    WordClip,
     World,
     gripper,
     is_stop,
@@ -27,6 +30,18 @@ EMPTY, FULL = gripper(False), gripper(True)
 FAR_CUP, FAR_PLATE = thing("red cup", 2.0, 0.2), thing("blue plate", 2.0, -1.5)
 """Where both stand in the odometry frame when they have to be driven to."""
 AT_THE_CUP = odometry(1.35, 0.1, 0.1)
+
+
+def test_an_adapter_that_nobody_calibrated_says_how_to_do_it() -> None:
+    clip = WordClip(replace(CALIBRATION, crop_threshold=1.0, margin=1.0))
+    clip.name = "embedded with tuned/cups"
+    decision = World(clip=clip).ask(GO)
+    assert (decision.verdict.outcome, decision.verdict.reason) == (
+        Outcome.HOLD,
+        Reason.LOW_CONFIDENCE,
+    )
+    assert "`vlam calibrate embedded --adapter tuned/cups`" in decision.verdict.message
+    assert World(clip=clip).ask("stop").verdict.outcome is Outcome.DONE
 
 
 # ---------------------------------------------------------------------------------- in reach

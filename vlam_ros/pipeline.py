@@ -17,6 +17,7 @@ from vlam_ros.configuration import ActionSettings, PolicySettings, Settings
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import parse_instruction
 from vlam_ros.perception import Perceiver, is_confirmed, unknown_words
+from vlam_ros.perception.calibration import calibrate_command
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.policies import Policy, Skill, choose_skill, load_skills, make_policy, means_stop
 from vlam_ros.types import (
@@ -179,8 +180,12 @@ class Pipeline:
         """The objects that the instruction names, those that are sure `confirmed`."""
         self._check_words(instruction)
         phrases = [text for noun in instruction.named.values() for text in noun.texts]
-        scene, features = self.perceiver.perceive(observation, phrases, phrases)
         calibration = self.grounder.calibration
+        if phrases and calibration and calibration.is_provisional:
+            command = calibrate_command(*self.grounder.name.split(" with ", 1))
+            message = f"{self.grounder.name} is not calibrated, so it finds nothing: `{command}`"
+            raise Refusal(Reason.LOW_CONFIDENCE, message)
+        scene, features = self.perceiver.perceive(observation, phrases, phrases)
         objects = [replace(o, confirmed=is_confirmed(o, calibration)) for o in scene.objects]
         return replace(scene, objects=tuple(objects)), features
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from policy_world import CALIBRATION
 
 from vlam_ros.cli import main as cli
 from vlam_ros.cli.main import main
@@ -169,36 +168,3 @@ def test_evaluation_writes_its_report_and_fails_on_a_missed_gate(
     assert figures.read_text(encoding="utf-8") == '{"θ": 1}\n'
     assert table.read_text(encoding="utf-8") == "| θ |\n"
     assert capsys.readouterr().out == "| θ |\n"
-
-
-def test_calibration_is_kept_beside_the_checkpoint(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    calibrate = Recorder(CALIBRATION)
-    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.calibrate", calibrate)
-    assert main(["calibrate", str(tmp_path), "--scenes", "5", "--data", "cups", "old"]) == 0
-    assert calibrate.calls == [(tmp_path, 5, "", [Path("cups"), Path("old")], "")]
-    assert type(CALIBRATION).load(tmp_path) == CALIBRATION
-
-
-def test_thresholds_of_a_tuned_checkpoint_are_kept_beside_the_adapter(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    calibrate = Recorder(CALIBRATION)
-    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.calibrate", calibrate)
-    base, tuned = tmp_path / "base", tmp_path / "tuned"
-    base.mkdir()
-    assert main(["calibrate", str(base), "--adapter", str(tuned)]) == 2
-    assert "no folder of an adapter" in capsys.readouterr().err
-    tuned.mkdir()
-    assert main(["calibrate", str(base), "--adapter", str(tuned)]) == 0
-    assert calibrate.calls == [(base, 300, tuned, [], "")]
-    assert type(CALIBRATION).load(tuned) == CALIBRATION
-    assert not list(base.iterdir())
-
-
-def test_a_checkpoint_without_a_folder_cannot_be_calibrated(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["calibrate", "CIDAS/clipseg-rd64-refined"]) == 2
-    assert "download it to a folder" in capsys.readouterr().err

@@ -153,6 +153,7 @@ class WordClip:
     """A CLIP whose text embedding is the count of words; to images all texts are the same."""
 
     notes: tuple[str, ...] = ()
+    name = "words"
 
     def __init__(self, calibration: Calibration | None = CALIBRATION) -> None:
         self.calibration = calibration

@@ -104,6 +104,13 @@ class Calibration:
         except ModelError as error:
             raise ModelError(f"{path}: {error}; {_HOW_TO_GET_ONE}") from error
 
+    @property
+    def is_provisional(self) -> bool:
+        """Whether nobody chose its thresholds since the checkpoint was trained: nothing it sees
+        counts as found.
+        """
+        return self.crop_threshold >= 1.0
+
     def save(self, folder: str | Path) -> Path:
         """Write the calibration beside a checkpoint's weights and return the file's path."""
         path = Path(folder) / FILE_NAME
@@ -119,3 +126,8 @@ class Calibration:
         # NaN is in no range.
         if not number or not low <= value <= high:
             raise ModelError(f"{name} must be {expected}, got {value!r}")
+
+
+def calibrate_command(model: str, adapter: str | Path = "") -> str:
+    """What chooses the thresholds of a checkpoint, or of an adapter on one."""
+    return f"vlam calibrate {model}" + (f" --adapter {adapter}" if adapter else "")

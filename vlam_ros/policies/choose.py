@@ -77,8 +77,8 @@ def choose_skill(
     if clip.calibration is None:
         raise Refusal(
             Reason.LOW_CONFIDENCE,
-            "the checkpoint has no calibration.json, so nothing it sees may be acted on: calibrate "
-            "it, or use 'embedded'",
+            "the checkpoint has no calibration.json, so nothing it sees may be acted on: run "
+            "`vlam calibrate FOLDER`, or use 'embedded'",
         )
     every = skills
     if instruction.displacement is not None:

@@ -94,6 +94,28 @@ def test_tuning_a_folder_leaves_an_adapter_and_a_page(
     assert (out / "report.html").is_file()
 
 
+def test_tuning_names_what_the_split_leaves_out_and_prints_no_nan(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cups are in no image for validation, balls in none for training."""
+    data, out = tmp_path / "data", tmp_path / "tuned"
+    with DatasetWriter(data, "a test") as writer:
+        for number, name in enumerate(("cup", "cup", "star", "ball", None)):
+            image, labels = drawn_image(number, 64)
+            _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            own = [Annotation(name, encode(labels[0][1]))] if name else []
+            split = "train" if number < 3 else "validation"
+            writer.add(png.tobytes(), f"scene {number}", f"p{number}", own, split=split)
+    told = finetune_folder(str(base), data, out, SETTINGS, "bitfit")
+    assert "no image for validation shows 'cup', so nothing tells how well it is learned" in told
+    assert "no image for validation shows 'star'" in told
+    assert "no image for training shows 'ball', so it is not learned" in told
+    assert f"nothing counts as found until `vlam calibrate {base} --adapter {out}`" in told
+    said = capsys.readouterr()
+    assert not re.search(r"\bnan\b", told + said.out + said.err, re.IGNORECASE)
+    assert re.search(r"^new: IoU . before, . after$", told, re.MULTILINE)
+
+
 def test_one_process_of_a_run_writes_all_files(
     data: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

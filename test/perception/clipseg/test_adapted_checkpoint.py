@@ -47,10 +47,17 @@ def test_thresholds_are_those_of_the_adapter_and_of_nothing_else(
     tuned(base, tmp_path / "mugs", "bitfit")
     bare = ClipsegGrounder.from_pretrained(base, "cpu", adapter=tmp_path / "mugs" / FILE_NAME)
     assert bare.calibration is None
-    assert "nothing it sees counts as found" in bare.notes[-1]
+    command = f"`vlam calibrate {base} --adapter {tmp_path / 'mugs' / FILE_NAME}`"
+    assert f"nothing it sees counts as found before {command}" in bare.notes[-1]
+    # As `vlam train` leaves it.
+    dataclasses.replace(TUNED, crop_threshold=1.0, margin=1.0).save(tmp_path / "mugs")
+    new = ClipsegGrounder.from_pretrained(base, "cpu", adapter=str(tmp_path / "mugs"))
+    assert "is not calibrated" in new.notes[-1]
+    assert f"`vlam calibrate {base} --adapter {tmp_path / 'mugs'}`" in new.notes[-1]
     TUNED.save(tmp_path / "mugs")
     eyes = ClipsegGrounder.from_pretrained(base, "cpu", adapter=str(tmp_path / "mugs"))
     assert eyes.calibration == TUNED
+    assert not any("calibrate" in note for note in eyes.notes)
 
 
 def test_an_adapter_of_another_base_is_refused(base: Path, tmp_path: Path) -> None:

@@ -1,175 +1,220 @@
-"""`vlam calibrate`: the thresholds of a checkpoint, chosen on validation scenes or on validation
-images of one's own, and on sentences.
+"""`vlam calibrate`: the thresholds of a checkpoint, chosen on what it answers about validation
+scenes, validation images of one's own or a drive of one's own robot, and on sentences.
 
-Where the masks are best (mean IoU) is chosen first: what a mask takes in, and which of its pieces
-the second look leaves out. The margin is then the smallest that keeps false alarms of the masks
-alone below MASK_ALARMS, the threshold of the second look the smallest that keeps its own below
-ALARMS: no more of what is there is given up than that takes, but never below LEAST_SCORE. What the
-images and the crops looked at have in common becomes the checkpoint's Familiarity.
+Where masks are known, what a mask takes in is chosen first, by how well few of them are met; then
+the thresholds, by all answers (`thresholds`). What the images and the crops looked at have in
+common becomes the checkpoint's Familiarity.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from vlam_ros import __version__
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError, ModelError
-from vlam_ros.lab.evaluation.grounding import QueryResult, answers, answers_to
-from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, data_questions
+from vlam_ros.lab.evaluation.grounding import QueryResult
+from vlam_ros.lab.evaluation.looks import Look, Looker
+from vlam_ros.lab.evaluation.own_views import OwnViews
+from vlam_ros.lab.evaluation.queries import (
+    ABSENT,
+    ABSENT_NAMES,
+    ABSENT_NEGATIVES,
+    Query,
+    QueryKind,
+    Question,
+    data_questions,
+    questions,
+)
+from vlam_ros.lab.evaluation.thresholds import (
+    ALARMS,
+    OWN_ALARMS,
+    Calibrated,
+    choose,
+    least_absent,
+    mean_iou,
+    require_images,
+)
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.tasks import random_task
+from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, skill_sentence, unknown_sentence
 from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.hard_negatives import HardNegatives
 from vlam_ros.lab.training.paraphrases import Paraphrases
 from vlam_ros.lab.training.understanding import skill_threshold
-from vlam_ros.perception import Grounder, Perceiver
-from vlam_ros.perception.clipseg import (
-    Calibration,
-    ClipsegGrounder,
-    ImageFeatures,
-    load_checkpoint,
-)
+from vlam_ros.perception.clipseg import Calibration, Checkpoint, ClipsegGrounder, load_checkpoint
+from vlam_ros.perception.clipseg.adapters.attach import fingerprint
+from vlam_ros.perception.competitors import unknown_words
 from vlam_ros.perception.familiarity import Density, Familiarity
-from vlam_ros.perception.perceiver import Float32Array, SecondLook
 from vlam_ros.policies import load_skills
-from vlam_ros.types import Observation, Uint8Array, VelocityCommand
+from vlam_ros.types import Observation, VelocityCommand
 
-MASK_ALARMS, ALARMS = 0.12, 0.02
-"""Aimed at on validation scenes; below the gates of the test, for the two differ by chance."""
-LEAST_SCORE = 0.25
-"""Of what may move a robot, however rare false alarms are: a score is a probability."""
 ROOMS = 90
 """Rooms of tasks whose views are familiar besides the validation scenes."""
 VIEWS = 25
 """With the room's number, the seed of its view: no task that is judged has it."""
 MASK_THRESHOLDS = (0.3, 0.4, 0.5)
 TOLERANCES = (0.0, 0.3, 1.0)
-REJECTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 SCENES_PER_THRESHOLD = 15
 SENTENCES = 400
 SKILL_TEMPERATURE = 14.0
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where up to `count` questions come from: from a number on to before another one. `digest`
+    tells its images from others.
+    """
+
+    count: int
+    digest: str
+    questions: Callable[[int, int], Iterator[Question]]
+    perception: PerceptionSettings
+    about: str
+    alarms: float
+    knows_masks: bool = True
+    rooms: int = 0
+
+
 def calibrate(
     model: str | Path,
     scenes: int = 300,
+    progress: bool = True,
     adapter: str | Path = "",
     data: Sequence[Path] = (),
     skills: str = "",
-) -> Calibration:
+    views: OwnViews | None = None,
+    cache: Path | None = None,
+) -> Calibrated:
     """Choose the thresholds of a checkpoint.
 
     What cannot be chosen by looking (crop size, temperatures, vocabulary) is kept from the
     checkpoint's calibration; without one it is the model's own size and temperature, and an open
-    vocabulary.
+    vocabulary. Where nobody knows the masks, what they take in is kept too.
 
     Args:
-        model: a checkpoint, as `ClipsegGrounder.from_pretrained` takes it.
+        model: a checkpoint, as `load_checkpoint` takes it.
         adapter: what was tuned on it, if anything.
         data: data sets whose validation images are looked at instead, in turn; their nouns
             compete, as they have to on the robot.
         skills: the robot's skills file, if it has others than the model was trained on.
+        views: of one's own robot, to be looked at instead.
+        cache: a folder for what was answered, from which a run that was stopped goes on.
 
     Raises:
-        ModelError: the model cannot be loaded, or sees so little that no threshold helps.
+        ModelError: the model cannot be loaded; or too little was asked to know of any threshold
+            that it is safe, or none is: the model says yes to everything, or cannot tell what is
+            there from what is not.
         LearningError: a data set cannot be read, or its first images for validation show nothing
             large enough; or no prompt in the skills file is new.
     """
-    grounder, settings = ClipsegGrounder.from_pretrained(model, adapter=adapter), Settings.load()
-    perception, own = settings.perception, [Dataset(folder, "validation") for folder in data]
-    negatives = HardNegatives(perception, [phrase for each in own for phrase in each.phrases])
-    perception = dataclasses.replace(perception, nouns=negatives.nouns)
-    start = grounder.calibration or _neutral(model)
+    checkpoint, settings = load_checkpoint(model, adapter=adapter), Settings.load()
+    grounder = ClipsegGrounder(checkpoint)
+    start = checkpoint.calibration or _neutral(checkpoint)
+    if views is not None:
+        source = _of_views(views, settings.perception, start)
+    elif data:
+        source = _of_data(data, settings.perception, scenes)
+    else:
+        source = _of_scenes(settings.perception, scenes)
+    # Without a rejection every candidate keeps its score.
+    grid = [dataclasses.replace(start, crop_rejection=0.0)]
+    if source.knows_masks:
+        grid = [
+            dataclasses.replace(grid[0], mask_threshold=threshold, tolerance=tolerance)
+            for threshold, tolerance in product(MASK_THRESHOLDS, TOLERANCES)
+        ]
+    few = min(source.count, SCENES_PER_THRESHOLD)
+    total = few * len(grid) + source.count - few + source.rooms
+    folder = cache and cache / _key(checkpoint, start, source)
+    with tqdm(total=total, desc="calibrate", disable=not progress) as bar:
+        looker = Looker(grounder, source.perception, folder, bar)
+        best, looks = grid[0], looker.ask(few, grid, lambda i: source.questions(i, few))
+        if source.knows_masks:
+            _require_things(_answers(looks[0]), source)
+            best = grid[int(np.argmax([mean_iou(_answers(some)) for some in looks]))]
+        (seen,) = looker.ask(source.count, [best], lambda i: source.questions(i, source.count))
+        # Not before: a rejection would have left candidates out.
+        kept = dataclasses.replace(best, crop_rejection=start.crop_rejection)
+        chosen = choose(_answers(seen), kept, source.alarms, source.knows_masks)
+        around = looker.look_around(source.rooms, best, lambda i: _rooms(i, source.rooms))
+    skills_file = skills or settings.policy.skills
+    calibration = dataclasses.replace(
+        chosen.calibration,
+        skill_threshold=_skill_threshold(grounder, skills_file, bool(skills)),
+        made_with=source.about,
+        familiarity=_familiarity([*seen, *around]),
+    )
+    nouns = source.perception.nouns if source.perception != settings.perception else ()
+    return dataclasses.replace(chosen, calibration=calibration, nouns=nouns)
 
-    def ask(
-        masks: tuple[float, float], count: int, looks: Grounder = grounder
-    ) -> list[QueryResult]:
-        threshold, tolerance = masks
-        grounder.calibration = dataclasses.replace(
-            start, mask_threshold=threshold, tolerance=tolerance, crop_rejection=0.0
+
+def _require_things(seen: Sequence[QueryResult], source: _Source) -> None:
+    if not any(answer.kind is QueryKind.PRESENT for answer in seen):
+        raise LearningError(
+            f"the first {min(source.count, SCENES_PER_THRESHOLD)} validation images of "
+            f"{source.about} show nothing that is large enough: choose thresholds on others"
         )
-        if own:
-            asked = data_questions(own, negatives, count)
-            bar = tqdm(asked, total=count, desc="validation")
-            found = answers_to(looks, perception, bar)
-            if not any(answer.kind is QueryKind.PRESENT for answer in found):
-                raise LearningError(
-                    f"the first {count} validation images of {', '.join(map(str, data))} show "
-                    "nothing that is large enough: choose thresholds on others"
-                )
-            return found
-        return answers(looks, settings, "validation", count)
 
-    few = min(scenes, SCENES_PER_THRESHOLD)
-    best = max(product(MASK_THRESHOLDS, TOLERANCES), key=lambda masks: _mean_iou(ask(masks, few)))
-    measured = _Measured(grounder)
-    asked = ask(best, scenes, measured)
-    if not own:
-        measured.look_around(settings.perception)
-    absent = [a for a in asked if a.kind in ABSENT]
-    rejection = max(REJECTIONS, key=lambda r: _mean_iou(asked, r))
-    margin = _smallest(lambda m: np.mean([a.found_by_mask(m) for a in absent]) <= MASK_ALARMS)
-    found = _smallest(lambda t: np.mean([a.found(t) for a in absent]) <= ALARMS)
-    crop_threshold = max(found, LEAST_SCORE)
-    return dataclasses.replace(
-        start,
-        mask_threshold=best[0],
-        tolerance=best[1],
-        margin=margin,
-        crop_threshold=crop_threshold,
-        crop_rejection=min(rejection, crop_threshold),
-        skill_threshold=_skill_threshold(grounder, skills or settings.policy.skills, bool(skills)),
-        made_with=f"vlam calibrate --scenes {scenes}" + " --data …" * bool(own),
-        familiarity=measured.familiarity(),
+
+def _of_scenes(settings: PerceptionSettings, scenes: int) -> _Source:
+    def asked(start: int, end: int) -> Iterator[Question]:
+        if start < end:
+            with World() as world:
+                yield from questions(world, "validation", end, start)
+
+    require_images(scenes, len(ABSENT), ALARMS)
+    about = f"vlam calibrate --scenes {scenes}"
+    return _Source(scenes, "validation scenes", asked, settings, about, ALARMS, rooms=ROOMS)
+
+
+def _of_data(data: Sequence[Path], settings: PerceptionSettings, scenes: int) -> _Source:
+    own = [Dataset(folder, "validation") for folder in data]
+    count = min(scenes, sum(map(len, own)))
+    require_images(count, ABSENT_NAMES + ABSENT_NEGATIVES, ALARMS)
+    negatives = HardNegatives(settings, [phrase for each in own for phrase in each.phrases])
+    return _Source(
+        count,
+        " ".join(each.digest for each in own),
+        lambda start, end: data_questions(own, negatives, end, start),
+        dataclasses.replace(settings, nouns=negatives.nouns),
+        f"vlam calibrate --scenes {scenes} --data …",
+        ALARMS,
     )
 
 
-class _Measured:
-    """A grounder that keeps what the Densities are made of: the statistics of all images and of
-    the close crops of all candidates.
-    """
-
-    def __init__(self, grounder: ClipsegGrounder) -> None:
-        self._grounder = grounder
-        self._images: list[Float32Array] = []
-        self._crops: list[Float32Array] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._grounder, name)
-
-    def encode_pixels(self, pixels: Any, image: Uint8Array) -> ImageFeatures:
-        features = self._grounder.encode_pixels(pixels, image)
-        self._images.append(self._grounder.statistics(features))
-        return features
-
-    def second_look(self, crops: Any, texts: Any, prompts: Any) -> SecondLook:
-        seen = self._grounder.second_look(crops, texts, prompts)
-        if crops:
-            self._crops.append(seen.statistics[: len(crops) // 2])  # the other half is looser
-        return seen
-
-    def look_around(self, settings: PerceptionSettings) -> None:
-        """Add what the robot sees on random ways through the rooms of tasks."""
-        perceiver: Perceiver[ImageFeatures] = Perceiver(self, settings)
-        for view, phrases in tqdm(_views(ROOMS), "rooms", ROOMS):
-            perceiver.perceive(view, phrases, phrases)
-
-    def familiarity(self) -> Familiarity:
-        images, crops = (np.concatenate(each) for each in (self._images, self._crops))
-        return Familiarity(Density.fit(images), Density.fit(crops))
+def _of_views(views: OwnViews, settings: PerceptionSettings, start: Calibration) -> _Source:
+    for phrase in (*views.absent, *views.present):
+        for word in unknown_words(phrase, start):
+            raise ModelError(
+                f"the model does not know '{word}', and '{phrase}' would be refused on the robot "
+                "anyway: name things in words that it knows"
+            )
+    negatives = HardNegatives(settings, (*views.absent, *views.present))
+    views.require(least_absent(OWN_ALARMS))
+    return _Source(
+        len(views.images),
+        views.digest,
+        views.questions,
+        dataclasses.replace(settings, nouns=negatives.nouns),
+        f"vlam calibrate on {views.about}",
+        OWN_ALARMS,
+        knows_masks=False,
+    )
 
 
-def _views(count: int) -> Iterator[tuple[Observation, list[str]]]:
+def _rooms(start: int, end: int) -> Iterator[Question]:
     """What a robot sees that went and reached at random in rooms of tasks, and what is there."""
-    for seed in range(count):
+    for seed in range(start, end):
         rng = np.random.default_rng([seed, VIEWS])
         room = random_task(rng).room
         velocity = VelocityCommand(rng.uniform(0, 0.4), rng.uniform(-0.5, 0.5))
@@ -179,11 +224,38 @@ def _views(count: int) -> Iterator[tuple[Observation, list[str]]]:
                 simulator.drive(velocity)
                 simulator.advance(simulator.now + 400_000_000)
             observation = Observation(seed, seed, simulator.image(), simulator.camera)
-        yield observation, sorted({thing.phrase for thing in room.scene.objects})
+        there = sorted({thing.phrase for thing in room.scene.objects})
+        nowhere = np.zeros(observation.image.shape[:2], bool)
+        yield Question(observation, tuple(Query(p, QueryKind.NAMED, nowhere) for p in there))
 
 
-def _neutral(model: str | Path) -> Calibration:
-    checkpoint = load_checkpoint(model)
+def _key(checkpoint: Checkpoint, start: Calibration, source: _Source) -> str:
+    """Of what decides an answer: the model, its adapter, its settings and the images."""
+    kept = dataclasses.replace(start, made_with="…", familiarity=None)
+    parts = (
+        __version__,
+        fingerprint(checkpoint.model, "float32"),
+        repr(checkpoint.preprocessing),
+        repr(kept),
+        repr(source.perception),
+        source.digest,
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _answers(looks: Sequence[Look]) -> list[QueryResult]:
+    return [answer for look in looks for answer in look.answers]
+
+
+def _familiarity(looks: Sequence[Look]) -> Familiarity:
+    images = [look.image for look in looks if len(look.image)]
+    crops = [look.crops for look in looks if len(look.crops)]
+    if not crops:
+        raise ModelError("the model sees nothing at all: is it trained, and the right one?")
+    return Familiarity(Density.fit(np.concatenate(images)), Density.fit(np.concatenate(crops)))
+
+
+def _neutral(checkpoint: Checkpoint) -> Calibration:
     return Calibration(
         mask_threshold=0.5,
         tolerance=0.0,
@@ -191,7 +263,7 @@ def _neutral(model: str | Path) -> Calibration:
         crop_rejection=0.0,
         margin=0.0,
         crop_size=checkpoint.preprocessing.size,
-        crop_temperature=round(float(checkpoint.model.clip.logit_scale.float().exp()), 2),
+        crop_temperature=round(checkpoint.model.clip.logit_scale.detach().float().exp().item(), 2),
         skill_threshold=1.0,
         skill_temperature=SKILL_TEMPERATURE,
         vocabulary=None,
@@ -208,15 +280,3 @@ def _skill_threshold(grounder: ClipsegGrounder, source: str, taught: bool) -> fl
         known += [paraphrases.new_sentence(rng)[1] for _ in range(SENTENCES)]
         unknown += [paraphrases.no_sentence(rng) for _ in range(SENTENCES)]
     return skill_threshold(grounder, skills, known, unknown)
-
-
-def _mean_iou(seen: Sequence[QueryResult], rejection: float = 0.0) -> float:
-    return float(np.mean([a.iou(rejection) for a in seen if a.kind is QueryKind.PRESENT]))
-
-
-def _smallest(good: Callable[[float], np.bool_ | bool]) -> float:
-    """The smallest hundredth in 0..1 for which `good` holds."""
-    for value in np.arange(0, 1.005, 0.01):
-        if good(float(value)):
-            return round(float(value), 2)
-    raise ModelError("the model says yes to everything: train it longer before calibrating it")

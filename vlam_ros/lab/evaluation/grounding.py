@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from vlam_ros.configuration import PerceptionSettings, Settings
-from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind, Question, questions
+from vlam_ros.lab.evaluation.queries import LABELLED, QueryKind, Question, questions
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import Grounder, Perceiver
@@ -79,43 +79,29 @@ def answers(
 def answers_to(
     grounder: Grounder[Any], settings: PerceptionSettings, asked: Iterable[Question]
 ) -> list[QueryResult]:
-    eyes = _Remembering(grounder)
-    perceiver, found = Perceiver(eyes, settings), []
-    for question in asked:
-        for query in question.queries:
-            scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
-            truth = resample(query.truth, eyes.mask_shape)
-            if query.kind in ABSENT or truth.sum() > MIN_PIXELS:
-                candidates = tuple(
-                    Candidate(
-                        margin=thing.margin,
-                        score=thing.score,
-                        mask=thing.mask,
-                        familiar=max(thing.unfamiliarity, scene.unfamiliarity) <= UNFAMILIAR,
-                    )
-                    for thing in scene.objects
-                )
-                found.append(QueryResult(query.phrase, query.kind, truth, candidates))
-    return found
+    eyes = RememberingGrounder(grounder)
+    return [answer for question in asked for answer in ask(eyes, settings, question)]
 
 
-class _Remembering:
-    """A ClipsegGrounder that keeps the last image's features and masks, for its many queries."""
+class RememberingGrounder:
+    """A ClipsegGrounder that keeps the last `image`, its `features` and masks, for many queries."""
 
     def __init__(self, grounder: Grounder[Any]) -> None:
         self._grounder = grounder
-        self._image: Uint8Array | None = None
+        self.image: Uint8Array | None = None
         self._masks: dict[str, npt.NDArray[np.float32]] = {}
+        self.features: ImageFeatures | None = None
         self.mask_shape: tuple[int, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._grounder, name)
 
     def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
-        if image is not self._image:
-            self._image, self._masks = image, {}
-            self._features = self._grounder.encode_pixels(pixels, image)
-        return self._features
+        if image is not self.image:
+            self.image, self._masks = image, {}
+            self.features = self._grounder.encode_pixels(pixels, image)
+        assert self.features is not None
+        return self.features
 
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
         if missing := [p for p in prompts if p not in self._masks]:
@@ -124,6 +110,28 @@ class _Remembering:
         masks = np.stack([self._masks[p] for p in prompts])
         self.mask_shape = masks.shape[1:]
         return masks
+
+
+def ask(
+    eyes: RememberingGrounder, settings: PerceptionSettings, question: Question
+) -> Iterator[QueryResult]:
+    """The answers to a question; what is there and shows too little is left out."""
+    perceiver = Perceiver(eyes, settings)
+    for query in question.queries:
+        scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])
+        truth = resample(query.truth, eyes.mask_shape)
+        if query.kind in LABELLED and truth.sum() <= MIN_PIXELS:
+            continue
+        candidates = tuple(
+            Candidate(
+                margin=thing.margin,
+                score=thing.score,
+                mask=thing.mask,
+                familiar=max(thing.unfamiliarity, scene.unfamiliarity) <= UNFAMILIAR,
+            )
+            for thing in scene.objects
+        )
+        yield QueryResult(query.phrase, query.kind, truth, candidates)
 
 
 def intersection_over_union(one: BoolArray, other: BoolArray) -> float:

@@ -40,9 +40,11 @@ class QueryKind(Enum):
     SAME_COLOUR = "absent, same colour, other shape"
     SAME_SHAPE = "absent, same shape, other colour"
     OTHER = "absent, anything else"
+    NAMED = "said to be there, nobody knows where"
 
 
 ABSENT = (QueryKind.SAME_COLOUR, QueryKind.SAME_SHAPE, QueryKind.OTHER)
+LABELLED = (QueryKind.PRESENT, QueryKind.GENERAL)
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ class Question:
     queries: tuple[Query, ...]
 
 
-def questions(world: World, split: str, count: int) -> Iterator[Question]:
-    """The first `count` scenes of a split, asked for all that is there, for the noun and the colour
-    of one of the objects, and for three absent things.
+def questions(world: World, split: str, count: int, start: int = 0) -> Iterator[Question]:
+    """The first `count` scenes of a split, from number `start` on, asked for all that is there, for
+    the noun and the colour of one of the objects, and for three absent things.
 
     Of the split "composition" only the colour-shape pairs never trained are asked for.
     """
-    for index in range(count):
+    for index in range(start, count):
         spec = scene_of_seed(split, index)
         world.load(spec)
         rendering = world.render()
@@ -124,16 +126,17 @@ def _absent(
 
 
 def data_questions(
-    datasets: Sequence[Dataset], negatives: HardNegatives, count: int
+    datasets: Sequence[Dataset], negatives: HardNegatives, count: int, start: int = 0
 ) -> Iterator[Question]:
-    """About the first `count` images of data sets that take turns, each read when it is its turn.
+    """About the first `count` images of data sets that take turns, each read when it is its turn,
+    from number `start` on.
 
     Each image is asked for all that is there, and for names and hard negatives of it that cannot be
     true of any of it.
     """
     parts = (_asked_of(dataset, negatives) for dataset in datasets)
     in_turn = chain.from_iterable(zip_longest(*parts))
-    return islice((question for question in in_turn if question), count)
+    return islice((question for question in in_turn if question), start, max(start, count))
 
 
 def _asked_of(dataset: Dataset, negatives: HardNegatives) -> Iterator[Question]:

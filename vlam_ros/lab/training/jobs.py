@@ -13,6 +13,7 @@ import torch
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.report.table import number
 from vlam_ros.lab.report.training_page import TrainingReport, examples, write_report
 from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.stream import BatchStream
@@ -23,6 +24,7 @@ from vlam_ros.lab.training.fit import FitResult, FitSettings
 from vlam_ros.lab.training.grounding import NOTHING, Grounding, Metrics, ValidationBatches, measure
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.training_batches import CHECKED, TuningData
+from vlam_ros.perception.calibration import calibrate_command
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 
 REPORT = "report.html"
@@ -81,8 +83,28 @@ def finetune_folder(
     told = _tell(f"Tuning by {method}", facts, checkpoint, check, tuned.before, tuned.after,
                  tuned.fit, out)  # fmt: skip
     nouns = ", ".join(tuning.negatives.nouns)
-    notes = [line for each in (new, old) if each is not None for line in each.notes.lines]
+    told = f"{told}\nnothing counts as found until `{calibrate_command(checkpoint.name, out)}`"
+    notes = [*_left_out(data, new)] + [
+        line for each in (new, old) if each is not None for line in each.notes.lines
+    ]
     return "\n".join([*notes, told, f"let all nouns compete: perception.nouns: [{nouns}]"])
+
+
+def _left_out(data: Path, train: Dataset) -> list[str]:
+    """What the split leaves out: scenes are shared out by chance, and a rare thing is in few."""
+    check = Dataset(data, "validation").phrases
+    every = dict.fromkeys((*train.phrases, *check, *Dataset(data, "test").phrases))
+    advice = "add images of it from more scenes (another place, or 10 s later in a bag)"
+    untaught = [p for p in every if p not in train.phrases]
+    unchecked = [p for p in train.phrases if p not in check]
+    return [
+        *(f"no image for training shows '{p}', so it is not learned: {advice}" for p in untaught),
+        *(
+            f"no image for validation shows '{p}', so nothing tells how well it is learned, and "
+            f"`vlam calibrate --data` does not ask for it: {advice}"
+            for p in unchecked
+        ),
+    ]
 
 
 def distil_folder(
@@ -157,7 +179,7 @@ def _tell(
         report = TrainingReport(title, {**facts, "trained": trained}, before, after, seen)
         write_report(report, out / "run", out / REPORT)
     lines = [
-        f"{name}: IoU {before[name].iou:.3f} before, {figures.iou:.3f} after"
+        f"{name}: IoU {number(before[name].iou)} before, {number(figures.iou)} after"
         for name, figures in after.items()
     ]
     return "\n".join([*lines, trained, f"wrote {out}; see {out / REPORT}"])

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vlam_ros.lab.report.table import number
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.grounding import Grounding, apply, cosines, require_float32
 from vlam_ros.lab.training.objectives import drift, skill_contrast
@@ -175,7 +176,7 @@ def learn_skills_file(
     lines = [str(learned.adaptation)]
     if learned.before and learned.after:
         lines += [
-            f"{name}: {old:.3f} before, {new:.3f} after"
+            f"{name}: {number(old)} before, {number(new)} after"
             for name, old, new in (
                 ("new skills understood", learned.before.new, learned.after.new),
                 ("old skills understood", learned.before.old, learned.after.old),

@@ -36,7 +36,12 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from vlam_ros.errors import ModelError
-from vlam_ros.perception.calibration import FILE_NAME, UNCALIBRATED_MASK_THRESHOLD, Calibration
+from vlam_ros.perception.calibration import (
+    FILE_NAME,
+    UNCALIBRATED_MASK_THRESHOLD,
+    Calibration,
+    calibrate_command,
+)
 from vlam_ros.perception.clipseg.adapters import load_adapter
 from vlam_ros.perception.clipseg.adapters.attach import DTYPES
 from vlam_ros.perception.clipseg.backend import Backend, TorchBackend
@@ -242,9 +247,11 @@ def _checkpoint(
     """Put together what was loaded, after a look at whether it fits together."""
     _require_tokenizer(name, processor.tokenizer, config.text_config.vocab_size)
     calibration = None if folder is None else Calibration.load(folder)
-    if calibration is None:
-        notes.append(f"{name} has no {FILE_NAME}: nothing it sees counts as found")
-    elif calibration.crop_size % (patch := config.vision_config.patch_size):
+    if calibration is None or calibration.is_provisional:
+        command = calibrate_command(*name.split(" with ", 1))
+        lack = "is not calibrated" if calibration else f"has no {FILE_NAME}"
+        notes.append(f"{name} {lack}: nothing it sees counts as found before `{command}`")
+    if calibration and calibration.crop_size % (patch := config.vision_config.patch_size):
         raise ModelError(
             f"{name}: crop_size {calibration.crop_size} in {FILE_NAME} is not a multiple of the "
             f"patch, {patch} pixels: calibrate the checkpoint again"

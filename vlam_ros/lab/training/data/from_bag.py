@@ -33,6 +33,7 @@ stands changes none (at most 1 level); one that turned by a degree changes 40, a
 that was moved.
 """
 NO_CAMERA = Missing("masks need no camera")
+Thumbnail = npt.NDArray[np.float32]
 
 
 def add_bag(
@@ -69,9 +70,9 @@ def add_bag(
                 "the bag's instructions name nothing to look for: say what, with --phrases"
             )
         writer.name(phrases)
-        known: list[npt.NDArray[np.float32]] = []
+        known: list[Thumbnail] = []
         for number, received, image in frames(bag, roles.images, count, notes):
-            if not _is_new(image, known):
+            if not is_new(image, known):
                 notes.add("a frame is much like another one and left out", once="like")
                 continue
             seen = _proposals(perceiver, image, phrases) if perceiver else []
@@ -118,12 +119,12 @@ def _proposals(perceiver: Perceiver, image: Uint8Array, phrases: Sequence[str]) 
     return proposals
 
 
-def _is_new(image: Uint8Array, known: list[npt.NDArray[np.float32]]) -> bool:
-    """Whether it is unlike all that are known; it is one of them then."""
+def is_new(image: Uint8Array, known: list[Thumbnail], changed: int = CHANGED) -> bool:
+    """Whether so many cells of it differ from every one that is known; it is one of them then."""
     grey: Any = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     cells = cv2.resize(grey, CELLS, interpolation=cv2.INTER_AREA).astype(np.float32)
     cells -= cells.mean()  # a camera that adapts to the light sees nothing new
-    if any(np.count_nonzero(np.abs(cells - k) > CHANGE) < CHANGED for k in known):
+    if any(np.count_nonzero(np.abs(cells - k) > CHANGE) < changed for k in known):
         return False
     known.append(cells)
     return True

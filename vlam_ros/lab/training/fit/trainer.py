@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.report.table import number
 from vlam_ros.lab.training.balancing import (
     TASK,
     WeightedTask,
@@ -188,7 +189,7 @@ class Fit:
         self.step += 1
         self._seconds += time.monotonic() - started
         bar.update()
-        bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+        bar.set_postfix({name: number(value) for name, value in losses.items()})
         groups = {"loss": losses, "cosine": cosines, "weight": self._plain.learned_weights()}
         self._report(board, {**groups, "rate": {"rate": rate}})
         if self.step % settings.validate_every == 0 or self.step == settings.steps:
