@@ -121,7 +121,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(
     def refuse(**_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("vlam_ros.lab.cli.calibrate.TemporaryFile", refuse)
+    monkeypatch.setattr("vlam_ros.lab.saving.TemporaryFile", refuse)
     assert main(["calibrate", str(tmp_path)]) == 2
     assert "Permission denied; give --out FOLDER" in capsys.readouterr().err
     assert not asked

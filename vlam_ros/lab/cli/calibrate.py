@@ -5,9 +5,7 @@ copy of it.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, command_parser, positive
@@ -16,9 +14,6 @@ from vlam_ros.lab.cli.options import add_option
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.own_views import OwnViews
-    from vlam_ros.perception.clipseg import Calibration
-
-PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -55,17 +50,17 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from vlam_ros.lab.evaluation.calibrate import calibrate
-    from vlam_ros.perception.clipseg.loader import EMBEDDED
+    from vlam_ros.lab.saving import CalibrationPlace
 
-    model = EMBEDDED if options.model == "embedded" else Path(options.model).expanduser()
     adapter = Path(options.adapter).expanduser() if options.adapter else None
     if adapter is not None and not adapter.is_dir():
         raise ModelError(f"{adapter} is no folder of an adapter: give what `vlam train` wrote")
     out = options.out and options.out.expanduser()
-    _require_place(model, adapter, out)
+    place = CalibrationPlace(options.model, adapter, out)
+    place.require()
     views = _views(options)
     calibrated = calibrate(
-        model if model.is_dir() else options.model,
+        place.model,
         options.scenes,
         adapter=adapter or "",
         data=options.data,
@@ -73,38 +68,12 @@ def run(options: argparse.Namespace) -> int:
         views=views,
         cache=options.cache.expanduser() / "calibrate",
     )
-    path = _write(calibrated.calibration, model, options.model, adapter, out)
+    path = place.write(calibrated.calibration)
     print(f"{path.read_text(encoding='utf-8')}{calibrated}")
     if calibrated.nouns:
         print(f"let all nouns compete: perception.nouns: [{', '.join(calibrated.nouns)}]")
     print(f"wrote {path}")
     return 0
-
-
-def _require_place(model: Path, adapter: Path | None, out: Path | None) -> None:
-    """ModelError where the thresholds could not be written; before hours of work, not after."""
-    target = out or adapter or model
-    if out is not None and out.exists():
-        raise ModelError(f"{out} exists: choose a folder that does not, or remove it")
-    if out is None and not target.is_dir():
-        raise ModelError(
-            f"{target} is no folder, and the thresholds must be kept beside the checkpoint: "
-            "download it to a folder and give that, or give --out FOLDER for a copy of it"
-        )
-    if target.resolve().is_relative_to(PACKAGE):
-        raise ModelError(
-            f"{target} is in the installed package, where nothing is written: give --out FOLDER, "
-            "anywhere else, for a copy of the checkpoint with its thresholds"
-        )
-    there = next(p for p in (target, *target.absolute().parents) if p.exists())
-    try:
-        with TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise ModelError(
-            f"nothing can be written to {there}: {error.strerror}; give --out FOLDER, elsewhere, "
-            "for a copy of the checkpoint with its thresholds"
-        ) from error
 
 
 def _views(options: argparse.Namespace) -> OwnViews | None:
@@ -130,36 +99,3 @@ def _views(options: argparse.Namespace) -> OwnViews | None:
         print(note)
     print(f"{len(views.images)} of {views.seen} images are views of their own")
     return views
-
-
-def _write(
-    calibration: Calibration, model: Path, name: str, adapter: Path | None, out: Path | None
-) -> Path:
-    """Keep the calibration, whole or not at all, and return the path of its file."""
-    import dataclasses
-    import shutil
-
-    from vlam_ros.lab.saving import new_folder, save_checkpoint
-    from vlam_ros.perception.calibration import FILE_NAME
-    from vlam_ros.perception.clipseg import load_checkpoint
-    from vlam_ros.perception.familiarity import FILE_NAME as FAMILIARITY
-
-    if out is None:
-        folder = adapter or model
-        with TemporaryDirectory(prefix=".calibration-", dir=folder) as temporary:
-            calibration.save(temporary)
-            # The file that names the other comes last.
-            for file in sorted(Path(temporary).iterdir(), key=lambda p: p.name == FILE_NAME):
-                os.replace(file, folder / file.name)
-        return folder / FILE_NAME
-    if adapter is None and model.is_dir():
-        with new_folder(out) as complete:
-            ignored = shutil.ignore_patterns(FILE_NAME, FAMILIARITY, ".*", "__pycache__")
-            shutil.copytree(model, complete, ignore=ignored, dirs_exist_ok=True)
-            calibration.save(complete)
-    else:
-        checkpoint = load_checkpoint(
-            model if model.is_dir() else name, "cpu", "float32", adapter=adapter or ""
-        )
-        save_checkpoint(dataclasses.replace(checkpoint, calibration=calibration), out)
-    return out / FILE_NAME

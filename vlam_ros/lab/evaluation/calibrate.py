@@ -231,12 +231,12 @@ def _rooms(start: int, end: int) -> Iterator[Question]:
 
 def _key(checkpoint: Checkpoint, start: Calibration, source: _Source) -> str:
     """Of what decides an answer: the model, its adapter, its settings and the images."""
-    kept = dataclasses.replace(start, made_with="…", familiarity=None)
     parts = (
         __version__,
         fingerprint(checkpoint.model, "float32"),
+        checkpoint.backend.precision,
         repr(checkpoint.preprocessing),
-        repr(kept),
+        f"{start.crop_size} {start.crop_temperature}",
         repr(source.perception),
         source.digest,
     )

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -195,12 +196,10 @@ class _Measured:
         self._grounder = grounder
         self.crops: list[Float32Array] = []
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._grounder, name)
 
-    def second_look(
-        self, crops: Sequence[object], texts: Sequence[str], prompts: Sequence[Sequence[str]]
-    ) -> SecondLook:
-        seen = self._grounder.second_look(crops, texts, prompts)  # type: ignore[arg-type]
+    def second_look(self, crops: Any, texts: Any, prompts: Any) -> SecondLook:
+        seen = self._grounder.second_look(crops, texts, prompts)
         self.crops.append(seen.statistics[: len(crops) // 2])  # the other half is looser
         return seen

@@ -34,6 +34,8 @@ LEAST_SCORE, LARGEST_SCORE = 0.25, 0.95
 """Of what may move a robot, however rare false alarms are: a score is a probability; and what no
 model that can tell things apart needs as its threshold.
 """
+LISTED = 20
+"""Phrases of which each one's share is told."""
 REJECTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 
 
@@ -55,10 +57,10 @@ class Calibrated:
 
     def __str__(self) -> str:
         """What was measured, in lines."""
-        lines = []
+        lines = ["confirmed, of what is there: not known; name some of it with --present"]
         if self.confirmed.cases:
-            lines.append(f"confirmed, of what is there: {_told(self.confirmed)}")
-        if len(self.named) > 1:
+            lines = [f"confirmed, of what is there: {_told(self.confirmed)}"]
+        if 1 < len(self.named) <= LISTED:
             lines += [f"  {phrase}: {_told(share)}" for phrase, share in self.named.items()]
         lines.append(f"false alarms, of what is not: {_told(self.false_alarms)}")
         lines.append(f"  by masks alone: {_told(self.false_masks)}")
