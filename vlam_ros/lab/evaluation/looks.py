@@ -180,7 +180,8 @@ class Looker:
         look = Look.load(self._folder / key) if self._folder else None
         if look:
             self._looks[key] = look
-            self._bar.initial += 1  # the rest is estimated by the speed of this run
+            if not self._bar.disable:
+                self._bar.initial += 1  # the rest is estimated by the speed of this run
             self._bar.update()
         return look
 
