@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.errors import ModelError
+from vlam_ros.perception import Perceiver
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.familiarity import Density, Familiarity
+from vlam_ros.types import Missing, Observation
 
 WIDTH = 48
 
@@ -86,3 +91,20 @@ def test_distances_do_not_depend_on_the_company() -> None:
     assert dataclasses.replace(density, limit=density.limit * 2).distances(images) == pytest.approx(
         alone / 2
     )
+
+
+def test_an_image_in_which_nothing_is_found_is_judged_like_any_other(
+    tiny_checkpoint: Path, settings: PerceptionSettings
+) -> None:
+    grounder = ClipsegGrounder.from_pretrained(tiny_checkpoint, "cpu")
+    assert grounder.calibration is not None
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    width = grounder.statistics(grounder.encode_image(image)).shape[1]
+    density = Density.fit(np.random.default_rng(1).normal(size=(40, width)).astype(np.float32))
+    grounder.calibration = replace(
+        grounder.calibration, mask_threshold=1.0, familiarity=Familiarity(density, density)
+    )
+    seen = Observation(0, 0, image, Missing("no camera is needed"))
+    scene, _ = Perceiver(grounder, settings).perceive(seen, ["red cup"], ["red cup"])
+    assert scene.objects == ()
+    assert scene.unfamiliarity > 0

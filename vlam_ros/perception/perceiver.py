@@ -185,7 +185,7 @@ class Perceiver(Generic[Features]):
             [window.cut(image) for window in (*close, *loose)], texts, compared * 2
         )
         strange = np.zeros(len(chosen), np.float32)
-        if calibration.familiarity:
+        if calibration.familiarity and chosen:
             strange = calibration.familiarity.crop.distances(statistics[: len(chosen)])
         closely_seen = []
         for index, (candidate, window) in enumerate(zip(chosen, close, strict=True)):
