@@ -125,8 +125,8 @@ def compared(model: str, scenes: int, drives: int) -> list[Result]:
     start = grounder.calibration
     if start is None:
         raise ModelError(f"{model} has no calibration.json: run `vlam calibrate {model}` first")
-    # Without a rejection every candidate keeps its score.
-    grounder.calibration = replace(start, crop_rejection=0.0)
+    # Every candidate keeps its score, though it would be rejected or be unfamiliar today.
+    grounder.calibration = replace(start, crop_rejection=0.0, familiarity=None)
     labelled = answers(grounder, settings, "validation", scenes)
     on_masks = choose(labelled, start, ALARMS, labelled=True)
     views = views_of(drives, scenes)

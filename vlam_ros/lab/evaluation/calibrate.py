@@ -126,8 +126,8 @@ def calibrate(
         source = _of_data(data, settings.perception, scenes)
     else:
         source = _of_scenes(settings.perception, scenes)
-    # Without a rejection every candidate keeps its score.
-    grid = [dataclasses.replace(start, crop_rejection=0.0)]
+    # Every candidate keeps its score, though it would be rejected or be unfamiliar today.
+    grid = [dataclasses.replace(start, crop_rejection=0.0, familiarity=None)]
     if source.knows_masks:
         grid = [
             dataclasses.replace(grid[0], mask_threshold=threshold, tolerance=tolerance)
