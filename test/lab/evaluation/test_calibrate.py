@@ -134,6 +134,35 @@ def test_the_threshold_is_the_smallest_that_keeps_false_alarms_rare_and_their_in
     assert told.false_alarms.interval[1] <= 0.05
 
 
+def test_a_report_names_what_is_seen_most_where_it_is_not() -> None:
+    absent = [
+        *asked(QueryKind.OTHER, [0.1] * 98 + [0.2, 0.71], "black box"),
+        *asked(QueryKind.OTHER, [0.3] * 50, "mug"),
+    ]
+    told = choose(absent, CALIBRATION, alarms=0.01, labelled=False)
+    assert told.likeliest == (("black box", 0.71), ("mug", 0.3))
+    assert "seen most where it is not: 'black box' 0.71, 'mug' 0.30" in str(told)
+    assert "not known; name some of it with --present" in str(told)
+
+
+def test_absent_phrases_alone_choose_what_they_choose_beside_known_masks() -> None:
+    """The same scores, drawn anew: half of the questions, and twice as strict."""
+    rng = np.random.default_rng(5)
+    present = asked(QueryKind.PRESENT, list(rng.beta(6, 2, 600)))
+    labelled = choose(
+        [*asked(QueryKind.OTHER, list(rng.beta(1, 14, 900))), *present], CALIBRATION, 0.02, True
+    )
+    unlabelled = choose(
+        asked(QueryKind.OTHER, list(rng.beta(1, 14, 450))), CALIBRATION, 0.01, labelled=False
+    )
+
+    def confirmed(threshold: float) -> float:
+        return float(np.mean([answer.right(threshold) for answer in present]))
+
+    thresholds = [told.calibration.crop_threshold for told in (labelled, unlabelled)]
+    assert abs(confirmed(thresholds[0]) - confirmed(thresholds[1])) <= 0.03
+
+
 def test_no_score_below_a_quarter_moves_a_robot_however_rare_false_alarms_are() -> None:
     absent, present = asked(QueryKind.OTHER, [0.01] * 100), asked(QueryKind.PRESENT, [0.9] * 40)
     told = choose([*absent, *present], CALIBRATION, alarms=0.02, labelled=True)

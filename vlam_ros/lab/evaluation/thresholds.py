@@ -36,6 +36,7 @@ model that can tell things apart needs as its threshold.
 """
 LISTED = 20
 """Phrases of which each one's share is told."""
+LIKELIEST = 3
 REJECTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 
 
@@ -44,8 +45,9 @@ class Calibrated:
     """A calibration, and what it was chosen by.
 
     `confirmed`: of what is there, so much is, with known masks as the right thing; in `named` by
-    phrase. `false_alarms`: so many absent things are, and `false_masks` by masks alone. `nouns` are
-    to compete on the robot, where others than by default did here.
+    phrase. `false_alarms`: so many absent things are, and `false_masks` by masks alone; `likeliest`
+    are the highest scores of absent phrases, the highest first. `nouns` are to compete on the
+    robot, where others than by default did here.
     """
 
     calibration: Calibration
@@ -54,6 +56,7 @@ class Calibrated:
     false_masks: Share
     named: dict[str, Share]
     nouns: tuple[str, ...] = ()
+    likeliest: tuple[tuple[str, float], ...] = ()
 
     def __str__(self) -> str:
         """What was measured, in lines."""
@@ -64,6 +67,9 @@ class Calibrated:
             lines += [f"  {phrase}: {_told(share)}" for phrase, share in self.named.items()]
         lines.append(f"false alarms, of what is not: {_told(self.false_alarms)}")
         lines.append(f"  by masks alone: {_told(self.false_masks)}")
+        if self.likeliest:
+            scores = ", ".join(f"'{phrase}' {score:.2f}" for phrase, score in self.likeliest)
+            lines.append(f"  seen most where it is not: {scores}")
         return "\n".join(lines)
 
 
@@ -114,7 +120,18 @@ def choose(
         crop_threshold=threshold,
         crop_rejection=min(rejection, threshold),
     )
-    chosen = Calibrated(calibration, confirmed, wrong(threshold), masks(margin), named)
+    highest: dict[str, float] = {}
+    for answer in absent:
+        for candidate in answer.candidates:
+            highest[answer.phrase] = max(highest.get(answer.phrase, 0.0), candidate.score)
+    chosen = Calibrated(
+        calibration,
+        confirmed,
+        wrong(threshold),
+        masks(margin),
+        named,
+        likeliest=tuple(sorted(highest.items(), key=lambda item: -item[1])[:LIKELIEST]),
+    )
     _require_sense(chosen, asked)
     return chosen
 
