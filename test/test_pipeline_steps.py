@@ -20,7 +20,7 @@ from policy_world import (
     thing,
 )
 
-from vlam_ros.types import Decision, Obstacles, Odometry, Outcome, Reason
+from vlam_ros.types import Decision, Missing, Obstacles, Odometry, Outcome, Reason
 
 PUT = "put the red cup on the blue plate"
 PICK = "pick up the red cup"
@@ -86,8 +86,9 @@ def test_a_robot_in_reach_of_both_puts_without_driving() -> None:
 def test_without_gripper_state_the_first_step_is_not_believed_and_not_repeated() -> None:
     world = World()
     assert world.ask(PUT, 0.0).verdict.outcome is Outcome.EXECUTE
+    silent = Missing("gripper: 2.0 s old", lost=True)
     for seconds in (7.0, 7.5, 20.0):
-        decision = world.ask(PUT, seconds)
+        decision = world.ask(PUT, seconds, gripper=silent)
         assert decision.verdict.reason is Reason.PRECONDITION
         assert "gripper_state" in decision.verdict.message
     assert world.ask(PUT, 21.0, gripper=gripper(True)).chunk.skill == "place"

@@ -9,17 +9,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
 from vlam_ros.actions import STOP, ActionTokenizer, stop_chunk
-from vlam_ros.configuration import ActionSettings, PolicySettings, Settings
+from vlam_ros.configuration import (
+    ActionSettings,
+    PerceptionSettings,
+    PolicySettings,
+    Settings,
+)
 from vlam_ros.errors import InstructionError
-from vlam_ros.language import parse_instruction
+from vlam_ros.language import PLAIN, Lexicon, parse_instruction
 from vlam_ros.perception import Perceiver, is_confirmed, unknown_words
-from vlam_ros.perception.calibration import calibrate_command
+from vlam_ros.perception.answers import answer
+from vlam_ros.perception.calibration import Calibration, calibrate_command
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.policies import Policy, Skill, choose_skill, load_skills, make_policy, means_stop
+from vlam_ros.policies.references import Meant, resolved
 from vlam_ros.types import (
     NOT_FOUND,
     ActionChunk,
@@ -31,6 +39,7 @@ from vlam_ros.types import (
     Outcome,
     Plan,
     Progress,
+    Query,
     Reason,
     Refusal,
     Scene,
@@ -40,6 +49,9 @@ from vlam_ros.types import (
 )
 from vlam_ros.verification import Limits, held, verify
 
+SCENE_CROPS = 12
+"""Candidates that get a second look where everything is asked for: twice the nouns are not too many
+to wait for."""
 FRAME = "base_link"
 """The frame of all poses: the robot's base at the stamp of the image."""
 
@@ -62,11 +74,19 @@ class Pipeline:
         policy: Policy,
         settings: PolicySettings,
         action: ActionSettings,
+        nouns: Sequence[str] = (),
+        lexicon: Lexicon = PLAIN,
     ) -> None:
+        """Connect the stages; `nouns` are what is looked for where only "what do you see" is asked,
+        `lexicon` what words mean to this robot.
+        """
         self.grounder = grounder
         self.perceiver = perceiver
         self.skills = tuple(skills)
         self.policy = policy
+        self.lexicon = lexicon
+        self._nouns = tuple(nouns)
+        self._meant: Meant | None = None
         self._limits = Limits(settings, policy.space)
         self._tokenizer = ActionTokenizer(policy.space)
         self._step = round(action.step * 1e9)
@@ -85,7 +105,8 @@ class Pipeline:
         """
         model, action = settings.model, settings.action
         # First what is quick to fail.
-        skills = load_skills(settings.policy.skills)
+        names = _names(settings.perception)
+        skills = [replace(skill, names=names) for skill in load_skills(settings.policy.skills)]
         policy = make_policy(skills, settings.policy, action)
         grounder = ClipsegGrounder.from_pretrained(
             model.name_or_path,
@@ -97,7 +118,11 @@ class Pipeline:
             adapter=model.adapter,
         )
         perceiver = Perceiver(grounder, settings.perception)
-        return cls(grounder, perceiver, skills, policy, settings.policy, action)
+        words = settings.perception
+        lexicon = robot_lexicon(grounder.calibration, words, skills)
+        return cls(
+            grounder, perceiver, skills, policy, settings.policy, action, words.nouns, lexicon
+        )
 
     def warm_up(self) -> None:
         """Run the models once, so that the first instruction does not wait for their start."""
@@ -111,6 +136,7 @@ class Pipeline:
     def reset(self) -> None:
         """Forget the instruction and how far it was done."""
         self._begin(None, Progress())
+        self._meant = None
         self.policy.reset()
 
     def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
@@ -126,12 +152,13 @@ class Pipeline:
         before = self.progress
         scene, plan, after, chunk = Scene(observation.stamp), Plan(), before.interrupted(), None
         try:
-            instruction = self._read()
+            instruction = self._read(observation)
+            before, after = self.progress, self.progress.interrupted()
             stop, tokens = self.skills[STOP], None
             task = Task(instruction, stop.name, 1.0)
-            measured = instruction.displacement is not None
-            if measured or not means_stop(self.skills, self.grounder, instruction.skill_phrase):
+            if not self._is_stop(instruction):
                 scene, features = self._perceive(observation, instruction)
+                self._answer(instruction, scene, observation)
                 task = self._choose(instruction, features)
             if task.skill == stop.name:
                 plan, after = Plan((stop.step(instruction),), trace=stop.said), before
@@ -145,9 +172,12 @@ class Pipeline:
                     tokens = self._tokenizer.encode(proposal.rows, used)
                 if verdict.outcome is not Outcome.HOLD or proposal.refusal is not None:
                     after = proposal.progress
+            verdict = _noted(verdict, instruction)
             chunk = self._chunk(scene.stamp, plan, verdict, tokens)
+            if self._request is not None and instruction.target is not None:
+                self._meant = Meant.of(self._request, instruction, plan, observation)
         except Refusal as refusal:
-            verdict = held(refusal)
+            verdict = _noted(held(refusal), self._instruction)
         except Exception as error:
             _log.exception("no decision on %r", request)
             after = before.interrupted()
@@ -163,29 +193,59 @@ class Pipeline:
         self.task: Task | None = None
         """What is being done; None before its skill was chosen."""
 
-    def _read(self) -> Instruction:
-        """The instruction, parsed once."""
+    def _read(self, observation: Observation) -> Instruction:
+        """The instruction, parsed once, with what it refers to."""
         if self._instruction is None:
             if self._request is None:
                 raise Refusal(Reason.NO_INSTRUCTION, "no instruction yet: say what to do")
             try:
-                self._instruction = parse_instruction(self._request.text)
+                self._instruction, self.progress = resolved(
+                    parse_instruction(self._request.text, self.lexicon),
+                    self._request,
+                    self._meant,
+                    observation,
+                    self.progress,
+                    self.lexicon.example,
+                )
             except InstructionError as error:
                 raise Refusal(Reason.INSTRUCTION_INVALID, str(error)) from error
+        if self._instruction.query is Query.SKILLS:
+            examples = ", ".join(f"'{skill.example}'" for skill in self.skills)
+            raise Refusal(Reason.ANSWERED, f"say for example {examples}")
         return self._instruction
+
+    def _answer(self, instruction: Instruction, scene: Scene, observation: Observation) -> None:
+        """Refuse to move where only an answer is wanted; what is not seen yet may be searched."""
+        query, target = instruction.query, instruction.target
+        if query is Query.NONE or self.grounder.calibration is None or self._request is None:
+            return
+        if target is not None:
+            self._meant = Meant.of(self._request, instruction, Plan(), observation)
+            seen = any(o.confirmed for o in scene.of(target.text))
+            if query is Query.PLACE and not seen and any(skill.SEEKS for skill in self.skills):
+                return
+        raise Refusal(Reason.ANSWERED, answer(query, target, scene.objects))
+
+    def _is_stop(self, instruction: Instruction) -> bool:
+        if instruction.is_stop or instruction.query is not Query.NONE:
+            return instruction.is_stop
+        return means_stop(self.skills, self.grounder, instruction.skill_phrase)
 
     def _perceive(
         self, observation: Observation, instruction: Instruction
     ) -> tuple[Scene, ImageFeatures]:
         """The objects that the instruction names, those that are sure `confirmed`."""
         self._check_words(instruction)
-        phrases = [text for noun in instruction.named.values() for text in noun.texts]
+        phrases: Sequence[str] = [t for noun in instruction.named.values() for t in noun.texts]
+        looks: dict[str, int] = {}
+        if instruction.query is Query.SCENE:
+            phrases, looks = self._nouns, {"crops": SCENE_CROPS}
         calibration = self.grounder.calibration
         if phrases and calibration and calibration.is_provisional:
             command = calibrate_command(*self.grounder.name.split(" with ", 1))
             message = f"{self.grounder.name} is not calibrated, so it finds nothing: `{command}`"
             raise Refusal(Reason.LOW_CONFIDENCE, message)
-        scene, features = self.perceiver.perceive(observation, phrases, phrases)
+        scene, features = self.perceiver.perceive(observation, phrases, phrases, **looks)
         objects = [replace(o, confirmed=is_confirmed(o, calibration)) for o in scene.objects]
         return replace(scene, objects=tuple(objects)), features
 
@@ -205,8 +265,12 @@ class Pipeline:
         for noun, phrase in instruction.named.items():
             for text in phrase.texts:
                 for word in unknown_words(text, self.grounder.calibration):
-                    message = f"the model does not know '{word}': use other words"
-                    raise Refusal(NOT_FOUND[noun], message)
+                    known = ", ".join(sorted(self.lexicon.known or ()))
+                    raise Refusal(
+                        NOT_FOUND[noun],
+                        f"the model does not know '{word}', but {known}: use those, as in "
+                        f"'{self.lexicon.example}'",
+                    )
 
     def _chunk(
         self, stamp: int, plan: Plan, verdict: Verdict, tokens: Uint16Array | None
@@ -236,3 +300,44 @@ class Pipeline:
             verdict=verdict,
             policy=self.policy.name,
         )
+
+
+def robot_lexicon(
+    calibration: Calibration | None, settings: PerceptionSettings, skills: Sequence[Skill]
+) -> Lexicon:
+    """The words of a robot, by its parameters, its skills and what its checkpoint was taught."""
+    taught = calibration.skills if calibration else None
+    verbs = None
+    if taught is not None:
+        said = [*chain.from_iterable(taught.values()), *(p for s in skills for p in s.prompts)]
+        verbs = frozenset(" ".join(said).split())
+    going = next((skill for skill in skills if skill.needs), skills[STOP])
+    return Lexicon.of(
+        names=(*settings.nouns, *settings.colours, *settings.distractors),
+        known=calibration.vocabulary if calibration else None,
+        verbs=verbs,
+        example=going.example,
+        pattern=going.prompts[0],
+    )
+
+
+def _names(settings: PerceptionSettings) -> tuple[str, str]:
+    """Two things that the robot knows, for examples."""
+
+    def name(colour: str, noun: str, place: int) -> str:
+        words = [
+            usual if usual in known else known[place]
+            for usual, known in ((colour, settings.colours), (noun, settings.nouns))
+            if known
+        ]
+        return f"the {' '.join(words or ['object'])}"
+
+    return name("red", "cup", 0), name("blue", "plate", -1)
+
+
+def _noted(verdict: Verdict, instruction: Instruction | None) -> Verdict:
+    """The verdict that also says what was read as something else."""
+    if instruction is None or not instruction.notes:
+        return verdict
+    said = [verdict.message] if verdict.message else []
+    return replace(verdict, message="; ".join([*said, *instruction.notes]))

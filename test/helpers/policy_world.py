@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
 from vlam_ros.perception.clipseg import Calibration
-from vlam_ros.pipeline import Pipeline
+from vlam_ros.pipeline import Pipeline, robot_lexicon
 from vlam_ros.policies import Policy, Skill, load_skills
 from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.types import (
@@ -24,6 +24,7 @@ from vlam_ros.types import (
     Decision,
     GripperState,
     InstructionRequest,
+    JointState,
     Missing,
     Observation,
     Odometry,
@@ -117,8 +118,11 @@ def thing(
 
 
 def observation(seconds: float = 0.0, age: float = 0.1, **sensors: Any) -> Observation:
-    """A black image taken `seconds` after START and decided on `age` seconds later."""
+    """A black image taken `seconds` after START and decided on `age` seconds later, of a robot with
+    an arm and an empty gripper.
+    """
     stamp = START + round(seconds * SECOND)
+    sensors = {"gripper": gripper(False), "joints": JointState(stamp, ("lift",), (0.9,)), **sensors}
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
     sensors.setdefault("camera", CAMERA)
     return Observation(stamp=stamp, now=stamp + round(age * SECOND), image=image, **sensors)
@@ -182,7 +186,11 @@ class ToldPerceiver:
     unfamiliarity: float = 0.0
 
     def perceive(
-        self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
+        self,
+        observation: Observation,
+        phrases: Sequence[str],
+        looked: Sequence[str] = (),
+        crops: int | None = None,
     ) -> tuple[Scene, object]:
         self.asked.append((list(phrases), list(looked)))
         if self.error is not None:
@@ -197,8 +205,17 @@ class ToldPerceiver:
 def pipeline(clip: Any, perceiver: Any, of: Policy | None = None) -> Pipeline:
     """A pipeline with the shipped skills and settings; of the planner, unless of another policy."""
     shipped = settings()
+    listed = tuple(skills().values())
+    lexicon = robot_lexicon(clip.calibration, shipped.perception, listed)
     return Pipeline(
-        clip, perceiver, tuple(skills().values()), of or policy(), shipped.policy, shipped.action
+        clip,
+        perceiver,
+        listed,
+        of or policy(),
+        shipped.policy,
+        shipped.action,
+        shipped.perception.nouns,
+        lexicon,
     )
 
 

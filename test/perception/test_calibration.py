@@ -18,6 +18,21 @@ def test_a_saved_calibration_is_read_back_unchanged(
     assert Calibration.load(tmp_path) == calibration
 
 
+def test_sentences_of_skills_are_kept_and_an_old_file_has_none(tmp_path: Path) -> None:
+    taught = {"stop": ("stop", "halt"), "go_to": ("go to the object",)}
+    path = dataclasses.replace(CALIBRATION, skills=taught).save(tmp_path)
+    read = Calibration.load(tmp_path)
+    assert read is not None
+    assert read.skills == taught
+    values = json.loads(path.read_text())
+    del values["skills"]
+    path.write_text(json.dumps(values))
+    assert Calibration.load(tmp_path) == CALIBRATION
+    path.write_text(json.dumps({**values, "skills": {"stop": []}}))
+    with pytest.raises(ModelError, match="lists of sentences"):
+        Calibration.load(tmp_path)
+
+
 def test_a_folder_without_calibration_has_none(tmp_path: Path) -> None:
     assert Calibration.load(tmp_path) is None
 

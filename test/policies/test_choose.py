@@ -146,3 +146,88 @@ def test_stop_is_understood_in_other_words_if_they_are_close_enough() -> None:
     strict = dataclasses.replace(CALIBRATION, skill_threshold=0.9)
     assert not means_stop(SKILLS, WordClip(strict), "do not move here")
     assert not means_stop(SKILLS, WordClip(), "move to the object")
+
+
+TAUGHT = {
+    "stop": ("stop", "stay here"),
+    "go_to": ("go to the object", "come to the object", "move to the object"),
+    "push": ("push the object", "push the object away"),
+    "pick_up": ("pick up the object", "grab the object and lift it"),
+}
+"""What a checkpoint was taught; it reads any other text of these words too."""
+
+
+def taught(**changes: object) -> WordClip:
+    return WordClip(
+        dataclasses.replace(CALIBRATION, skills={**TAUGHT, **changes}, skill_threshold=0.4)
+    )
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "come here",  # nearest to "stay here", of which it has no verb
+        "move the object away",  # not as one moves to it, and pushing is called otherwise
+        "undo and push the object",
+        "tomorrow pick up the object",
+        "push the object and move it",
+        "open the object",
+        "come back",
+    ],
+)
+def test_a_verb_that_was_not_taught_in_that_use_is_no_skill(phrase: str) -> None:
+    target = "red cup" if "object" in phrase else ""
+    with pytest.raises(Refusal, match="I do not know how to") as refusal:
+        choose_skill(SKILLS, taught(), said(phrase, target), blind)
+    assert refusal.value.reason is Reason.UNKNOWN_SKILL
+    assert "'go to the red cup'" in refusal.value.message
+    assert not means_stop(SKILLS, taught(), phrase)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "skill"),
+    [
+        ("come to the object", "go_to"),
+        ("grab the object and push it away", "push"),
+        ("pick the object up and hold it", "pick_up"),
+        ("stop there", "stop"),
+    ],
+)
+def test_a_verb_is_known_in_the_use_that_was_taught(phrase: str, skill: str) -> None:
+    target = "red cup" if "object" in phrase else ""
+    assert choose_skill(SKILLS, taught(), said(phrase, target), blind).skill == skill
+
+
+@pytest.mark.parametrize("gone", ["pick_up", "push", "go_to"])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_means_a_skill_that_is_not_listed_is_done_by_no_other(gone: str, known: bool) -> None:
+    left = [skill for skill in SKILLS if skill.name != gone]
+    clip = taught() if known else WordClip()
+    phrase = next(s for s in SKILLS if s.name == gone).prompts[0]
+    with pytest.raises(Refusal) as refusal:
+        choose_skill(left, clip, said(phrase), blind)
+    assert refusal.value.reason is Reason.UNKNOWN_SKILL
+    assert gone.replace("_", " ") not in refusal.value.message.partition("I can")[2]
+
+
+def test_a_skill_under_another_name_is_listed() -> None:
+    drive = dataclasses.replace(SKILLS[1], name="drive", prompts=("go to the object",))
+    left = [SKILLS[0], drive, *SKILLS[2:]]
+    assert choose_skill(left, taught(), said("go to the object"), blind).skill == "drive"
+
+
+def test_prompts_of_words_that_were_not_taught_count_word_for_word() -> None:
+    follow = dataclasses.replace(SKILLS[1], name="follow", prompts=("follow the object",), id=7)
+    listed = [*SKILLS, follow]
+    assert choose_skill(listed, taught(), said("follow the object"), blind).skill == "follow"
+    for phrase in ("follow the object there", "follow to the object", "come back"):
+        with pytest.raises(Refusal):
+            choose_skill(listed, taught(), said(phrase), blind)
+    learned = taught(follow=follow.prompts)
+    assert choose_skill(listed, learned, said("follow the object there"), blind).skill == "follow"
+
+
+def test_of_two_skills_that_are_as_likely_none_is_chosen() -> None:
+    with pytest.raises(Refusal, match="could mean") as refusal:
+        choose_skill(SKILLS, WordClip(), said("look the object"), blind)
+    assert refusal.value.reason is Reason.UNKNOWN_SKILL

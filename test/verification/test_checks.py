@@ -8,6 +8,7 @@ import pytest
 from policy_world import SECOND, START, gripper, observation, policy, skills, thing
 
 from vlam_ros.types import (
+    NO_ROBOT,
     Camera,
     DepthImage,
     Instruction,
@@ -22,6 +23,7 @@ from vlam_ros.types import (
 )
 from vlam_ros.verification.checks import (
     check_age,
+    check_body,
     check_gripper,
     check_path,
     check_positions,
@@ -270,3 +272,29 @@ def test_a_range_sensor_that_was_lost_or_is_old_watches_no_path() -> None:
         reason, message = reason_of(check_path, GO, (1.65, 0.0), seen, 0.2, 1.0)
         assert reason is Reason.STALE_SENSOR
         assert said in message
+
+
+@pytest.mark.parametrize(
+    ("sensor", "topic"), [("joints", "joint_states"), ("gripper", "gripper_state")]
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_a_motion_of_the_arm_needs_the_arm_and_its_gripper(
+    sensor: str, topic: str, later: bool
+) -> None:
+    named = Instruction("grab it", "grab it")
+    for step in (skills()["pick_up"].step(named), skills()["push"].step(named)):
+        check_body(step, observation(), later)
+        for why in ("none yet", "2.0 s old"):
+            lacking: Any = {sensor: Missing(why)}
+            reason, message = reason_of(check_body, step, observation(**lacking), later)
+            assert reason is Reason.PRECONDITION
+            assert topic in message
+            assert why in message
+    check_body(GO, observation(joints=Missing("none"), gripper=Missing("none")), later)
+
+
+def test_without_a_robot_only_what_is_done_now_is_held() -> None:
+    alone = observation(joints=NO_ROBOT, gripper=NO_ROBOT)
+    step = skills()["pick_up"].step(Instruction("grab it", "grab it"))
+    check_body(step, alone, True)
+    assert reason_of(check_body, step, alone, False)[0] is Reason.PRECONDITION

@@ -60,16 +60,29 @@ def run(options: argparse.Namespace) -> int:
     with console.status("importing the models' libraries") as status:
         from vlam_ros.cli.show import show_decision, write_chunk, write_image
         from vlam_ros.pipeline import Pipeline
-        from vlam_ros.types import InstructionRequest, Observation, Odometry
+        from vlam_ros.types import (
+            GripperState,
+            InstructionRequest,
+            JointState,
+            Observation,
+            Odometry,
+        )
         from vlam_ros.visualization import draw_overlay
 
         status.update("loading the model")
         pipeline = Pipeline.from_settings(settings)
         status.update("looking")
         camera = assumed_camera(image, hfov, settings.camera)
-        # Who asks about an image asks about a robot that stands.
-        here = Odometry(stamp=0, x=0.0, y=0.0, yaw=0.0)
-        observation = Observation(stamp=0, now=0, image=image, camera=camera, odometry=here)
+        # A robot that could do it: it stands, its arm is there, and its gripper is empty.
+        observation = Observation(
+            stamp=0,
+            now=0,
+            image=image,
+            camera=camera,
+            odometry=Odometry(stamp=0, x=0.0, y=0.0, yaw=0.0),
+            gripper=GripperState(0, holding=False),
+            joints=JointState(0, (), ()),
+        )
         decision = pipeline.step(observation, InstructionRequest(instruction))
     mount = settings.camera
     if not options.image:

@@ -1,5 +1,6 @@
 """Instruction text -> skill phrase, target, destination and relations."""
 
-from vlam_ros.language.instruction import parse_instruction
+from vlam_ros.language.instruction import PLAIN, parse_instruction
+from vlam_ros.language.lexicon import Lexicon
 
-__all__ = ["parse_instruction"]
+__all__ = ["PLAIN", "Lexicon", "parse_instruction"]

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vlam_ros.language.lexicon import Lexicon
 from vlam_ros.language.sentence import MAX_CHARACTERS, Sentence
 from vlam_ros.language.words import Phrase, longest
 from vlam_ros.types import Displacement, Instruction
@@ -155,7 +156,7 @@ class _Measures(Sentence):
     """The words of a sentence, those of a number taken together."""
 
     def __init__(self, text: str, spelled: str) -> None:
-        super().__init__(spelled)
+        super().__init__(spelled, Lexicon())
         self.text = text
         self.words: list[str] = []
 

@@ -15,168 +15,86 @@ act on, counts, "or", "not", places that it cannot aim at.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import NoReturn
 
+from vlam_ros.errors import InstructionError
 from vlam_ros.language.displacement import parse_displacement
-from vlam_ros.language.sentence import Sentence
+from vlam_ros.language.lexicon import Lexicon
+from vlam_ros.language.noun_phrase import NounPhrases
+from vlam_ros.language.question import asked
+from vlam_ros.language.sentence import MAX_CHARACTERS
 from vlam_ros.language.words import (
     ARTICLES,
     ASPECT_VERBS,
     NEGATIONS,
+    NOT_THAT,
     OBJECT_PRONOUNS,
+    OTHER,
     PARTICLES,
     PLACING_VERBS,
-    QUANTIFIERS,
     QUESTIONS,
     RECIPIENTS,
-    RELATIVES,
-    ROBOT,
     SUPERLATIVES,
     Preposition,
 )
-from vlam_ros.types import Instruction, ObjectPhrase, Placement, Relation
+from vlam_ros.types import Instruction, ObjectPhrase, Placement, Query, Relation
 
-# After a placing verb these could as well mean the destination: "push the ball behind the box".
-_DOUBTFUL = (
-    Relation.LEFT_OF,
-    Relation.RIGHT_OF,
-    Relation.IN_FRONT_OF,
-    Relation.BEHIND,
-    Relation.BETWEEN,
-)
-_DISTANCES = (Relation.NEAREST, Relation.FARTHEST)
-# What a relation is with the robot as its reference: "the box closest to you".
-_FROM_ROBOT = {
-    Relation.LEFT_OF: Relation.LEFTMOST,
-    Relation.RIGHT_OF: Relation.RIGHTMOST,
-    Relation.CLOSEST_TO: Relation.NEAREST,
-    Relation.IN_FRONT_OF: Relation.NONE,
-}
+PLAIN = Lexicon()
+"""Any word may be an object's name, and none is known to be one."""
 
 
-class NounPhrases(Sentence):
-    """The part of the grammar that reads objects; it consumes what it understands."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        # Whether "on …" after a noun names the destination and does not describe the noun, and
-        # whether a relation was read that may have been meant as a destination.
-        self.placing = False
-        self.doubtful = False
-
-    def noun_phrase(self) -> ObjectPhrase:
-        """An object with its superlative or relation: "the red cup left of the plate"."""
-        while self.word() in ARTICLES:
-            self.take()
-        if self.word() in QUANTIFIERS or self.word().isdigit():
-            self.expect("one object at a time, no counts or distances: a noun")
-        words: list[str] = []
-        relation = Relation.NONE
-        while self.word():
-            superlative = SUPERLATIVES.get(self.word(), Relation.NONE)
-            distance = superlative in _DISTANCES
-            if self.is_open():
-                words += self.take()
-            elif self.word() == "of" and (words or relation):
-                # "cup of tea", but "boxes" in "the largest of the boxes"
-                of = self.take()
-                words += of if words else []
-                self.take(self.word() in ARTICLES)
-            elif superlative and not (words and (distance or not self.is_open(1))):
-                self._check_single(relation)
-                relation = superlative
-                self.take()
-            else:
-                break
-        if not words or words[-1] == "of":
-            self.expect("a noun")
-        return self.modified(ObjectPhrase(" ".join(words), relation))
-
-    def modified(self, phrase: ObjectPhrase) -> ObjectPhrase:
-        """The noun phrase with the relation that follows it, if one does."""
-        while True:
-            if phrase.relation in _DISTANCES and self.word(1) in ROBOT:
-                # "the nearest box to you": superlatives are seen from the robot anyway.
-                self.take(2)
-            relative = self.next_of(RELATIVES)
-            self.take(relative)
-            relation = self._relation(certain=relative > 0)
-            if relation is None:
-                if relative:
-                    self.expect("a relation such as 'behind the box' or 'on the left'")
-                return phrase
-            self._check_single(phrase.relation)
-            phrase = self._related(phrase, relation)
-
-    def _relation(self, certain: bool) -> Relation | None:
-        """The words of a relation up to its reference; after "that is" it is certainly one."""
-        if side := self.side():
-            self.take(len(side[0].split()))
-            left = side["side"] == "left"
-            self.doubtful |= self.placing and not certain and side["where"] == "to"
-            if not side["of"]:
-                return Relation.LEFTMOST if left else Relation.RIGHTMOST
-            relation = Relation.LEFT_OF if left else Relation.RIGHT_OF
-        elif found := self.preposition():
-            length, meaning = found
-            place = self.placing and not certain and meaning.placement
-            if place or not meaning.relation:
-                return None
-            self.take(length)
-            relation = meaning.relation
-        else:
-            article = certain and self.word() in ARTICLES
-            if self.word(article) not in SUPERLATIVES:
-                return None
-            relation = SUPERLATIVES[self.take(article + 1)[-1]]
-            if relation is Relation.NEAREST and self.starts_noun():
-                return Relation.CLOSEST_TO
-        self.doubtful |= self.placing and not certain and relation in _DOUBTFUL
-        return relation
-
-    def _related(self, phrase: ObjectPhrase, relation: Relation) -> ObjectPhrase:
-        if relation >= Relation.NEAREST:
-            return replace(phrase, relation=relation)
-        if self.word() in ROBOT:
-            if relation not in _FROM_ROBOT:
-                self.expect("an object, as the robot does not see that place,")
-            self.take()
-            return replace(phrase, relation=_FROM_ROBOT[relation])
-        references: tuple[ObjectPhrase, ...] = (self.noun_phrase(),)
-        if relation is Relation.BETWEEN:
-            if self.word() != "and":
-                self.expect("'between' needs two objects: 'and'")
-            self.take()
-            references += (self.noun_phrase(),)
-        return replace(phrase, relation=relation, references=references)
-
-    def _check_single(self, relation: Relation) -> None:
-        if relation:
-            self.refuse("an object can have one superlative or relation, not two")
-
-
-def parse_instruction(text: str) -> Instruction:
+def parse_instruction(text: str, lexicon: Lexicon = PLAIN) -> Instruction:
     """Separate skill phrase, target, destination and relations of an English instruction.
 
     The skill phrase is the sentence in lower case without politeness, its clauses joined by "and",
     with "the object" and "the destination" in place of the noun phrases: "pick up the object and
     put it on the destination". "it" is the target, or nothing that is named: "put it on the tray".
-    What says how far to turn or to move is read by `displacement` alone.
-    Takes time linear in the length of the text.
+    What says how far to turn or to move is read by `displacement` alone, what says stop in several
+    languages is read before, and so are questions. Takes time linear in the length of the text.
+
+    Args:
+        text: the sentence.
+        lexicon: words of objects, which are never a verb, and what else is read as one of them.
 
     Raises:
         InstructionError: `text` is not a string, empty, longer than 500 characters, not text, or
             not a sentence of the grammar above.
     """
-    parser = _Parser(text)
+    if isinstance(text, str) and lexicon.is_stop(text):
+        return _stop(text, lexicon)
+    if isinstance(text, str) and len(text) <= MAX_CHARACTERS and (question := asked(text)):
+        return _question(text, *question, lexicon)
+    parser = _Parser(text, lexicon)
     return parse_displacement(text) or parser.parse()
+
+
+def _stop(text: str, lexicon: Lexicon) -> Instruction:
+    try:
+        parsed = _Parser(text, lexicon).parse()
+    except InstructionError:  # it is in another language
+        parsed = Instruction(text, "stop")
+    phrase = "stop" if parsed.target or parsed.destination else parsed.skill_phrase
+    return Instruction(text, phrase, is_stop=True)
+
+
+def _question(text: str, query: Query, noun: str, lexicon: Lexicon) -> Instruction:
+    target: ObjectPhrase | None = None
+    notes: tuple[str, ...] = ()
+    if noun:
+        phrases = NounPhrases(noun, lexicon)
+        target = phrases.modified(phrases.noun_phrase())
+        if phrases.word():
+            phrases.expect("the end of the question")
+        notes = tuple(dict.fromkeys(phrases.notes))
+    phrase = "where is the object" if query is Query.PLACE else query.value
+    return Instruction(text, phrase, target, query=query, notes=notes)
 
 
 class _Parser(NounPhrases):
     """Recursive descent: every method consumes what it understands and refuses the rest."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        super().__init__(text, lexicon)
         self._said: list[str] = []
         self._target: ObjectPhrase | None = None
         self._destination: ObjectPhrase | None = None
@@ -189,6 +107,8 @@ class _Parser(NounPhrases):
         self._describing = False
 
     def parse(self) -> Instruction:
+        if self._names_another():
+            return Instruction(self.text, "", self._target, notes=tuple(self.notes))
         self._clause()
         while self.word():
             while self.word() and self.ends_clause():
@@ -196,7 +116,12 @@ class _Parser(NounPhrases):
             self._said.append("and")
             self._clause()
         return Instruction(
-            self.text, " ".join(self._said), self._target, self._destination, self._placement
+            self.text,
+            " ".join(self._said),
+            self._target,
+            self._destination,
+            self._placement,
+            notes=tuple(dict.fromkeys(self.notes)),
         )
 
     def _say(self, count: int = 1) -> None:
@@ -215,13 +140,13 @@ class _Parser(NounPhrases):
             self.refuse("say what to do with an object, not what not to do")
         self._after_object()
         if self.doubtful and self._destination is None:
-            self.refuse(
-                "things are put on, next to or to an object; to say which object is meant, say"
-                " 'the ball that is behind the box'"
-            )
+            self._refuse_place()
 
     def _verb(self) -> str:
-        verb = self.word()
+        if not self._said and self._begins_with_noun():
+            self._ask_for_verb()
+        if (verb := self.lexicon.verb(self.word())) != self.word():
+            self.take_as(verb)
         if question := self.next_of(QUESTIONS):
             self._say(question)
         elif self.is_open() or (self.next_of(PARTICLES) and not self.preposition()):
@@ -229,6 +154,48 @@ class _Parser(NounPhrases):
         else:
             self.expect("one command with one object at a time: a verb")
         return verb
+
+    def _refuse_place(self) -> NoReturn:
+        """A relation that may be meant as a destination: "put the ball behind the box"."""
+        said, target = " ".join(self._said), self._target
+        if target and target.references:
+            beside = f" next to {target.references[0].spoken}"
+            said = said.replace("the object", ObjectPhrase(target.text).spoken) + beside
+        elif target:
+            said = said.replace("the object", target.spoken)
+        self.refuse(
+            "things are put on, next to or to an object, and after 'that is' a relation tells which"
+            f" object is meant: say '{said}'"
+        )
+
+    def _names_another(self) -> bool:
+        """Whether the whole sentence is like "the other one": the last instruction once more."""
+        begin = self.position
+        if length := self.next_of(NOT_THAT):
+            self.take(length)
+            self._target = ObjectPhrase("object", Relation.OTHER)
+        elif self.word(self.word() in ARTICLES) in OTHER:
+            self.take(self.word() in ARTICLES)
+            if self.word(1):
+                self._target = self.modified(self.noun_phrase())
+            else:
+                self.take()
+                self._target = ObjectPhrase("object", Relation.OTHER)
+        if self._target and not self.word() and self._target.relation is Relation.OTHER:
+            return True
+        self.position, self._target = begin, None
+        return False
+
+    def _begins_with_noun(self) -> bool:
+        word = self.word()
+        begins = word in ARTICLES or word in SUPERLATIVES or word in OTHER
+        return self.lexicon.is_name(word) or (begins and self.starts_noun(1))
+
+    def _ask_for_verb(self) -> NoReturn:
+        phrase = self.modified(self.noun_phrase())
+        words = " ".join(phrase.texts).split()
+        example = self.lexicon.example_with(phrase.spoken) if self.lexicon.knows(words) else ""
+        self.refuse(f"what should I do with {phrase.spoken}?", example)
 
     def _before_object(self, verb: str) -> bool:
         """The words between the verb and its object, and the object; False if there is none."""
@@ -309,9 +276,11 @@ class _Parser(NounPhrases):
                 self.expect("the end of the sentence")
 
     def _place(self, length: int, meaning: Preposition) -> None:
-        nearest = self._target is not None and self._target.relation is Relation.NEAREST
-        if self.word() == "to" and nearest and not self.placing:
-            self.refuse("say 'the cup closest to the plate', not 'the closest cup to the plate'")
+        nearest = self._target and self._target.relation is Relation.NEAREST
+        if self._target and nearest and self.word() == "to" and not self.placing:
+            self.take()
+            said = f"the {self._target.text} closest to {self.noun_phrase().spoken}"
+            self.refuse(f"say '{' '.join(self._said).replace('the object', said)}'")
         if meaning.placement is Placement.NONE:
             self.refuse(f"nothing can be placed '{self.word()}' an object, only on, next to or to")
         self._say(length)

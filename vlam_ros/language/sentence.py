@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import NoReturn
 
 from vlam_ros.errors import InstructionError
+from vlam_ros.language.lexicon import Lexicon
 from vlam_ros.language.words import (
     ARTICLES,
     BREAKS,
     FILLERS,
+    HURRY,
+    MANNERS,
     OBJECT_PRONOUNS,
     OPENINGS,
     OTHERS,
@@ -27,7 +31,6 @@ from vlam_ros.language.words import (
 )
 
 MAX_CHARACTERS = 500
-EXAMPLE = "pick up the red cup and put it on the blue tray"
 
 _PRONOUNS = OBJECT_PRONOUNS | RECIPIENTS | ROBOT
 _CLOSED = _PRONOUNS | ARTICLES | QUANTIFIERS | OTHERS | set(SUPERLATIVES)
@@ -41,19 +44,23 @@ _SIDE = re.compile(
 class Sentence:
     """A position among the words of an instruction; looking ahead from it takes constant time."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
         self.text = text
-        self._words = _words(text)
+        self.lexicon = lexicon
+        self.notes: list[str] = []
+        self._words = self._read(text)
         self.position = 0
 
-    def refuse(self, expected: str) -> NoReturn:
+    def refuse(self, expected: str, example: str = "") -> NoReturn:
         """Raise an InstructionError that says what would be right."""
-        _refuse(expected, self.text)
+        shown = repr(self.text[:60] if isinstance(self.text, str | bytes) else self.text)[:70]
+        example = example or self.lexicon.example
+        raise InstructionError(f"{expected}; got {shown}; an example: '{example}'")
 
     def expect(self, expected: str) -> NoReturn:
         """Refuse the next word, or the end of the sentence."""
         where = f"before '{self.word()}'" if self.word() else "at the end"
-        _refuse(f"{expected} was expected {where}", self.text)
+        self.refuse(f"{expected} was expected {where}")
 
     def word(self, ahead: int = 0) -> str:
         """The next word or a later one; "" behind the end."""
@@ -64,6 +71,13 @@ class Sentence:
         """The next words; the position moves behind them."""
         self.position += count
         return self._words[self.position - count : self.position]
+
+    def take_as(self, meant: str) -> None:
+        """Read the next word as another one, which is noted unless that is a form of it."""
+        said = self._words[self.position]
+        if not said.startswith(meant[:-1]):
+            self.notes.append(f"I take '{said}' for '{meant}'")
+        self._words[self.position] = meant
 
     def ends_clause(self) -> bool:
         """Whether a conjunction, a stop or the end comes next."""
@@ -119,36 +133,43 @@ class Sentence:
             return match if match["where"] and alone else None
         return match
 
+    def _read(self, text: str) -> list[str]:
+        check_text(text, self.refuse)
+        lower = text.lower().replace("’", "'")
+        if not re.search("[a-z]", lower):
+            self.refuse("an instruction is an English sentence")
+        raw = re.findall(r"[^\W_]+(?:['-][^\W_]+)*|[.,;:!?]", lower)
+        words: list[str] = []
+        start = 0
+        while start < len(raw):
+            if manner := " ".join(longest(MANNERS, raw, start)):
+                self.refuse(
+                    f"I have one way to move, it cannot be done '{manner}': leave that out, or "
+                    "change the limits of speed in the parameters"
+                )
+            if hurry := longest(HURRY, raw, start):
+                self.notes.append("I am as quick as my limits let me be")
+            opening = not words or words[-1] in BREAKS
+            dropped = hurry or longest(FILLERS, raw, start)
+            dropped = dropped or (longest(OPENINGS, raw, start) if opening else ())
+            word = raw[start] if raw[start][0].isalnum() else ","
+            if not dropped and not (opening and word == ","):
+                words.append(word)
+            start += len(dropped) or 1
+        if words and words[-1] == ",":
+            words.pop()
+        if not words:
+            self.refuse("an instruction needs a verb")
+        return words
 
-def _words(text: str) -> list[str]:
+
+def check_text(text: str, refuse: Callable[[str], NoReturn]) -> None:
+    """Refuse what cannot be an instruction in any language."""
     if not isinstance(text, str):
-        _refuse(f"an instruction must be a string, not {type(text).__name__}", text)
+        refuse(f"an instruction must be a string, not {type(text).__name__}")
     if not text.strip():
-        _refuse("the instruction is empty: say what to do", text)
+        refuse("the instruction is empty: say what to do")
     if len(text) > MAX_CHARACTERS:
-        _refuse(f"at most {MAX_CHARACTERS} characters are read, these are {len(text)}", text)
+        refuse(f"at most {MAX_CHARACTERS} characters are read, these are {len(text)}")
     if any(unicodedata.category(c).startswith("C") and c not in "\t\r\n" for c in text):
-        _refuse("an instruction is plain text without control characters", text)
-    lower = text.lower().replace("’", "'")
-    if not re.search("[a-z]", lower):
-        _refuse("an instruction is an English sentence", text)
-    raw = re.findall(r"[^\W_]+(?:['-][^\W_]+)*|[.,;:!?]", lower)
-    words: list[str] = []
-    start = 0
-    while start < len(raw):
-        opening = not words or words[-1] in BREAKS
-        dropped = longest(FILLERS, raw, start) or (longest(OPENINGS, raw, start) if opening else ())
-        word = raw[start] if raw[start][0].isalnum() else ","
-        if not dropped and not (opening and word == ","):
-            words.append(word)
-        start += len(dropped) or 1
-    if words and words[-1] == ",":
-        words.pop()
-    if not words:
-        _refuse("an instruction needs a verb", text)
-    return words
-
-
-def _refuse(expected: str, text: object) -> NoReturn:
-    shown = repr(text[:60] if isinstance(text, str | bytes) else text)[:70]
-    raise InstructionError(f"{expected}; got {shown}; an example: '{EXAMPLE}'")
+        refuse("an instruction is plain text without control characters")

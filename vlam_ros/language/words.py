@@ -48,21 +48,42 @@ def longest(table: Collection[Phrase], words: Sequence[str], start: int) -> Phra
 
 FILLERS = _phrases(
     "please", "kindly", "just", "now", "right now", "right away", "at once", "immediately",
-    "quickly", "slowly", "carefully", "gently", "again", "thanks", "thank you", "for me",
-    "if you can", "if possible",
+    "again", "thanks", "thank you", "for me", "if you can", "if possible",
 )  # fmt: skip
 """Dropped wherever they stand."""
+
+HURRY = _phrases(
+    "quickly", "quick", "fast", "faster", "hurry", "hurry up", "as fast as you can",
+    "as fast as possible", "as quickly as you can", "as quickly as possible",
+)  # fmt: skip
+"""Noted: the robot is as quick as its limits let it be in any case."""
+
+MANNERS = _phrases(
+    "slowly", "slow", "slower", "more slowly", "carefully", "more carefully", "careful", "gently",
+    "softly", "cautiously", "quietly", "silently", "smoothly", "be careful", "with care",
+    "take your time", "at half speed", "at full speed", "with caution",
+)  # fmt: skip
+"""How to do it: the robot has one way, and refuses what it cannot honour."""
 
 OPENINGS = _phrases(
     "could you", "can you", "would you", "will you", "you should", "you must", "you can",
     "i want you to", "i need you to", "i would like you to", "i'd like you to", "let's", "let us",
     "hey", "hello", "hi", "ok", "okay", "robot", "so", "go ahead and", "go and",
-    "come and", "try to", "be so kind and",
+    "come and", "try to", "be so kind and", "would you mind", "do you mind", "how about",
+    "why don't you", "you could", "could you maybe", "i'd love you to", "i would love you to",
+    "i'd appreciate it if you would", "well", "oh", "um", "uh", "hey there", "good morning",
+    "good afternoon", "good evening", "dear robot", "dear", "no",
 )  # fmt: skip
 """Dropped at the beginning of a clause."""
 
 ARTICLES = _set("the a an this that these those some any my your our his her its their")
 OBJECT_PRONOUNS = _set("it them")
+OTHER = _set("other another different")
+NOT_THAT = _phrases(
+    "not that one", "not this one", "not that", "not this", "not it",
+    "wrong one", "the wrong one", "that's the wrong one", "that is the wrong one", "that's not it",
+)  # fmt: skip
+"""Whole sentences for "the other one"."""
 RECIPIENTS = _set("me us")
 ROBOT = _set("you yourself")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Calibration:
         skill_temperature: factor on the text-text cosines in the skills' softmax.
         vocabulary: the words that the checkpoint was trained on; None means an open vocabulary.
         made_with: the command and the seeds that made these values.
+        skills: the sentences of each skill that the checkpoint was taught, with "the object" and
+            "the destination" for nouns; None where nobody knows, as of a CLIP of any words.
         familiarity: what images of the calibration look like, in a file of its own; None if nobody
             measured it, and any image counts as familiar.
     """
@@ -56,6 +59,7 @@ class Calibration:
     skill_temperature: float
     vocabulary: tuple[str, ...] | None
     made_with: str
+    skills: Mapping[str, tuple[str, ...]] | None = None
     familiarity: Familiarity | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +78,11 @@ class Calibration:
             raise ModelError(f"vocabulary must be words, or null for an open one, got {words!r}")
         if not isinstance(self.made_with, str) or not self.made_with:
             raise ModelError(f"made_with must name the command and seed, got {self.made_with!r}")
+        if self.skills is not None and not all(
+            isinstance(name, str) and said and all(isinstance(text, str) for text in said)
+            for name, said in self.skills.items()
+        ):
+            raise ModelError(f"skills must be lists of sentences, or null, got {self.skills!r}")
 
     @classmethod
     def load(cls, folder: str | Path) -> Calibration | None:
@@ -90,13 +99,16 @@ class Calibration:
         except (OSError, ValueError) as error:
             raise ModelError(f"cannot read {path}: {error}; {_HOW_TO_GET_ONE}") from error
         expected = {f.name for f in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or set(values) != expected:
+        # One that was made before sentences were kept has none.
+        if not isinstance(values, dict) or set(values) | {"skills"} != expected:
             keys = sorted(values) if isinstance(values, dict) else type(values).__name__
             raise ModelError(
                 f"{path} must hold exactly {sorted(expected)}, got {keys}; {_HOW_TO_GET_ONE}"
             )
         if isinstance(values["vocabulary"], list):
             values["vocabulary"] = tuple(values["vocabulary"])
+        if isinstance(values.get("skills"), dict):
+            values["skills"] = {name: tuple(said) for name, said in values["skills"].items()}
         if values["familiarity"] is not None:
             values["familiarity"] = Familiarity.load(folder)
         try:

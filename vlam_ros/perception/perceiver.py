@@ -100,7 +100,11 @@ class Perceiver(Generic[Features]):
         self.settings = settings
 
     def perceive(
-        self, observation: Observation, phrases: Sequence[str], looked: Sequence[str] = ()
+        self,
+        observation: Observation,
+        phrases: Sequence[str],
+        looked: Sequence[str] = (),
+        crops: int | None = None,
     ) -> tuple[Scene, Features]:
         """Find the objects of all phrases in one vision pass, and look twice at some.
 
@@ -111,11 +115,13 @@ class Perceiver(Generic[Features]):
                 `settings.crops` candidates do, best margins first, the phrases taking turns; the
                 others of these phrases keep score 0, for nothing is believed without it. With
                 `settings.crops` 0 there is no second look and masks alone are judged.
+            crops: in place of `settings.crops`.
 
         Returns:
             The scene, with the seconds of each stage, and the image's features for the skills.
         """
         watch = _Stopwatch()
+        crops = self.settings.crops if crops is None else crops
         pixels = self.grounder.preprocess(observation.image)
         watch.lap("preprocess")
         features = self.grounder.encode_pixels(pixels, observation.image)
@@ -129,7 +135,7 @@ class Perceiver(Generic[Features]):
         if prompts:
             logits = self.grounder.segment(features, prompts)
             watch.lap("text and decoder")
-            looks_twice = calibration is not None and self.settings.crops > 0
+            looks_twice = calibration is not None and crops > 0
             alike = {phrase: lookalikes(phrase, self.settings) for phrase in looked}
             found: Sequence[SceneObject] = find_objects(
                 logits,
@@ -145,7 +151,9 @@ class Perceiver(Generic[Features]):
             )
             watch.lap("objects")
             if calibration and looks_twice:
-                found = self._second_look(observation.image, found, negatives, alike, calibration)
+                found = self._second_look(
+                    observation.image, found, negatives, alike, calibration, crops
+                )
                 watch.lap("second look")
             objects = tuple(_placed(o, observation) for o in found)
             watch.lap("positions")
@@ -164,13 +172,14 @@ class Perceiver(Generic[Features]):
         negatives: Mapping[str, Sequence[str]],
         looked: Mapping[str, Sequence[str]],
         calibration: Calibration,
+        crops: int,
     ) -> list[SceneObject]:
         """The objects with scores of the second look, masks and boxes of its close crops.
 
         What it takes for something else is left out, and so is what CLIPSeg does not draw again,
         as the phrase or as one of its lookalikes: those are the values of `looked`.
         """
-        chosen = _take_turns(objects, list(looked), self.settings.crops)
+        chosen = _take_turns(objects, list(looked), crops)
         rest = [o for o in objects if not any(o is c for c in chosen)]
         unbelieved = [dataclasses.replace(o, score=0.0) if o.phrase in looked else o for o in rest]
         if not chosen:

@@ -19,11 +19,18 @@ from vlam_ros.types import ObjectPhrase, Reason, Refusal, Relation, SceneObject
 TIE = 0.01
 """Lengths, in metres, that differ by less do not tell two objects apart."""
 
+SAME = 0.10
+"""Metres, besides its spread, within which a thing is seen again at its place."""
+
 Point = tuple[float, float, float]
 
 
 def select(
-    phrase: ObjectPhrase, seen: Sequence[SceneObject], ambiguity: float, missing: Reason
+    phrase: ObjectPhrase,
+    seen: Sequence[SceneObject],
+    ambiguity: float,
+    missing: Reason,
+    say: Callable[[ObjectPhrase, ObjectPhrase], str] = lambda old, new: new.spoken,
 ) -> SceneObject:
     """The object that a phrase means.
 
@@ -33,13 +40,14 @@ def select(
             if the second look gave them a score of `ambiguity` or more.
         ambiguity: the score, in 0..1, from which an object that is not confirmed counts.
         missing: the reason to refuse with if there is no such object.
+        say: what to say to mean another phrase in place of this one, or of a reference.
 
     Raises:
         Refusal: `missing`, or UNFAMILIAR if all that it may be is; TARGET_AMBIGUOUS if several
             objects fit; NO_POSITION if the relation needs a position that is unknown. References
             are selected in the same way.
     """
-    candidates = [o for o in seen if o.phrase == phrase.text and _counts(o, ambiguity)]
+    candidates = _called(phrase, seen, ambiguity)
     if not any(o.confirmed for o in candidates):
         if any(o.unfamiliarity > UNFAMILIAR for o in candidates):
             raise Refusal(
@@ -47,22 +55,54 @@ def select(
                 f"what may be '{phrase.text}' is unlike all that the model was calibrated on: come "
                 "nearer, or calibrate it on images of such things",
             )
-        raise Refusal(missing, f"I do not see '{phrase.text}': show it to me, or name another")
-    references = [select(r, seen, ambiguity, missing) for r in phrase.references]
+        name = _words(phrase) if phrase.relation is Relation.OTHER else phrase.text
+        raise Refusal(missing, f"I do not see '{name}': show it to me, or name another")
+    fitting = matching(phrase, seen, ambiguity, missing, say)
+    if not fitting:
+        raise Refusal(missing, f"I see '{phrase.text}', but no '{_words(phrase)}'")
+    if len(fitting) == 1:
+        return fitting[0]
+    raise _ambiguous(phrase, fitting, say)
+
+
+def matching(
+    phrase: ObjectPhrase,
+    seen: Sequence[SceneObject],
+    ambiguity: float,
+    missing: Reason,
+    say: Callable[[ObjectPhrase, ObjectPhrase], str] = lambda old, new: new.spoken,
+) -> list[SceneObject]:
+    """The objects that fit a phrase; arguments and errors are those of `select`, but that there may
+    be none or several. What a superlative picks is one, unless several are alike.
+    """
+    references = [select(r, seen, ambiguity, missing, say) for r in phrase.references]
     # "the cup closest to the red cup": the red cup is a cup too.
-    candidates = [c for c in candidates if not any(is_same(c, r) for r in references)]
+    called = _called(phrase, seen, ambiguity)
+    candidates = [c for c in called if not any(is_same(c, r) for r in references)]
     if phrase.relation in _HOLDS:
         holds = _HOLDS[phrase.relation]
         places = [_position(r) for r in references]
-        candidates = [c for c in candidates if holds(_position(c), places)]
-    if not candidates:
-        raise Refusal(missing, f"I see '{phrase.text}', but no '{_words(phrase)}'")
-    if len(candidates) == 1:
-        return candidates[0]
-    if phrase.relation in _LEAST:
+        return [c for c in candidates if holds(_position(c), places)]
+    if phrase.relation in _LEAST and len(candidates) > 1:
         measured = _LEAST[phrase.relation]
-        return _first(phrase, candidates, lambda c: measured(c, references))
-    raise _ambiguous(phrase, candidates)
+        return _first(candidates, lambda c: measured(c, references))
+    return candidates
+
+
+def apart_from(one: SceneObject, seen: Sequence[SceneObject]) -> list[SceneObject]:
+    """The objects that are not at the place of another one, whatever they are called."""
+    if one.position is None:
+        return [o for o in seen if not is_same(o, one)]
+    reach = SAME + one.spread
+    return [
+        o for o in seen if o.position is None or math.dist(o.position[:2], one.position[:2]) > reach
+    ]
+
+
+def _called(
+    phrase: ObjectPhrase, seen: Sequence[SceneObject], ambiguity: float
+) -> list[SceneObject]:
+    return [o for o in seen if o.phrase == phrase.text and _counts(o, ambiguity)]
 
 
 def _counts(thing: SceneObject, ambiguity: float) -> bool:
@@ -95,27 +135,26 @@ def bearing(place: Point) -> float:
 
 
 def _first(
-    phrase: ObjectPhrase,
-    candidates: Sequence[SceneObject],
-    measure: Callable[[SceneObject], float],
-) -> SceneObject:
-    """The candidate with the least measure, if it is least by TIE or more."""
+    candidates: Sequence[SceneObject], measure: Callable[[SceneObject], float]
+) -> list[SceneObject]:
+    """The candidate with the least measure, and those that are less than TIE behind."""
     ranked = sorted(candidates, key=measure)
-    equal = [c for c in ranked if measure(c) - measure(ranked[0]) < TIE]
-    if len(equal) > 1:
-        raise _ambiguous(phrase, equal)
-    return ranked[0]
+    return [c for c in ranked if measure(c) - measure(ranked[0]) < TIE]
 
 
-def _ambiguous(phrase: ObjectPhrase, equal: Sequence[SceneObject]) -> Refusal:
+def _ambiguous(
+    phrase: ObjectPhrase,
+    equal: Sequence[SceneObject],
+    say: Callable[[ObjectPhrase, ObjectPhrase], str],
+) -> Refusal:
     places = [f"{floor_distance(c.position):.1f} m" for c in equal if c.position]
     at = f", at {', '.join(places[:-1])} and {places[-1]}" if len(places) > 1 else ""
     distances = (Relation.NEAREST, Relation.FARTHEST)
-    hint = "leftmost" if phrase.relation in distances else "nearest"
+    hint = Relation.LEFTMOST if phrase.relation in distances else Relation.NEAREST
+    sentence = say(phrase, ObjectPhrase(phrase.text, hint))
     return Refusal(
         Reason.TARGET_AMBIGUOUS,
-        f"I see {len(equal)} candidates for '{_words(phrase)}'{at}: "
-        f"say which, e.g. 'the {hint} {phrase.text}'",
+        f"I see {len(equal)} candidates for '{_words(phrase)}'{at}: say which, e.g. '{sentence}'",
     )
 
 

@@ -18,14 +18,16 @@ or an angle, and no other instruction can: it is chosen by that, and CLIP has no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.language.verbs import ALONE, open_words, usages
 from vlam_ros.perception.calibration import Calibration
-from vlam_ros.policies.skills import Skill
-from vlam_ros.types import FloatArray, Instruction, Reason, Refusal, Task
+from vlam_ros.policies.skills import Skill, load_skills
+from vlam_ros.types import FloatArray, Instruction, Noun, Reason, Refusal, Task
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -33,6 +35,9 @@ AFFORDANCE_WEIGHT = 0.1
 """The image outvotes the words only where its cosines differ ten times as much as theirs."""
 UNFIT = 0.1
 """How often people leave out what a skill needs, or name what it has no use for."""
+
+CLEARLY = 1.2
+"""How many times as likely as the next one a skill has to be."""
 
 
 class SkillClip(Protocol):
@@ -53,8 +58,10 @@ def means_stop(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> bool:
         return True
     if clip.calibration is None:
         return False
-    words = _language(skills, clip, phrase)
-    return bool(words.argmax() == 0 and words[0] >= clip.calibration.skill_threshold)
+    known = _Known(skills, clip.calibration)
+    words = _language(known, clip, phrase)
+    meant = words.argmax() == 0 and words[0] >= clip.calibration.skill_threshold
+    return bool(meant and known.has(phrase, skills[0]))
 
 
 def choose_skill(
@@ -72,7 +79,9 @@ def choose_skill(
         affordance: cosines float[T] of the image with texts.
 
     Raises:
-        Refusal: LOW_CONFIDENCE without calibration; UNKNOWN_SKILL if no prompt is close enough.
+        Refusal: LOW_CONFIDENCE without calibration; UNKNOWN_SKILL if no prompt is close enough, if
+            the checkpoint was not taught the verb in that use, if it means a skill that is not
+            listed, or if two skills are about as likely.
     """
     if clip.calibration is None:
         raise Refusal(
@@ -80,22 +89,82 @@ def choose_skill(
             "the checkpoint has no calibration.json, so nothing it sees may be acted on: run "
             "`vlam calibrate FOLDER`, or use 'embedded'",
         )
-    every = skills
     if instruction.displacement is not None:
         return _by_measure(skills, instruction)
-    skills = _by_words(skills)
-    words, images = _language(skills, clip, instruction.skill_phrase), None
+    phrase, images = instruction.skill_phrase, None
+    spoken = _by_words(skills)
+    known = _Known(spoken, clip.calibration)
+    words = _language(known, clip, phrase)
     # Negated, so that NaN means nothing that is known.
     if not words.max() >= clip.calibration.skill_threshold:
-        raise _unknown(instruction, every)
+        raise _unknown(skills, f"I do not know how to '{phrase}'")
     if instruction.target:
         name = instruction.target.text
-        prompts = [[p.format(target=name) for p in skill.affordance] for skill in skills]
+        prompts = [[p.format(target=name) for p in skill.affordance] for skill in known.skills]
         images = _best_of_each(prompts, affordance)
-    fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in skills])
+    fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in known.skills])
     probabilities = combine(words, images, fits, clip.calibration.skill_temperature)
-    chosen = int(probabilities.argmax())
-    return Task(instruction, skills[chosen].name, float(probabilities[chosen]))
+    second, chosen = (int(i) for i in probabilities.argsort(kind="stable")[-2:])
+    skill = known.skills[chosen]
+    if chosen >= len(spoken) or not known.has(phrase, skill):
+        raise _unknown(skills, f"I do not know how to '{phrase}'")
+    if probabilities[chosen] < CLEARLY * probabilities[second]:
+        others = f"'{skill.said}' or '{known.skills[second].said}'"
+        raise _unknown(skills, f"'{phrase}' could mean {others}")
+    return Task(instruction, skill.name, float(probabilities[chosen]))
+
+
+class _Known:
+    """What a checkpoint was taught, and the skills it tells apart: those of the robot, and those
+    that the robot has not, so that what means one of them is not taken for the nearest.
+    """
+
+    def __init__(self, skills: Sequence[Skill], calibration: Calibration) -> None:
+        taught = calibration.skills
+        self._taught = taught
+        listed = {prompt for skill in skills for prompt in skill.prompts}
+        names = {skill.name for skill in skills}
+        others = _shipped() if taught is None else [_skill_of(*item) for item in taught.items()]
+        rivals = [s for s in others if s.name not in names and listed.isdisjoint(s.prompts)]
+        self.skills = (*skills, *rivals)
+        said = [text for sentences in (taught or {}).values() for text in sentences]
+        self._words = frozenset().union(*map(open_words, said))
+        self._usages = usages(said)
+
+    def reads(self, phrase: str) -> bool:
+        """Whether its words were taught."""
+        return self._taught is None or open_words(phrase) <= self._words
+
+    def has(self, phrase: str, skill: Skill) -> bool:
+        """Whether the verbs of a phrase were taught as they are used here, and for this skill."""
+        if self._taught is None or phrase in skill.prompts:
+            return True
+        own = usages([*self._taught.get(skill.name, ()), *filter(self.reads, skill.prompts)])
+        used = usages([phrase])
+        verbs = open_words(phrase)
+        with_nouns = {usage for usage in used if usage[1] != ALONE and usage[0] in verbs}
+        return self.reads(phrase) and with_nouns <= self._usages | own and not used.isdisjoint(own)
+
+
+@cache
+def _shipped() -> tuple[Skill, ...]:
+    return tuple(_by_words(load_skills("skills.yaml")))
+
+
+def _skill_of(name: str, sentences: Sequence[str]) -> Skill:
+    """A skill that a checkpoint was taught, by its sentences."""
+    nouns = {Noun.TARGET: "the object", Noun.DESTINATION: "the destination"}
+    named = [{noun for noun, said in nouns.items() if said in text} for text in sentences]
+    needs = frozenset(set.intersection(*named))
+    return Skill(name, -1, tuple(sentences), (), needs, frozenset(set.union(*named)) - needs)
+
+
+def _unknown(skills: Sequence[Skill], what: str) -> Refusal:
+    known = ", ".join(skill.said for skill in skills)
+    example = next((s.example for s in skills if s.needs), skills[0].example)
+    return Refusal(
+        Reason.UNKNOWN_SKILL, f"{what}: I can {known}; say it in those words, as '{example}'"
+    )
 
 
 def _by_words(skills: Sequence[Skill]) -> Sequence[Skill]:
@@ -108,15 +177,7 @@ def _by_measure(skills: Sequence[Skill], instruction: Instruction) -> Task:
     for skill in skills:
         if skill.MEASURE and getattr(instruction.displacement, skill.MEASURE):
             return Task(instruction, skill.name, 1.0)
-    raise _unknown(instruction, skills)
-
-
-def _unknown(instruction: Instruction, skills: Sequence[Skill]) -> Refusal:
-    known = ", ".join(skill.said for skill in skills)
-    return Refusal(
-        Reason.UNKNOWN_SKILL,
-        f"I do not know how to '{instruction.skill_phrase}': I can {known}",
-    )
+    raise _unknown(skills, f"I do not know how to '{instruction.skill_phrase}'")
 
 
 def combine(
@@ -144,9 +205,11 @@ def _fits(skill: Skill, instruction: Instruction) -> bool:
     return skill.id == 0 or skill.needs <= named <= skill.needs | skill.accepts
 
 
-def _language(skills: Sequence[Skill], clip: SkillClip, phrase: str) -> Float64Array:
-    """The c_k of the formula above, float64[K]."""
-    prompts = [skill.prompts for skill in skills]
+def _language(known: _Known, clip: SkillClip, phrase: str) -> Float64Array:
+    """The c_k of the formula above, float64[K]. A prompt with words that were not taught is like
+    any other text of such words: it counts for itself alone.
+    """
+    prompts = [[p for p in s.prompts if p == phrase or known.reads(p)] for s in known.skills]
     return _best_of_each(prompts, lambda texts: clip.text_similarity(phrase, texts))
 
 

@@ -26,9 +26,11 @@ from vlam_ros.types.instruction import (
     Noun,
     ObjectPhrase,
     Placement,
+    Query,
     Relation,
 )
 from vlam_ros.types.observation import (
+    NO_ROBOT,
     Attitude,
     DepthImage,
     FloorPlane,
@@ -62,6 +64,7 @@ from vlam_ros.types.verdict import Outcome, Reason, Refusal, Verdict
 __all__ = [
     "DIMENSIONS",
     "NOT_FOUND",
+    "NO_ROBOT",
     "ActionChunk",
     "ActionCommand",
     "ActionDimension",
@@ -99,6 +102,7 @@ __all__ = [
     "PositionSource",
     "Progress",
     "Proposal",
+    "Query",
     "RangeReading",
     "Reason",
     "Refusal",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 
@@ -25,6 +25,17 @@ class InstructionRequest:
         return not self.text.strip()
 
 
+class Query(Enum):
+    """What a question asks for; the robot answers it and moves nothing."""
+
+    NONE = "no question"
+    SCENE = "what is seen"
+    PRESENCE = "whether it is there"
+    PLACE = "where it is"
+    COUNT = "how many there are"
+    SKILLS = "what the robot can do"
+
+
 class Relation(IntEnum):
     """How a noun phrase picks one of several objects, seen from the robot."""
 
@@ -41,6 +52,8 @@ class Relation(IntEnum):
     RIGHTMOST = 10
     LARGEST = 11
     SMALLEST = 12
+    OTHER = 13
+    """Another one than what was meant before."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,22 @@ class ObjectPhrase:
     def texts(self) -> tuple[str, ...]:
         """What CLIPSeg is asked for: its own text and those of its references."""
         return (self.text, *(text for r in self.references for text in r.texts))
+
+    @property
+    def spoken(self) -> str:
+        """The phrase as one says it: "the nearest box", "the cup that is behind the red box"."""
+        name = self.relation.name.lower().replace("_", " ")
+        if self.relation is Relation.NONE:
+            return f"the {self.text}"
+        if not self.references:
+            return f"the {name} {self.text}"
+        return f"the {self.text} that is {name} {' and '.join(r.spoken for r in self.references)}"
+
+    def with_other(self, old: ObjectPhrase, new: ObjectPhrase) -> ObjectPhrase:
+        """With one phrase, itself or a reference, in place of another."""
+        if self == old:
+            return new
+        return replace(self, references=tuple(r.with_other(old, new) for r in self.references))
 
 
 class Placement(IntEnum):
@@ -98,7 +127,8 @@ class Displacement:
 class Instruction:
     """A parsed instruction. `skill_phrase` is the sentence with the nouns taken out
     ("pick up the object and put it on the destination"): what the skill is chosen by, unless there
-    is a `displacement`, which names no noun.
+    is a `displacement`, which names no noun. `is_stop` tells that it says stop, in whatever
+    language, and `notes` what was read as something else.
     """
 
     text: str
@@ -107,9 +137,20 @@ class Instruction:
     destination: ObjectPhrase | None = None
     placement: Placement = Placement.NONE
     displacement: Displacement | None = None
+    query: Query = Query.NONE
+    is_stop: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def named(self) -> dict[Noun, ObjectPhrase]:
         """The nouns that it names."""
         nouns = {Noun.TARGET: self.target, Noun.DESTINATION: self.destination}
         return {noun: phrase for noun, phrase in nouns.items() if phrase is not None}
+
+    def said_with(self, old: ObjectPhrase, new: ObjectPhrase) -> str:
+        """The sentence as one says it with one noun phrase in place of another."""
+        said = self.skill_phrase
+        for noun, phrase in self.named.items():
+            words = "the object" if noun is Noun.TARGET else "the destination"
+            said = said.replace(words, phrase.with_other(old, new).spoken)
+        return said

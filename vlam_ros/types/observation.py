@@ -47,6 +47,10 @@ class Missing:
     lost: bool = False
 
 
+NO_ROBOT = Missing("no robot is connected")
+"""Of an image without a robot: whether its body could do it nobody asked."""
+
+
 @dataclass(frozen=True)
 class DepthImage:
     """Metric depth along the optical axis: float32[H,W] in metres, NaN where nothing is known."""
@@ -151,8 +155,8 @@ class Observation:
     floor: FloorPlane | Missing = field(default_factory=lambda: Missing("no LiDAR"))
     obstacles: Obstacles | Missing = field(default_factory=lambda: Missing("no LiDAR"))
     odometry: Odometry | Missing = field(default_factory=lambda: Missing("no odometry"))
-    gripper: GripperState | Missing = field(default_factory=lambda: Missing("no gripper state"))
-    joints: JointState | Missing = field(default_factory=lambda: Missing("no joint states"))
+    gripper: GripperState | Missing = NO_ROBOT
+    joints: JointState | Missing = NO_ROBOT
     range: RangeReading | Missing = field(default_factory=lambda: Missing("no range sensor"))
 
     def __post_init__(self) -> None:

@@ -139,7 +139,8 @@ class Progress:
     moves. `since` is the stamp at which its current step began to be executed, 0 before that.
     `target` and `destination` are where those of the plan were seen last, None where nobody could
     tell how the base moves since. `held` is the phrase of what was picked up last; it outlives the
-    task. `travel` is how far a step has come that is measured by odometry.
+    task. `travel` is how far a step has come that is measured by odometry, and `other_than` what a
+    target that is called "the other one" is not.
     """
 
     plan: Plan | None = None
@@ -148,6 +149,7 @@ class Progress:
     destination: Sighting | None = None
     held: str = ""
     travel: Travel | None = None
+    other_than: SceneObject | None = None
 
     @property
     def current(self) -> int:

@@ -34,6 +34,7 @@ class Reason(IntEnum):
     STALE_SENSOR = 12
     INTERNAL_ERROR = 13
     UNFAMILIAR = 14
+    ANSWERED = 15
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.types import (
+    NO_ROBOT,
     ActionSpace,
     Camera,
     DepthImage,
     Grip,
+    GripperEffect,
     GripperState,
     Missing,
     Observation,
@@ -205,6 +207,28 @@ def check_behind(way: Poses, observation: Observation) -> None:
             "no sensor sees what is behind me, and unseen I go back half a metre at most: say "
             "'turn around' first, then 'move forward'",
         )
+
+
+def check_body(step: SkillStep, observation: Observation, later: bool) -> None:
+    """PRECONDITION if the robot has not what a step moves: an arm that tells its joints, a gripper
+    that tells whether it holds something. Where there is no robot at all, this holds what is done
+    now, and not what comes `later`.
+    """
+    needs = {
+        "joint_states": (observation.joints, step.pose_of is PoseFrame.TOOL),
+        "gripper_state": (
+            observation.gripper,
+            step.gripper is not GripperEffect.KEEP or step.precondition is not Grip.ANY,
+        ),
+    }
+    for topic, (state, needed) in needs.items():
+        if needed and isinstance(state, Missing) and not (later and state == NO_ROBOT):
+            raise Refusal(
+                Reason.PRECONDITION,
+                f"to {step.said} I need an arm with a gripper ({state.reason}): publish {topic}, "
+                "or take the skill out of the skills file",
+            )
+    check_gripper(step, observation.gripper)
 
 
 def check_gripper(step: SkillStep, gripper: GripperState | Missing) -> None:

@@ -97,7 +97,7 @@ def _check(proposal: Proposal, observation: Observation, progress: Progress, lim
         if leads_back(proposal.rows[:, 1:]):
             checks.check_behind(proposal.rows[:, 1:3], observation)
     if current.approach or _begins(plan, progress):
-        checks.check_gripper(plan.to_come[current.approach], observation.gripper)
+        checks.check_body(plan.to_come[current.approach], observation, current.approach)
     return remark
 
 

@@ -93,7 +93,7 @@ class VlamClient(Session):
         self._inputs = [self._images, self._cameras, self._instructions]
         self._sensors: SensorPublishers | None = None
         if lidar is not None:
-            self._sensors = SensorPublishers(self._node, lidar, fault_injection)
+            self._sensors = SensorPublishers(self._node, lidar, fault_injection, arm=True)
             self._inputs += self._sensors.publishers
             outputs |= {_DEPTH: _DEPTH, _OBSTACLES: _OBSTACLES}
         self._whole = set(outputs)

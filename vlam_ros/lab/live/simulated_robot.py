@@ -19,10 +19,11 @@ from vlam_ros.lab.live.client import VlamClient
 from vlam_ros.lab.live.measured import as_it_is
 from vlam_ros.lab.live.node_process import node_processes
 from vlam_ros.lab.simulation.motion import Standing
+from vlam_ros.lab.simulation.robot import ARM
 from vlam_ros.lab.simulation.scene import CameraSpec, SceneSpec
 from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.lab.simulation.world import World
-from vlam_ros.types import Camera, Uint8Array
+from vlam_ros.types import Camera, GripperState, JointState, Odometry, Uint8Array
 
 PAUSE = 200_000_000
 """ns that sensors may be late before measuring starts anew: their user had something else to do."""
@@ -102,7 +103,11 @@ class LiveSensors:
             return
         while self._next.now <= elapsed:
             measured = self._next.measured
-            self._client.measure(replace(measured, stamp=measured.stamp + self._origin))
+            stamp = measured.stamp + self._origin
+            self._client.measure(replace(measured, stamp=stamp))
+            if isinstance(measured, Odometry):  # its arm rests, and its gripper is empty
+                self._client.measure(JointState(stamp, tuple(ARM), tuple(0.0 for _ in ARM)))
+                self._client.measure(GripperState(stamp, holding=False))
             self._next = next(self._arrivals)
 
     def _start(self) -> None:

@@ -42,6 +42,14 @@ PREFIXES: list[str] = SENTENCES["prefixes"]
 SUFFIXES: list[str] = SENTENCES["suffixes"]
 
 
+def taught_sentences() -> dict[str, tuple[str, ...]]:
+    """The trained patterns by skill, as a calibration keeps them."""
+    return {
+        skill: tuple(p.format(t="the object", d="the destination") for p in patterns)
+        for skill, patterns in SKILL_PATTERNS.items()
+    }
+
+
 def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
     return [FRAMES[int(rng.integers(len(FRAMES)))].format(phrase) for phrase in phrases]
 

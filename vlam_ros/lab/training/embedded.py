@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.simulation.scene import COLOURS, SHAPES
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
-from vlam_ros.lab.training.captions import PLACEHOLDERS
+from vlam_ros.lab.training.captions import PLACEHOLDERS, taught_sentences
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
 from vlam_ros.lab.training.fit import Fit, FitSettings
@@ -123,4 +124,5 @@ def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
     task.tokenizer.backend_tokenizer.model.save(str(out))
     words = [*COLOURS, *SHAPES, *PLACEHOLDERS]
     command = "vlam train embedded"
-    provisional(model, recipe.model.crop_size, words, command, margin=0.0).save(out)
+    known = provisional(model, recipe.model.crop_size, words, command, margin=0.0)
+    dataclasses.replace(known, skills=taught_sentences()).save(out)

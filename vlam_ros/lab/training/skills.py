@@ -228,8 +228,23 @@ class _Checked:
         provisional: dict[str, Any] = {} if carried else {"crop_threshold": 1.0, "margin": 1.0}
         made_with = f"{known.made_with}; vlam train skill" + ("" if carried else "; provisional")
         return dataclasses.replace(
-            known, **provisional, skill_threshold=threshold, made_with=made_with
+            known,
+            **provisional,
+            skill_threshold=threshold,
+            made_with=made_with,
+            skills=_taught(known, self.skills),
         )
+
+
+def _taught(known: Calibration, skills: Sequence[Skill]) -> dict[str, tuple[str, ...]] | None:
+    """The sentences that are known now; None if nobody knew which were before."""
+    if known.skills is None:
+        return None
+    taught = dict(known.skills)
+    for skill in skills:
+        own = (*taught.get(skill.name, ()), *skill.prompts)
+        taught[skill.name] = tuple(dict.fromkeys(own))
+    return taught
 
 
 @torch.no_grad()

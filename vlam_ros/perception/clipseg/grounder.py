@@ -219,4 +219,5 @@ def _calibration(checkpoint: Checkpoint, clip: Checkpoint | None) -> Calibration
         checkpoint.calibration,
         skill_threshold=clip.calibration.skill_threshold,
         skill_temperature=clip.calibration.skill_temperature,
+        skills=clip.calibration.skills,
     )

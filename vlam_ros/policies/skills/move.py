@@ -23,7 +23,7 @@ BEYOND = 0.015
 class Move(MeasuredSkill, motion="move"):
     """Parameter `tolerance`: how near to the end of the way (m) is there."""
 
-    MEASURE = "distance"
+    MEASURE, SAID = "distance", "move forward"
     PARAMETERS = frozenset({"tolerance", "duration"})
 
     def keyframes(self, step: SkillStep, standoff: float) -> Poses:

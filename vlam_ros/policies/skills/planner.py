@@ -9,7 +9,7 @@ import numpy as np
 
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.perception.referring import floor_distance, is_same, located, select
+from vlam_ros.perception.referring import apart_from, floor_distance, is_same, located, select
 from vlam_ros.perception.tracking import track
 from vlam_ros.policies.skills.measured import travelled
 from vlam_ros.policies.skills.plan import (
@@ -35,6 +35,7 @@ from vlam_ros.types import (
     Proposal,
     Reason,
     Refusal,
+    Relation,
     Scene,
     SceneObject,
     SkillStep,
@@ -204,7 +205,10 @@ class SkillPlanner:
                 moved = found.get(Noun.TARGET)
                 others = [o for o in seen if moved is None or not is_same(o, moved)]
                 candidates = others if noun is Noun.DESTINATION else seen
-                followed = select(phrase, candidates, self._settings.ambiguity, NOT_FOUND[noun])
+                if phrase.relation is Relation.OTHER and progress.other_than:
+                    candidates = apart_from(progress.other_than, candidates)
+                reason, say = NOT_FOUND[noun], instruction.said_with
+                followed = select(phrase, candidates, self._settings.ambiguity, reason, say)
             found[noun] = followed
         return found
 
@@ -295,7 +299,7 @@ def _check_nouns(skill: Skill, instruction: Instruction) -> None:
         if phrase is None and noun in skill.needs:
             raise Refusal(
                 Reason.INSTRUCTION_INVALID,
-                f"{skill.said} needs a {noun.value}: name it, as in '{skill.prompts[0]}'",
+                f"{skill.said} needs a {noun.value}: name it, as in '{skill.example}'",
             )
         if phrase is not None and noun not in skill.needs | skill.accepts:
             raise Refusal(

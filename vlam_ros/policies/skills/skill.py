@@ -74,6 +74,7 @@ class Skill:
     precondition: Grip = Grip.ANY
     parameters: Mapping[str, float] = field(default_factory=dict)
     motion: str = ""
+    names: tuple[str, str] = ("the red cup", "the blue plate")
 
     POSE_OF: ClassVar[PoseFrame] = PoseFrame.BASE
     TIMED: ClassVar[bool] = False
@@ -87,6 +88,8 @@ class Skill:
     """Whether its target need not be seen."""
     MEASURE: ClassVar[str] = ""
     """Which measure of a `Displacement` it moves by; it is chosen by that, not by prompts."""
+    SAID: ClassVar[str] = ""
+    """A sentence for it, where there are no prompts."""
 
     def __init_subclass__(cls, motion: str = "", **others: Any) -> None:
         """Register the class under the name of its motion."""
@@ -98,6 +101,13 @@ class Skill:
     def said(self) -> str:
         """Its name as one says it: "pick up"."""
         return said(self.name)
+
+    @property
+    def example(self) -> str:
+        """A sentence for it, of things that this robot knows."""
+        target, destination = self.names
+        said = self.prompts[0] if self.prompts else self.SAID
+        return said.replace("the object", target).replace("the destination", destination)
 
     @property
     def command(self) -> ActionCommand:
@@ -246,7 +256,7 @@ def _skill(entry: Any) -> Skill:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ConfigurationError(f"a skill must be a mapping with a name, got {entry!r}")
     name = entry["name"]
-    known = {f.name for f in fields(Skill)}
+    known = {f.name for f in fields(Skill)} - {"names"}
     motion = str(entry.get("motion", name))
     if motion not in MOTIONS and "motion" in entry:
         raise ConfigurationError(

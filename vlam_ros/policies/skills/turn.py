@@ -19,7 +19,7 @@ LEAD = 2.0
 class Turn(MeasuredSkill, motion="turn"):
     """Parameter `angle`: how near to the end of the turn (rad) is there."""
 
-    MEASURE = "angle"
+    MEASURE, SAID = "angle", "turn left"
     PARAMETERS = frozenset({"angle", "duration"})
 
     def keyframes(self, step: SkillStep, standoff: float) -> Poses:
