@@ -268,6 +268,53 @@ def test_topics_that_nobody_understands_do_not_matter(tmp_path: Path) -> None:
             assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("change", [("\n", "\r\n"), ("\n", "\r"), ("", "\ufeff")])
+@pytest.mark.parametrize("language", ["ros2msg", "ros2idl"])
+def test_definitions_are_read_whatever_their_lines_end_with(
+    tmp_path: Path, language: str, change: tuple[str, str]
+) -> None:
+    kind, rule = "my_msgs/msg/Thing", "=" * 80 + "\n"
+    definition = f"# of ours\nstd_msgs/String text\n{rule}MSG: std_msgs/String\nstring data\n"
+    if language == "ros2idl":
+        definition = (
+            f'{rule}IDL: {kind}\n#include "std_msgs/msg/String.idl"\nmodule my_msgs {{ module msg '
+            f"{{\nstruct Thing {{\nstd_msgs::msg::String text;\n}}; }}; }};\n{rule}"
+            "IDL: std_msgs/msg/String\nmodule std_msgs { module msg {\n"
+            "struct String {\nstring data;\n}; }; };\n"
+        )
+    definition = definition.replace(*change) if change[0] else change[1] + definition
+    writer = PlainMcapWriter(str(tmp_path / "drive.mcap"))
+    writer.start(profile="ros2", library="")
+    schema = writer.register_schema(kind, language, definition.encode())
+    channel = writer.register_channel("/thing", "cdr", schema)
+    writer.add_message(channel, START, texts(1)[0].data, START)
+    writer.finish()
+    with BagReader(tmp_path / "drive.mcap") as bag:
+        (message,) = bag.messages()
+        assert message.read().text.data == "0"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("ros1", "its messages are of ROS 1: convert the .bag that it was made of with "
+         "rosbags-convert"),
+        ("json", "messages are serialised as json, expected cdr"),
+    ],
+)  # fmt: skip
+def test_a_file_of_other_messages_says_of_which(
+    tmp_path: Path, encoding: str, message: str
+) -> None:
+    writer = PlainMcapWriter(str(tmp_path / "drive.mcap"))
+    writer.start(profile=encoding, library="")
+    schema = writer.register_schema("sensor_msgs/Image", f"{encoding}msg", b"uint32 height")
+    writer.add_message(writer.register_channel("/image", encoding, schema), START, b"x", START)
+    writer.finish()
+    with pytest.raises(BagError) as caught:
+        BagReader(tmp_path / "drive.mcap")
+    assert str(caught.value) == f"{tmp_path}: drive.mcap: {message}"
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"\0\1", b"\0\1\0\0\xff\xff\xff\xff", b"\0\1\0\0\4\0\0\0\xff\xff\xff\0", b"\7" * 40],

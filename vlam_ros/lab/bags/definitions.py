@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
+from textwrap import shorten
 from typing import Any
 
 from rosbags.interfaces.typing import Typesdict
@@ -20,6 +22,8 @@ DEFAULT_DISTRO = "humble"
 """Of bags without definitions: the last that wrote such, and younger ones only added fields."""
 
 _BYTE_ORDERS = (b"\0\0", b"\0\1")
+LONGEST = 160
+"""Characters of what a parser says, which may quote a whole definition."""
 _HEAD = 4
 """Bytes before the fields, of which the first two tell the byte order: big or little endian."""
 
@@ -97,16 +101,17 @@ class Definitions:
 
 def _parse(topic: StoredTopic) -> Typesdict:
     """The types in a definition, which holds those of all fields too."""
+    definition = topic.definition.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if topic.language == "ros2msg":
-        return get_types_from_msg(topic.definition, topic.type)
+        return get_types_from_msg(definition, topic.type)
     types: Typesdict = {}
-    for part in topic.definition.split("=" * 80 + "\n"):
+    definition = re.sub(r"(?m)^#include.*$", "", definition)  # what is included follows
+    for part in filter(str.strip, definition.split("=" * 80 + "\n")):
         head, _, text = part.partition("\n")
         types.update(get_types_from_idl(text if head.startswith("IDL: ") else part))
     return types
 
 
 def _one_line(error: Exception) -> str:
-    if isinstance(error, SerdeError | TypesysError) and str(error):
-        return " ".join(str(error).split())
-    return f"{type(error).__name__} {' '.join(str(error).split())}".strip()
+    known = isinstance(error, SerdeError | TypesysError) and str(error)
+    return shorten(str(error) if known else f"{type(error).__name__} {error}", LONGEST)

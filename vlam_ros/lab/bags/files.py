@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path, PureWindowsPath
+from typing import Any, TypeVar
 
 import yaml
 import zstandard
@@ -19,6 +19,7 @@ METADATA = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd", ".mcap.zst", ".db3.zst")
 ROS1_SUFFIX = ".bag"
 ZSTD = b"\x28\xb5\x2f\xfd"
+AnyFile = TypeVar("AnyFile", McapFile, SqliteFile)
 _KINDS = {
     MAGIC: "mcap",
     b"SQLite format 3\0": "sqlite3",
@@ -76,7 +77,7 @@ def _in_folder(folder: Path, seen: set[Path]) -> list[Path]:
 
 def _in_list(path: Path) -> list[Path]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise BagError(f"{path} is neither a bag nor a list of bags") from error
     found: list[Path] = []
@@ -112,32 +113,36 @@ def bag_parts(path: Path, notes: list[str]) -> BagParts:
     try:
         metadata = _read_metadata(path / METADATA)
     except BagError as error:
-        files = sorted(p for p in path.iterdir() if p.is_file() and p.name.endswith(SUFFIXES))
+        files = _files_in(path)
         if not files:
             raise BagError(
                 f"{path} is no bag: it has neither a good {METADATA} nor files of a bag"
             ) from error
         notes.append(f"{error}: the files are read without it")
         return BagParts(files)
-    for what, key, known in (
-        ("stored as", "storage", ("mcap", "sqlite3")),
-        ("compressed with", "compression", ("zstd", "")),
-    ):
-        if metadata[key] not in known:
-            raise BagError(
-                f"{path} is {what} {metadata[key]!r}, expected {' or '.join(filter(None, known))}: "
-                "convert it with ros2 bag convert"
-            )
+    if metadata["compression"] not in ("zstd", "none", ""):
+        raise BagError(
+            f"{path} is compressed with {metadata['compression']!r}, expected zstd: convert it "
+            "with ros2 bag convert"
+        )
     found = {name: _present(path / name) for name in metadata["files"]}
-    notes += [
-        f"{name} is missing: what was recorded in it is left out"
-        for name, file in found.items()
-        if file is None
-    ]
     files = [file for file in found.values() if file is not None]
+    missing = [name for name, file in found.items() if file is None]
+    others = [file for file in _files_in(path) if file not in files]
+    if others and (not files or len(others) == len(missing)):  # they were renamed
+        files += others
+        names = ", ".join(file.name for file in others)
+        notes.append(f"{METADATA} does not name {names}, read for {', '.join(missing) or 'all'}")
+    else:
+        notes += [f"{name} is missing: what was recorded in it is left out" for name in missing]
     if not files:
         raise BagError(f"{path} is not whole: none of the files in its {METADATA} is there")
     return BagParts(files, metadata["topics"], metadata["distro"])
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """What is named like the files of a bag."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and p.name.endswith(SUFFIXES))
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
@@ -146,12 +151,11 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         topics = [topic["topic_metadata"] for topic in values["topics_with_message_count"] or ()]
         return {
-            "storage": str(values["storage_identifier"]),
-            # old versions put the folder's name before the file's
-            "files": [PurePosixPath(name).name for name in values["relative_file_paths"] or ()],
+            # old versions put the folder's name before the file's, some as Windows does
+            "files": [PureWindowsPath(name).name for name in values["relative_file_paths"] or ()],
             "topics": {str(topic["name"]): str(topic["type"]) for topic in topics},
             "distro": str(values.get("ros_distro") or ""),
-            "compression": str(values.get("compression_format") or ""),
+            "compression": str(values.get("compression_format") or "").lower(),
         }
     except FileNotFoundError as error:
         raise BagError(f"there is no {path.name}") from error
@@ -181,11 +185,11 @@ def open_file(path: Path, workspace: Path, notes: list[str]) -> McapFile | Sqlit
         kind = _kind_of(path)
     if kind == "mcap":
         try:
-            return McapFile(path, name, notes)
+            return _in_cdr(McapFile(path, name, notes))
         except BagError as error:
             raise BagError(f"{name}: {error}") from error
     if kind == "sqlite3":
-        return SqliteFile(path, name, notes)
+        return _in_cdr(SqliteFile(path, name, notes))
     if kind == "rosbag1":
         raise BagError(
             f"{name} is a bag of ROS 1: convert it with rosbags-convert --src {name} --dst FOLDER"
@@ -193,6 +197,18 @@ def open_file(path: Path, workspace: Path, notes: list[str]) -> McapFile | Sqlit
     if not path.stat().st_size:
         raise BagError(f"{name} is empty")
     raise BagError(f"{name} is no bag: expected MCAP or SQLite, plain or compressed with zstd")
+
+
+def _in_cdr(file: AnyFile) -> AnyFile:
+    encodings = {topic.encoding for topic in file.topics}
+    if not encodings or "cdr" in encodings:
+        return file
+    file.close()
+    if "ros1" in encodings:
+        raise BagError(
+            "its messages are of ROS 1: convert the .bag that it was made of with rosbags-convert"
+        )
+    raise BagError(f"messages are serialised as {', '.join(sorted(encodings))}, expected cdr")
 
 
 def _kind_of(path: Path) -> str:
