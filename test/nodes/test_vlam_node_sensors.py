@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_world import World
+from node_world import GO, World
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -19,7 +19,7 @@ from vlam_ros.nodes.vlam_node import DEPTH_MARGIN
 from vlam_ros.ros.fused import obstacles_to_message, unseen_to_message
 from vlam_ros.ros.images import depth_to_message
 from vlam_ros.ros.stamps import time_message
-from vlam_ros.types import DepthImage, Missing, Observation, Obstacles
+from vlam_ros.types import DepthImage, Missing, Observation, Obstacles, Outcome, Reason
 
 
 def decided(world: World, count: int = 1) -> list[Observation]:
@@ -275,3 +275,28 @@ def test_a_range_sensor_that_is_not_heard_is_as_a_path_that_nobody_watches(world
     finally:
         stranger.destroy_node()
         rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize("stamp", [0, 10**9, 2**31 * 10**9 - 1])
+def test_images_whose_stamps_are_zero_or_stand_still_hold_the_robot_and_are_told_of(
+    world: World, stamp: int
+) -> None:
+    """0; one of long ago, or far ahead, which a driver repeats, is old or early by itself."""
+    pipeline = world.activate(policy__max_image_age=0.2)
+    world.say(GO)
+    message = world.image()
+    message.header.stamp = time_message(stamp)
+
+    def told() -> bool:
+        world.images.publish(message)
+        return any("stamps of images are 0 or stand still" in c.message for c in world.chunks)
+
+    world.until(told)
+    told_of = [c for c in world.chunks if "stamps of images" in c.message]
+    assert told_of[0].message.endswith("let the camera's driver stamp them")
+    assert {(c.outcome, c.reason) for c in told_of} == {(Outcome.HOLD, Reason.STALE_SENSOR)}
+    assert len({seen.stamp for seen in pipeline.observations}) == bool(stamp)
+    status = world.next_diagnostics()[0]
+    assert status.message == "no images: see last error" or pipeline.observations
+    values = {pair.key: pair.value for pair in status.values}
+    assert values["last error"].endswith("let the camera's driver stamp them")

@@ -68,6 +68,7 @@ class VlamNode(ManagedNode):
         self._outputs = Outputs(self)
         self._decided = self.create_guard_condition(self._on_results)
         self._inference: InferenceThread | None = None  # while active
+        self._unstamped = 0  # images since the last one that was newer than those before
 
     # --------------------------------------------------------------------------- life cycle
 
@@ -143,10 +144,14 @@ class VlamNode(ManagedNode):
         if self._inference is None:
             return
         stamp = nanoseconds(message.header.stamp)
+        self._unstamped += 1  # or the same image, compressed
+        if not stamp:
+            return
         if self._runtime.jumped_back(stamp):
             self.time_jumped()
         self._inputs.saw_image(stamp)
         if self._runtime.images.put(stamp, message):
+            self._unstamped = 0
             self.reporter.image()
             self._watchdog.reset()
             self._look()
@@ -193,11 +198,14 @@ class VlamNode(ManagedNode):
             self._stop_moving("time jumped back: say again what to do")
 
     def _no_image(self) -> None:
+        why = f"no image for {self._settings.policy.max_image_age} s: is the camera running?"
+        if self._unstamped > 1:
+            why = "the stamps of images are 0 or stand still: let the camera's driver stamp them"
+            self.reporter.report_error(why, "image")
         if self._runtime.request.is_blank:
             self._hold(Reason.NO_INSTRUCTION, "publish one on instruction")
         else:
-            seconds = self._settings.policy.max_image_age
-            self._hold(Reason.STALE_SENSOR, f"no image for {seconds} s: is the camera running?")
+            self._hold(Reason.STALE_SENSOR, why)
 
     def _observe(self, message: Any, stamp: int, now: int) -> Observation:
         image, limits = image_from_message(message), self._settings.sensors

@@ -91,11 +91,13 @@ class DecisionStatistics:
     def _judge(self, now: int) -> tuple[bytes, str]:
         if self._internal_error is not None and now - self._internal_error <= WINDOW:
             return DiagnosticStatus.ERROR, "decisions fail: see last error and the log"
+        recent = self._last_error is not None and self._last_error.is_recent(now)
         if not self._images:
-            return DiagnosticStatus.STALE, "no images: is the camera publishing on image?"
+            why = "see last error" if recent else "is the camera publishing on image?"
+            return DiagnosticStatus.STALE, f"no images: {why}"
         if not self._latencies and now - self._images[0] > WINDOW // 2:
             return DiagnosticStatus.ERROR, "images come, but none is decided on: inference hangs"
-        if self._last_error and self._last_error.is_recent(now):
+        if recent:
             return DiagnosticStatus.WARN, "unusable messages: see last error"
         return DiagnosticStatus.OK, "deciding"
 

@@ -87,8 +87,9 @@ def replay_offline(
     received, ns.
     """
     own, fusion = settings
-    messages = timed_messages(bag, roles, notes, progress)
-    if follows_recording(roles, options):
+    follows = follows_recording(roles, options)
+    messages = timed_messages(bag, roles, notes, progress, restamps=not follows)
+    if follows:
         sensors = BagSensors(own, fusion, fuses=False, notes=notes, checks_ages=False)
         could_fuse = fuses_anew(roles, replace(options, redecide=True))
         unfused = could_fuse and not any(role in roles.topics for role in FUSED)
@@ -147,7 +148,8 @@ class Redecider:
                 if self._runtime.jumped_back(stamp):
                     self._jump()
                 self._sensors.saw_image(stamp)
-                self._runtime.images.put(stamp, timed.message)
+                if not self._runtime.images.put(stamp, timed.message):
+                    self._notes.add("an image is not newer than the last one and left out")
             elif timed.role == "instruction":
                 if not self._script:
                     self._runtime.instruct(timed.message.data)

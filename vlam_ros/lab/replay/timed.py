@@ -2,26 +2,36 @@
 instructions that are given on the command line in place of the bag's.
 
 A bag says when its recorder got each message. Where that was another clock than the one that
-stamped the data (a simulation recorded without its /clock), the newest stamp is the time.
+stamped the data (a simulation recorded without its /clock), the newest stamp is the time. Images
+without stamps of that clock get the time at which they came.
 """
 
 from __future__ import annotations
 
 import re
+import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vlam_ros.errors import BagError, ReplayError
+from vlam_ros.interface import ROBOT, TABLE
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.notes import Notes
-from vlam_ros.lab.replay.roles import DECISIONS, ROLES, Assignment
+from vlam_ros.lab.replay.roles import DECISIONS, IMAGES, ROLES, Assignment
 from vlam_ros.ros.stamps import nanoseconds
 
 OTHER_CLOCK = 5_000_000_000
 """ns between a message's stamp and when it was received from which these are two clocks."""
 JUMP = 1_000_000_000
 """ns that time must go back to have jumped: messages come a little out of order."""
+LOOKED_AT = 2_000_000_000
+"""ns from the first stamp in which it is looked at what clock each sensor's stamps are of."""
+SAME = 3
+"""Messages in that time that must not all have the same stamp."""
+_SENSORS = {t.role for t in TABLE if t.publisher == ROBOT and t.field not in ("", "camera")}
+"""Whose stamps are looked at."""
 _TIMED = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*:(.*)", re.DOTALL)
 
 
@@ -30,8 +40,8 @@ class BagClock:
     `by_stamps`, None before.
     """
 
-    def __init__(self) -> None:
-        self.by_stamps: bool | None = None
+    def __init__(self, by_stamps: bool | None = None) -> None:
+        self.by_stamps = by_stamps
         self._now: int | None = None
 
     def tick(self, received: int, stamp: int | None) -> tuple[int | None, bool]:
@@ -70,11 +80,29 @@ def timed_messages(
     roles: Assignment,
     notes: Notes,
     progress: Callable[[int], None] = lambda received: None,
+    restamps: bool = True,
 ) -> Iterator[Timed]:
     """The messages of all roles, in order; what cannot be read is noted and passed over. `progress`
-    hears when each was received, ns.
+    hears when each was received, ns. Stamps are left as they are if not `restamps`.
     """
-    clock, role_of = BagClock(), {topic: role for role, topic in roles.topics.items()}
+    role_of = {topic: role for role, topic in roles.topics.items()}
+    own = _Stamps(bag, roles)
+    clock, unstamped = BagClock(own.known), not own.strangers.isdisjoint(IMAGES)
+
+    def stamped(timed: Timed) -> Timed:
+        is_image = timed.role in IMAGES
+        if not restamps or not (is_image or timed.role == "camera_info"):
+            return timed
+        if not unstamped and not (is_image and nanoseconds(timed.message.header.stamp) == 0):
+            return timed
+        if is_image:
+            notes.add(
+                f"an image of {roles.images} has no stamp, or one of another clock: the time at "
+                "which it came counts; vlam_node would not decide on it: let its driver stamp it",
+                once="no stamp",
+            )
+        return _restamped(timed)
+
     early: list[Timed] = []  # what comes before the first stamp tells which clock it is
     for message in bag.messages(role_of):
         progress(message.received)
@@ -87,15 +115,59 @@ def timed_messages(
         except BagError as error:
             notes.add(str(error), once=message.topic)
             continue
-        now, jumped = clock.tick(message.received, _stamp(role, content))
+        stamp = None if role in own.strangers else _stamp(role, content)
+        now, jumped = clock.tick(message.received, stamp)
         if now is None:
             early.append(Timed(role, content, 0, False, message.received, message.data))
             continue
         while early:
-            yield replace(early.pop(0), now=now)
-        yield Timed(role, content, now, jumped, message.received, message.data)
+            yield stamped(replace(early.pop(0), now=now))
+        yield stamped(Timed(role, content, now, jumped, message.received, message.data))
     if clock.by_stamps:
         notes.add("the recorder's clock is not the one of the stamps: the stamps are the time")
+
+
+class _Stamps:
+    """What the stamps at the beginning of a bag are worth: `strangers` are roles whose stamps are
+    not of the clock that most have, or are all 0 or the same. `known` is False if there is no good
+    stamp: then the recorder's clock is the only one.
+    """
+
+    def __init__(self, bag: BagReader, roles: Assignment) -> None:
+        role_of = {topic: role for role, topic in roles.topics.items() if role in _SENSORS}
+        ages: defaultdict[str, list[int]] = defaultdict(list)
+        stamps: defaultdict[str, set[int]] = defaultdict(set)
+        end: int | None = None
+        for message in bag.messages(role_of):
+            role = role_of[message.topic]
+            if end is not None and message.received > end:
+                break
+            try:
+                stamp = _stamp(role, message.read()) if message.type == ROLES[role] else None
+            except BagError:
+                continue
+            ages[role] += [] if stamp is None else [message.received - stamp]
+            stamps[role].add(stamp or 0)
+            end = message.received + LOOKED_AT if end is None and stamp else end
+        good = {r: a for r, a in ages.items() if a and (len(a) < SAME or len(stamps[r]) > 1)}
+
+        def are_of(role: str, clock: int) -> bool:
+            return any(abs(age - clock) <= OTHER_CLOCK for age in good.get(role, ()))
+
+        clocks = [0, *(of_role[0] for of_role in good.values())]
+        most = max(clocks, key=lambda clock: sum(are_of(role, clock) for role in good))
+        self.strangers = {role for role in ages if not are_of(role, most)}
+        self.known = None if good else False
+
+
+def _restamped(timed: Timed) -> Timed:
+    """With the time at which it came as its stamp, which is what a message begins with."""
+    data, stamp = bytearray(timed.data), divmod(timed.now, 10**9)
+    struct.pack_into("<iI" if data[1] else ">iI", data, 4, *stamp)
+    header = timed.message.header
+    time = replace(header.stamp, sec=stamp[0], nanosec=stamp[1])
+    message = replace(timed.message, header=replace(header, stamp=time))
+    return replace(timed, message=message, data=bytes(data))
 
 
 def _stamp(role: str, content: Any) -> int | None:
