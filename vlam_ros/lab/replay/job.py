@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
@@ -45,6 +46,8 @@ OVERLAY_WIDTH, TOP_VIEW_WIDTH, QUALITY = 640, 760, 70
 """Pixels and JPEG quality of a report's images."""
 LOCAL = "local"
 """The address of a cluster that is started for the replay, on this machine."""
+LONGEST = 300
+"""Characters of why nothing could be decided on."""
 CONNECTING = 5.0
 """Seconds that a cluster may take to answer."""
 
@@ -106,7 +109,7 @@ def replay_bag(job: ReplayJob, progress: Progress = lambda done: None) -> Replay
 
     Raises:
         BagError: the bag cannot be read.
-        ReplayError: its topics do not fit, or the baseline is none.
+        ReplayError: its topics do not fit, nothing can be decided on, or the baseline is none.
         ConfigurationError, ModelError: the models cannot be loaded.
     """
     return finish(job, decide(job, progress))
@@ -147,9 +150,17 @@ def decide(job: ReplayJob, progress: Progress = lambda done: None) -> Replayed:
         about = about_run(job, bag, roles, how)
         about["model"] = f"{pipeline.grounder.name} on {pipeline.grounder.device}"
         remarks = (*roles.notes, *bag.notes, *notes.lines)
+        if not records:
+            raise ReplayError(_why_nothing(job, roles, (*notes.lines, *bag.notes)))
     progress(1.0)
     run = ReplayRun(pipeline.policy.space, tuple(records), tuple(seconds), about, remarks)
     return Replayed(run, baseline, album.images, perf_counter() - begin)
+
+
+def _why_nothing(job: ReplayJob, roles: Assignment, remarks: Sequence[str]) -> str:
+    again = "; --redecide decides anew" if follows_recording(roles, job.options) else ""
+    why = shorten("; ".join([r for r in remarks if "image" in r] or remarks), LONGEST)
+    return f"no image of {roles.images} could be decided on: {why or 'there is none'}{again}"
 
 
 def _turns(before: DecisionRecord, now: DecisionRecord) -> bool:
