@@ -153,7 +153,7 @@ class ReplayRun:
             ReplayError: the file cannot be read, or is no such file.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_bytes())  # some editors begin UTF-8 with a mark
             return _run(values)
         except OSError as error:
             raise ReplayError(f"cannot read {path}: {error.strerror}") from error

@@ -172,3 +172,68 @@ def test_corrections_of_images_of_another_size_are_refused_and_change_nothing(
     with pytest.raises(LearningError, match="corrected with 64 x 24 pixels, it has 32 x 24"):
         accept(tmp_path, [coco(tmp_path / "tool.json", images, [])], Notes())
     assert json.loads((tmp_path / "train.json").read_text())["annotations"] == before
+
+
+@pytest.mark.parametrize("mark", [{"segmentation": []}, {}, {"segmentation": None}])
+def test_an_image_with_a_box_but_no_mask_of_a_thing_teaches_nothing(
+    tmp_path: Path, mark: dict[str, object]
+) -> None:
+    """Whoever learned from it would learn that the thing is not there."""
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(encode_image(coco_image(i)))
+    images = [{"id": i, "file_name": f"{i}.png"} for i in range(4)]
+    drawn = {"category_id": 1, "segmentation": SQUARE}
+    boxed = {"category_id": 2, "bbox": [4, 6, 8, 10], **mark}
+    annotations = [
+        {"image_id": 0, **drawn},
+        {"image_id": 1, **drawn},
+        {"image_id": 1, **boxed},
+        {"image_id": 2, **boxed},
+        {"image_id": 3, **boxed, "category_id": 1},
+        {"image_id": 3, **drawn},
+    ]
+    writer = imported(tmp_path, coco(tmp_path / "a.json", images, annotations), split="train")
+    dataset = Dataset(tmp_path / "ours", "train")
+    assert [p.file for p in dataset.images] == ["0.png", "3.png"]
+    assert dataset.phrases == ("cup",)
+    left_out = [n for n in writer.notes.lines if "is left out: it shows 'box'" in n]
+    assert len(left_out) == 1
+    assert left_out[0].startswith("1.png is left out: it shows 'box', which no mask marks: ")
+    assert left_out[0].endswith(" (2 times)")
+
+
+def test_a_correction_with_a_box_alone_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    small_dataset(tmp_path, proposal=True)
+    before = (tmp_path / "train.json").read_text()
+    images = [{"id": 1, "file_name": "p1.png"}]
+    boxed = [{"image_id": 1, "category_id": 1, "segmentation": [], "bbox": [4, 6, 8, 10]}]
+    with pytest.raises(LearningError, match="corrected, but it shows 'cup', which no mask"):
+        accept(tmp_path, [coco(tmp_path / "tool.json", images, boxed)], Notes())
+    assert (tmp_path / "train.json").read_text() == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(("width", "height"), [(32.0, 24.0), ("32", "24"), ("32.0", " 24 ")])
+def test_numbers_and_text_are_read_as_other_tools_write_them(
+    tmp_path: Path, encoding: str, width: object, height: object
+) -> None:
+    (tmp_path / "a.png").write_bytes(encode_image(coco_image(0)))
+    images = [{"id": 7.0, "file_name": "a.png", "width": width, "height": height}]
+    runs = {"size": [24.0, 32.0], "counts": [48.0, 24.0, 696.0]}
+    masks = [
+        {"image_id": 7, "category_id": 1.0, "segmentation": SQUARE},
+        {"image_id": "7", "category_id": "2", "segmentation": runs},
+    ]
+    path = coco(tmp_path / "a.json", images, masks, ["kotak merah", "чашка"])
+    path.write_text(path.read_text(), encoding=encoding)
+    writer = imported(tmp_path, path, split="train")
+    assert not any("left out" in line for line in writer.notes.lines)
+    [(_, things)] = Dataset(tmp_path / "ours", "train")
+    assert [(phrase, mask.sum()) for phrase, mask in things] == [("kotak merah", 80), ("чашка", 24)]
+
+
+@pytest.mark.parametrize("width", [0, -3, 31.5, "wide", None, [32], "nan", "inf"])
+def test_what_is_no_size_is_left_out(tmp_path: Path, width: object) -> None:
+    images = [{"id": 1, "file_name": "a.png", "width": width}]
+    writer = imported(tmp_path, coco(tmp_path / "a.json", images, []), split="train")
+    assert "an image of a.json lacks id, file_name, width or height: left out" in writer.notes.lines

@@ -105,7 +105,8 @@ class Dataset:
         """An image with its masks; an annotation that is empty or makes no sense is noted.
 
         Raises:
-            LearningError: the image is missing, changed, broken or of another size.
+            LearningError: the image is missing, changed, broken or of another size, or shows what
+                no mask marks.
         """
         path = self.folder / IMAGES / frame.file
         try:

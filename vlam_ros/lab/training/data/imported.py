@@ -40,7 +40,8 @@ def import_coco(
     """Add the images of annotation files to a data set.
 
     What cannot be used is left out with a note: images that are missing, broken or of another
-    size than their annotations, and masks that are empty or make no sense.
+    size than their annotations, or that show what no mask marks, and masks that are empty or make
+    no sense.
 
     Args:
         images: the folder that the files' names of images are in.
@@ -71,7 +72,7 @@ def import_coco(
             annotations = usable(frame, notes)
             writer.add(data, scene, name, annotations, frame.captions, split)
         except LearningError as error:
-            notes.add(f"{frame.file} is left out: {error}")
+            notes.add(f"{frame.file} is left out: {error}", once=str(error))
 
 
 def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
@@ -85,7 +86,7 @@ def accept(folder: Path, corrected: Sequence[Path], notes: Notes) -> int:
 
     Raises:
         LearningError: it is no data set, or a file is not in COCO's format or is of images of
-            another size.
+            another size, or with things that no mask marks.
     """
     found: dict[str, Image] = {}
     for path in corrected:
@@ -157,4 +158,7 @@ def _annotations_of(corrected: Image, image: Image, notes: Notes) -> tuple[Annot
             f"{image.file} was corrected with {corrected.width} x {corrected.height} pixels, "
             f"it has {image.width} x {image.height}: correct the images of images/"
         )
-    return tuple(usable(corrected, notes))
+    try:
+        return tuple(usable(corrected, notes))
+    except LearningError as error:
+        raise LearningError(f"{image.file} was corrected, but {error}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,22 +76,22 @@ def read_images(path: Path, notes: Notes) -> list[Image]:
     phrases: dict[str, str] = {}
     for entry in _entries(document, "categories", path, optional=True):
         if isinstance(entry.get("name"), str) and entry["name"].strip():
-            phrases[str(entry.get("id"))] = " ".join(entry["name"].split())
+            phrases[_id(entry.get("id"))] = " ".join(entry["name"].split())
         else:
             notes.add("a category without a name is left out", once="category")
     images: dict[str, Image] = {}
     for entry in _entries(document, "images", path):
-        made = _image(entry)
+        made, key = _image(entry), _id(entry.get("id"))
         if made is None:
             notes.add(f"an image of {path.name} lacks id, file_name, width or height: left out")
-        elif str(entry["id"]) in images:
-            raise LearningError(f"{path}: two images have the id {entry['id']}")
+        elif key in images:
+            raise LearningError(f"{path}: two images have the id {key}")
         else:
-            images[str(entry["id"])] = made
+            images[key] = made
     annotations: dict[str, list[Annotation]] = {key: [] for key in images}
     captions: dict[str, list[str]] = {key: [] for key in images}
     for entry in _entries(document, "annotations", path):
-        key, category = str(entry.get("image_id")), str(entry.get("category_id"))
+        key, category = _id(entry.get("image_id")), _id(entry.get("category_id"))
         if key not in images:
             notes.add("an annotation is of no image of its file and left out", once="stray")
         elif isinstance(entry.get("caption"), str):
@@ -159,23 +159,36 @@ def phrases_of(images: Iterable[Image]) -> tuple[str, ...]:
     return tuple(sorted({a.phrase for p in images for a in p.annotations}))
 
 
-def masks_of(image: Image, notes: Notes, each: bool) -> Iterator[tuple[Annotation, BoolArray]]:
+def masks_of(image: Image, notes: Notes, each: bool) -> list[tuple[Annotation, BoolArray]]:
     """The annotations of an image, with their masks bool[H,W].
 
     One that is empty or makes no sense is noted, `each` by itself or counted with its like.
+
+    Raises:
+        LearningError: nothing marks what the image is said to show, as where others drew a box
+            alone: whoever learned from it would learn that it is not there.
     """
+    found: list[tuple[Annotation, BoolArray]] = []
+    unmarked: dict[str, str] = {}
     for number, annotation in enumerate(image.annotations):
-        what = f"{annotation.phrase!r} in {image.file} is left out"
         key = f"{image.file} {number}" if each else ""
+        why, kind = "its mask is empty", "empty mask"
         try:
             mask = decode(annotation.segmentation, image.height, image.width)
         except LearningError as error:
-            notes.add(f"{what}: {error}", once=key or "senseless mask")
-            continue
+            mask, why, kind = np.zeros(0, np.bool_), str(error), "senseless mask"
         if mask.any():
-            yield annotation, mask
-        else:
-            notes.add(f"{what}: its mask is empty", once=key or "empty mask")
+            found.append((annotation, mask))
+            continue
+        notes.add(f"{annotation.phrase!r} in {image.file} is left out: {why}", once=key or kind)
+        if not (mask.size and isinstance(annotation.segmentation, dict)):  # runs of nothing are one
+            unmarked[annotation.phrase] = why
+    for annotation, _ in found:
+        unmarked.pop(annotation.phrase, None)
+    if unmarked:
+        phrase, why = next(iter(unmarked.items()))
+        raise LearningError(f"it shows {phrase!r}, which no mask marks: {why}")
+    return found
 
 
 def split_of(scene: str) -> str:
@@ -190,7 +203,7 @@ def split_of(scene: str) -> str:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_bytes())  # UTF-8 or UTF-16, with or without a mark
     except OSError as error:
         raise LearningError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -212,15 +225,14 @@ def _entries(
 
 
 def _image(entry: Mapping[str, Any]) -> Image | None:
-    name, width, height = (entry.get(key) for key in ("file_name", "width", "height"))
-    whole = all(isinstance(n, int) and n > 0 for n in (width, height))
-    if "id" not in entry or not isinstance(name, str) or not name or not whole:
+    name, width, height = entry.get("file_name"), _pixels(entry, "width"), _pixels(entry, "height")
+    if "id" not in entry or not isinstance(name, str) or not name or not (width and height):
         return None
     captions = entry.get("captions") or []
     return Image(
         name,
-        entry["width"],
-        entry["height"],
+        width,
+        height,
         scene=str(entry.get("scene") or ""),
         sha256=str(entry.get("sha256") or ""),
         captions=tuple(str(c) for c in captions) if isinstance(captions, list) else (),
@@ -242,3 +254,17 @@ def _written(annotation: Annotation, image: Image) -> dict[str, Any]:
         **({"proposal": True} if annotation.proposal else {}),
         **({} if annotation.score is None else {"score": round(annotation.score, 4)}),
     }
+
+
+def _pixels(entry: Mapping[str, Any], name: str) -> int:
+    """A size, which some tools write as 640.0 or "640"; 0 for what is none."""
+    try:
+        size = float(entry.get(name, 0))
+    except (TypeError, ValueError):
+        return 0
+    return int(size) if size > 0 and size.is_integer() else 0
+
+
+def _id(value: Any) -> str:
+    """The same for 7, 7.0 and "7"."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
