@@ -14,6 +14,7 @@ import pytest
 from node_world import NodeWorld
 from rosbags.highlevel import AnyReader
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from vlam_ros.cli.main import main
@@ -21,6 +22,7 @@ from vlam_ros.errors import VlamError
 from vlam_ros.lab.bags import BagReader
 from vlam_ros.lab.bags import recorder as beside
 from vlam_ros.lab.bags.recorder import recorder_process
+from vlam_ros.lab.cli.record import recorded_table
 from vlam_ros.ros.stamps import time_message
 
 COMMAND = [sys.executable, "-m", "vlam_ros.cli.main", "record"]
@@ -172,3 +174,20 @@ def test_without_a_bag_nothing_is_recorded(tmp_path: Path) -> None:
     with recorder_process(None, tmp_path / "record.log") as wait:
         wait(lambda waiting_for: None)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ago", [3600, 0])
+def test_sensors_with_another_clock_than_the_bags_are_told_of(
+    world: NodeWorld, tmp_path: Path, ago: int
+) -> None:
+    """As of a simulation that has its own time and does not publish it."""
+    sensor = world.other.create_publisher(Imu, "/imu", 10)
+    message = Imu()
+    message.header.stamp = time_message(world.other.get_clock().now().nanoseconds - ago * 10**9)
+    with beside.recording(tmp_path / "drive", ["/imu"]) as recorder:
+        world.until(lambda: recorder.hears("/imu") and sensor.get_subscription_count())
+        for _ in range(6):
+            sensor.publish(message)
+        world.until(lambda: recorder.counts["/imu"] == 6)
+    notes = recorded_table(tmp_path / "drive", recorder).notes
+    assert any(note.startswith("/imu: not stamped by the bag's") for note in notes) == bool(ago)

@@ -20,14 +20,17 @@ from typing import Any, TypeAlias
 
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Header
 
 from vlam_ros.errors import BagError, VlamError
 from vlam_ros.lab.bags import BagWriter, RecordedQos
 from vlam_ros.lab.live.node_process import START_PATIENCE, Running, last_line, running
 from vlam_ros.lab.live.session import ClockTimes, Session, Watch, ignore
+from vlam_ros.lab.replay.timed import OTHER_CLOCK
 from vlam_ros.ros.image_inputs import Numbers
 from vlam_ros.ros.stamps import nanoseconds
 from vlam_ros.ros.topics import message_class
@@ -48,6 +51,8 @@ CLOSE_PATIENCE = 60.0
 """Seconds to write the end of a bag."""
 LOOKED_FOR_CLOCK = 2.0
 """Seconds after the first message in which somebody must come who publishes /clock."""
+SETTLED = 5
+"""The message of a topic whose stamp is looked at: the first may be old."""
 EARLY_BYTES = 200_000_000
 """Of messages that wait for the first time of /clock."""
 _CLOCK = "/clock, for the time"
@@ -70,7 +75,7 @@ class Recorder(Session):
 
     `counts` are the messages so far and `kinds` the types, by topic. `lost` are those that were
     published by a topic's only publisher and did not come; `left_out` says why a topic is not
-    recorded.
+    recorded. `apart` has the topics whose stamps are not of the bag's clock.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Recorder(Session):
         self.counts: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.left_out: dict[str, str] = {}
+        self.apart: set[str] = set()
         self._undecided, self._first = use_sim_time is None, math.inf
         self._times: ClockTimes[_Message] | None = None
         if use_sim_time is not False:
@@ -227,6 +233,14 @@ class Recorder(Session):
         for now, (topic, data) in messages:
             self._writer.write(topic, now, data)
             self.counts[topic] += 1
+            if self.counts[topic] == SETTLED and self._is_stamped(topic):
+                stamp = nanoseconds(deserialize_message(data, Header).stamp)
+                self.apart |= {topic} if abs(now - stamp) > OTHER_CLOCK else set()
+
+    def _is_stamped(self, topic: str) -> bool:
+        """Whether the messages of a sensor begin with a stamp."""
+        fields = message_class(self.kinds[topic]).get_fields_and_field_types()
+        return next(iter(fields.items()), None) == ("header", "std_msgs/Header")
 
 
 def recorded_qos(offers: Sequence[TopicEndpointInfo]) -> RecordedQos:

@@ -77,6 +77,11 @@ def recorded_table(path: Path, recorder: Recorder) -> Table:
         notes.append(
             "/clock jumped back: the bag ends there; with --no-use-sim-time it would go on"
         )
+    if recorder.apart:
+        notes.append(
+            f"{', '.join(sorted(recorder.apart))}: not stamped by the bag's clock (a simulation "
+            "without /clock?): vlam replay goes by the stamps, replay.launch.py cannot"
+        )
     return Table(
         f"{path}: {sum(recorder.counts.values())} messages",
         ("topic", "type", "messages", "lost"),
