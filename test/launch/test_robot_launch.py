@@ -246,9 +246,32 @@ def heard(file: str, complete: str, **arguments: str) -> str:
 
 def test_the_node_gets_its_parameters_in_its_namespace(tmp_path: Path) -> None:
     parameters = tmp_path / "robot.yaml"
-    parameters.write_text("/**/vlam_node: {ros__parameters: {camera: {height: 77.0}}}\n")
+    parameters.write_text("/**/vlam_node: {ros__parameters: {model: {name_or_path: /nowhere}}}\n")
     said = heard("robot", "cannot configure", params_file=str(parameters), namespace="robot1")
-    assert "[robot1.vlam_node]: cannot configure: camera.height" in said
+    expected = "[robot1.vlam_node]: cannot configure: no such checkpoint folder: '/nowhere'"
+    assert expected in said
+
+
+@pytest.mark.parametrize("file", ["robot", "simulation", "replay"])
+@pytest.mark.parametrize(
+    "text",
+    ["/**: {ros__parameters: {camra: {height: 0.3}}}", "vlam_nod: {ros__parameters: {}}"],
+)
+def test_nothing_starts_with_a_wrong_parameter_file(
+    file: str, text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    parameters = tmp_path / "robot.yaml"
+    parameters.write_text(text)
+    included = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(FOLDER / f"{file}.launch.py")),
+        launch_arguments={"params_file": str(parameters), "bag": "drive"}.items(),
+    )
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(LaunchDescription([included]))
+    assert service.run() == 1
+    said = "".join(capfd.readouterr())
+    assert "did you mean" in said
+    assert "process started" not in said
 
 
 def test_the_model_wins_over_that_of_the_file() -> None:
