@@ -258,7 +258,7 @@ def test_the_node_gets_its_parameters_in_its_namespace(tmp_path: Path) -> None:
     ["/**: {ros__parameters: {camra: {height: 0.3}}}", "vlam_nod: {ros__parameters: {}}"],
 )
 def test_nothing_starts_with_a_wrong_parameter_file(
-    file: str, text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    file: str, text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     parameters = tmp_path / "robot.yaml"
     parameters.write_text(text)
@@ -269,9 +269,8 @@ def test_nothing_starts_with_a_wrong_parameter_file(
     service = LaunchService(noninteractive=True)
     service.include_launch_description(LaunchDescription([included]))
     assert service.run() == 1
-    said = "".join(capfd.readouterr())
-    assert "did you mean" in said
-    assert "process started" not in said
+    assert "did you mean" in caplog.text
+    assert "process started" not in caplog.text
 
 
 def test_the_model_wins_over_that_of_the_file() -> None:
