@@ -80,6 +80,7 @@ REFUSALS: list[tuple[Reason, str, Callable[[], Decision]]] = [
     (Reason.STALE_SENSOR, "1.5 s ahead of the clock", lambda: World().ask(GO, age=-1.5)),
     (Reason.INTERNAL_ERROR, "RuntimeError: a fault", lambda: faulty().ask(GO)),
     (Reason.UNFAMILIAR, "1.5 times as far from them", lambda: unfamiliar().ask(GO)),
+    (Reason.UNFAMILIAR, "1.5 times as far", lambda: unfamiliar().ask("is there a red cup?")),
     (Reason.UNFAMILIAR, "what may be 'red cup' is unlike", lambda: World(
         [replace(CUP, confirmed=False, second_look=True, unfamiliarity=1.5)]).ask(GO)),
     (Reason.ANSWERED, "yes, I see a red cup", lambda: World().ask("is there a red cup?")),

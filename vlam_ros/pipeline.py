@@ -47,7 +47,7 @@ from vlam_ros.types import (
     Uint16Array,
     Verdict,
 )
-from vlam_ros.verification import Limits, held, verify
+from vlam_ros.verification import Limits, check_familiar, held, verify
 
 SCENE_CROPS = 12
 """Candidates that get a second look where everything is asked for: twice the nouns are not too many
@@ -224,6 +224,7 @@ class Pipeline:
             seen = any(o.confirmed for o in scene.of(target.text))
             if query is Query.PLACE and not seen and any(skill.SEEKS for skill in self.skills):
                 return
+        check_familiar(scene)
         raise Refusal(Reason.ANSWERED, answer(query, target, scene.objects))
 
     def _is_stop(self, instruction: Instruction) -> bool:
