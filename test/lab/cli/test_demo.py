@@ -39,7 +39,9 @@ from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import (
+    GripperState,
     InstructionRequest,
+    JointState,
     Observation,
     Obstacles,
     PositionSource,
@@ -115,7 +117,9 @@ def sight() -> Sight:
             )
     x, y, z = DEMO_SCENE.objects[0].position
     cup = Obstacles(0, np.array([(x - 0.03, y, z), (x - 0.02, y - 0.02, z)], np.float32))
-    return Sight(Observation(0, 0, rendering.image, camera, obstacles=cup), objects)
+    body = {"gripper": GripperState(0, holding=False), "joints": JointState(0, ("lift",), (0.9,))}
+    seen = Observation(0, 0, rendering.image, camera, obstacles=cup, **body)  # type: ignore[arg-type]
+    return Sight(seen, objects)
 
 
 @pytest.mark.parametrize("task", CASES, ids=lambda t: t.instruction)

@@ -14,7 +14,7 @@ from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return evaluate_model(scenes=8, progress=False)
+    return evaluate_model(scenes=8)
 
 
 def test_the_embedded_model_sees_far_better_than_chance(report: Report) -> None:
@@ -43,4 +43,4 @@ def test_a_report_counts_its_cases_and_says_which_gates_are_missed(report: Repor
 def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> None:
     folder = save_tiny_checkpoint(tmp_path)
     with pytest.raises(ModelError, match=r"has no calibration.json: run `vlam calibrate"):
-        evaluate_model(folder, scenes=1, progress=False)
+        evaluate_model(folder, scenes=1)

@@ -55,9 +55,10 @@ def test_a_few_steps_teach_a_skill_and_keep_the_others(tmp_path: Path) -> None:
     before, after = learned.before, learned.after
     assert before is not None
     assert after is not None
-    # Untuned, a verb that was never read is as good as any other.
-    assert before.refused < 0.2
-    assert after.refused > before.refused + 0.3
+    # Untuned, a verb that was never taught is refused, those of the new skills too.
+    assert before.refused > 0.9
+    assert after.refused > 0.8
+    assert after.new > before.new + 0.3
     assert after.new > 0.85
     assert after.old >= before.old - 0.02
     own = dict(checkpoint.model.named_parameters())
@@ -193,7 +194,7 @@ def test_a_file_is_taught_and_told_of(tmp_path: Path) -> None:
     source.write_text(f"skills:\n{entries}\n")
     told = learn_skills_file("embedded", source, tmp_path / "out", replace(SETTINGS, steps=1))
     assert "full: 717,569 parameters" in told
-    assert "nonsense refused: 0." in told
+    assert "nonsense refused: " in told
     assert (tmp_path / "out" / "adapter.safetensors").is_file()
 
 

@@ -70,7 +70,12 @@ def at_another_time(message: Any, shift: int) -> Any:
 
 
 INSTRUCTION = "go to the orange ball"
-TOPICS = {"points": FaultySensor.LIDAR, "imu": FaultySensor.IMU, "odom": FaultySensor.ODOMETRY}
+TOPICS = {
+    "camera_info": FaultySensor.CAMERA_INFO,
+    "points": FaultySensor.LIDAR,
+    "imu": FaultySensor.IMU,
+    "odom": FaultySensor.ODOMETRY,
+}
 LASTS = 3.0
 """Seconds that a failure lasts: all deadlines of the parameters, and diagnostics, are shorter."""
 JUDGED = 3
@@ -89,7 +94,7 @@ class FaultInjection:
 
     def __call__(self, topic: str, message: Any) -> Any:
         """What becomes of a message; None: nothing."""
-        if self.failure is None or TOPICS.get(topic, FaultySensor.CAMERA_INFO) is not self.sensor:
+        if self.failure is None or TOPICS.get(topic) is not self.sensor:
             return message
         if self.failure in (Fault.ABSENT, Fault.LOST):
             return None
