@@ -94,6 +94,11 @@ def test_what_people_say_is_done_with_what_they_mean(ask: Ask, text: str, target
     assert math.dist(decision.plan.target.position[:2], place[:2]) < 0.15
 
 
+def test_of_two_sentences_the_second_is_not_dropped(ask: Ask) -> None:
+    trace = ask("Go to the orange ball. Then pick it up.").chunk.trace
+    assert [step.split(" orange")[0] for step in trace.split(" -> ")] == ["go to", "pick up"]
+
+
 def test_a_stop_in_another_language_needs_no_look(ask: Ask) -> None:
     blind = np.zeros((4, 4, 3), np.uint8)
     for text in ("стоп", "Stopp!", "emergency stop", "whoa, hold on"):
@@ -117,6 +122,12 @@ def test_questions_are_answered_from_what_is_seen(ask: Ask, text: str, told: str
     verdict = ask(text).verdict
     assert (verdict.outcome, verdict.reason) == (Outcome.HOLD, Reason.ANSWERED)
     assert told in verdict.message
+
+
+def test_of_an_unfamiliar_image_nothing_is_told(ask: Ask, seen: Observation) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, seen.image.shape, np.uint8)
+    for text in ("what do you see?", "is there a red cup?", "how many boxes are there?"):
+        assert ask(text, image=noise).verdict.reason is Reason.UNFAMILIAR
 
 
 def test_what_is_not_seen_is_searched(ask: Ask) -> None:

@@ -23,6 +23,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from vlam_ros.configuration import Settings
+from vlam_ros.language import PLAIN, Lexicon
 from vlam_ros.msg import ActionChunk
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.ros.decisions import hold_chunk
@@ -55,6 +56,7 @@ class HeldPipeline:
     busy: threading.Event = field(default_factory=threading.Event)
     free: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
+    lexicon: Lexicon = PLAIN
     grounder: Any = field(
         default_factory=lambda: SimpleNamespace(
             name="a model",

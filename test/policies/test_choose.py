@@ -191,6 +191,9 @@ def test_a_verb_that_was_not_taught_in_that_use_is_no_skill(phrase: str) -> None
         ("grab the object and push it away", "push"),
         ("pick the object up and hold it", "pick_up"),
         ("stop there", "stop"),
+        ("push away at the object", "push"),
+        ("go to the object and pick it up", "pick_up"),  # what is said last is the end
+        ("pick up the object and push it away", "push"),
     ],
 )
 def test_a_verb_is_known_in_the_use_that_was_taught(phrase: str, skill: str) -> None:

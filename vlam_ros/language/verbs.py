@@ -33,10 +33,18 @@ def open_words(phrase: str) -> frozenset[str]:
     return frozenset(phrase.split()) - _CLOSED
 
 
-def usages(phrases: Iterable[str]) -> frozenset[Usage]:
-    """How skill phrases use their verbs, each clause for itself."""
-    clauses = (clause for phrase in phrases for clause in f" {phrase} ".split(" and "))
-    return frozenset(_usage(clause.split()) for clause in clauses if clause.strip())
+def taught_usages(phrases: Iterable[str]) -> frozenset[Usage]:
+    """How verbs may be used that were taught in these skill phrases: what is wiped may be wiped at,
+    but what one moves to is not what one moves.
+    """
+    used = {usage for phrase in phrases for usage in usages(phrase)}
+    return frozenset(used | {(verb, AIMED) for verb, how in used if how == ON_OBJECT})
+
+
+def usages(phrase: str) -> tuple[Usage, ...]:
+    """How a skill phrase uses its verbs, clause by clause."""
+    clauses = (clause.split() for clause in f" {phrase} ".split(" and "))
+    return tuple(_usage(words) for words in clauses if words)
 
 
 def _usage(words: list[str]) -> Usage:

@@ -176,7 +176,7 @@ class VlamNode(ManagedNode):
             return  # said again
         self.reporter.instruction(message.data)
         try:
-            parse_instruction(message.data)
+            parse_instruction(message.data, self._pipeline.lexicon)
         except InstructionError as error:
             self._hold(Reason.INSTRUCTION_INVALID, str(error))
         else:

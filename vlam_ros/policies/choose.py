@@ -24,7 +24,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.language.verbs import ALONE, open_words, usages
+from vlam_ros.language.verbs import ALONE, open_words, taught_usages, usages
 from vlam_ros.perception.calibration import Calibration
 from vlam_ros.policies.skills import Skill, load_skills
 from vlam_ros.types import FloatArray, Instruction, Noun, Reason, Refusal, Task
@@ -104,14 +104,15 @@ def choose_skill(
         images = _best_of_each(prompts, affordance)
     fits = np.array([1.0 if _fits(skill, instruction) else UNFIT for skill in known.skills])
     probabilities = combine(words, images, fits, clip.calibration.skill_temperature)
-    second, chosen = (int(i) for i in probabilities.argsort(kind="stable")[-2:])
-    skill = known.skills[chosen]
-    if chosen >= len(spoken) or not known.has(phrase, skill):
+    able = np.array([known.has(phrase, skill) for skill in known.skills])
+    likely = np.where(able & (words >= clip.calibration.skill_threshold), probabilities, 0.0)
+    second, chosen = (int(i) for i in likely.argsort(kind="stable")[-2:])
+    if chosen >= len(spoken) or not likely[chosen] > 0:
         raise _unknown(skills, f"I do not know how to '{phrase}'")
-    if probabilities[chosen] < CLEARLY * probabilities[second]:
-        others = f"'{skill.said}' or '{known.skills[second].said}'"
+    if likely[chosen] < CLEARLY * likely[second]:
+        others = f"'{known.skills[chosen].said}' or '{known.skills[second].said}'"
         raise _unknown(skills, f"'{phrase}' could mean {others}")
-    return Task(instruction, skill.name, float(probabilities[chosen]))
+    return Task(instruction, known.skills[chosen].name, float(probabilities[chosen]))
 
 
 class _Known:
@@ -129,7 +130,7 @@ class _Known:
         self.skills = (*skills, *rivals)
         said = [text for sentences in (taught or {}).values() for text in sentences]
         self._words = frozenset().union(*map(open_words, said))
-        self._usages = usages(said)
+        self._usages = taught_usages(said)
 
     def reads(self, phrase: str) -> bool:
         """Whether its words were taught."""
@@ -139,11 +140,12 @@ class _Known:
         """Whether the verbs of a phrase were taught as they are used here, and for this skill."""
         if self._taught is None or phrase in skill.prompts:
             return True
-        own = usages([*self._taught.get(skill.name, ()), *filter(self.reads, skill.prompts)])
-        used = usages([phrase])
-        verbs = open_words(phrase)
-        with_nouns = {usage for usage in used if usage[1] != ALONE and usage[0] in verbs}
-        return self.reads(phrase) and with_nouns <= self._usages | own and not used.isdisjoint(own)
+        own = taught_usages([*self._taught.get(skill.name, ()), *filter(self.reads, skill.prompts)])
+        used, verbs = usages(phrase), open_words(phrase)
+        acting = [usage for usage in used if usage[1] != ALONE and usage[0] in verbs]
+        # What is said last is the end: "go to the object and pick it up".
+        meant = acting[-1:] or used
+        return self.reads(phrase) and self._usages | own >= {*acting} and not own.isdisjoint(meant)
 
 
 @cache

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from vlam_ros.language import Lexicon
 from vlam_ros.runtime import (
     DecisionFailure,
     DecisionJob,
@@ -37,6 +38,10 @@ class NodePipeline(DecisionMaker, Protocol):
     @property
     def grounder(self) -> ClipsegGrounder:
         """The models in use."""
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """What words mean to this robot."""
 
     def warm_up(self) -> None:
         """Run once, so that the first decision is not the slowest."""

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from policy_world import CALIBRATION, ToldPerceiver, WordClip, pipeline, settings
+from policy_world import CALIBRATION, ToldPerceiver, WordClip, gripper, pipeline, settings
 from told_decisions import DONE, decision
 
 from vlam_ros.actions import chunk_from_dict
@@ -117,9 +117,8 @@ def sight() -> Sight:
             )
     x, y, z = DEMO_SCENE.objects[0].position
     cup = Obstacles(0, np.array([(x - 0.03, y, z), (x - 0.02, y - 0.02, z)], np.float32))
-    body = {"gripper": GripperState(0, holding=False), "joints": JointState(0, ("lift",), (0.9,))}
-    seen = Observation(0, 0, rendering.image, camera, obstacles=cup, **body)  # type: ignore[arg-type]
-    return Sight(seen, objects)
+    body = {"gripper": gripper(False), "joints": JointState(0, ("lift",), (0.9,))}
+    return Sight(Observation(0, 0, rendering.image, camera, obstacles=cup, **body), objects)
 
 
 @pytest.mark.parametrize("task", CASES, ids=lambda t: t.instruction)

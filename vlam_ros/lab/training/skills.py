@@ -241,7 +241,7 @@ def _taught(known: Calibration, skills: Sequence[Skill]) -> dict[str, tuple[str,
     if known.skills is None:
         return None
     taught = dict(known.skills)
-    for skill in (skill for skill in skills if skill.prompts):
+    for skill in filter(lambda skill: skill.prompts, skills):
         own = (*taught.get(skill.name, ()), *skill.prompts)
         taught[skill.name] = tuple(dict.fromkeys(own))
     return taught
