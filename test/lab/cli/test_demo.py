@@ -39,7 +39,6 @@ from vlam_ros.lab.simulation.rooms import DEMO_SCENE
 from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.types import (
-    GripperState,
     InstructionRequest,
     JointState,
     Observation,

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from vlam_ros.configuration import Settings
+from vlam_ros.language import PLAIN
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.ros.decisions import hold_chunk
 from vlam_ros.ros.managed import run_managed
@@ -24,6 +25,7 @@ class NullPipeline:
     grounder: Any = SimpleNamespace(
         name="none", backend="none", device="none", precision="none", notes=()
     )
+    lexicon = PLAIN
 
     def __init__(self, settings: Settings) -> None:
         request, done = InstructionRequest(""), Verdict(Outcome.DONE, confidence=1.0)
