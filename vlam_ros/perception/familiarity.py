@@ -4,8 +4,8 @@ A model answers about any image, and its scores mean nothing on one that is unli
 were calibrated on. The activations of the vision tower, averaged over an image, have a density:
 a Gaussian whose covariance is free in the directions in which the calibration's images vary most,
 and the same in all others (probabilistic PCA; Tipping and Bishop, J. R. Stat. Soc. B 61, 1999). An
-image's distance is Mahalanobis', in units of what one in two hundred images exceeds that the
-density was not made of.
+image's distance is Mahalanobis', in units of what one in a hundred images exceeds that the density
+was not made of.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ FILE_NAME = "familiarity.npz"
 """Beside `calibration.json`, and made with it."""
 UNFAMILIAR = 1.0
 """The distance from which an image is unlike the calibration's."""
-FALSE_REFUSALS = 0.005
-"""Aimed at for images that the density was not made of: of a few hundred it is one or two, and
-what chance makes of them may not exceed one in fifty."""
+FALSE_REFUSALS = 0.01
 COMPONENTS, IMAGES_PER_COMPONENT = 64, 4
 FOLDS = 10
 

@@ -59,7 +59,7 @@ def test_a_few_steps_teach_a_skill_and_keep_the_others(tmp_path: Path) -> None:
     assert before.refused > 0.95
     assert after.refused > 0.95
     assert before.new < 0.5
-    assert after.new > 0.85
+    assert after.new > 0.75
     assert after.old >= before.old - 0.02
     own = dict(checkpoint.model.named_parameters())
     assert all(torch.equal(own[name], values) for name, values in vision.items())
