@@ -48,13 +48,12 @@ def seen(image: Uint8Array, height: float, tilt: float) -> Observation:
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_no_photograph_moves_a_robot(pipeline: Pipeline, name: str) -> None:
-    asked = [(thing, MOUNTS[0]) for thing in ASKED] + [("red cup", m) for m in MOUNTS[1:]]
-    for thing, mount in asked:
-        for verb in ("go to", "turn to"):
-            pipeline.reset()
-            request = InstructionRequest(f"{verb} the {thing}", 1, 1)
-            decision = pipeline.step(seen(PHOTOGRAPHS[name], *mount), request)
-            assert decision.verdict.outcome is Outcome.HOLD, decision.verdict
+    asked = [(f"turn to the {thing}", MOUNTS[0]) for thing in ASKED]
+    asked += [("go to the red cup", mount) for mount in MOUNTS[1:]]
+    for text, mount in asked:
+        pipeline.reset()
+        decision = pipeline.step(seen(PHOTOGRAPHS[name], *mount), InstructionRequest(text, 1, 1))
+        assert decision.verdict.outcome is Outcome.HOLD, decision.verdict
 
 
 def test_photographs_are_farther_than_scenes_of_its_own(
@@ -68,7 +67,7 @@ def test_photographs_are_farther_than_scenes_of_its_own(
 
 def test_another_renderer_becomes_familiar() -> None:
     grounder = ClipsegGrounder.from_pretrained("embedded")
-    seen = statistics(grounder, other_scenes(0, 60))
-    known, shown = Density.fit(seen[:45]), statistics(grounder, PHOTOGRAPHS.values())
-    assert np.count_nonzero(known.distances(seen[45:]) > 1) <= 2
-    assert auroc(known.distances(seen[45:]), known.distances(shown)) >= 0.9
+    seen = statistics(grounder, other_scenes(0, 40))
+    known, shown = Density.fit(seen[:30]), statistics(grounder, PHOTOGRAPHS.values())
+    assert np.count_nonzero(known.distances(seen[30:]) > 1) <= 2
+    assert auroc(known.distances(seen[30:]), known.distances(shown)) >= 0.9
