@@ -17,6 +17,7 @@ from policy_world import (
     gripper,
     is_stop,
     observation,
+    odometry,
     poses,
     settings,
     thing,
@@ -284,6 +285,12 @@ def test_the_skill_is_chosen_once_at_the_first_image_that_is_seen() -> None:
     assert later.verdict.confidence == first.verdict.confidence == pytest.approx(task.confidence)
     # What means stop is looked for in the words of each request, the skill no more.
     assert len(clip.compared) == compared + 1
+
+
+def test_what_says_how_far_is_compared_with_no_sentence() -> None:
+    world = World()
+    assert world.ask("turn left 90 degrees", odometry=odometry()).chunk.skill == "turn"
+    assert world.clip.compared == []
 
 
 def test_an_equal_request_keeps_the_skill_and_a_new_one_chooses_again() -> None:

@@ -228,7 +228,9 @@ class Pipeline:
         raise Refusal(Reason.ANSWERED, answer(query, target, scene.objects))
 
     def _is_stop(self, instruction: Instruction) -> bool:
-        if instruction.is_stop or instruction.query is not Query.NONE:
+        asks = instruction.query is not Query.NONE
+        # What says how far names its skill, and is not asked whether it is like a stop.
+        if instruction.is_stop or asks or instruction.displacement is not None:
             return instruction.is_stop
         return means_stop(self.skills, self.grounder, instruction.skill_phrase)
 
