@@ -23,13 +23,13 @@ Change = Callable[[ImuSample], ImuSample]
 
 
 @dataclass
-class Told:
+class BelievedImu:
     """What fusion told of an IMU."""
 
     fusion: SensorFusion
     believed: list[bool]
     worst: float = 0.0
-    """rad; the greatest error of an attitude that was told."""
+    """rad; the greatest error of an attitude that was believed."""
 
     @property
     def status(self) -> str:
@@ -56,7 +56,7 @@ def drive(
     jitter: float = 0.01,
     odometry: bool = False,
     slip: float = 1.0,
-) -> Told:
+) -> BelievedImu:
     """What a robot tells that rests for 4 s and drives then.
 
     Args:
@@ -73,7 +73,7 @@ def drive(
         slip: share of a turn that the wheels tell.
     """
     settings, rng = FusionNodeSettings.load(), np.random.default_rng(1)
-    told = Told(SensorFusion(settings.sensors, settings.fusion), [])
+    seen = BelievedImu(SensorFusion(settings.sensors, settings.fusion), [])
     yaw, bias = 0.0, np.array([0.005, -0.005, 0.008])
     for k in range(round(seconds * RATE)):
         t, stamp = k / RATE, START + round(k / RATE * 1e9)
@@ -83,19 +83,19 @@ def drive(
         rate = body_rates(roll, pitch, *tips)
         felt = GRAVITY * up_vector(roll, pitch) + go * force(t) + rng.normal(0, noise, 3)
         shaken = jitter * np.sin((150 * t, 190 * t, 170 * t))
-        seen = go * (rate + shaken) + bias + rng.normal(0, 0.004, 3)
-        sample = ImuSample(stamp, tuple(seen), tuple(felt))
+        measured = go * (rate + shaken) + bias + rng.normal(0, 0.004, 3)
+        sample = ImuSample(stamp, tuple(measured), tuple(felt))
         yaw += go * turn(t) / RATE
         if odometry and k % 5 == 0:
             wheels = Odometry(stamp, 0.0, 0.0, slip * yaw, 0.2 * go, slip * go * turn(t))
-            told.fusion.add_odometry(wheels, stamp)
+            seen.fusion.add_odometry(wheels, stamp)
         with suppress(SensorError):
-            told.fusion.add_imu(change(sample) if since <= t < until else sample, stamp)
-        found = told.fusion.attitude(stamp)
-        told.believed.append(isinstance(found, Attitude))
+            seen.fusion.add_imu(change(sample) if since <= t < until else sample, stamp)
+        found = seen.fusion.attitude(stamp)
+        seen.believed.append(isinstance(found, Attitude))
         if isinstance(found, Attitude):
-            told.worst = max(told.worst, abs(found.roll - roll), abs(found.pitch - pitch))
-    return told
+            seen.worst = max(seen.worst, abs(found.roll - roll), abs(found.pitch - pitch))
+    return seen
 
 
 def scaled(force: float = 1.0, rate: float = 1.0, lift: float = 0.0) -> Change:
@@ -140,12 +140,12 @@ FAULTS: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_an_imu_that_does_not_make_sense_is_not_believed(name: str) -> None:
     change, said = FAULTS[name]
-    told = drive(change)
-    assert not any(told.believed[2 * RATE :]) or name == "rates in deg/s"
-    assert not any(told.believed[-5 * RATE :])
-    assert told.status.startswith("not believed: ")
-    assert said in told.status
-    lost = told.fusion.attitude(START + 30 * 10**9)
+    seen = drive(change)
+    assert not any(seen.believed[2 * RATE :]) or name == "rates in deg/s"
+    assert not any(seen.believed[-5 * RATE :])
+    assert seen.status.startswith("not believed: ")
+    assert said in seen.status
+    lost = seen.fusion.attitude(START + 30 * 10**9)
     assert isinstance(lost, Missing)
     assert said in lost.reason
 
@@ -155,24 +155,24 @@ def test_one_that_changes_on_the_way_is_noticed_before_it_misleads_and_believed_
     name: str,
 ) -> None:
     change, _ = FAULTS[name]
-    told = drive(change, seconds=45.0, since=12.0, until=22.0, odometry=True)
-    assert all(told.believed[: 12 * RATE])
-    assert not any(told.believed[15 * RATE : 22 * RATE])
-    assert all(told.believed[36 * RATE :])
-    assert math.degrees(told.worst) < 15
-    assert told.status.startswith("ok")
+    seen = drive(change, seconds=45.0, since=12.0, until=22.0, odometry=True)
+    assert all(seen.believed[: 12 * RATE])
+    assert not any(seen.believed[15 * RATE : 22 * RATE])
+    assert all(seen.believed[36 * RATE :])
+    assert math.degrees(seen.worst) < 15
+    assert seen.status.startswith("ok")
 
 
 def test_rates_in_degrees_are_noticed_by_odometry_on_a_slow_curve() -> None:
     """Of a gyroscope without bias and noise to speak of, on a smooth floor."""
-    told = drive(
+    seen = drive(
         lambda s: replace(s, rate=(0.0, 0.0, 57.3 * (s.rate[2] - 0.008))),
         turn=lambda t: 0.1,
         rock=0.0,
         jitter=0.0,
         odometry=True,
     )
-    assert "odometry by 0.1" in told.status
+    assert "odometry by 0.1" in seen.status
 
 
 def bumps(t: float) -> np.ndarray:
@@ -205,21 +205,21 @@ ROUGH = {
 @pytest.mark.parametrize("name", ROUGH)
 @pytest.mark.parametrize("odometry", [False, True])
 def test_a_good_imu_on_a_rough_drive_is_believed(name: str, odometry: bool) -> None:
-    told = drive(odometry=odometry, **ROUGH[name])  # type: ignore[arg-type]
-    assert all(told.believed)
-    assert told.status.startswith("ok")
+    seen = drive(odometry=odometry, **ROUGH[name])  # type: ignore[arg-type]
+    assert all(seen.believed)
+    assert seen.status.startswith("ok")
 
 
 def test_a_first_reading_that_is_wrong_is_forgotten_at_once() -> None:
     """A simulated robot falls onto its floor, and some drivers begin with zeros."""
-    told = drive(scaled(0.0), seconds=6.0, until=0.02)
-    assert not any(told.believed[:2])
-    assert all(told.believed[10:])
-    assert math.degrees(told.worst) < 1
+    seen = drive(scaled(0.0), seconds=6.0, until=0.02)
+    assert not any(seen.believed[:2])
+    assert all(seen.believed[10:])
+    assert math.degrees(seen.worst) < 1
 
 
 def test_rates_of_an_imu_that_is_not_believed_straighten_no_sweep() -> None:
-    told = drive(scaled(1 / GRAVITY), seconds=1.0)
+    seen = drive(scaled(1 / GRAVITY), seconds=1.0)
     now = START + 10**9
-    assert told.fusion._rates(now - 10**8, now, now) is None
+    assert seen.fusion._rates(now - 10**8, now, now) is None
     assert drive(seconds=1.0).fusion._rates(now - 10**8, now, now) is not None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import array
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from driven import go_to
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
@@ -21,6 +23,7 @@ from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
 import vlam_ros.msg
+from vlam_ros.interface import TOPICS
 from vlam_ros.nodes.controller_node import ControllerNode
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.ros.managed import autostart
@@ -164,6 +167,15 @@ class ControlWorld(NodeWorld):
             return bool(condition())
 
         self.until(done)
+
+
+def patient_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
+    """With a lease that a busy machine keeps: what stops the robot is what the test does."""
+    row = TOPICS["action_chunk"]
+    monkeypatch.setitem(TOPICS, row.name, replace(row, qos=replace(row.qos, lease=30.0)))
+    world = ControlWorld()
+    yield world
+    world.close()
 
 
 def speed(message: Any) -> float:

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import rclpy
-from control_world import ControlWorld, is_zero, speed
+from control_world import ControlWorld, is_zero, patient_world, speed
 from diagnostic_msgs.msg import DiagnosticStatus
 from driven import HOLD, NAN, go_to, halt_chunk, rows_chunk
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
@@ -21,7 +20,6 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState, LaserScan
 from std_msgs.msg import Bool
 
-from vlam_ros.interface import TOPICS
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import profile
@@ -63,12 +61,7 @@ def strict_world() -> Iterator[ControlWorld]:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
-    """With a lease that a busy machine keeps: what stops the robot is what the test does."""
-    row = TOPICS["action_chunk"]
-    monkeypatch.setitem(TOPICS, row.name, replace(row, qos=replace(row.qos, lease=30.0)))
-    world = ControlWorld()
-    yield world
-    world.close()
+    yield from patient_world(monkeypatch)
 
 
 # ------------------------------------------------------------------------------ the way through

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 import rclpy
-from control_world import ControlWorld, is_zero, speed
+from control_world import ControlWorld, is_zero, patient_world, speed
 from diagnostic_msgs.msg import DiagnosticStatus
 from driven import go_to
 from rclpy.node import Node
@@ -37,12 +36,7 @@ def qos(reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> QoSProf
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlWorld]:
-    """With a lease that a busy machine keeps: what stops the robot is what the test does."""
-    row = TOPICS["action_chunk"]
-    monkeypatch.setitem(TOPICS, row.name, replace(row, qos=replace(row.qos, lease=30.0)))
-    world = ControlWorld()
-    yield world
-    world.close()
+    yield from patient_world(monkeypatch)
 
 
 @pytest.fixture

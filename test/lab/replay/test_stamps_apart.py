@@ -30,7 +30,7 @@ def world() -> Iterator[FusionWorld]:
     world.close()
 
 
-class Heard:
+class SharedDrive:
     """What a fusion_node and a replay are told of the same drive: images, camera_info, LiDAR."""
 
     def __init__(self, world: FusionWorld) -> None:
@@ -81,38 +81,38 @@ class Heard:
 
 @pytest.mark.parametrize("off", [0.0, 0.001, -0.001, 0.012, -0.012])
 def test_depth_is_the_same_in_the_nodes_and_in_a_replay(world: FusionWorld, off: float) -> None:
-    heard = Heard(world)
-    known = heard.drive(off)
+    shared = SharedDrive(world)
+    known = shared.drive(off)
     for at, (live, replayed) in list(zip(IMAGES, known, strict=True))[1:]:
         assert isinstance(live.depth, DepthImage)
         assert isinstance(replayed.depth, DepthImage)
         assert live.depth.stamp == replayed.depth.stamp == ns(at + off)
         np.testing.assert_array_equal(live.depth.depth, replayed.depth.depth)
         assert np.isfinite(live.depth.depth).sum() > 100
-    assert heard.notes.lines == ()
+    assert shared.notes.lines == ()
 
 
 def test_images_without_camera_info_have_no_depth_in_either(world: FusionWorld) -> None:
-    known = Heard(world).drive(0.001, every=2)
+    known = SharedDrive(world).drive(0.001, every=2)
     for number, (live, replayed) in list(enumerate(known))[2:]:
         kinds = {type(live.depth), type(replayed.depth)}
         assert kinds == ({Missing} if number % 2 else {DepthImage})
 
 
 def test_camera_info_of_no_image_is_named_in_both(world: FusionWorld) -> None:
-    heard = Heard(world)
-    known = heard.drive(0.001, every=1000)
+    shared = SharedDrive(world)
+    known = shared.drive(0.001, every=1000)
     for live, replayed in known[2:]:
         assert isinstance(live.depth, Missing)
         assert isinstance(replayed.depth, Missing)
     said = "none is stamped within 17 ms (half a frame) of the last 8 images"
-    assert heard.live.unannounced().startswith(said)
-    assert any(line.startswith(f"camera_info: {said}") for line in heard.notes.lines)
+    assert shared.live.unannounced().startswith(said)
+    assert any(line.startswith(f"camera_info: {said}") for line in shared.notes.lines)
 
 
 def test_the_one_calibration_of_a_bag_is_no_reason_to_wait(world: FusionWorld) -> None:
-    heard = Heard(world)
+    shared = SharedDrive(world)
     info = CameraInfo()
     info.header.stamp = time_message(ns(90.0))
-    heard.bag.feed("camera_info", info, ns(90.0))
-    assert heard.bag.ready(ns(100.0))
+    shared.bag.feed("camera_info", info, ns(90.0))
+    assert shared.bag.ready(ns(100.0))
