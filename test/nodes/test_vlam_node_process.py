@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,25 @@ def observer() -> Iterator[Observer]:
     rclpy.shutdown(context=observer.context)
 
 
+@contextmanager
+def ending_cleanly(*arguments: str, **pipes: int) -> Iterator[subprocess.Popen[str]]:
+    """A node's process that has to end by itself then, with code 0 and no traceback."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **pipes,  # type: ignore[call-overload]
+    )
+    try:
+        yield process
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("state", "arguments"), [("not active", NOT_STARTED), ("active", ["-c", ACTIVE])]
@@ -70,17 +90,9 @@ def observer() -> Iterator[Observer]:
 def test_a_signal_ends_the_process_cleanly(
     observer: Observer, state: str, arguments: list[str], number: signal.Signals
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
+    with ending_cleanly(*arguments) as process:
         observer.until(lambda: observer.chunks if state == "active" else observer.statuses)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert "Traceback" not in errors
     if state == "not active":
         assert observer.statuses[-1].status[0].message.startswith("not active")
     else:
@@ -92,21 +104,10 @@ def test_a_signal_ends_the_process_cleanly(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_fusion_node_cleanly(observer: Observer, number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vlam_ros.nodes.fusion_node"],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    with ending_cleanly("-m", "vlam_ros.nodes.fusion_node") as process:
         observer.until(lambda: observer.statuses)
         assert "fusion_node: LiDAR" in [s.name for s in observer.statuses[-1].status], "active"
         process.send_signal(number)
-        _, errors = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert "Traceback" not in errors
 
 
 # The same with models that take their time, as importing torch does.
@@ -124,38 +125,18 @@ sys.exit(run_managed(lambda: VlamNode(load)))
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_node_that_loads_its_models(number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOADING],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    with ending_cleanly("-c", LOADING, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "loading\n"
         process.send_signal(number)
-        _, errors = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert "Traceback" not in errors
 
 
 def test_further_signals_while_it_ends_do_not_change_the_exit_code(observer: Observer) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", ACTIVE], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
+    with ending_cleanly("-c", ACTIVE) as process:
         observer.until(lambda: observer.chunks)
         while process.poll() is None:
             process.send_signal(signal.SIGINT)
             observer.executor.spin_once(timeout_sec=0.002)
-        _, errors = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(
