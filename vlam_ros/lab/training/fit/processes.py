@@ -8,6 +8,7 @@ averaged over the processes; each of them sees batches of its own:
 
 from __future__ import annotations
 
+import atexit
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -53,6 +54,8 @@ class DistributedProcess(SingleProcess):
         # Not every batch has every term, and so not every parameter a gradient.
         options = DistributedDataParallelKwargs(find_unused_parameters=True)
         self._accelerator = Accelerator(cpu=device == "cpu", kwargs_handlers=[options])
+        # Left to the interpreter's end, the threads of the process group may abort it.
+        atexit.register(self._accelerator.end_training)
         self.device = self._accelerator.device
         self.rank = self._accelerator.process_index
         self.count = self._accelerator.num_processes
