@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import fmean
 
@@ -30,13 +30,19 @@ from vlam_ros.lab.evaluation.grounding import MIN_PIXELS
 from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.skills import evaluate_skills
 from vlam_ros.lab.report.table import NOTHING, Table
+from vlam_ros.lab.simulation.scene import COLOURS, SHAPES
 from vlam_ros.lab.training import batches
-from vlam_ros.lab.training.captions import COLOUR_NAMES, PLACEHOLDERS
+from vlam_ros.lab.training.captions import (
+    COLOUR_NAMES,
+    FLOOR_PHRASE,
+    HELD_OUT_INDICES,
+    PLACEHOLDERS,
+)
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.examples import Batch, asked
 from vlam_ros.lab.training.grounding import Grounding, ValidationBatches, cosines, measure
 from vlam_ros.lab.training.recipe import ALIGNMENT, CONTRASTIVE, TERMS, Recipe
-from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
+from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.policies import load_skills
 from vlam_ros.resources import write_file
@@ -50,10 +56,23 @@ FIGURES: Mapping[str, str] = {
     "skills": "sentences: skill",
 }
 """What is measured, and how the table calls it; of false alarms less is better."""
+ROOMS = "rooms"
+"""The generator that one measures on."""
 RECIPE = Path(__file__).with_name("ablation.yaml")
 CROPS, CROPS_AT_ONCE = 1024, 128
 SCENES_AT_ONCE, PROMPTS = 8, 6
-PLAIN_PHRASES = tuple(batches.named_phrases([PLACEHOLDERS[0]] * len(COLOUR_NAMES)))
+COLOUR_INDICES, NOUN_INDICES = np.arange(len(COLOURS)), np.arange(len(SHAPES))
+ROWS = batches.TextRows(
+    np.array([p for p in product(COLOUR_INDICES, NOUN_INDICES) if p not in HELD_OUT_INDICES]),
+    NOUN_INDICES,
+    COLOUR_INDICES,
+)
+PLAIN_PHRASES = (
+    *(f"{COLOUR_NAMES[c]} {SHAPES[n]}" for c, n in ROWS.pairs),
+    FLOOR_PHRASE,
+    *SHAPES,
+    *(f"{colour} {PLACEHOLDERS[0]}" for colour in COLOUR_NAMES),
+)
 
 
 @dataclass(frozen=True)
@@ -173,10 +192,12 @@ def ablation(
 
 
 def _scenes(recipe: Recipe, cache: Path, validation: int) -> tuple[SceneData, SceneData]:
-    counts, size = {"train": recipe.scenes, "validation": validation}, recipe.model.image_size
-    for split, count in counts.items():
-        render_split(cache, split, count, size)
-    train, held_out = (load_split(cache, split, count, size) for split, count in counts.items())
+    counts = {"train": recipe.images, "validation": {ROOMS: validation}}
+    size = recipe.model.image_size
+    for split, images in counts.items():
+        for generator, count in images.items():
+            render_split(cache, generator, split, count, size)
+    train, held_out = (load_splits(cache, images, split, size) for split, images in counts.items())
     return train, held_out
 
 
@@ -223,12 +244,12 @@ def examine(checkpoint: Checkpoint, data: SceneData) -> dict[str, float]:
 def _crops(grounding: Grounding, data: SceneData, size: int) -> dict[str, float]:
     rng = np.random.default_rng(0)
     words = grounding.read(PLAIN_PHRASES)
-    hits: dict[str, list[float]] = {name: [] for name in batches.VOCABULARIES}
+    hits: dict[str, list[float]] = {name: [] for name in ROWS.vocabularies}
     for _ in range(0, CROPS, CROPS_AT_ONCE):
-        images, _, pairs = batches.draw_crops(data, rng, CROPS_AT_ONCE, size)
-        positives, _ = batches.crop_targets(pairs)
+        images, _, things = batches.draw_crops(data, rng, CROPS_AT_ONCE, size)
+        positives = torch.from_numpy(ROWS.truth(things) == 1)
         cosine = cosines(grounding.see(images, size).embedding, words)
-        for name, rows in batches.VOCABULARIES.items():
+        for name, rows in ROWS.vocabularies.items():
             own = positives[:, rows]
             best = cosine[:, rows].argmax(-1, keepdim=True)
             hits[name] += own.gather(1, best)[own.any(-1), 0].float().tolist()
@@ -239,16 +260,16 @@ def _scenes_asked(data: SceneData) -> Iterator[Batch]:
     rng = np.random.default_rng(0)
     for start in range(0, len(data.images), SCENES_AT_ONCE):
         some = slice(start, start + SCENES_AT_ONCE)
-        labels, pairs = torch.from_numpy(data.labels[some]).long(), data.pairs[some]
-        positives = batches.scene_targets(labels, pairs, MIN_PIXELS)
-        which, rows = batches.draw_prompts(positives, rng, PROMPTS)
-        masks = batches.prompt_masks(labels, pairs, which, rows)
-        area = masks.flatten(1).sum(1).numpy()
-        # What can hardly be seen is neither there nor not; a word of nothing differs by its draw.
-        kept = (rows < batches.NONSENSE) & ((area == 0) | (area >= MIN_PIXELS))
+        labels = torch.from_numpy(data.labels[some]).long()
+        named = torch.from_numpy(ROWS.truth(batches.scene_things(data.things[some])))
+        truth = batches.seen_truth(labels, named, MIN_PIXELS).numpy()
+        which, rows = map(torch.from_numpy, batches.draw_prompts(truth, ROWS, rng, PROMPTS))
+        # A word of nothing differs by its draw.
+        kept = rows < ROWS.nonsense
+        which, rows = which[kept], rows[kept]
+        masks, _ = batches.prompt_masks(labels, named, which, rows)
         images = torch.from_numpy(data.images[some]).permute(0, 3, 1, 2).float() / 255
-        phrases = [PLAIN_PHRASES[row] for row in rows[kept]]
-        yield asked(images, phrases, torch.from_numpy(which[kept]), masks[torch.from_numpy(kept)])
+        yield asked(images, [PLAIN_PHRASES[row] for row in rows], which, masks)
 
 
 def _skills(checkpoint: Checkpoint) -> float:

@@ -24,7 +24,7 @@ from small_recipe import shrunk
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.recipe import TERMS, Recipe
-from vlam_ros.lab.training.scenes import load_split, render_split
+from vlam_ros.lab.training.scenes import load_splits, render_split
 from vlam_ros.perception.clipseg import load_checkpoint
 from vlam_ros.resources import resource_path
 
@@ -36,14 +36,16 @@ def recipe() -> Recipe:
     """The shipped one with towers of one tenth, and two steps of it."""
     shipped = Recipe.load(module.RECIPE)
     stages = tuple(replace(s, steps=1, crops=4, scenes=2) for s in shipped.stages[1:3])
-    return replace(shipped, model=shrunk(shipped.model), stages=stages, scenes=SCENES, warmup=1)
+    return replace(
+        shipped, model=shrunk(shipped.model), stages=stages, images={"rooms": SCENES}, warmup=1
+    )
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     for split in ("train", "validation"):
-        render_split(folder, split, SCENES, 160)
+        render_split(folder, "rooms", split, SCENES, 160)
     return folder
 
 
@@ -138,7 +140,8 @@ def test_the_tables_tell_means_spreads_and_differences() -> None:
 
 def test_the_shipped_model_passes_the_evaluation_set(cache: Path) -> None:
     figures = examine(
-        load_checkpoint("embedded", "cpu", "float32"), load_split(cache, "validation", SCENES, 160)
+        load_checkpoint("embedded", "cpu", "float32"),
+        load_splits(cache, {"rooms": SCENES}, "validation", 160),
     )
     assert figures["pairs"] > 0.9
     assert figures["nouns"] > 0.9

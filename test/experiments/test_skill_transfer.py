@@ -24,7 +24,7 @@ from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.errors import ModelError
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
-from vlam_ros.lab.training.captions import vocabulary
+from vlam_ros.lab.training.captions import known_words
 from vlam_ros.lab.training.paraphrases import PARTICLES, Paraphrases, skill_phrase
 from vlam_ros.lab.training.skills import STEPS
 from vlam_ros.language import parse_instruction
@@ -51,7 +51,7 @@ def test_a_new_skill_has_ten_prompts_and_other_phrasings_of_their_words(name: st
     assert len(set(phrasings.learned)) == 10
     assert len(set(phrasings.unseen)) >= 12
     read = {word for pattern in phrasings.learned for word in pattern.split()}
-    read |= vocabulary() | set(PARTICLES)
+    read |= known_words() | set(PARTICLES)
     assert {word for p in phrasings.unseen for word in p.split()} <= read
     assert all(set(pattern.split()) - read for pattern in phrasings.unread)
     # The grammar takes all of them as they are.
@@ -65,7 +65,7 @@ def test_new_verbs_are_new_and_none_of_the_unknown_ones() -> None:
     ]
     every = set().union(*verbs)
     assert len(every) == sum(map(len, verbs))
-    assert every.isdisjoint(vocabulary())
+    assert every.isdisjoint(known_words())
     assert every.isdisjoint(UNKNOWN_VERBS)
 
 

@@ -29,7 +29,7 @@ from vlam_ros.lab.simulation.scene import (
     scene_of_seed,
 )
 from vlam_ros.lab.simulation.world import World
-from vlam_ros.lab.training.captions import vocabulary
+from vlam_ros.lab.training.captions import known_words
 
 FLAT = (1.0, 0.0, 0.0, 0.0)
 
@@ -49,7 +49,7 @@ def from_above(world: World, shape: str) -> np.ndarray:
 
 def test_no_other_scene_and_no_word_of_the_embedded_model_is_about_them() -> None:
     assert len(EXTRA_SHAPES) == 5
-    assert not set(EXTRA_SHAPES) & (set(SHAPES) | vocabulary())
+    assert not set(EXTRA_SHAPES) & (set(SHAPES) | known_words())
 
 
 def test_ordinary_scenes_are_what_they_were_before_there_were_extra_objects() -> None:

@@ -7,7 +7,7 @@ import pytest
 from small_recipe import shrunk
 
 from vlam_ros.lab.training.recipe import Recipe, Stage
-from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
+from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.resources import resource_path
 
 SCENES = 6
@@ -16,13 +16,13 @@ SCENES = 6
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    render_split(folder, "train", SCENES, 160)
+    render_split(folder, "rooms", "train", SCENES, 160)
     return folder
 
 
 @pytest.fixture(scope="session")
 def data(cache: Path) -> SceneData:
-    return load_split(cache, "train", SCENES, 160)
+    return load_splits(cache, {"rooms": SCENES}, "train", 160)
 
 
 @pytest.fixture(scope="session")
@@ -33,4 +33,6 @@ def recipe() -> Recipe:
         Stage("crops", steps=2, crops=4, scenes=0, window=0, prompts=0, rate=1e-3),
         Stage("scenes", steps=2, crops=2, scenes=2, window=96, prompts=4, rate=1e-3),
     )
-    return replace(shipped, model=shrunk(shipped.model), stages=stages, scenes=SCENES, warmup=1)
+    return replace(
+        shipped, model=shrunk(shipped.model), stages=stages, images={"rooms": SCENES}, warmup=1
+    )

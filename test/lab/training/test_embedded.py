@@ -24,7 +24,7 @@ from vlam_ros.lab.training.fit import STATE, Log
 from vlam_ros.lab.training.fit.parts import read_state, write_state
 from vlam_ros.lab.training.generative_heads import NO_BYTE, ImageModelling
 from vlam_ros.lab.training.recipe import TERMS, Recipe, Stage, build_model, build_tokenizer
-from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
+from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.model import encode_texts
 from vlam_ros.resources import resource_path
@@ -88,6 +88,27 @@ def test_a_run_can_begin_with_an_earlier_checkpoint(
         other = replace(full, model=replace(full.model, **change))
         with pytest.raises(LearningError, match=f"model is another model than .*: {wrong}"):
             fit_embedded(other, data, tmp_path / "third", start)
+
+
+def test_a_run_with_new_words_keeps_what_known_tokens_mean(
+    recipe: Recipe, data: SceneData, tmp_path: Path
+) -> None:
+    few = replace(recipe, model=replace(recipe.model, vocabulary=300))
+    start_task, _ = fit_embedded(few, data, tmp_path / "first")
+    export(few, start_task, tmp_path / "model")
+    start = load_checkpoint(tmp_path / "model", "cpu", "float32")
+    more = replace(recipe, words="new")
+    task, _ = fit_embedded(more, data, tmp_path / "second", start)
+    own, known = task.tokenizer.get_vocab(), start.tokenizer.get_vocab()
+    assert len(own) > len(known)
+    ours, theirs = (
+        m.clip.text_model.embeddings.token_embedding.weight for m in (task.model, start.model)
+    )
+    for token in ("red</w>", "a", "<|endoftext|>"):
+        assert torch.equal(ours[own[token]], theirs[known[token]])
+    assert task.model.config.text_config.eos_token_id == len(own) - 1
+    kept, _ = fit_embedded(recipe, data, tmp_path / "third", start)
+    assert kept.tokenizer.get_vocab() == known
 
 
 def test_every_part_of_the_model_learns(recipe: Recipe, data: SceneData, tmp_path: Path) -> None:
@@ -260,7 +281,7 @@ def test_the_command_renders_trains_and_exports(recipe: Recipe, tmp_path: Path) 
     values = asdict(recipe)
     values["model"]["extract_layers"] = list(recipe.model.extract_layers)
     values["stages"] = list(values["stages"])
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values | {"scenes": 2}))
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values | {"images": {"rooms": 2}}))
     threads = torch.get_num_threads()
     try:
         train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads=1)
@@ -285,17 +306,17 @@ def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> Non
 
 
 def test_finished_shards_are_not_rendered_again(cache: Path) -> None:
-    shard = cache / "train-160-000000-000006.npz"
+    shard = cache / "rooms-train-160-000000-000006.npz"
     before = shard.stat().st_mtime_ns
-    render_split(cache, "train", 6, 160)
+    render_split(cache, "rooms", "train", 6, 160)
     assert shard.stat().st_mtime_ns == before
 
 
 def test_a_split_that_was_never_rendered_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        FileNotFoundError, match=r"train-160-000000-000010.npz: render the split first"
+        FileNotFoundError, match=r"rooms-train-160-000000-000010.npz: render the split first"
     ):
-        load_split(tmp_path, "train", 10, 160)
+        load_splits(tmp_path, {"rooms": 10}, "train", 160)
 
 
 def test_a_recipe_with_a_misspelt_entry_is_refused(tmp_path: Path) -> None:

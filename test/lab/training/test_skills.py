@@ -13,7 +13,7 @@ from tiny_clipseg import save_tiny_checkpoint
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
 from vlam_ros.lab.simulation.scene import COLOURS
-from vlam_ros.lab.training.captions import SKILL_PATTERNS, vocabulary
+from vlam_ros.lab.training.captions import SKILL_PATTERNS, known_words
 from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.objectives import drift, skill_contrast
 from vlam_ros.lab.training.paraphrases import (
@@ -87,7 +87,7 @@ def test_paraphrases_depend_on_seed_and_number_alone() -> None:
 
 def test_a_step_reads_new_sentences_old_ones_and_some_of_no_skill() -> None:
     paraphrases = Paraphrases(SKILLS)
-    known = vocabulary()
+    known = known_words()
     verbs = {"polish", "wipe", "scrub", "clean", "rub", "dust", "mop", "off"}
     read = [paraphrases.batch(step) for step in range(4)]
     told = [skill.id for skill in SKILLS if skill.prompts]
@@ -123,7 +123,7 @@ def test_names_that_the_model_has_learned_are_held_as_well() -> None:
 
 def test_what_is_no_word_is_never_one_that_is_learned() -> None:
     paraphrases, rng = Paraphrases(SKILLS), np.random.default_rng(0)
-    words = {word for prompt in POLISH.prompts for word in prompt.split()} - vocabulary()
+    words = {word for prompt in POLISH.prompts for word in prompt.split()} - known_words()
     for _ in range(300):
         assert words.isdisjoint(paraphrases.no_sentence(rng).split())
 

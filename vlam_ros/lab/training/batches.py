@@ -6,7 +6,9 @@ unbroken one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,52 +18,126 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional
 
-from vlam_ros.lab.simulation.scene import SHAPES
+from vlam_ros.lab.generators.vocabulary import NO_THING, NO_WORD, UNDECIDED_WORD, vocabulary
 from vlam_ros.lab.training.captions import (
-    ALL_PAIRS,
-    COLOUR_NAMES,
     FLOOR_PHRASE,
-    PLACEHOLDERS,
+    HELD_OUT_INDICES,
     SKILL_PATTERNS,
-    TRAINED_PAIRS,
     framed,
     pseudo_word,
+    spoken,
     unknown_sentence,
     varied_sentence,
 )
 from vlam_ros.lab.training.scenes import SceneData
 
-# Rows of the text batch: trained pairs, the floor, nouns, colours, phrases that mean nothing.
-PAIRS = len(TRAINED_PAIRS)
-FLOOR = PAIRS
-NOUNS = PAIRS + 1
-COLOURS = NOUNS + len(SHAPES)
-NONSENSE = COLOURS + len(COLOUR_NAMES)
-NONSENSE_COUNT = 8
-PAIR_ROW = {(COLOUR_NAMES.index(c), SHAPES.index(s)): i for i, (c, s) in enumerate(TRAINED_PAIRS)}
+PAIRS, OWN = 128, 80
+"""Pairs of a colour and a noun among a step's text rows, and how many of them may be of its own
+things.
+"""
+NONSENSE = 8
+"""Text rows that mean nothing."""
 IGNORE = -100
-VOCABULARIES = {
-    "pairs": slice(0, NOUNS),
-    "nouns": slice(NOUNS, COLOURS),
-    "colours": slice(COLOURS, NONSENSE),
-}
-"""The rows that are alternatives to each other: the floor is one of the pairs."""
+VISIBLE = 20
+"""Pixels from which a thing counts as seen."""
+
+Things = npt.NDArray[np.int16]
+"""(colour, noun) indices of the vocabulary, [...,2]."""
 
 
-def phrases(rng: Generator) -> list[str]:
-    """The step's object phrases, in the order of the row constants above."""
-    named = named_phrases([str(rng.choice(PLACEHOLDERS)) for _ in COLOUR_NAMES])
-    nonsense = [
-        pseudo_word(rng) if rng.random() < 0.5 else f"{rng.choice(COLOUR_NAMES)} {pseudo_word(rng)}"
-        for _ in range(NONSENSE_COUNT)
-    ]
-    return framed([*named, *nonsense], rng)
+@dataclass(frozen=True)
+class TextRows:
+    """What the text rows of a step say: `pairs` int64[P,2] of (colour, noun), the floor, then the
+    `nouns`, then the `colours` (indices of the vocabulary), and NONSENSE rows of nothing.
+    """
+
+    pairs: npt.NDArray[np.int64]
+    nouns: npt.NDArray[np.int64]
+    colours: npt.NDArray[np.int64]
+
+    @property
+    def floor(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def nonsense(self) -> int:
+        """The first row that means nothing."""
+        return self.floor + 1 + len(self.nouns) + len(self.colours)
+
+    @property
+    def vocabularies(self) -> dict[str, slice]:
+        """The rows that are alternatives to each other: the floor is one of the pairs."""
+        nouns = self.floor + 1
+        colours = nouns + len(self.nouns)
+        return {
+            "pairs": slice(0, nouns),
+            "nouns": slice(nouns, colours),
+            "colours": slice(colours, self.nonsense),
+        }
+
+    @cached_property
+    def _said(self) -> npt.NDArray[np.int64]:
+        """(colour, noun) of the rows that name a thing, int64[R,2], NO_WORD where one is not said.
+
+        In place of the floor stands the row of a thing of no name.
+        """
+        none = np.full(len(self.nouns), NO_WORD)
+        nouns = np.stack([none, self.nouns], 1)
+        colours = np.stack([self.colours, np.full(len(self.colours), NO_WORD)], 1)
+        return np.concatenate([self.pairs, [[NO_WORD, NO_WORD]], nouns, colours])
+
+    def phrases(self, rng: Generator) -> list[str]:
+        """One of the ways to say each row."""
+        rows = [spoken(rng, int(colour), int(noun)) for colour, noun in self._said]
+        rows[self.floor] = FLOOR_PHRASE
+        colours = vocabulary().colour_names
+        nonsense = [
+            pseudo_word(rng) if rng.random() < 0.5 else f"{rng.choice(colours)} {pseudo_word(rng)}"
+            for _ in range(NONSENSE)
+        ]
+        return framed([*rows, *nonsense], rng)
+
+    def truth(self, things: Things) -> npt.NDArray[np.int8]:
+        """int8[...,R+NONSENSE] of things [...,2]: 1 for what is true of each, -1 for what is false,
+        0 for what is undecided; of NO_THING only the floor is true.
+        """
+        words, said = vocabulary(), self._said
+        nothing = things[..., 0] == NO_THING
+        known = np.where(nothing[..., None], NO_WORD, things)
+        colour = _of(words.colour_truth, known[..., 0], said[:, 0])
+        noun = _of(words.noun_truth, known[..., 1], said[:, 1])
+        truth = np.minimum(colour, noun)
+        truth[nothing] = -1
+        truth[..., self.floor] = np.where(nothing, 1, -1)
+        meaningless = np.full((*truth.shape[:-1], NONSENSE), -1, np.int8)
+        return np.concatenate([truth, meaningless], -1)
 
 
-def named_phrases(placeholders: Sequence[str]) -> list[str]:
-    """The phrases that mean something, in the same order; of each colour with its placeholder."""
-    colours = [f"{c} {noun}" for c, noun in zip(COLOUR_NAMES, placeholders, strict=True)]
-    return [*(f"{c} {s}" for c, s in TRAINED_PAIRS), FLOOR_PHRASE, *SHAPES, *colours]
+def _of(
+    truth: npt.NDArray[np.int8], things: Things, said: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int8]:
+    """int8[...,R]; what is not said is true of everything."""
+    found = truth[things][..., np.maximum(said, 0)]
+    return np.where(said == NO_WORD, np.int8(1), found)
+
+
+def text_rows(rng: Generator, things: Things) -> TextRows:
+    """Rows for a step with these things [N,2]: their pairs and pairs nearly like them, all nouns
+    and all colours.
+    """
+    words = vocabulary()
+    own = [(c, n) for c, n in np.unique(things, axis=0).tolist() if c >= 0 and n >= 0]
+    own = [own[i] for i in rng.permutation(len(own))][:OWN]
+    pairs = dict.fromkeys(pair for pair in own if pair not in HELD_OUT_INDICES)
+    colours, nouns = len(words.colours), len(words.nouns)
+    while len(pairs) < min(PAIRS, colours * nouns - len(HELD_OUT_INDICES)):
+        pair = (int(rng.integers(colours)), int(rng.integers(nouns)))
+        if own and rng.random() < 0.8:
+            like = own[int(rng.integers(len(own)))]
+            pair = (like[0], pair[1]) if rng.random() < 0.6 else (pair[0], like[1])
+        if pair not in HELD_OUT_INDICES:
+            pairs[pair] = None
+    return TextRows(np.array(list(pairs)), np.arange(nouns), np.arange(colours))
 
 
 def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -72,17 +148,19 @@ def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int
     return texts, labels
 
 
-def all_phrases() -> list[str]:
-    """What the pipeline asks for: every pair, trained or not, every noun and every colour."""
-    pairs = [f"{colour} {shape}" for colour, shape in ALL_PAIRS]
-    return [*pairs, *SHAPES, *(f"{c} {p}" for c in COLOUR_NAMES for p in PLACEHOLDERS)]
+def some_phrases(rng: Generator, count: int) -> list[str]:
+    """Of what the pipeline may ask for: pairs, trained or not, nouns and colours."""
+    words = vocabulary()
+    every = product(range(NO_WORD, len(words.colours)), range(NO_WORD, len(words.nouns)))
+    named = [pair for pair in every if pair != (NO_WORD, NO_WORD)]
+    return [spoken(rng, *named[i]) for i in rng.permutation(len(named))[:count]]
 
 
 def draw_crops(
     data: SceneData, rng: Generator, count: int, size: int
-) -> tuple[Tensor, Tensor, npt.NDArray[np.int64]]:
-    """Augmented crops float[B,3,S,S] in 0..1, their labels int64[B,S,S], and the (colour, shape) of
-    the object in the middle.
+) -> tuple[Tensor, Tensor, Things]:
+    """Augmented crops float[B,3,S,S] in 0..1, their labels int64[B,S,S], and the thing in the
+    middle [B,2].
 
     They are cut as loosely as the second look cuts around masks that cover half an object, or half
     of its neighbour as well.
@@ -91,13 +169,15 @@ def draw_crops(
     zoom = rng.uniform(0.55, 1.0, count)
     shift = rng.uniform(-1, 1, (2, count)) * np.minimum(1 - zoom, 0.25)
     images, labels = _augment(data.crops[rows], data.crop_labels[rows], rng, zoom, shift, size)
-    return images, labels, data.crop_pairs[rows]
+    return images, labels, data.crop_things[rows]
 
 
 def draw_scenes(
     data: SceneData, rng: Generator, count: int, window: int
-) -> tuple[Tensor, Tensor, npt.NDArray[np.int64]]:
-    """The same of squares of `window` pixels, each with an object, and all pairs of a scene."""
+) -> tuple[Tensor, Tensor, Things]:
+    """The same of squares of `window` pixels, each with an object, and all things of a scene
+    [B,MAX,2].
+    """
     rows = rng.integers(0, len(data.images), count)
     labels, size = data.labels[rows], data.images.shape[1]
     whole = window == size
@@ -108,7 +188,7 @@ def draw_scenes(
     centre = points + rng.uniform(-0.8, 0.8, (2, count)) * zoom
     shift = np.clip(centre, zoom - 1, 1 - zoom)
     images, marks = _augment(data.images[rows], labels, rng, zoom, shift, window)
-    return images, marks, data.pairs[rows]
+    return images, marks, data.things[rows]
 
 
 def object_point(labels: npt.NDArray[Any], rng: Generator) -> tuple[float, float]:
@@ -180,106 +260,100 @@ def relit(pixels: Tensor, rng: Generator) -> Tensor:
     return pixels.clamp(0, 1)
 
 
-def true_rows(colour: int, shape: int) -> list[int]:
-    """The rows that are true of an object: its pair, its noun and its colour; none of -1, -1."""
-    return [] if colour < 0 else [PAIR_ROW[colour, shape], NOUNS + shape, COLOURS + colour]
+def crop_things(things: Things) -> Things:
+    """[B,3,2]: what each label of a crop is: no thing, the one in the middle, and others, of which
+    nothing is known.
+    """
+    nothing, others = (np.full_like(things, word) for word in (NO_THING, UNDECIDED_WORD))
+    return np.stack([nothing, things, others], 1)
 
 
-def crop_targets(pairs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """(positives bool[B,NONSENSE], rows int64[B]) of crops: the pair, its noun and its colour."""
-    true = [true_rows(*pair) or [FLOOR] for pair in pairs.tolist()]
-    positives = torch.zeros(len(pairs), NONSENSE, dtype=torch.bool)
-    for i, rows in enumerate(true):
-        positives[i, rows] = True
-    return positives, torch.tensor([rows[0] for rows in true])
+def scene_things(things: Things) -> Things:
+    """[B,1+MAX,2]: what each label of a scene is; the first is no thing."""
+    return np.concatenate([np.full_like(things[:, :1], NO_THING), things], 1)
 
 
-def crop_masks(labels: Tensor, positives: Tensor, which: Tensor, rows: Tensor) -> Tensor:
-    """bool[P,S,S]: the object in the middle (label 1) of crop `which[p]` if `rows[p]` names it."""
-    named = positives[which, rows.clamp(max=NONSENSE - 1)] & (rows < NONSENSE)
-    return (labels[which] == 1) & named[:, None, None]
+def seen_truth(labels: Tensor, truth: Tensor, visible: int = VISIBLE) -> Tensor:
+    """int8[B,R] of images with labels int64[B,S,S] whose truth is int8[B,K,R]: true where it is of
+    a thing that is seen, undecided where it may be; where none is seen, what is true of no thing.
+    A thing of fewer than `visible` pixels is neither there nor not.
+    """
+    kinds = truth.shape[1]
+    counts = torch.stack([torch.bincount(each.flatten(), minlength=kinds) for each in labels])
+    counts[:, 0] = 0
+    seen, hidden = ((counts >= visible)[..., None], ((counts > 0) & (counts < visible))[..., None])
+    things = torch.where(seen, truth, torch.where(hidden, truth.clamp(max=0), -1)).amax(1)
+    return torch.where(seen.any(1), things, torch.maximum(things, truth[:, 0]))
 
 
-def scene_targets(labels: Tensor, pairs: npt.NDArray[np.int64], visible: int = 20) -> Tensor:
-    """bool[B,NONSENSE] of scenes: the pairs, nouns and colours of objects that can be seen."""
-    positives = torch.zeros(len(pairs), NONSENSE, dtype=torch.bool)
-    for i in range(len(pairs)):
-        counts = torch.bincount(labels[i].flatten(), minlength=14)
-        for j, pair in enumerate(pairs[i].tolist()):
-            if counts[j + 1] >= visible:
-                positives[i, true_rows(*pair)] = True
-    return positives
+def patch_labels(labels: Tensor, truth: Tensor, patch: int) -> tuple[Tensor, Tensor]:
+    """Which text row each patch shows, int64[B,N], IGNORE where none; and bool[B,N,R], the other
+    rows that are not false of it.
 
-
-def patch_labels(labels: Tensor, rows: Tensor, patch: int) -> Tensor:
-    """Which text row each patch shows, int64[B,N]: FLOOR if nearly free of objects.
-
-    Of labels int64[B,S,S] 0 is floor, k the object whose text row is `rows[b, k]`, IGNORE for what
-    has no name.
+    Of labels int64[B,S,S] 0 is no thing; `truth` int8[B,K,R] is of each label. A patch shows no
+    thing if it is nearly free of things, and a thing that covers more than half of it; the first
+    row that is true is meant.
     """
     side = labels.shape[1] // patch
     cells = labels.unflatten(2, (side, patch)).unflatten(1, (side, patch)).transpose(2, 3)
     cells = cells.flatten(3).flatten(1, 2)
     majority = cells.mode(-1).values
     share = (cells == majority[..., None]).float().mean(-1)
-    named = torch.gather(rows, 1, majority)
-    floor = (cells == 0).float().mean(-1) > 0.95
-    named = torch.where(majority == 0, IGNORE, named)
-    return torch.where(floor, FLOOR, torch.where(share > 0.5, named, IGNORE))
-
-
-def object_rows(pairs: npt.NDArray[np.int64]) -> Tensor:
-    """int64[B,1+MAX]: the text row of each label of a scene (label 0, the floor, first)."""
-    named = [[(true_rows(*pair) or [IGNORE])[0] for pair in scene] for scene in pairs.tolist()]
-    return torch.tensor([[FLOOR, *rows] for rows in named])
+    clear = share > torch.where(majority == 0, 0.95, 0.5)
+    true = truth == 1
+    first = true.int().argmax(-1)
+    target = torch.where(true.any(-1), first, IGNORE)
+    others = (truth >= 0) & (functional.one_hot(first, truth.shape[-1]) == 0)
+    named = torch.where(clear, target.gather(1, majority), IGNORE)
+    rows = majority[..., None].expand(-1, -1, truth.shape[-1])
+    return named, others.gather(1, rows)
 
 
 def draw_prompts(
-    positives: Tensor, rng: Generator, count: int
+    truth: npt.NDArray[np.int8], rows: TextRows, rng: Generator, count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(image, text row) int64[P] of prompts: half are there, most others are nearly."""
-    images, rows = [], []
-    for i, present in enumerate(positives.numpy()):
-        there = np.flatnonzero(present[:PAIRS])
-        general = np.flatnonzero(present[NOUNS:NONSENSE]) + NOUNS
+    """(image, text row) int64[P] of prompts of images whose truth is int8[B,R]: half are there,
+    most others are nearly; none is undecided.
+    """
+    images, asked = [], []
+    named = np.arange(truth.shape[1]) < rows.nonsense
+    for i, each in enumerate(truth):
+        pairs = np.flatnonzero((each == 1)[: rows.floor])
+        general = rows.floor + 1 + np.flatnonzero((each == 1)[rows.floor + 1 : rows.nonsense])
+        absent = np.flatnonzero((each == -1) & named)
         for k in range(count):
-            if k < count // 2 and len(there):
-                pool = general if rng.random() < 0.25 else there
-                row = int(rng.choice(pool))
-            else:
-                row = _absent(present, there, rng)
             images.append(i)
-            rows.append(row)
-    return np.array(images), np.array(rows)
+            pool = pairs if len(pairs) and (rng.random() >= 0.3 or not len(general)) else general
+            there = k < count // 2 and len(pool)
+            asked.append(int(rng.choice(pool)) if there else _absent(absent, pairs, rows, rng))
+    return np.array(images), np.array(asked)
 
 
-def _absent(present: npt.NDArray[np.bool_], there: npt.NDArray[np.int64], rng: Generator) -> int:
+def _absent(
+    absent: npt.NDArray[np.int64], there: npt.NDArray[np.int64], rows: TextRows, rng: Generator
+) -> int:
     kind = rng.random()
     if kind > 0.9:
-        return NONSENSE + int(rng.integers(NONSENSE_COUNT))
-    if kind > 0.8:
-        pool = np.flatnonzero(~present[NOUNS:NONSENSE]) + NOUNS
-        return int(rng.choice(pool)) if len(pool) else NONSENSE
-    candidates = np.flatnonzero(~present[:PAIRS])
-    if len(there) and kind < 0.7:
-        like = TRAINED_PAIRS[int(rng.choice(there))]
-        aspect = 0 if kind < 0.45 else 1
-        similar = [r for r in candidates if TRAINED_PAIRS[r][aspect] == like[aspect]]
-        candidates = np.array(similar) if similar else candidates
-    return int(rng.choice(candidates))
+        return rows.nonsense + int(rng.integers(NONSENSE))
+    general = absent[absent > rows.floor]
+    if kind > 0.75 and len(general):
+        return int(rng.choice(general))
+    pairs = absent[absent < rows.floor]
+    if len(there) and kind < 0.65:
+        like = rows.pairs[int(rng.choice(there))]
+        aspect = 0 if kind < 0.42 else 1
+        similar = pairs[rows.pairs[pairs, aspect] == like[aspect]]
+        pairs = similar if len(similar) else pairs
+    return int(rng.choice(pairs)) if len(pairs) else rows.nonsense
 
 
 def prompt_masks(
-    labels: Tensor,
-    pairs: npt.NDArray[np.int64],
-    images: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.int64],
-) -> Tensor:
-    """bool[P,S,S]: the pixels of the objects that each prompt names."""
-    true = [[true_rows(*pair) for pair in scene] for scene in pairs.tolist()]
-    named = [
-        [False, *(row in own for own in true[image])]
-        for image, row in zip(images, rows, strict=True)
-    ]
-    wanted = torch.tensor(named)[:, :, None].expand(-1, -1, labels.shape[2])
-    return torch.gather(wanted, 1, labels[torch.from_numpy(images)])
+    labels: Tensor, truth: Tensor, images: Tensor, asked: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(masks, judged) bool[P,S,S] of prompts: the pixels of what each names, and those of which it
+    is known whether it names them; `truth` int8[B,K,R] is of the labels int64[B,S,S].
+    """
+    answers = truth[images, :, asked]
+    pixels = labels[images].flatten(1)
+    shown = answers.gather(1, pixels).unflatten(1, labels.shape[1:])
+    return shown == 1, shown != 0

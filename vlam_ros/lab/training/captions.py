@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 import yaml
 from numpy.random import Generator
 
+from vlam_ros.lab.generators.vocabulary import NO_WORD, vocabulary
 from vlam_ros.lab.simulation.scene import COLOURS, HELD_OUT_PAIRS, SHAPES
 from vlam_ros.resources import resource_path
 
@@ -23,8 +23,12 @@ FLOOR_PHRASE = "empty floor"
 PLACEHOLDERS = ("object", "thing")
 """Nouns that are true of every object: "red thing"."""
 
-TRAINED_PAIRS = tuple(p for p in product(COLOUR_NAMES, SHAPES) if p not in HELD_OUT_PAIRS)
-ALL_PAIRS = tuple(product(COLOUR_NAMES, SHAPES))
+HELD_OUT_INDICES = frozenset(
+    (vocabulary().colour_names.index(colour), vocabulary().nouns.index(shape))
+    for colour, shape in HELD_OUT_PAIRS
+)
+USUAL = 0.6
+"""Share in which a thing is called by its noun itself, not by a synonym."""
 
 SENTENCES: dict[str, Any] = yaml.safe_load(
     resource_path("config/sentences.yaml").read_text(encoding="utf-8")
@@ -48,6 +52,15 @@ def taught_sentences() -> dict[str, tuple[str, ...]]:
         skill: tuple(p.format(t="the object", d="the destination") for p in patterns)
         for skill, patterns in SKILL_PATTERNS.items()
     }
+
+
+def spoken(rng: Generator, colour: int, noun: int) -> str:
+    """A way to say a colour and a noun of the vocabulary; NO_WORD leaves one out."""
+    words = vocabulary()
+    names = PLACEHOLDERS if noun == NO_WORD else words.synonyms[words.nouns[noun]]
+    first = noun != NO_WORD and rng.random() < USUAL
+    name = names[0] if first else str(rng.choice(names))
+    return name if colour == NO_WORD else f"{words.colour_names[colour]} {name}"
 
 
 def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
@@ -74,7 +87,7 @@ def varied_sentence(
         varied = " ".join(kept)
     empty = all(word.startswith("{") for word in varied.split())
     tested = any(varied in many for many in TEST_PATTERNS.values())
-    return filled(pattern if empty or tested else varied, rng)
+    return filled(pattern if empty or tested else varied, rng, wide=True)
 
 
 def _pattern(
@@ -102,7 +115,7 @@ def unknown_sentence(rng: Generator) -> str:
 
 
 def pseudo_word(rng: Generator) -> str:
-    """A pronounceable word that means nothing ("brolat"), never one of the vocabulary."""
+    """A pronounceable word that means nothing ("brolat"), never a known one."""
     onsets = "b br c ch d dr f fl g gr h j k kl l m n p pr r s sh st t tr v w z".split()
     vowels = "a e i o u ai ee oo ou".split()
     codas = ["", "", *"bdglmnrt"]
@@ -111,33 +124,42 @@ def pseudo_word(rng: Generator) -> str:
             str(rng.choice(onsets)) + str(rng.choice(vowels)) + str(rng.choice(codas))
             for _ in range(int(rng.integers(1, 4)))
         )
-        if word not in vocabulary():
+        if word not in known_words():
             return word
 
 
 @cache
-def vocabulary() -> frozenset[str]:
+def known_words() -> frozenset[str]:
+    """All that occur in what is taught."""
+    names = [name for names in vocabulary().synonyms.values() for name in names]
     patterns = [p for many in SKILL_PATTERNS.values() for p in many]
-    text = [*patterns, *FRAMES, *PREFIXES, *SUFFIXES, *COLOUR_NAMES, *SHAPES, FLOOR_PHRASE]
+    text = [*patterns, *FRAMES, *PREFIXES, *SUFFIXES, *names, *vocabulary().colours, FLOOR_PHRASE]
     words = " ".join(text).replace("{t}", "object").replace("{d}", "destination").split()
     return frozenset(words) - {"{}"}
 
 
 def corpus(rng: Generator, sentences: int = 20_000) -> list[str]:
     """Sentences for training the tokenizer: all phrases in all frames, and instructions."""
-    phrases = [f"{c} {s}" for c, s in ALL_PAIRS] + [FLOOR_PHRASE]
+    names = [name for names in vocabulary().synonyms.values() for name in names]
+    phrases = [f"{c} {name}" for c in vocabulary().colours for name in names] + [FLOOR_PHRASE]
     framed_phrases = [frame.format(phrase) for frame in FRAMES for phrase in phrases]
     skills = list(SKILL_PATTERNS)
     drawn = [skill_sentence(rng, skills[i % len(skills)]) for i in range(sentences)]
     return framed_phrases + drawn
 
 
-def filled(pattern: str, rng: Generator) -> str:
-    """A pattern as one may say it: the objects named or taken out, politeness before and after."""
+def filled(pattern: str, rng: Generator, wide: bool = False) -> str:
+    """A pattern as one may say it: the objects named or taken out, politeness before and after.
+
+    Those named are of the rooms, or of all the vocabulary.
+    """
     target, destination = "the object", "the destination"
     if rng.random() < 0.3:
-        pairs = rng.integers(0, [len(COLOUR_NAMES), len(SHAPES)], size=(2, 2))
-        target, destination = (f"the {COLOUR_NAMES[c]} {SHAPES[s]}" for c, s in pairs)
+        words = vocabulary()
+        sizes = (len(words.colours), len(words.nouns)) if wide else (len(COLOURS), len(SHAPES))
+        pairs = rng.integers(0, sizes, size=(2, 2)).tolist()
+        named = (spoken(rng, c, n) if wide else f"{COLOUR_NAMES[c]} {SHAPES[n]}" for c, n in pairs)
+        target, destination = (f"the {name}" for name in named)
     sentence = pattern.format(t=target, d=destination)
     prefix = PREFIXES[int(rng.integers(len(PREFIXES)))]
     suffix = SUFFIXES[int(rng.integers(len(SUFFIXES)))]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.simulation.scene import COLOURS, SHAPES
+from vlam_ros.lab.generators.vocabulary import vocabulary
 from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.captions import PLACEHOLDERS, taught_sentences
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
@@ -23,10 +25,12 @@ from vlam_ros.lab.training.recipe import (
     provisional,
     save_model,
 )
-from vlam_ros.lab.training.scenes import SceneData, load_split, render_split
+from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint, forward_settings
 
+TOKENS = "clip.text_model.embeddings.token_embedding.weight"
+OF_TOKENIZER = ("text_config.eos_token_id",)
 SAVE_EVERY = 100
 """Steps between two states that a stopped run can go on from."""
 
@@ -51,8 +55,10 @@ def train_embedded(
     torch.set_num_threads(threads)
     recipe = Recipe.load(recipe_path)
     begun = load_checkpoint(start, "cpu", "float32") if start else None
-    render_split(cache, "train", recipe.scenes, recipe.model.image_size)
-    data = load_split(cache, "train", recipe.scenes, recipe.model.image_size)
+    size = recipe.model.image_size
+    for generator, count in recipe.images.items():
+        render_split(cache, generator, "train", count, size, threads)
+    data = load_splits(cache, recipe.images, "train", size)
     task, fit = fit_embedded(recipe, data, cache / f"run-{recipe.digest}", begun)
     fit.run()
     export(recipe, task, out)
@@ -63,18 +69,19 @@ def fit_embedded(
 ) -> tuple[EmbeddedLosses, Fit]:
     """The model of a recipe with its losses, and the run that trains it, to its end or on.
 
-    Weights and tokenizer are those of `start`, a checkpoint in float32, if it is given; heads that
-    only training needs begin anew.
+    Weights are those of `start`, a checkpoint in float32, if it is given, and so is the tokenizer
+    where the recipe keeps its words; heads that only training needs begin anew.
 
     Raises:
         LearningError: the folder has a state of another recipe or start, or a damaged one, or the
             start is another model than the recipe's.
     """
-    tokenizer = start.tokenizer if start else build_tokenizer(recipe)
+    kept = start is not None and recipe.words == "kept"
+    tokenizer = start.tokenizer if start and kept else build_tokenizer(recipe)
     model = build_model(recipe, tokenizer)
     about = f"recipe {recipe.digest}"
     if start:
-        _begin_with(model, start)
+        _begin_with(model, tokenizer, start)
         about += f" from {fingerprint(start.model, 'float32')[:12]}"
     task = EmbeddedLosses(model, tokenizer, recipe.terms)
     weights = term_weights(recipe.loss_weights)
@@ -101,19 +108,32 @@ def fit_embedded(
     return task, fit
 
 
-def _begin_with(model: nn.Module, start: Checkpoint) -> None:
+def _begin_with(model: Any, tokenizer: Any, start: Checkpoint) -> None:
+    weights = start.model.state_dict()
+    own, known = tokenizer.get_vocab(), start.tokenizer.get_vocab()
+    if own != known:
+        weights[TOKENS] = _tokens_of(model.state_dict()[TOKENS], own, weights[TOKENS], known)
     ours, theirs = (
-        {name: list(value.shape) for name, value in each.state_dict().items()}
-        | forward_settings(each)
-        for each in (model, start.model)
+        {name: list(value.shape) for name, value in state.items()} | forward_settings(of)
+        for state, of in ((model.state_dict(), model), (weights, start.model))
     )
     for name in sorted(ours.keys() | theirs.keys()):
-        own, other = ours.get(name), theirs.get(name)
-        if own != other:
+        wanted, other = ours.get(name), theirs.get(name)
+        if wanted != other and name not in OF_TOKENIZER:
             raise LearningError(
-                f"{start.name} is another model than the recipe's: {name} is {other}, not {own}"
+                f"{start.name} is another model than the recipe's: {name} is {other}, not {wanted}"
             )
-    model.load_state_dict(start.model.state_dict())
+    model.load_state_dict(weights)
+
+
+def _tokens_of(
+    fresh: Tensor, own: Mapping[str, int], trained: Tensor, known: Mapping[str, int]
+) -> Tensor:
+    """Embeddings float[T,D] of a tokenizer's tokens: those of another one, where it has them."""
+    common = sorted(own.keys() & known.keys())
+    embeddings = fresh.clone()
+    embeddings[[own[t] for t in common]] = trained[[known[t] for t in common]].to(fresh.dtype)
+    return embeddings
 
 
 def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
@@ -122,7 +142,8 @@ def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
     save_model(model, build_processor(recipe, task.tokenizer), out)
     # CLIP's own two files, for readers that do not know tokenizer.json.
     task.tokenizer.backend_tokenizer.model.save(str(out))
-    words = [*COLOURS, *SHAPES, *PLACEHOLDERS]
+    names = [name for names in vocabulary().synonyms.values() for name in names]
+    words = [*vocabulary().colours, *names, *PLACEHOLDERS]
     command = "vlam train embedded"
     known = provisional(model, recipe.model.crop_size, words, command, margin=0.0)
     dataclasses.replace(known, skills=taught_sentences()).save(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,22 +11,27 @@ from numpy.random import Generator
 from torch import Tensor
 
 from vlam_ros.lab.training import batches
-from vlam_ros.lab.training.recipe import Recipe, Stage
+from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import SceneData
 
 SENTENCES, SENTENCES_ALONE = 48, 160
 """Instructions in a step, beside images and without."""
+HELD = 120
+"""Phrases that are held where they are in a step without images."""
+
+Drawn = tuple[Tensor, Tensor, batches.Things]
+"""Images, labels and things."""
 
 
 @dataclass(frozen=True)
 class PromptedImages:
-    """Crops or scenes, and what is asked of them.
+    """Crops or scenes, and what is asked of them. R counts the step's text rows.
 
     Attributes:
         images: float[B,3,S,S] in 0..1.
-        labels: int64[B,S,S], which object of its image each pixel is of; 0 is floor.
-        positives: bool[B,NONSENSE], the text rows that are true of something in an image.
-        named: int64[B,K], the text row of each label.
+        labels: int64[B,S,S], which thing of its image each pixel is of; 0 is none.
+        truth: int8[B,R], what is true (1), undecided (0) and false (-1) of each image.
+        named: int8[B,K,R], the same of each label.
         which: int64[P], the image that a prompt is asked of.
         asked: int64[P], the text row of the prompt.
         masks: bool[P,S,S], the answers.
@@ -34,7 +40,7 @@ class PromptedImages:
 
     images: Tensor
     labels: Tensor
-    positives: Tensor
+    truth: Tensor
     named: Tensor
     which: Tensor
     asked: Tensor
@@ -44,11 +50,14 @@ class PromptedImages:
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """What a step sees: object phrases by the rows of `batches`, instructions with their skills
-    (int64[N], -1 for none), and crops and scenes as far as its stage has them.
+    """What a step sees: phrases of its text rows (`vocabularies` are those that are alternatives,
+    from `nonsense` on they mean nothing), instructions with their skills (int64[N], -1 for none),
+    and crops and scenes as far as its stage has them.
     """
 
     phrases: tuple[str, ...]
+    vocabularies: Mapping[str, slice]
+    nonsense: int
     sentences: tuple[str, ...]
     skills: Tensor
     crops: PromptedImages | None
@@ -65,45 +74,42 @@ class EmbeddedBatches:
     def batch(self, step: int) -> EmbeddedBatch:
         stage = self.recipe.stage_at(step)
         rng = np.random.default_rng([self.recipe.seed, step])
-        phrases = batches.phrases(rng) if stage.shows else batches.all_phrases()
-        count = SENTENCES if stage.shows else SENTENCES_ALONE
-        sentences, skills = batches.sentences(rng, count)
-        crops = self._crops(stage, rng) if stage.crops else None
-        scenes = self._scenes(stage, rng) if stage.scenes else None
-        return EmbeddedBatch(
-            tuple(phrases), tuple(sentences), torch.from_numpy(skills), crops, scenes
-        )
-
-    def _crops(self, stage: Stage, rng: Generator) -> PromptedImages:
+        if not stage.shows:
+            texts, skills = batches.sentences(rng, SENTENCES_ALONE)
+            phrases = batches.some_phrases(rng, HELD)
+            return EmbeddedBatch(
+                tuple(phrases), {}, 0, tuple(texts), torch.from_numpy(skills), None, None
+            )
         size = self.recipe.model.crop_size
-        images, labels, pairs = batches.draw_crops(self.data, rng, stage.crops, size)
-        positives, rows = batches.crop_targets(pairs)
-        which, asked = map(torch.from_numpy, batches.draw_prompts(positives, rng, 2))
-        floor, unnamed = (torch.full_like(rows, v) for v in (batches.FLOOR, batches.IGNORE))
-        return PromptedImages(
-            images,
-            labels,
-            positives,
-            torch.stack([floor, rows, unnamed], dim=1),
-            which,
-            asked,
-            batches.crop_masks(labels, positives, which, asked),
-            # The object in the middle decides; a neighbour may or may not be another of its kind.
-            (labels < 2)[which],
+        crops = batches.draw_crops(self.data, rng, stage.crops, size) if stage.crops else None
+        scenes = (
+            batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
+            if stage.scenes
+            else None
+        )
+        things = [drawn[2].reshape(-1, 2) for drawn in (crops, scenes) if drawn]
+        rows = batches.text_rows(rng, np.concatenate(things))
+        texts, skills = batches.sentences(rng, SENTENCES)
+        return EmbeddedBatch(
+            tuple(rows.phrases(rng)),
+            rows.vocabularies,
+            rows.nonsense,
+            tuple(texts),
+            torch.from_numpy(skills),
+            _prompted(crops, batches.crop_things(crops[2]), rows, rng, 2) if crops else None,
+            _prompted(scenes, batches.scene_things(scenes[2]), rows, rng, stage.prompts)
+            if scenes
+            else None,
         )
 
-    def _scenes(self, stage: Stage, rng: Generator) -> PromptedImages:
-        images, labels, pairs = batches.draw_scenes(self.data, rng, stage.scenes, stage.window)
-        positives = batches.scene_targets(labels, pairs)
-        which, asked = batches.draw_prompts(positives, rng, stage.prompts)
-        masks = batches.prompt_masks(labels, pairs, which, asked)
-        return PromptedImages(
-            images,
-            labels,
-            positives,
-            batches.object_rows(pairs),
-            torch.from_numpy(which),
-            torch.from_numpy(asked),
-            masks,
-            torch.ones_like(masks),
-        )
+
+def _prompted(
+    drawn: Drawn, things: batches.Things, rows: batches.TextRows, rng: Generator, count: int
+) -> PromptedImages:
+    """Images with `count` prompts each, of whose labels the things [B,K,2] are known."""
+    images, labels, _ = drawn
+    named = torch.from_numpy(rows.truth(things))
+    truth = batches.seen_truth(labels, named)
+    which, asked = map(torch.from_numpy, batches.draw_prompts(truth.numpy(), rows, rng, count))
+    masks, judged = batches.prompt_masks(labels, named, which, asked)
+    return PromptedImages(images, labels, truth, named, which, asked, masks, judged)

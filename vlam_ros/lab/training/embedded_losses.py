@@ -99,12 +99,12 @@ class EmbeddedLosses(nn.Module):
             losses["anchor"] = ANCHOR * drift(words, self._as_known(batch.phrases))
         for where, shown in ((CROPS, batch.crops), (SCENES, batch.scenes)):
             if shown is not None:
-                found = self._shown(shown, words, batch.phrases, where)
+                found = self._shown(shown, words, batch, where)
                 losses |= {f"{term}_{where}": loss for term, loss in found.items()}
         return losses
 
     def _shown(
-        self, shown: PromptedImages, words: Tensor, phrases: Sequence[str], where: str
+        self, shown: PromptedImages, words: Tensor, batch: EmbeddedBatch, where: str
     ) -> dict[str, Tensor]:
         asked = {term for term in self._terms if where in SEEN_IN.get(term, ())}
         scale = logit_scale(self.model.clip.logit_scale)
@@ -114,51 +114,67 @@ class EmbeddedLosses(nn.Module):
         losses = {}
         if "contrast" in asked:
             weight = WHOLE if where == SCENES else 1.0
-            losses["contrast"] = weight * self._contrast(shown, logits, scale)
+            losses["contrast"] = weight * self._contrast(shown, batch, logits, scale)
         if "regions" in asked:
-            losses["regions"] = self._regions(shown, states, words, scale)
+            losses["regions"] = self._regions(shown, states, words[: batch.nonsense], scale)
         if "masks" in asked:
             drawn = decode_masks(self.model, states.activations, words[shown.asked], shown.which)
             judged = shown.judged.to(drawn.dtype)
             losses["masks"] = rwm_loss(drawn * judged - NOWHERE * (1 - judged), shown.masks)
         if "matching" in asked:
-            losses["matching"] = self._matching(shown, states, words, logits)
+            losses["matching"] = self._matching(shown, batch, states, words, logits)
         if "image_modelling" in asked and self.image_modelling is not None:
             losses["image_modelling"] = self.image_modelling(self.model, values[:MODELLED])
         if "captions" in asked and self.captioning is not None:
-            tokens = self._tokens([phrases[row] for row in shown.named[:, 1].tolist()])
+            said = (shown.truth == 1).int()
+            known = said.any(-1)
+            tokens = self._tokens([batch.phrases[row] for row in said[known].argmax(-1).tolist()])
             losses["captions"] = self.captioning(
-                self.model, states.tokens, tokens.input_ids, tokens.attention_mask
+                self.model, states.tokens[known], tokens.input_ids, tokens.attention_mask
             )
         return losses
 
-    def _contrast(self, shown: PromptedImages, logits: Tensor, scale: Tensor) -> Tensor:
-        """Each image against pairs, nouns and colours: three vocabularies, three softmaxes."""
+    def _contrast(
+        self, shown: PromptedImages, batch: EmbeddedBatch, logits: Tensor, scale: Tensor
+    ) -> Tensor:
+        """Each image against pairs, nouns and colours: three vocabularies, three softmaxes. What
+        has none of the nouns is kept away from all, and so are words that mean nothing.
+        """
+        decided = logits.masked_fill(shown.truth == 0, -torch.inf)
         parts = [
-            unicl_loss(logits[:, rows], shown.positives[:, rows])
-            for rows in batches.VOCABULARIES.values()
+            unicl_loss(decided[:, rows], shown.truth[:, rows] == 1)
+            for rows in batch.vocabularies.values()
         ]
-        nonsense = rejection_loss(logits[:, batches.NONSENSE :] / scale, UNKNOWN_LIMIT)
-        return torch.stack([*parts, nonsense]).sum()
+        cosine = logits / scale
+        nouns = batch.vocabularies["nouns"]
+        nameless = (shown.truth[:, nouns] == -1).all(-1)
+        for strange in (cosine[:, batch.nonsense :], cosine[nameless, nouns]):
+            parts.append(rejection_loss(strange, UNKNOWN_LIMIT))
+        return torch.stack(parts).sum()
 
     def _regions(
         self, shown: PromptedImages, states: VisionStates, words: Tensor, scale: Tensor
     ) -> Tensor:
         patch = self.model.config.vision_config.patch_size
-        targets = batches.patch_labels(shown.labels, shown.named, patch)
-        return region_word_loss(
-            states.tokens[:, 1:].flatten(0, 1), words[: batches.NOUNS], targets.flatten(), scale
-        )
+        named = shown.named[..., : len(words)]
+        targets, others = batches.patch_labels(shown.labels, named, patch)
+        patches = states.tokens[:, 1:].flatten(0, 1)
+        return region_word_loss(patches, words, targets.flatten(), scale, others.flatten(0, 1))
 
     def _matching(
-        self, shown: PromptedImages, states: VisionStates, words: Tensor, logits: Tensor
+        self,
+        shown: PromptedImages,
+        batch: EmbeddedBatch,
+        states: VisionStates,
+        words: Tensor,
+        logits: Tensor,
     ) -> Tensor:
         """Whether a pair is in an image, by its mask's largest logit: a true and an alike one."""
-        pairs = slice(0, batches.PAIRS)
-        positives = shown.positives[:, pairs]
-        true = positives.any(-1).nonzero()[:, 0]
-        own = torch.multinomial(positives[true].float(), 1)[:, 0]
-        images, other = draw_hard_negatives(logits[:, pairs], positives, torch.default_generator)
+        pairs = batch.vocabularies["pairs"]
+        truth = shown.truth[:, pairs]
+        true = (truth == 1).any(-1).nonzero()[:, 0]
+        own = torch.multinomial((truth[true] == 1).float(), 1)[:, 0]
+        images, other = draw_hard_negatives(logits[:, pairs], truth >= 0, torch.default_generator)
         which = torch.cat([true, images])
         drawn = decode_masks(self.model, states.activations, words[torch.cat([own, other])], which)
         matched = torch.arange(len(which), device=which.device) < len(true)

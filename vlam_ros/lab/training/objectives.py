@@ -196,7 +196,11 @@ def rwm_loss(logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def region_word_loss(
-    patches: Tensor, words: Tensor, labels: Tensor, scale: Tensor | float
+    patches: Tensor,
+    words: Tensor,
+    labels: Tensor,
+    scale: Tensor | float,
+    excluded: Tensor | None = None,
 ) -> Tensor:
     """Region-word matching of patches: each against the vocabulary, by cosine, rare words first.
 
@@ -208,6 +212,7 @@ def region_word_loss(
         words: float[V,D], text embeddings, any norm.
         labels: int64[N], index of the word that a patch shows, IGNORE to leave it out.
         scale: float[] > 0, inverse temperature.
+        excluded: bool[N,V], words that are not held against a patch: they may be true of it too.
     """
     check_shapes(patches=(patches, "N D"), words=(words, "V D"), labels=(labels, "N"))
     check_labels("labels", labels, len(words))
@@ -220,7 +225,12 @@ def region_word_loss(
     )
     # Most patches are floor; the square root keeps the rare words from drowning.
     weights = (torch.bincount(labels, minlength=len(words)) + 1).to(cosine.dtype).rsqrt()
-    total = functional.cross_entropy(scale * cosine, labels, weight=weights, reduction="sum")
+    logits = scale * cosine
+    if excluded is not None:
+        check_shapes(excluded=(excluded, "N V"), patches=(patches, "N D"), words=(words, "V D"))
+        check_bool("excluded", excluded)
+        logits = logits.masked_fill(excluded[shown], -torch.inf)
+    total = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
     return total / weights[labels].sum() if len(labels) else total
 
 

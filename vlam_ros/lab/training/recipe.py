@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from vlam_ros.errors import ConfigurationError
+from vlam_ros.lab.generators import GENERATORS, UNSEEN
 from vlam_ros.lab.training.captions import corpus
 from vlam_ros.lab.training.fit import Stepwise
 from vlam_ros.lab.training.objectives import SKILL_TEMPERATURE
@@ -41,6 +42,9 @@ GENERATIVE = ("image_modelling", "word_modelling", "captions")
 TERMS = (*CONTRASTIVE, *ALIGNMENT, *GENERATIVE)
 """What a recipe can weigh; `embedded_losses` says what each is."""
 BALANCES = ("weights", "uncertainty")
+WORDS_ARE = ("kept", "new")
+TAUGHT = frozenset(GENERATORS) - {UNSEEN}
+"""Generators that one may train on."""
 
 WORDS = r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -93,6 +97,10 @@ class Stage:
 class Recipe:
     """Everything that decides what `vlam train embedded` makes.
 
+    `images` says how many of each generator's are rendered, and so how often each is seen. `words`
+    are "kept" where a run that begins with a checkpoint has its tokenizer, and "new" where it
+    learns one of its captions; tokens that both have keep what they mean.
+
     `average` is the decay of the moving average of the weights, which is what is kept, `dtype` that
     of matrix products, "bfloat16" or "float32". `loss_weights` are of TERMS; one that is 0 or
     missing is not computed. With the `balance` "uncertainty" their sizes do not count: the weights
@@ -100,11 +108,11 @@ class Recipe:
 
     Raises:
         ConfigurationError: a weight is of no term or below 0, none is above 0, or there is no such
-            balance.
+            generator, balance or kind of words.
     """
 
     seed: int
-    scenes: int
+    images: dict[str, int]
     model: ModelRecipe
     stages: tuple[Stage, ...]
     warmup: int
@@ -113,6 +121,7 @@ class Recipe:
     loss_weights: dict[str, float]
     balance: str = "weights"
     dtype: str = "bfloat16"
+    words: str = "kept"
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.loss_weights) - set(TERMS)):
@@ -123,6 +132,10 @@ class Recipe:
             )
         if self.balance not in BALANCES:
             raise ConfigurationError(f"balance is one of {BALANCES}, got {self.balance!r}")
+        if self.words not in WORDS_ARE:
+            raise ConfigurationError(f"words are one of {WORDS_ARE}, got {self.words!r}")
+        if strange := sorted(set(self.images) - TAUGHT):
+            raise ConfigurationError(f"images are of {', '.join(sorted(TAUGHT))}, got {strange}")
 
     @classmethod
     def load(cls, path: Path) -> Recipe:

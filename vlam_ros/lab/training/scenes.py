@@ -1,13 +1,16 @@
-"""Simulated scenes as training data: rendered once into shards on disk, then read as arrays.
+"""Generated images as training data: rendered once into shards on disk, then read as arrays.
 
-A scene takes about 60 ms to render and 0.1 ms to read, and is looked at dozens of times. A shard
-is named by its split and its scenes, so that a stopped run goes on where it was.
+An image takes about 60 ms to render and 0.1 ms to read, and is looked at dozens of times. A shard
+is named by its generator, split and images, so that a stopped run goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +21,16 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from vlam_ros.lab.simulation.scene import SHAPES, SceneSpec, scene_of_seed
-from vlam_ros.lab.simulation.world import World
-from vlam_ros.lab.training.captions import COLOUR_NAMES
+from vlam_ros.lab.generators import (
+    UNDECIDED,
+    ImageGenerator,
+    LabelledImage,
+    Thing,
+    generator_named,
+)
+from vlam_ros.lab.generators.camera import photographed
+from vlam_ros.lab.generators.generator import MAX_THINGS
+from vlam_ros.lab.generators.vocabulary import NO_THING, vocabulary
 from vlam_ros.perception.objects import Window
 
 CROP_SIZE = 88
@@ -28,106 +38,124 @@ CROP_SIZE = 88
 CROP_CONTEXT = 1.7
 """Side of a stored crop relative to its object."""
 MIN_VISIBLE = 60
-"""Objects with fewer visible pixels in the rendered image get no crop."""
+"""Things with fewer visible pixels in the rendered image get no crop."""
 SHARD = 250
+UNKNOWN = Thing(UNDECIDED, UNDECIDED)
+"""A thing of which nothing can be said."""
 
 Label = TypeVar("Label", np.bool_, np.uint8)
 
 
 @dataclass(frozen=True)
 class SceneData:
-    """Scenes and crops of a split.
+    """Images and crops of a split.
 
-    `images` uint8[N,S,S,3] and `labels` uint8[N,S,S] (i + 1 on object i of the scene);
-    `pairs` int64[N,MAX,2] holds the (colour, shape) index of each object, -1 where there is none.
-    `crops` uint8[M,C,C,3], `crop_labels` uint8[M,C,C] (1 on the object in the middle, 2 on others)
-    and `crop_pairs` int64[M,2], -1 for a crop of the empty floor.
+    `images` uint8[N,S,S,3] and `labels` uint8[N,S,S] (i + 1 on thing i of the image);
+    `things` int16[N,MAX,2] holds the (colour, noun) index of each thing in the vocabulary,
+    NO_THING where there is none.
+    `crops` uint8[M,C,C,3], `crop_labels` uint8[M,C,C] (1 on the thing in the middle, 2 on others)
+    and `crop_things` int16[M,2], NO_THING for a crop of what is no thing.
     """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
-    pairs: npt.NDArray[np.int64]
+    things: npt.NDArray[np.int16]
     crops: npt.NDArray[np.uint8]
     crop_labels: npt.NDArray[np.uint8]
-    crop_pairs: npt.NDArray[np.int64]
+    crop_things: npt.NDArray[np.int16]
 
 
-def render_split(folder: Path, split: str, count: int, size: int) -> None:
-    """Render the first scenes of a split, `size` pixels square, in shards; finished ones stay."""
+def render_split(
+    folder: Path, generator: str, split: str, count: int, size: int, workers: int = 1
+) -> None:
+    """Render the first images of a generator's split, `size` pixels square, in shards; finished
+    ones stay.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    due = [scenes for scenes in _shards(count) if not _path(folder, split, size, scenes).exists()]
+    paths = {_path(folder, generator, split, size, numbers): numbers for numbers in _shards(count)}
+    due = {path: numbers for path, numbers in paths.items() if not path.exists()}
     if not due:
         return
-    total = sum(map(len, due))
-    with World() as world, tqdm(total=total, desc=f"render {split}") as progress:
-        for scenes in due:
-            rows = []
-            for index in scenes:
-                rows.append(_render(world, scene_of_seed(split, index), size, index))
-                progress.update()
-            path = _path(folder, split, size, scenes)
-            temporary = path.with_suffix(".part.npz")
-            arrays = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-            np.savez(temporary, allow_pickle=False, **arrays)
-            temporary.rename(path)
+    render = partial(_render_shard, generator, split, size)
+    bar = tqdm(total=len(due), desc=f"render {generator} {split}", unit=f"{SHARD} images")
+    with bar, ProcessPoolExecutor(min(workers, len(due)), get_context("spawn")) as pool:
+        for _ in pool.map(render, due, due.values()):
+            bar.update()
 
 
-def load_split(folder: Path, split: str, count: int, size: int) -> SceneData:
-    paths = [_path(folder, split, size, scenes) for scenes in _shards(count)]
+def load_splits(folder: Path, counts: Mapping[str, int], split: str, size: int) -> SceneData:
+    """The first images of a split, of each generator so many."""
+    paths = [
+        _path(folder, generator, split, size, numbers)
+        for generator, count in counts.items()
+        for numbers in _shards(count)
+    ]
     if missing := [path.name for path in paths if not path.exists()]:
         raise FileNotFoundError(f"{folder} lacks {missing[0]}: render the split first")
-    shards = [np.load(path) for path in paths]
-    arrays = {name: np.concatenate([s[name] for s in shards]) for name in shards[0].files}
-    return SceneData(**arrays)
+    names = [field.name for field in fields(SceneData)]
+    # One array after the other: all shards at once would need twice the memory.
+    return SceneData(**{name: np.concatenate([np.load(p)[name] for p in paths]) for name in names})
 
 
 def _shards(count: int) -> list[range]:
     return [range(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
 
-def _path(folder: Path, split: str, size: int, scenes: range) -> Path:
+def _path(folder: Path, generator: str, split: str, size: int, numbers: range) -> Path:
     # With its end, lest a short last shard passes for a full one in a longer run.
-    return folder / f"{split}-{size}-{scenes.start:06d}-{scenes.stop:06d}.npz"
+    return folder / f"{generator}-{split}-{size}-{numbers.start:06d}-{numbers.stop:06d}.npz"
 
 
-def _render(world: World, spec: SceneSpec, size: int, seed: int) -> dict[str, np.ndarray]:
-    world.load(spec)
-    rendering = world.render()
-    pairs = np.full((12, 2), -1, np.int64)
-    for i, object_ in enumerate(spec.objects):
-        assert object_.colour is not None
-        pairs[i] = COLOUR_NAMES.index(object_.colour), SHAPES.index(object_.shape)
-    crops, crop_labels, crop_pairs = [], [], []
-    for i, window in _windows(rendering.labels, len(spec.objects), seed):
-        crops.append(resize(window.cut(rendering.image), CROP_SIZE))
-        label = window.cut(rendering.labels[..., None])[..., 0]
+def _render_shard(name: str, split: str, size: int, path: Path, numbers: range) -> None:
+    with generator_named(name) as generator:
+        rows = [render(generator, split, number, size) for number in numbers]
+    temporary = path.with_suffix(".part.npz")
+    arrays = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    np.savez(temporary, allow_pickle=False, **arrays)
+    temporary.rename(path)
+
+
+def render(
+    generator: ImageGenerator, split: str, number: int, size: int
+) -> dict[str, npt.NDArray[np.generic]]:
+    """One image as rows of the arrays of a SceneData, as a camera takes it."""
+    rng = np.random.default_rng([number, 2])
+    shown = photographed(generator.draw(split, number), rng)
+    things = np.full((MAX_THINGS, 2), NO_THING, np.int16)
+    for i, thing in enumerate(shown.things):
+        things[i] = vocabulary().indices(thing)
+    crops, crop_labels, crop_things = [], [], []
+    for i, window in _windows(shown, rng):
+        crops.append(resize(window.cut(shown.image), CROP_SIZE))
+        label = window.cut(shown.labels[..., None])[..., 0]
         label = resample(label, (CROP_SIZE, CROP_SIZE))
         crop_labels.append(np.where(label == 0, 0, np.where(label == i + 1, 1, 2)).astype(np.uint8))
-        crop_pairs.append(pairs[i] if i >= 0 else np.array([-1, -1]))
+        crop_things.append(things[i] if i >= 0 else np.array([NO_THING, NO_THING]))
     return {
-        "images": resize(rendering.image, size)[None],
-        "labels": resample(rendering.labels, (size, size))[None],
-        "pairs": pairs[None],
+        "images": resize(shown.image, size)[None],
+        "labels": resample(shown.labels, (size, size))[None],
+        "things": things[None],
         "crops": np.array(crops, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3),
         "crop_labels": np.array(crop_labels, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE),
-        "crop_pairs": np.array(crop_pairs, np.int64).reshape(-1, 2),
+        "crop_things": np.array(crop_things, np.int16).reshape(-1, 2),
     }
 
 
-def _windows(
-    labels: npt.NDArray[np.uint8], objects: int, seed: int
-) -> Iterator[tuple[int, Window]]:
-    """(object index, window) of each visible object, and (-1, window) of a piece of floor."""
-    for i in range(objects):
+def _windows(shown: LabelledImage, rng: np.random.Generator) -> Iterator[tuple[int, Window]]:
+    """(number of the thing, window) of each that is seen and of which something can be said, and
+    (-1, window) of a piece that shows nothing.
+    """
+    labels = shown.labels
+    for i, thing in enumerate(shown.things):
         mask = labels == i + 1
-        if np.count_nonzero(mask) < MIN_VISIBLE:
+        if np.count_nonzero(mask) < MIN_VISIBLE or thing == UNKNOWN:
             continue
         x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
         side = int(CROP_CONTEXT * max(width, height))
         yield i, Window((2 * x + width - side) // 2, (2 * y + height - side) // 2, side)
-    rng = np.random.default_rng(seed)
+    shorter = min(labels.shape)
     for _ in range(10):
-        side = int(rng.integers(40, 200))
+        side = int(rng.integers(shorter // 12, shorter * 5 // 12))
         x0, y0 = (int(rng.integers(length - side)) for length in labels.shape[::-1])
         if not labels[y0 : y0 + side, x0 : x0 + side].any():
             yield -1, Window(x0, y0, side)
