@@ -61,12 +61,13 @@ ROOMS = "rooms"
 RECIPE = Path(__file__).with_name("ablation.yaml")
 CROPS, CROPS_AT_ONCE = 1024, 128
 SCENES_AT_ONCE, PROMPTS = 8, 6
-COLOUR_INDICES, NOUN_INDICES = np.arange(len(COLOURS)), np.arange(len(SHAPES))
+_EVERY = product(range(len(COLOURS)), range(len(SHAPES)))
 ROWS = batches.TextRows(
-    np.array([p for p in product(COLOUR_INDICES, NOUN_INDICES) if p not in HELD_OUT_INDICES]),
-    NOUN_INDICES,
-    COLOUR_INDICES,
+    np.array([pair for pair in _EVERY if pair not in HELD_OUT_INDICES]),
+    np.arange(len(SHAPES)),
+    np.arange(len(COLOURS)),
 )
+"""What the rooms' things are called."""
 PLAIN_PHRASES = (
     *(f"{COLOUR_NAMES[c]} {SHAPES[n]}" for c, n in ROWS.pairs),
     FLOOR_PHRASE,

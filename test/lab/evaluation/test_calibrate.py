@@ -163,10 +163,10 @@ def test_absent_phrases_alone_choose_what_they_choose_beside_known_masks() -> No
     assert abs(confirmed(thresholds[0]) - confirmed(thresholds[1])) <= 0.03
 
 
-def test_no_score_below_a_quarter_moves_a_robot_however_rare_false_alarms_are() -> None:
+def test_no_score_below_a_fifth_moves_a_robot_however_rare_false_alarms_are() -> None:
     absent, present = asked(QueryKind.OTHER, [0.01] * 100), asked(QueryKind.PRESENT, [0.9] * 40)
     told = choose([*absent, *present], CALIBRATION, alarms=0.02, labelled=True)
-    assert told.calibration.crop_threshold == 0.25
+    assert told.calibration.crop_threshold == 0.2
 
 
 def test_too_few_questions_are_refused_and_it_says_how_many_are_missing() -> None:

@@ -30,7 +30,7 @@ SAFE = 0.05
 """Share of false alarms that the upper end of their interval must not exceed."""
 LEAST_PRESENT = 30
 """Questions about what is there, where it is known: their interval is 0.17 either way at most."""
-LEAST_SCORE, LARGEST_SCORE = 0.25, 0.95
+LEAST_SCORE, LARGEST_SCORE = 0.20, 0.95
 """Of what may move a robot, however rare false alarms are: a score is a probability; and what no
 model that can tell things apart needs as its threshold.
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -146,14 +145,6 @@ def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int
     labels = rng.integers(-1, len(skills), count)
     texts = [unknown_sentence(rng) if i < 0 else varied_sentence(rng, skills[i]) for i in labels]
     return texts, labels
-
-
-def some_phrases(rng: Generator, count: int) -> list[str]:
-    """Of what the pipeline may ask for: pairs, trained or not, nouns and colours."""
-    words = vocabulary()
-    every = product(range(NO_WORD, len(words.colours)), range(NO_WORD, len(words.nouns)))
-    named = [pair for pair in every if pair != (NO_WORD, NO_WORD)]
-    return [spoken(rng, *named[i]) for i in rng.permutation(len(named))[:count]]
 
 
 def draw_crops(

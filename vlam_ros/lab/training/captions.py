@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,15 @@ def spoken(rng: Generator, colour: int, noun: int) -> str:
     first = noun != NO_WORD and rng.random() < USUAL
     name = names[0] if first else str(rng.choice(names))
     return name if colour == NO_WORD else f"{words.colour_names[colour]} {name}"
+
+
+def all_phrases() -> list[str]:
+    """What the pipeline asks for: every pair of the rooms, trained or not, every name of a noun,
+    and every colour.
+    """
+    pairs = [f"{colour} {shape}" for colour, shape in product(COLOURS, SHAPES)]
+    names = [name for names in vocabulary().synonyms.values() for name in names]
+    return [*pairs, *names, *(f"{c} {p}" for c in vocabulary().colours for p in PLACEHOLDERS)]
 
 
 def framed(phrases: Sequence[str], rng: Generator) -> list[str]:

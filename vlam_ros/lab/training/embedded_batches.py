@@ -11,13 +11,12 @@ from numpy.random import Generator
 from torch import Tensor
 
 from vlam_ros.lab.training import batches
+from vlam_ros.lab.training.captions import all_phrases
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import SceneData
 
 SENTENCES, SENTENCES_ALONE = 48, 160
 """Instructions in a step, beside images and without."""
-HELD = 120
-"""Phrases that are held where they are in a step without images."""
 
 Drawn = tuple[Tensor, Tensor, batches.Things]
 """Images, labels and things."""
@@ -76,10 +75,8 @@ class EmbeddedBatches:
         rng = np.random.default_rng([self.recipe.seed, step])
         if not stage.shows:
             texts, skills = batches.sentences(rng, SENTENCES_ALONE)
-            phrases = batches.some_phrases(rng, HELD)
-            return EmbeddedBatch(
-                tuple(phrases), {}, 0, tuple(texts), torch.from_numpy(skills), None, None
-            )
+            phrases = tuple(all_phrases())
+            return EmbeddedBatch(phrases, {}, 0, tuple(texts), torch.from_numpy(skills), None, None)
         size = self.recipe.model.crop_size
         crops = batches.draw_crops(self.data, rng, stage.crops, size) if stage.crops else None
         scenes = (

@@ -12,19 +12,19 @@ from numpy.random import Generator
 from torch import Tensor
 
 from vlam_ros.errors import InstructionError, LearningError
-from vlam_ros.lab.training.batches import all_phrases
 from vlam_ros.lab.training.captions import (
     COLOUR_NAMES,
     FLOOR_PHRASE,
     PLACEHOLDERS,
     SENTENCES,
     SKILL_PATTERNS,
+    all_phrases,
     filled,
     framed,
+    known_words,
     pseudo_word,
     unknown_sentence,
     varied_sentence,
-    vocabulary,
 )
 from vlam_ros.language import parse_instruction
 from vlam_ros.policies import Skill
@@ -81,12 +81,12 @@ class Paraphrases:
         self._seed = seed
         said = {word for skill in skills for p in skill.prompts for word in p.split()}
         # What the embedded model calls objects, and each new word, bare and with every colour.
-        nouns = sorted(set(words) - vocabulary() - set(PLACEHOLDERS))
+        nouns = sorted(set(words) - known_words() - set(PLACEHOLDERS))
         coloured = [f"{colour} {noun}" for noun in nouns for colour in COLOUR_NAMES]
         self.phrases = (*all_phrases(), FLOOR_PHRASE, *nouns, *coloured)
-        self._known = sorted(vocabulary() | said | set(words))
-        self._words = sorted(said - vocabulary())
-        self._taken = (said | set(words)) - vocabulary()
+        self._known = sorted(known_words() | said | set(words))
+        self._words = sorted(said - known_words())
+        self._taken = (said | set(words)) - known_words()
         self._others = sorted(OTHER_VERBS - set(self._known))
         self._patterns = [
             pattern
@@ -182,7 +182,7 @@ def _variations(patterns: Sequence[str]) -> tuple[str, ...]:
     """A skill's patterns with its other verbs ("wipe {t}" makes "wipe {t} off" of "dust {t} off"),
     with two of them ("wipe and dust {t}"), with particles, and after an approach ("come and wipe").
     """
-    known = vocabulary()
+    known = known_words()
     verbs = [p.split()[0] for p in patterns if p.endswith(" {t}") and len(p.split()) == 2]
     made = [f"{first} and {second} {{t}}" for first, second in permutations(verbs, 2)]
     for pattern in patterns:
