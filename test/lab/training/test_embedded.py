@@ -170,6 +170,21 @@ def test_a_term_of_weight_0_is_not_computed(recipe: Recipe, data: SceneData) -> 
     assert set(losses) == {"contrast_crops", "contrast_scenes"}
 
 
+def test_what_is_asked_of_a_crop_is_decided_by_the_thing_in_its_middle(
+    recipe: Recipe, data: SceneData
+) -> None:
+    crowded = replace(data, crop_labels=np.where(data.crop_labels == 0, 2, data.crop_labels))
+    stage = replace(recipe.stages[0], crops=40)
+    own = replace(recipe, stages=(stage,))
+    shown = EmbeddedBatches(own, crowded).batch(0).crops
+    assert shown is not None
+    answers = shown.truth[shown.which, shown.asked]
+    assert set(answers.tolist()) == {-1, 1}
+    # Around it there are neighbours only: of them nothing is known.
+    assert torch.equal(shown.judged, shown.labels[shown.which] == 1)
+    assert torch.equal(shown.masks, shown.judged & (answers == 1)[:, None, None])
+
+
 def test_hidden_patches_cannot_be_seen(
     recipe: Recipe, data: SceneData, monkeypatch: pytest.MonkeyPatch
 ) -> None:

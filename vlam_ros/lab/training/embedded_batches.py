@@ -93,20 +93,33 @@ class EmbeddedBatches:
             rows.nonsense,
             tuple(texts),
             torch.from_numpy(skills),
-            _prompted(crops, batches.crop_things(crops[2]), rows, rng, 2) if crops else None,
-            _prompted(scenes, batches.scene_things(scenes[2]), rows, rng, stage.prompts)
-            if scenes
-            else None,
+            _crops(crops, rows, rng) if crops else None,
+            _scenes(scenes, rows, rng, stage.prompts) if scenes else None,
         )
 
 
+def _crops(drawn: Drawn, rows: batches.TextRows, rng: Generator) -> PromptedImages:
+    images, labels, things = drawn
+    named = torch.from_numpy(rows.truth(batches.crop_things(things)))
+    # The thing in the middle decides: whatever a neighbour is, its pixels are not judged.
+    return _prompted(images, labels, named, named[:, 1], rows, rng, 2)
+
+
+def _scenes(drawn: Drawn, rows: batches.TextRows, rng: Generator, prompts: int) -> PromptedImages:
+    images, labels, things = drawn
+    named = torch.from_numpy(rows.truth(batches.scene_things(things)))
+    return _prompted(images, labels, named, batches.seen_truth(labels, named), rows, rng, prompts)
+
+
 def _prompted(
-    drawn: Drawn, things: batches.Things, rows: batches.TextRows, rng: Generator, count: int
+    images: Tensor,
+    labels: Tensor,
+    named: Tensor,
+    truth: Tensor,
+    rows: batches.TextRows,
+    rng: Generator,
+    count: int,
 ) -> PromptedImages:
-    """Images with `count` prompts each, of whose labels the things [B,K,2] are known."""
-    images, labels, _ = drawn
-    named = torch.from_numpy(rows.truth(things))
-    truth = batches.seen_truth(labels, named)
     which, asked = map(torch.from_numpy, batches.draw_prompts(truth.numpy(), rows, rng, count))
     masks, judged = batches.prompt_masks(labels, named, which, asked)
     return PromptedImages(images, labels, truth, named, which, asked, masks, judged)
