@@ -46,7 +46,7 @@ class QueryResult:
     """All candidates for one query, and the pixels of what it names, none for what is absent.
 
     `alone`: where the phrase is likelier than not, in pieces, with no competitors and no second
-    look; it is measured, and no robot acts on it.
+    look. It is measured only: no robot acts on it, and no Look keeps it.
     """
 
     phrase: str

@@ -98,7 +98,7 @@ def evaluate_model(
     ]
     bare = _bare_answers(grounder, settings.perception, scenes)
     rows += [
-        _metric(f"… second look, {QueryKind.ABSENT_GENERAL.value}", bare, confirmed),
+        _metric("false alarms, bare nouns and colours", bare, confirmed),
         *_alone(present, absent, "own rooms"),
     ]
     for name in generators:
@@ -122,44 +122,51 @@ def _bare_answers(
 def _generated(
     name: str, count: int, grounder: ClipsegGrounder, perception: PerceptionSettings
 ) -> list[Metric]:
-    """Measure on images of a generator, whose nouns compete; one that is learned from has others
-    for validation.
+    """Measure on images of a generator."""
+    asked, strange = _answers_about(name, count, grounder, perception)
+    assert grounder.calibration is not None
+    threshold, gates = grounder.calibration.crop_threshold, GATES.get(name, _Gates())
+    present = [a for a in asked if a.kind is QueryKind.PRESENT]
+    absent, bare = ([a for a in asked if a.kind in kinds] for kinds in (ABSENT, BARE))
+    found = partial(QueryResult.found, threshold=threshold)
+    right = partial(QueryResult.right, threshold=threshold)
+    alarms, of_bare = "false alarms, after the second look", "false alarms, bare nouns and colours"
+    return [
+        _metric(f"mean IoU, {name}", present, QueryResult.iou, gates.iou),
+        _metric(f"hits (IoU > 0.5), {name}", present, lambda a: a.iou() > HIT, gates.hits),
+        _metric(f"confirmed, right object, {name}", present, right, gates.right),
+        _metric(f"{alarms}, {name}", absent, found, gates.alarms, at_most=True),
+        _metric(f"{of_bare}, {name}", bare, found),
+        Metric(f"images refused as unfamiliar, {name}", float(np.mean(strange)), len(strange)),
+        _metric(f"… if none were: confirmed, {name}", _familiar(present), right),
+        _metric(f"… if none were: {alarms}, {name}", _familiar(absent), found),
+        _metric(f"… if none were: {of_bare}, {name}", _familiar(bare), found),
+        *_alone(present, absent, name, gates.alarms_alone),
+    ]
+
+
+def _answers_about(
+    name: str, count: int, grounder: ClipsegGrounder, perception: PerceptionSettings
+) -> tuple[list[QueryResult], list[bool]]:
+    """About images of a generator, whose nouns compete, and whether each image is unfamiliar.
+
+    Of what is learned from, other images are asked about: those for validation.
     """
-    calibration = grounder.calibration
-    assert calibration is not None
-    split, gates = "test" if name == UNSEEN else "validation", GATES.get(name, _Gates())
-    eyes = RememberingGrounder(grounder)
+    split = "test" if name == UNSEEN else "validation"
+    known = grounder.calibration and grounder.calibration.familiarity
     asked: list[QueryResult] = []
     strange: list[bool] = []
     with generator_named(name) as generator:
         if name != UNSEEN:
             nouns = nouns_shown(generator, split, min(count, IMAGES_OF_NOUNS))
             perception = replace(perception, nouns=nouns)
+        eyes = RememberingGrounder(grounder)
         for question in tqdm(questions_of(generator, split, count, perception), name, count):
             asked += ask(eyes, perception, question)
-            if calibration.familiarity and eyes.image is question.observation.image:
-                statistics = grounder.statistics(eyes.features)
-                distance = calibration.familiarity.image.distances(statistics)[0]
-                strange.append(not distance <= UNFAMILIAR)
-    present = [a for a in asked if a.kind is QueryKind.PRESENT]
-    absent, bare = ([a for a in asked if a.kind in kinds] for kinds in (ABSENT, BARE))
-    threshold = calibration.crop_threshold
-    found = partial(QueryResult.found, threshold=threshold)
-    right = partial(QueryResult.right, threshold=threshold)
-    alarms = "false alarms, after the second look"
-    share = float(np.mean(strange)) if strange else 0.0
-    return [
-        _metric(f"mean IoU, {name}", present, QueryResult.iou, gates.iou),
-        _metric(f"hits (IoU > 0.5), {name}", present, lambda a: a.iou() > HIT, gates.hits),
-        _metric(f"confirmed, right object, {name}", present, right, gates.right),
-        _metric(f"{alarms}, {name}", absent, found, gates.alarms, at_most=True),
-        _metric(f"… bare nouns and colours, {name}", bare, found),
-        Metric(f"images refused as unfamiliar, {name}", share, len(strange)),
-        _metric(f"… confirmed if none were, {name}", _familiar(present), right),
-        _metric(f"… false alarms if none were, {name}", _familiar(absent), found),
-        _metric(f"… the same, bare nouns and colours, {name}", _familiar(bare), found),
-        *_alone(present, absent, name, gates.alarms_alone),
-    ]
+            features = grounder.encode_image(question.observation.image)
+            distance = known.image.distances(grounder.statistics(features))[0] if known else 0.0
+            strange.append(not distance <= UNFAMILIAR)
+    return asked, strange
 
 
 def _familiar(asked: Sequence[QueryResult]) -> list[QueryResult]:

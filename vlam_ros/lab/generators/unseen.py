@@ -60,8 +60,9 @@ class _View:
         """Of MuJoCo's camera, in columns: right, up, back."""
         right = np.array([0.0, -1.0, 0.0])
         up = np.array([math.sin(self.tilt), 0.0, math.cos(self.tilt)])
-        turned = math.cos(self.roll) * right + math.sin(self.roll) * up
-        return np.stack([turned, np.cross(np.cross(turned, up), turned), np.cross(turned, up)], 1)
+        rolled = math.cos(self.roll) * right + math.sin(self.roll) * up
+        back = np.cross(rolled, up)
+        return np.stack([rolled, np.cross(back, rolled), back], axis=1)
 
     def place(self, rng: Generator, radius: float) -> tuple[float, float]:
         """Somewhere on the floor where the camera sees a thing of this radius (m)."""
