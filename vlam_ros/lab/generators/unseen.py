@@ -33,7 +33,7 @@ NEAREST, FARTHEST = 0.6, 3.0
 GAP = 0.01
 """Between things, in m."""
 CAMERA = "camera"
-TRIES = 30
+TRIES = 60
 """To find a place for a thing; it is left out if there is none."""
 
 

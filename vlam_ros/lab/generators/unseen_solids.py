@@ -25,7 +25,7 @@ GEOM = mujoco.mjtGeom
 HSV = {
     "red": ((-8, 8), (0.75, 1.0), (0.5, 0.95)),
     "green": ((98, 142), (0.5, 1.0), (0.3, 0.75)),
-    "blue": ((210, 240), (0.65, 1.0), (0.4, 0.95)),
+    "blue": ((210, 240), (0.65, 1.0), (0.5, 0.95)),
     "yellow": ((48, 58), (0.7, 1.0), (0.8, 1.0)),
     "orange": ((20, 32), (0.85, 1.0), (0.85, 1.0)),
     "purple": ((268, 292), (0.5, 0.9), (0.35, 0.7)),
@@ -73,24 +73,24 @@ def rgb_of(rng: Generator, colour: str) -> npt.NDArray[np.float64]:
 
 
 def _box(rng: Generator) -> Solid:
-    half = rng.uniform(0.035, 0.1, 3)
+    half = rng.uniform(0.04, 0.125, 3)
     return Solid((Primitive(GEOM.mjGEOM_BOX, half),), half[2], math.hypot(half[0], half[1]))
 
 
 def _ball(rng: Generator) -> Solid:
-    radius = rng.uniform(0.04, 0.12)
+    radius = rng.uniform(0.05, 0.14)
     return Solid((Primitive(GEOM.mjGEOM_SPHERE, np.full(3, radius)),), radius, radius)
 
 
 def _cylinder(rng: Generator) -> Solid:
-    radius = rng.uniform(0.03, 0.075)
+    radius = rng.uniform(0.038, 0.09)
     half, lies = radius * rng.uniform(0.9, 2.3), bool(rng.random() < 0.3)
     part = Primitive(GEOM.mjGEOM_CYLINDER, np.array([radius, half, 0.0]))
     return _rod(part, half, math.hypot(half, radius), radius, lies)
 
 
 def _capsule(rng: Generator) -> Solid:
-    radius = rng.uniform(0.028, 0.06)
+    radius = rng.uniform(0.035, 0.075)
     half, lies = radius * rng.uniform(1.1, 2.6), bool(rng.random() < 0.6)
     part = Primitive(GEOM.mjGEOM_CAPSULE, np.array([radius, half, 0.0]))
     return _rod(part, half + radius, half + radius, radius, lies)
@@ -103,7 +103,7 @@ def _rod(part: Primitive, height: float, reach: float, radius: float, lies: bool
 
 def _plate(rng: Generator) -> Solid:
     """A flat foot, and a rim that rises from it."""
-    radius = rng.uniform(0.09, 0.17)
+    radius = rng.uniform(0.11, 0.2)
     foot, rise, wall = radius * rng.uniform(0.55, 0.8), rng.uniform(0.012, 0.03), 0.006
     below = [(THIN, 0.0), (foot, 0.0), (radius, rise), (radius, rise + wall)]
     return Solid((_revolved([*below, (foot, wall), (THIN, wall)]),), 0.0, radius)
@@ -111,7 +111,7 @@ def _plate(rng: Generator) -> Solid:
 
 def _cup(rng: Generator) -> Solid:
     """Hollow, with a wall that leans outwards or inwards; every second one has a handle."""
-    top = rng.uniform(0.038, 0.08)
+    top = rng.uniform(0.05, 0.1)
     foot, half = top * rng.uniform(0.6, 1.05), top * rng.uniform(0.6, 1.15)
     inner, floor = rng.uniform(0.84, 0.93), -half * rng.uniform(0.75, 0.92)
     outside = [(THIN, -half), (foot, -half), (top, half)]
@@ -128,7 +128,7 @@ def _cup(rng: Generator) -> Solid:
 
 def _cone(rng: Generator) -> Solid:
     """Pointed or blunt; every fourth one stands on a slab, as on a road."""
-    radius = rng.uniform(0.045, 0.095)
+    radius = rng.uniform(0.055, 0.12)
     half, tip = radius * rng.uniform(0.75, 1.5), max(THIN, radius * rng.uniform(-0.1, 0.15))
     cone = _revolved([(THIN, -half), (radius, -half), (tip, half), (THIN, half + THIN)])
     if rng.random() < 0.25:
