@@ -20,7 +20,7 @@ def photographed(
     columns, rows = _distortion(labels.shape, rng.uniform(-0.1, 0.1))
     bent = cv2.remap(image, columns, rows, cv2.INTER_LINEAR)
     labels = np.asarray(cv2.remap(labels, columns, rows, cv2.INTER_NEAREST), np.uint8)
-    light = _blurred(rng, _exposed(rng, bent.astype(np.float32) / 255))
+    light = _blurred(rng, _exposed(rng, (bent / 255).astype(np.float32)))
     return _compressed(rng, _noisy(rng, light)), labels
 
 
@@ -77,7 +77,7 @@ def _noisy(rng: Generator, light: Light) -> Uint8Array:
 def _compressed(rng: Generator, image: Uint8Array) -> Uint8Array:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 97))]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-    if not done:
-        raise SimulationError("OpenCV wrote no JPEG")
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if done else None
+    if decoded is None:
+        raise SimulationError("OpenCV cannot compress an image as JPEG")
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
