@@ -49,6 +49,15 @@ def test_the_pieces_of_an_answer_count_as_one_mask_without_the_rejected() -> Non
     assert QueryResult("red cup", QueryKind.PRESENT, truth, ()).iou() == 0.0
 
 
+def test_the_mask_of_the_phrase_alone_is_measured_apart() -> None:
+    truth, elsewhere = np.zeros((2, 4, 4), bool)
+    truth[:, :2], elsewhere[:, 3:] = True, True
+    candidates = (Candidate(0.5, 0.9, elsewhere),)
+    answer = QueryResult("red cup", QueryKind.PRESENT, truth, candidates, alone=(truth, elsewhere))
+    assert answer.iou() == 0.0
+    assert answer.iou_alone() == pytest.approx(8 / 12)
+
+
 def test_gates() -> None:
     assert Metric("hits", 0.85, 10, 0.85).passed
     assert not Metric("hits", 0.84, 10, 0.85).passed

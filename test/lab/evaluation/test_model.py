@@ -40,6 +40,27 @@ def test_a_report_counts_its_cases_and_says_which_gates_are_missed(report: Repor
     )
 
 
+def test_what_the_other_rows_are_is_not_changed_by_a_world_never_seen(report: Report) -> None:
+    names = [row.name for row in report.rows]
+    assert names.index("unknown verbs refused") < names.index("mean IoU, unseen")
+    rows = {row.name: row for row in report.rows}
+    # A noun and a colour of each scene, and three absent phrases of each of half as many images.
+    assert rows["false alarms, bare nouns and colours"].cases <= 2 * 8
+    assert rows["false alarms, no competitors, own rooms"].cases == 3 * 8
+    assert rows["false alarms, no competitors, unseen"].cases == 3 * 4
+    assert rows["images refused as unfamiliar, unseen"].cases == 4
+    assert rows["mean IoU, unseen"].value > 0.3
+    gates = ("mean IoU", "hits (IoU > 0.5)", "confirmed, right object")
+    assert all(rows[f"{name}, unseen"].gate for name in gates)
+
+
+def test_competitors_take_false_alarms_of_masks_away(report: Report) -> None:
+    rows = {row.name: row.value for row in report.rows}
+    alone = rows["false alarms, no competitors, own rooms"]
+    assert alone >= rows["false alarms, masks alone"]
+    assert rows["mean IoU, no competitors, own rooms"] > 0.4
+
+
 def test_a_checkpoint_without_calibration_is_not_evaluated(tmp_path: Path) -> None:
     folder = save_tiny_checkpoint(tmp_path)
     with pytest.raises(ModelError, match=r"has no calibration.json: run `vlam calibrate"):

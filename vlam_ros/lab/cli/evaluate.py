@@ -31,6 +31,13 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_model(model)
     add_common(model, 500)
+    model.add_argument(
+        "--generators",
+        nargs="*",
+        metavar="NAME",
+        default=["unseen"],
+        help="what else draws half as many images: unseen, household, … (unseen)",
+    )
     model.set_defaults(run=run_model)
     fusion = command_parser(
         subjects,
@@ -102,7 +109,7 @@ def run_model(options: argparse.Namespace) -> int:
     """Measure a checkpoint; 1 if a gate was missed."""
     from vlam_ros.lab.evaluation.model import evaluate_model
 
-    return tell(evaluate_model(options.model, options.scenes), options)
+    return tell(evaluate_model(options.model, options.scenes, options.generators), options)
 
 
 def run_fusion(options: argparse.Namespace) -> int:

@@ -18,10 +18,13 @@ from vlam_ros.lab.training.scenes import resample
 from vlam_ros.perception import Grounder, Perceiver
 from vlam_ros.perception.clipseg import ImageFeatures
 from vlam_ros.perception.familiarity import UNFAMILIAR
+from vlam_ros.perception.objects import find_objects
 from vlam_ros.types import BoolArray, Uint8Array
 
 MIN_PIXELS = 100
 """Visible size from which a prompted object counts, in pixels of the mask."""
+LIKELY = 0.5
+"""Probability above which a pixel is more likely of a phrase than not."""
 HIT = 0.5
 """IoU above which an object was found."""
 
@@ -40,18 +43,28 @@ class Candidate:
 
 @dataclass(frozen=True)
 class QueryResult:
-    """All candidates for one query, and the pixels of what it names, none for what is absent."""
+    """All candidates for one query, and the pixels of what it names, none for what is absent.
+
+    `alone`: where the phrase is likelier than not, in pieces, with no competitors and no second
+    look. It is measured only: no robot acts on it, and no Look keeps it.
+    """
 
     phrase: str
     kind: QueryKind
     truth: BoolArray
     candidates: tuple[Candidate, ...]
+    alone: tuple[BoolArray, ...] = ()
 
     def iou(self, rejection: float = 0.0) -> float:
+        return self._iou(c.mask for c in self.candidates if c.score >= rejection)
+
+    def iou_alone(self) -> float:
+        return self._iou(self.alone)
+
+    def _iou(self, masks: Iterable[BoolArray]) -> float:
         union = np.zeros_like(self.truth)
-        for candidate in self.candidates:
-            if candidate.score >= rejection:
-                union |= candidate.mask
+        for mask in masks:
+            union |= mask
         return intersection_over_union(union, self.truth)
 
     def found_by_mask(self, margin: float) -> bool:
@@ -131,7 +144,25 @@ def ask(
             )
             for thing in scene.objects
         )
-        yield QueryResult(query.phrase, query.kind, truth, candidates)
+        alone = _pieces(eyes, settings, query.phrase)
+        yield QueryResult(query.phrase, query.kind, truth, candidates, alone)
+
+
+def _pieces(
+    eyes: RememberingGrounder, settings: PerceptionSettings, phrase: str
+) -> tuple[BoolArray, ...]:
+    assert eyes.features is not None
+    logits = eyes.segment(eyes.features, [phrase])
+    found = find_objects(
+        logits,
+        [phrase],
+        {phrase: ()},
+        logits.shape[1:],
+        mask_threshold=LIKELY,
+        tolerance=0.0,
+        min_area=settings.min_area,
+    )
+    return tuple(thing.mask for thing in found)
 
 
 def intersection_over_union(one: BoolArray, other: BoolArray) -> float:

@@ -3,28 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from vlam_ros.configuration import Settings
+from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.evaluation.grounding import HIT, QueryResult, answers
+from vlam_ros.lab.evaluation.generated import nouns_shown, questions_of
+from vlam_ros.lab.evaluation.grounding import (
+    HIT,
+    QueryResult,
+    RememberingGrounder,
+    answers,
+    answers_to,
+    ask,
+)
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind
 from vlam_ros.lab.evaluation.report import Metric, Report
 from vlam_ros.lab.evaluation.skills import evaluate_skills, misread_table
+from vlam_ros.lab.generators import UNSEEN, generator_named
 from vlam_ros.perception.clipseg import ClipsegGrounder
+from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.policies import load_skills
 
+IMAGES_OF_NOUNS = 40
+"""Images of a generator that tell which nouns compete on it."""
 
-def evaluate_model(model: str | Path = "embedded", scenes: int = 500) -> Report:
+
+@dataclass(frozen=True)
+class _Gates:
+    """What is demanded on the images of a generator."""
+
+    iou: float | None = None
+    hits: float | None = None
+    right: float | None = None
+    alarms: float | None = None
+    alarms_alone: float | None = None
+
+
+BARE = (QueryKind.ABSENT_GENERAL,)
+GATES = {UNSEEN: _Gates(iou=0.85, hits=0.92, right=0.92, alarms=0.025, alarms_alone=0.08)}
+
+
+def evaluate_model(
+    model: str | Path = "embedded", scenes: int = 500, generators: Sequence[str] = (UNSEEN,)
+) -> Report:
     """Measure a checkpoint on held-out scenes and sentences.
 
-    Half as many as `scenes` hold colour-shape pairs never trained.
+    Half as many as `scenes` hold colour-shape pairs never trained, and half as many images are
+    drawn by each of the `generators`.
 
     Raises:
         ModelError: the checkpoint cannot be loaded or has no calibration.
+        SimulationError: there is no such generator, or it cannot be used here.
     """
     grounder = ClipsegGrounder.from_pretrained(model)
     if grounder.calibration is None:
@@ -62,8 +96,104 @@ def evaluate_model(model: str | Path = "embedded", scenes: int = 500) -> Report:
         Metric("skill accuracy, new sentences", skills.accuracy, skills.sentences, 0.97),
         Metric("unknown verbs refused", skills.unknown_refused / skills.unknown, skills.unknown),
     ]
+    bare = _bare_answers(grounder, settings.perception, scenes)
+    rows += [
+        _metric("false alarms, bare nouns and colours", bare, confirmed),
+        *_alone(present, absent, "own rooms"),
+    ]
+    for name in generators:
+        rows += _generated(name, max(1, scenes // 2), grounder, settings.perception)
     misread = misread_table("Sentences misread or refused", skills.wrong)
     return Report(tuple(rows), {"model": str(model), "scenes": scenes}, tables=(misread,))
+
+
+def _bare_answers(
+    grounder: ClipsegGrounder, perception: PerceptionSettings, scenes: int
+) -> list[QueryResult]:
+    """About nouns and colours that are absent from the test scenes."""
+    with generator_named("rooms") as rooms:
+        asked = (
+            replace(question, queries=tuple(q for q in question.queries if q.kind in BARE))
+            for question in questions_of(rooms, "test", scenes, perception)
+        )
+        return answers_to(grounder, perception, tqdm(asked, "bare nouns and colours", scenes))
+
+
+def _generated(
+    name: str, count: int, grounder: ClipsegGrounder, perception: PerceptionSettings
+) -> list[Metric]:
+    """Measure on images of a generator."""
+    asked, strange = _answers_about(name, count, grounder, perception)
+    assert grounder.calibration is not None
+    threshold, gates = grounder.calibration.crop_threshold, GATES.get(name, _Gates())
+    present = [a for a in asked if a.kind is QueryKind.PRESENT]
+    absent, bare = ([a for a in asked if a.kind in kinds] for kinds in (ABSENT, BARE))
+    found = partial(QueryResult.found, threshold=threshold)
+    right = partial(QueryResult.right, threshold=threshold)
+    alarms, of_bare = "false alarms, after the second look", "false alarms, bare nouns and colours"
+    return [
+        _metric(f"mean IoU, {name}", present, QueryResult.iou, gates.iou),
+        _metric(f"hits (IoU > 0.5), {name}", present, lambda a: a.iou() > HIT, gates.hits),
+        _metric(f"confirmed, right object, {name}", present, right, gates.right),
+        _metric(f"{alarms}, {name}", absent, found, gates.alarms, at_most=True),
+        _metric(f"{of_bare}, {name}", bare, found),
+        Metric(f"images refused as unfamiliar, {name}", float(np.mean(strange)), len(strange)),
+        _metric(f"… if none were: confirmed, {name}", _familiar(present), right),
+        _metric(f"… if none were: {alarms}, {name}", _familiar(absent), found),
+        _metric(f"… if none were: {of_bare}, {name}", _familiar(bare), found),
+        *_alone(present, absent, name, gates.alarms_alone),
+    ]
+
+
+def _answers_about(
+    name: str, count: int, grounder: ClipsegGrounder, perception: PerceptionSettings
+) -> tuple[list[QueryResult], list[bool]]:
+    """About images of a generator, whose nouns compete, and whether each image is unfamiliar.
+
+    Of what is learned from, other images are asked about: those for validation.
+    """
+    split = "test" if name == UNSEEN else "validation"
+    known = grounder.calibration and grounder.calibration.familiarity
+    asked: list[QueryResult] = []
+    strange: list[bool] = []
+    with generator_named(name) as generator:
+        if name != UNSEEN:
+            nouns = nouns_shown(generator, split, min(count, IMAGES_OF_NOUNS))
+            perception = replace(perception, nouns=nouns)
+        eyes = RememberingGrounder(grounder)
+        for question in tqdm(questions_of(generator, split, count, perception), name, count):
+            asked += ask(eyes, perception, question)
+            features = grounder.encode_image(question.observation.image)
+            distance = known.image.distances(grounder.statistics(features))[0] if known else 0.0
+            strange.append(not distance <= UNFAMILIAR)
+    return asked, strange
+
+
+def _familiar(asked: Sequence[QueryResult]) -> list[QueryResult]:
+    """The answers as they would be were every image and crop familiar."""
+    return [
+        replace(a, candidates=tuple(replace(c, familiar=True) for c in a.candidates)) for a in asked
+    ]
+
+
+def _alone(
+    present: Sequence[QueryResult],
+    absent: Sequence[QueryResult],
+    name: str,
+    gate: float | None = None,
+) -> list[Metric]:
+    """The mask of the phrase alone."""
+    return [
+        _metric(f"mean IoU, no competitors, {name}", present, QueryResult.iou_alone),
+        _metric(f"hits, no competitors, {name}", present, lambda a: a.iou_alone() > HIT),
+        _metric(
+            f"false alarms, no competitors, {name}",
+            absent,
+            lambda a: bool(a.alone),
+            gate,
+            at_most=True,
+        ),
+    ]
 
 
 def _metric(

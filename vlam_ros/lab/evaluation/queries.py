@@ -40,10 +40,12 @@ class QueryKind(Enum):
     SAME_COLOUR = "absent, same colour, other shape"
     SAME_SHAPE = "absent, same shape, other colour"
     OTHER = "absent, anything else"
+    ABSENT_GENERAL = "absent, bare noun or colour"
     NAMED = "said to be there, nobody knows where"
 
 
 ABSENT = (QueryKind.SAME_COLOUR, QueryKind.SAME_SHAPE, QueryKind.OTHER)
+"""By which thresholds are chosen; ABSENT_GENERAL is measured only."""
 LABELLED = (QueryKind.PRESENT, QueryKind.GENERAL)
 
 
