@@ -1,4 +1,4 @@
-"""Household objects of LIBERO on tables, counters and floors of a room."""
+"""Household objects of LIBERO on tables, counters and the floor of a room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from vlam_ros.errors import SimulationError
 from vlam_ros.lab.generators.generator import UNDECIDED, LabelledImage, Thing
 from vlam_ros.lab.generators.household_arrangement import (
     Placed,
-    Rest,
     View,
     arranged,
     chosen,
@@ -22,59 +21,49 @@ from vlam_ros.lab.generators.household_arrangement import (
 from vlam_ros.lab.generators.household_assets import (
     SCENES_TRAINED,
     SCENES_VALIDATION,
-    AssetReader,
     household_assets,
     scene_objects,
-    textures,
+)
+from vlam_ros.lab.generators.household_model import (
+    BOXES,
+    HIDDEN,
+    PLAIN,
+    SHOWN,
+    TABLE,
+    compiled_model,
+    geoms_of,
+    rests_of,
+    rotation,
 )
 from vlam_ros.lab.simulation.engine import mujoco
-from vlam_ros.lab.simulation.mjcf import WALL_SIDES, floor_xml, rendered, segmented, wall_xml
-from vlam_ros.types import FloatArray
+from vlam_ros.lab.simulation.mjcf import WALL_SIDES, rendered, segmented
 
+SCENES = {"train": SCENES_TRAINED, "validation": SCENES_VALIDATION}
 SIZES = ((256, 256), (320, 240), (480, 360), (640, 480))
-"""Widths and heights of the images, in pixels."""
+"""Widths and heights of images, in pixels."""
 SMALLEST = 24
 """Pixels below which nothing is said of a thing: nobody could tell what it is."""
-SCENES = {"train": SCENES_TRAINED, "validation": SCENES_VALIDATION}
-SEED = 9_000_000
-SHOWN, ALONE, HIDDEN = 0, 4, 5
-"""Groups of geoms; MuJoCo draws the first of these only."""
-BOXES = 3
-"""Pieces of nameless furniture along the walls."""
-LEGS = 4
-AXES = {"x": (0.0, -math.pi / 2, 0.0), "y": (math.pi / 2, 0.0, 0.0), "z": (0.0, 0.0, 0.0)}
-"""The rotation vector that turns an axis up."""
+SEED = 20_230_613
+ON_TABLES = 0.8
+"""Share of the images in which the objects do not stand on the floor."""
+LYING = rotation((math.pi / 2, 0.0, 0.0))
 
 
 class Household:
-    """Half of its training images hold the objects of a scene of libero_90, the other half any of
+    """Half of the training images hold the objects of a scene of libero_90, the other half any of
     them; those for validation hold the objects of three other scenes.
 
-    One compiled model serves all images. SimulationError if LIBERO's assets are missing.
+    SimulationError if LIBERO's assets are missing.
     """
 
     def __init__(self) -> None:
         self._assets = household_assets()
-        self._scenes = {
-            split: [scene_objects(scene) for scene in scenes] for split, scenes in SCENES.items()
-        }
-        reader = AssetReader()
-        self._surfaces = len(sorted(textures().glob("*.png"))) + len(_BUILTIN)
-        self._model = mujoco.MjModel.from_xml_string(_model_xml(reader, self._assets), reader.files)
+        self._scenes = {split: [*map(scene_objects, names)] for split, names in SCENES.items()}
+        self._model, self._surfaces = compiled_model(self._assets, *SIZES[-1])
         self._data = mujoco.MjData(self._model)
+        self._geoms = geoms_of(self._model, self._assets)
+        self._rests = rests_of(self._model, self._data, self._assets, self._geoms)
         self._renderers: dict[tuple[int, int], Any] = {}
-        model = self._model
-        roots = model.body_rootid[model.geom_bodyid]
-        self._geoms = {
-            name: [np.flatnonzero(roots == model.body(f"{name}{i}").id) for i in range(a.copies)]
-            for name, a in self._assets.items()
-        }
-        mujoco.mj_kinematics(model, self._data)
-        self._rests = {
-            (name, axis): self._rest(name, axis)
-            for name, asset in self._assets.items()
-            for axis in sorted(set(asset.up))
-        }
 
     def __enter__(self) -> Household:
         return self
@@ -89,110 +78,122 @@ class Household:
             renderer.close()
 
     def draw(self, split: str, index: int) -> LabelledImage:
-        """As `ImageGenerator.draw`; SimulationError for the split "test", which is none yet."""
-        if split not in self._scenes:
-            raise SimulationError(f"household images are for {', '.join(SCENES)}, not for {split!r}")
+        """As `ImageGenerator.draw`; SimulationError for the split "test", which is not set apart
+        yet.
+        """
+        if split not in SCENES:
+            raise SimulationError(f"household images have no split {split!r}: {', '.join(SCENES)}")
         rng = np.random.default_rng((SEED, list(SCENES).index(split), index))
         names = self._names(rng, split)
-        height = float(rng.uniform(0.35, 1.0)) if rng.random() < 0.8 else 0.0
+        height = float(rng.uniform(0.35, 1.0)) if rng.random() < ON_TABLES else 0.0
         view = random_view(rng, height)
         distance = float(np.linalg.norm(view.position - view.target))
         spread = float(np.clip(distance * math.tan(view.fovy / 2), 0.25, 0.6))
         placed = arranged(rng, names, self._assets, self._rests, spread, view, height)
-        bodies = self._show(rng, placed)
-        self._furnish(rng, height, spread, view)
+        geoms = self._show(rng, placed)
+        half = spread + rng.uniform(0.03, 0.5, 2)
+        materials = self._colour_surfaces(rng, 3 + len(BOXES))
+        self._build_room(rng, materials[:2])
+        self._build_table(rng, materials[2], half, height)
+        self._build_boxes(rng, materials[3:], float(np.linalg.norm(half)), view)
         self._light(rng, height)
         self._look(view)
-        return self._labelled(rng, placed, bodies)
+        return self._labelled(rng, placed, geoms)
 
     def _names(self, rng: Generator, split: str) -> list[str]:
         if split == "train" and rng.random() < 0.5:
             return chosen(rng, self._assets, (), int(rng.integers(5, 14)))
         scenes = self._scenes[split]
-        held = list(scenes[int(rng.integers(len(scenes)))].elements())
-        pool = {name: self._assets[name] for name in sorted(set(held))}
-        kept = [name for name in held if rng.random() < 0.85]
+        scene = scenes[int(rng.integers(len(scenes)))]
+        kept = [name for name in scene.elements() if rng.random() < 0.85]
+        pool = {name: self._assets[name] for name in scene}
         return chosen(rng, pool, kept, int(rng.integers(4, 11)))
 
     def _show(self, rng: Generator, placed: list[Placed]) -> list[Any]:
-        """Put the objects where they belong and hide the others; the geoms of each object."""
+        """Put the objects where they belong and hide all others; the geoms of each."""
         model, data = self._model, self._data
-        for copies in self._geoms.values():
-            for geoms in copies:
-                model.geom_group[geoms] = HIDDEN
-        used: dict[str, int] = {}
+        copies = {name: list(geoms) for name, geoms in self._geoms.items()}
+        model.geom_group[model.geom_bodyid > 0] = HIDDEN
         shown = []
         for p in placed:
-            copy = used[p.asset] = used.get(p.asset, -1) + 1
-            geoms = self._geoms[p.asset][copy]
+            geoms = copies[p.asset].pop()
             model.geom_group[geoms] = SHOWN
             shown.append(geoms)
-            turn = _rotation((0.0, 0.0, p.yaw))
-            slot = model.body_mocapid[model.body(f"{p.asset}{copy}").id]
-            data.mocap_pos[slot] = np.array(p.position) + turn @ p.rest.origin
+            turn = rotation((0.0, 0.0, p.yaw))
+            slot = model.body_mocapid[model.body_rootid[model.geom_bodyid[geoms[0]]]]
+            data.mocap_pos[slot] = p.position + turn @ p.rest.origin
             mujoco.mju_mat2Quat(data.mocap_quat[slot], (turn @ p.rest.turn).ravel())
-        # Some doors and drawers stand open.
+        # Doors and drawers open towards the low end of their ranges, and some stand half open.
         opened = rng.uniform(0.0, 0.5, model.njnt) * (rng.random(model.njnt) < 0.25)
         data.qpos[:] = opened * model.jnt_range[:, 0]
         return shown
 
-    def _furnish(self, rng: Generator, height: float, spread: float, view: View) -> None:
-        """Dress the room: floor, walls, table or counter, and what stands behind it."""
+    def _colour_surfaces(self, rng: Generator, count: int) -> Any:
+        """Tint all surface materials, and choose `count` of them."""
+        model, n = self._model, self._surfaces
+        model.mat_rgba[:n, :3] = rng.uniform(0.75, 1.0, (n, 3))
+        model.mat_rgba[: len(PLAIN), :3] = rng.uniform(0.1, 1.0, (len(PLAIN), 3))
+        model.mat_texrepeat[:n] = rng.uniform(0.7, 3.0, (n, 1))
+        return rng.integers(n, size=count)
+
+    def _build_room(self, rng: Generator, materials: Any) -> None:
         model = self._model
-        model.mat_rgba[: self._surfaces, :3] = rng.uniform(0.75, 1.0, (self._surfaces, 3))
-        plain = slice(self._surfaces - len(_BUILTIN), self._surfaces)
-        model.mat_rgba[plain, :3] = rng.uniform(0.1, 1.0, (len(_BUILTIN), 3))
-        repeat = rng.uniform(0.7, 3.0, (self._surfaces, 1))
-        model.mat_texrepeat[: self._surfaces] = repeat
-        surface = rng.integers(self._surfaces, size=3 + BOXES)
-        model.geom_matid[model.geom("floor").id] = surface[0]
+        model.geom_matid[model.geom("floor").id] = materials[0]
         for i, side in enumerate(WALL_SIDES):
             wall = model.geom(f"wall{i}").id
-            model.geom_matid[wall] = surface[1]
+            model.geom_matid[wall] = materials[1]
             model.geom_pos[wall, :2] = np.multiply(side, rng.uniform(2.3, 4.0))
 
-        half = spread + rng.uniform(0.03, 0.5, 2)
-        thick = height / 2 if rng.random() < 0.3 else min(float(rng.uniform(0.01, 0.03)), height)
-        top = model.geom("table").id
-        legs = [model.geom(f"leg{i}").id for i in range(LEGS)]
-        model.geom_group[[top, *legs]] = SHOWN if height else HIDDEN
-        model.geom_matid[[top, *legs]] = surface[2]
-        model.geom_size[top] = (*half, max(thick, 0.001))
+    def _build_table(self, rng: Generator, material: int, half: Any, height: float) -> None:
+        """A table with half sizes float[2] (m), or a counter that reaches down to the floor."""
+        model = self._model
+        top, *legs = ids = [model.geom(name).id for name in TABLE]
+        model.geom_group[ids] = SHOWN if height else HIDDEN
+        model.geom_matid[ids] = material
+        if not height:
+            return
+        thick = height / 2 if rng.random() < 0.3 else float(rng.uniform(0.01, 0.03))
+        model.geom_size[top] = (*half, thick)
         model.geom_pos[top] = (0.0, 0.0, height - thick)
         corners = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]) * (half - 0.03)
-        model.geom_pos[legs] = np.column_stack([corners, np.full(LEGS, height / 2 - 0.01)])
-        model.geom_size[legs] = (0.02, 0.02, max(height / 2 - 0.02, 0.001))
+        model.geom_pos[legs] = np.column_stack([corners, np.full(len(legs), height / 2 - 0.01)])
+        model.geom_size[legs] = (0.02, 0.02, height / 2 - 0.01)
 
-        forward = view.target - view.position
-        ahead = math.atan2(forward[1], forward[0])
-        for i in range(BOXES):
-            box = model.geom(f"box{i}").id
-            size = rng.uniform((0.15, 0.15, 0.2), (0.5, 0.3, 1.0))
-            at = ahead + rng.uniform(-1.0, 1.0)
-            far = float(np.linalg.norm(half)) + math.hypot(*size[:2]) + rng.uniform(0.1, 0.8)
+    def _build_boxes(self, rng: Generator, materials: Any, near: float, view: View) -> None:
+        """Up to three blocks behind the table, further than `near` m from its middle."""
+        model = self._model
+        x, y, _ = view.target - view.position
+        for name, material in zip(BOXES, materials, strict=True):
+            box = model.geom(name).id
             model.geom_group[box] = SHOWN if rng.random() < 0.5 else HIDDEN
-            model.geom_matid[box] = surface[3 + i]
-            model.geom_size[box] = size
-            model.geom_pos[box] = (far * math.cos(at), far * math.sin(at), size[2])
+            model.geom_matid[box] = material
+            # Its y axis is up, because textures are smeared over all sides but those along z.
+            width, tall, deep = rng.uniform((0.15, 0.2, 0.15), (0.5, 1.0, 0.3))
+            bearing = math.atan2(y, x) + rng.uniform(-1.0, 1.0)
+            far = near + math.hypot(width, deep) + rng.uniform(0.1, 0.8)
+            model.geom_size[box] = (width, tall, deep)
+            model.geom_pos[box] = (far * math.cos(bearing), far * math.sin(bearing), tall)
+            turn = rotation((0.0, 0.0, rng.uniform(-math.pi, math.pi))) @ LYING
+            mujoco.mju_mat2Quat(model.geom_quat[box], turn.ravel())
 
     def _light(self, rng: Generator, height: float) -> None:
-        """One to three lights of any colour near white, of which the first may cast shadows."""
+        """One to three lights of colours near white, of which the first may cast shadows."""
         model = self._model
         count = int(rng.integers(1, model.nlight + 1))
         model.light_active[:] = np.arange(model.nlight) < count
-        model.light_castshadow[:] = 0
-        model.light_castshadow[0] = rng.random() < 0.6
+        model.light_castshadow[:] = np.arange(model.nlight) < int(rng.random() < 0.5)
         middle = np.array([0.0, 0.0, height])
         for i in range(model.nlight):
             at = middle + rng.uniform((-1.8, -1.8, 0.9), (1.8, 1.8, 2.4))
             model.light_pos[i] = at
             model.light_dir[i] = (middle - at) / np.linalg.norm(middle - at)
-            model.light_diffuse[i] = rng.uniform(0.25, 0.9) / count**0.6 * rng.uniform(0.8, 1.0, 3)
-        model.vis.headlight.ambient[:] = rng.uniform(0.12, 0.45) * rng.uniform(0.9, 1.0, 3)
-        model.vis.headlight.diffuse[:] = rng.uniform(0.0, 0.35)
+            model.light_diffuse[i] = rng.uniform(0.4, 1.0) / count * rng.uniform(0.8, 1.0, 3)
+        model.vis.headlight.ambient[:] = rng.uniform(0.2, 0.45) * rng.uniform(0.9, 1.0, 3)
+        model.vis.headlight.diffuse[:] = rng.uniform(0.0, 0.25)
 
     def _look(self, view: View) -> None:
         model, camera = self._model, self._model.camera("camera").id
+        # MuJoCo's camera looks along its -z with +y up.
         back = (view.position - view.target) / np.linalg.norm(view.position - view.target)
         right = np.cross((0.0, 0.0, 1.0), back)
         right /= np.linalg.norm(right)
@@ -201,123 +202,25 @@ class Household:
         mujoco.mju_mat2Quat(model.cam_quat[camera], matrix.ravel())
         model.cam_fovy[camera] = math.degrees(view.fovy)
 
-    def _labelled(self, rng: Generator, placed: list[Placed], bodies: list[Any]) -> LabelledImage:
-        size = SIZES[int(rng.integers(len(SIZES)))]
+    def _labelled(self, rng: Generator, placed: list[Placed], geoms: list[Any]) -> LabelledImage:
+        """Render the image, and number the objects that are seen in it."""
+        width, height = size = SIZES[int(rng.integers(len(SIZES)))]
         if size not in self._renderers:
-            self._renderers[size] = mujoco.Renderer(self._model, size[1], size[0])
-        renderer = self._renderers[size]
+            self._renderers[size] = mujoco.Renderer(self._model, height, width)
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
-        owner = np.zeros(self._model.ngeom + 1, np.uint8)
-        for i, geoms in enumerate(bodies):
-            owner[geoms] = i + 1
-        labels = owner[segmented(renderer, self._data, "camera")]
-        pixels = np.bincount(labels.ravel(), minlength=len(placed) + 1)
-        seen = np.flatnonzero(pixels[1:]) + 1
-        compact = np.zeros(len(placed) + 1, np.uint8)
-        compact[seen] = np.arange(1, len(seen) + 1)
-        things = [self._thing(rng, placed[i - 1], pixels[i]) for i in seen]
-        image = rendered(renderer, self._data, "camera")
-        return LabelledImage(image, compact[labels], tuple(things))
+        image = rendered(self._renderers[size], self._data, "camera")
+        segments = segmented(self._renderers[size], self._data, "camera")
+        owner = np.zeros(self._model.ngeom + 1, np.int64)
+        for i, ids in enumerate(geoms, start=1):
+            owner[ids] = i
+        pixels = np.bincount(owner[segments].ravel(), minlength=len(placed) + 1)[1:]
+        number = np.zeros(len(placed) + 1, np.uint8)
+        number[1:] = np.cumsum(pixels > 0) * (pixels > 0)
+        things = [self._thing(rng, p, n) for p, n in zip(placed, pixels, strict=True) if n]
+        return LabelledImage(image, number[owner[segments]], tuple(things))
 
     def _thing(self, rng: Generator, placed: Placed, pixels: int) -> Thing:
         asset = self._assets[placed.asset]
         noun = asset.nouns[int(rng.integers(len(asset.nouns)))]
-        if pixels < SMALLEST:
-            return Thing(UNDECIDED, UNDECIDED)
-        return Thing(noun, asset.colour)
-
-    def _rest(self, name: str, axis: str) -> Rest:
-        model, data, geoms = self._model, self._data, self._geoms[name][0]
-        turn = _rotation(AXES[axis])
-        points = np.vstack([_surface_points(model, data, geom) for geom in geoms]) @ turn.T
-        low, high = points.min(axis=0), points.max(axis=0)
-        middle = np.array([*(low + high)[:2] / 2, low[2]])
-        radius = float(np.hypot(*(points - middle)[:, :2].T).max())
-        jointed = model.body_jntnum[model.geom_bodyid[geoms]].any()
-        room = 0.35 * float((high - low)[:2].min())
-        inside = self._inside(geoms, turn, middle, high[2]) - low[2]
-        # Drawers come out by so much.
-        out = 0.06 if jointed else 0.0
-        return Rest(turn, -middle, radius + out, float(high[2] - low[2]), float(inside), room)
-
-    def _inside(self, geoms: Any, turn: FloatArray, middle: FloatArray, top: float) -> float:
-        """The highest surface around the middle of an object, seen from above."""
-        model, data = self._model, self._data
-        model.geom_group[geoms] = ALONE
-        group = np.array([g == ALONE for g in range(6)], np.uint8)
-        heights = [-np.inf]
-        for dx, dy in ((0, 0), (0.02, 0), (-0.02, 0), (0, 0.02), (0, -0.02)):
-            start = np.array([middle[0] + dx, middle[1] + dy, top + 0.1])
-            hit = np.full(1, -1, np.int32)
-            down = turn.T @ (0.0, 0.0, -1.0)
-            far = mujoco.mj_ray(model, data, turn.T @ start, down, group, 1, -1, hit)
-            heights.append(start[2] - far if far >= 0 else -np.inf)
-        model.geom_group[geoms] = HIDDEN
-        return max(heights) if np.isfinite(max(heights)) else top
-
-
-_BUILTIN = (
-    'builtin="flat" rgb1="1 1 1"',
-    'builtin="flat" rgb1=".9 .9 .9" mark="random" markrgb=".6 .6 .6" random=".05"',
-    'builtin="checker" rgb1="1 1 1" rgb2=".6 .6 .6"',
-    'builtin="checker" rgb1="1 1 1" rgb2=".85 .85 .85" mark="edge" markrgb=".4 .4 .4"',
-)
-
-
-def _model_xml(reader: AssetReader, assets: Any) -> str:
-    # The materials of surfaces come first: theirs are the first ids.
-    drawn = [f'type="2d" file="{reader.texture(p)}"' for p in sorted(textures().glob("*.png"))]
-    drawn += [f'type="2d" width="128" height="128" {built}' for built in _BUILTIN]
-    surfaces = "".join(
-        f'<texture name="surface{i}" {texture}/>'
-        f'<material name="surface{i}" texture="surface{i}" texuniform="true" specular="0.15"/>'
-        for i, texture in enumerate(drawn)
-    )
-    read = [reader.object_xml(asset) for asset in assets.values()]
-    walls = "".join(wall_xml(i, 3.0, 'material="surface0"') for i in range(len(WALL_SIDES)))
-    names = ["table", *(f"leg{i}" for i in range(LEGS)), *(f"box{i}" for i in range(BOXES))]
-    boxes = "".join(
-        f'<geom name="{name}" type="box" size=".1 .1 .1" pos="0 0 {i}" material="surface0"/>'
-        for i, name in enumerate(names, start=1)
-    )
-    return f"""
-<mujoco model="household">
-  <compiler angle="radian"/>
-  <option><flag contact="disable"/></option>
-  <visual>
-    <global offwidth="{SIZES[-1][0]}" offheight="{SIZES[-1][1]}"/>
-    <quality shadowsize="1024" offsamples="4"/>
-    <map znear="0.02" zfar="20" shadowclip="1.5"/>
-  </visual>
-  <statistic extent="1.5" center="0 0 0.7"/>
-  <asset>{surfaces}{"".join(made for made, _ in read)}</asset>
-  <worldbody>
-    <camera name="camera" pos="0 0 1"/>
-    <light directional="true"/>
-    <light cutoff="75" exponent="1"/>
-    <light cutoff="75" exponent="1"/>
-    {floor_xml('material="surface0"')}{walls}{boxes}{"".join(bodies for _, bodies in read)}
-  </worldbody>
-</mujoco>"""
-
-
-def _rotation(vector: tuple[float, float, float]) -> FloatArray:
-    turn, angle = np.zeros(9), float(np.linalg.norm(vector))
-    quaternion = np.array([1.0, 0.0, 0.0, 0.0])
-    if angle:
-        mujoco.mju_axisAngle2Quat(quaternion, np.array(vector) / angle, angle)
-    mujoco.mju_quat2Mat(turn, quaternion)
-    return turn.reshape(3, 3)
-
-
-def _surface_points(model: Any, data: Any, geom: int) -> FloatArray:
-    """Vertices float[N,3] of a mesh, or corners of the box around another geom."""
-    mesh = model.geom_dataid[geom]
-    if mesh >= 0:
-        first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-        points = model.mesh_vert[first : first + count]
-    else:
-        signs = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T
-        points = model.geom_aabb[geom, :3] + signs * model.geom_aabb[geom, 3:]
-    return points @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
+        return Thing(noun, asset.colour) if pixels >= SMALLEST else Thing(UNDECIDED, UNDECIDED)

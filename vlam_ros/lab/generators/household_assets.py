@@ -41,7 +41,7 @@ the robot is measured on.
 
 TEXTURE_SIZE = 512
 """Longest side of a texture in pixels: an object fills less of an image than that."""
-CELLS = 40
+CELLS = 48
 """Cells along the longest side of a mesh in which all vertices become one."""
 _VISUAL_GROUP = "1"
 
@@ -122,18 +122,20 @@ class AssetReader:
         path = self._xml_path(asset.name)
         # A comment or a stray letter between elements means nothing; neither is read.
         tree = ET.parse(path).getroot()
-        classes = {d.get("class"): g.attrib for d in tree.iter("default") for g in d.findall("geom")}
+        classes = {
+            d.get("class"): g.attrib for d in tree.iter("default") for g in d.findall("geom")
+        }
         body = tree.find("worldbody/body/body[@name='object']")
         if body is None:
             raise SimulationError(f"{path} holds no body of the object")
-        shown = [g for g in body.iter("geom") if _attributes(g, classes).get("group") == _VISUAL_GROUP]
+        shown = [
+            g for g in body.iter("geom") if _attributes(g, classes).get("group") == _VISUAL_GROUP
+        ]
         needed = {_attributes(g, classes).get("mesh") for g in shown}
         made = "".join(self._asset_elements(tree, path.parent, asset.name, needed))
-        bodies = "".join(
-            f'<body name="{asset.name}{i}" mocap="true">{_body_xml(body, asset.name, classes)}</body>'
-            for i in range(asset.copies)
-        )
-        return made, bodies
+        inner = _body_xml(body, asset.name, classes)
+        names = [f"{asset.name}{i}" for i in range(asset.copies)]
+        return made, "".join(f'<body name="{n}" mocap="true">{inner}</body>' for n in names)
 
     def _xml_path(self, name: str) -> Path:
         kinds = ("stable_scanned_objects", "stable_hope_objects", "turbosquid_objects")
@@ -221,7 +223,8 @@ def lighter(msh: bytes) -> bytes:
     triangles = vertex[corners]
     spots = place[corners]
     flat = (spots == np.roll(spots, 1, axis=1)).any(axis=1)
-    triangles = np.unique(triangles[~flat], axis=0).astype(np.int32)
+    triangles = triangles[~flat].astype(np.int32)
+    triangles = triangles[np.unique(_codes(triangles), return_index=True)[1]]
 
     merged = _means(vertex, np.hstack([_means(place, points)[place], normals, coordinates]))
     merged[:, 3:6] /= np.linalg.norm(merged[:, 3:6], axis=1, keepdims=True) + 1e-9
@@ -234,8 +237,14 @@ def _float32(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(values, np.float32)
 
 
-def _groups(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+def _codes(rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """One number for each row of whole numbers, the same for equal rows."""
+    low = rows.min(axis=0)
+    return np.ravel_multi_index(tuple((rows - low).T), tuple(rows.max(axis=0) - low + 1))
+
+
+def _groups(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.unique(_codes(rows), return_inverse=True)[1]
 
 
 def _means(group: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
