@@ -120,7 +120,6 @@ class AssetReader:
     def object_xml(self, asset: Asset) -> tuple[str, str]:
         """The assets of one object and its bodies, called by the asset's name and a number."""
         path = self._xml_path(asset.name)
-        # A comment or a stray letter between elements means nothing; neither is read.
         tree = ET.parse(path).getroot()
         classes = {
             d.get("class"): g.attrib for d in tree.iter("default") for g in d.findall("geom")
@@ -191,10 +190,9 @@ def _body_xml(body: ET.Element, prefix: str, classes: dict[str | None, dict[str,
             said = _attributes(element, classes)
             if said.get("group") != _VISUAL_GROUP:
                 continue
-            refers = [f'{k}="{prefix}-{said[k]}"' for k in ("material", "mesh") if k in said]
-            if said.get("type") != "mesh":
-                refers = refers[:1]
-            parts.append(f"<geom {_written(said, _GEOM)} {' '.join(refers)}/>")
+            named = ("material", "mesh") if said.get("type") == "mesh" else ("material",)
+            refers = " ".join(f'{k}="{prefix}-{said[k]}"' for k in named if k in said)
+            parts.append(f"<geom {_written(said, _GEOM)} {refers}/>")
     return f"<body {_written(body.attrib, ('pos', 'quat'))}>{''.join(parts)}</body>"
 
 
