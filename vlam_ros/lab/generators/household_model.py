@@ -36,10 +36,10 @@ ROOM = 0.35
 _UP = {"x": (0.0, -math.pi / 2, 0.0), "y": (math.pi / 2, 0.0, 0.0), "z": (0.0, 0.0, 0.0)}
 
 
-def compiled_model(assets: Mapping[str, Asset], width: int, height: int) -> tuple[Any, int]:
-    """The model for images of at most this size in pixels, and its number of surface materials.
+def compiled_model(assets: Mapping[str, Asset]) -> tuple[Any, int]:
+    """The model, and its number of surface materials, which are its first ones.
 
-    Those are its first ones. Bodies are called by their assets and a number from 0.
+    Bodies are called by their assets and a number from 0.
     """
     reader = AssetReader()
     drawn = [f'type="2d" width="128" height="128" {built}' for built in PLAIN]
@@ -64,8 +64,7 @@ def compiled_model(assets: Mapping[str, Asset], width: int, height: int) -> tupl
   <compiler angle="radian"/>
   <option><flag contact="disable"/></option>
   <visual>
-    <global offwidth="{width}" offheight="{height}"/>
-    <quality shadowsize="1024" offsamples="4"/>
+    <quality shadowsize="1024" offsamples="0"/>
     <map znear="0.02" zfar="20" shadowclip="1.5"/>
   </visual>
   <statistic extent="1.5" center="0 0 0.7"/>
@@ -107,7 +106,8 @@ def rests_of(
 
 
 def _rest(model: Any, data: Any, geoms: Any, turn: FloatArray) -> Rest:
-    points = np.vstack([_surface_points(model, data, geom) for geom in geoms]) @ turn.T
+    surface: FloatArray = np.vstack([_surface_points(model, data, geom) for geom in geoms])
+    points = surface @ turn.T
     low, high = points.min(axis=0), points.max(axis=0)
     foot = np.array([*(low + high)[:2] / 2, low[2]])
     radius = float(np.hypot(*(points - foot)[:, :2].T).max())
