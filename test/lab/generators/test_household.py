@@ -195,6 +195,9 @@ if INSTALLED:  # a test that is skipped fails the run
     def test_every_object_of_the_shown_scenes_is_listed_and_no_other() -> None:
         held = {name for s in (*SCENES_TRAINED, *SCENES_VALIDATION) for name in scene_objects(s)}
         assert held == set(household_assets())
+        for scene in (*SCENES_TRAINED, *SCENES_VALIDATION):
+            for name, count in scene_objects(scene).items():
+                assert count <= household_assets()[name].copies
         assert scene_objects("KITCHEN_SCENE2")["akita_black_bowl"] == 3
 
     def test_an_index_is_an_image(household: Household) -> None:

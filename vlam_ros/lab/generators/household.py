@@ -212,8 +212,8 @@ class Household:
         renderer, finer = self._renderer(size), SIZES[size]
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
-        image = rendered(renderer, self._data, "camera")
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        fine = rendered(renderer, self._data, "camera")
+        image = np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_AREA), np.uint8)
         segments = segmented(renderer, self._data, "camera")[::finer, ::finer]
         owner = np.zeros(self._model.ngeom + 1, np.int64)
         for i, ids in enumerate(geoms, start=1):
@@ -222,7 +222,7 @@ class Household:
         number = np.zeros(len(placed) + 1, np.uint8)
         number[1:] = np.cumsum(pixels > 0) * (pixels > 0)
         things = [self._thing(rng, p, n) for p, n in zip(placed, pixels, strict=True) if n]
-        return LabelledImage(np.asarray(image, np.uint8), number[owner[segments]], tuple(things))
+        return LabelledImage(image, number[owner[segments]], tuple(things))
 
     def _renderer(self, size: tuple[int, int]) -> Any:
         if size not in self._renderers:

@@ -106,8 +106,8 @@ def rests_of(
 
 
 def _rest(model: Any, data: Any, geoms: Any, turn: FloatArray) -> Rest:
-    surface: FloatArray = np.vstack([_surface_points(model, data, geom) for geom in geoms])
-    points = surface @ turn.T
+    surface = np.vstack([_surface_points(model, data, geom) for geom in geoms])
+    points = surface.astype(np.float64) @ turn.T
     low, high = points.min(axis=0), points.max(axis=0)
     foot = np.array([*(low + high)[:2] / 2, low[2]])
     radius = float(np.hypot(*(points - foot)[:, :2].T).max())
