@@ -3,11 +3,12 @@
 #   make test    run all tests
 #   make setup   only set up .venv; done again when requirements or messages change
 #   make lint    ruff, mypy and biome
+#   make libero  also install LIBERO, of whose objects the household images are made (1 GB)
 #   make colcon  build with colcon in a temporary workspace and check what is installed
 #   make clean   remove what builds, tests and the demo made; make distclean: .venv too
 
 SHELL := /bin/bash
-.PHONY: help demo test setup lint colcon clean distclean
+.PHONY: help demo test setup lint libero colcon clean distclean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -25,6 +26,8 @@ lint: setup .venv/.lint
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/biome lint --error-on-warnings vlam_ros
+
+libero: setup .venv/.libero
 
 colcon: setup .venv/.colcon
 	@tools/colcon_check.sh
@@ -50,6 +53,10 @@ distclean: clean
 
 .venv/.lint: requirements-dev.txt .venv/.wheels
 	@tools/setup.sh lint
+	@touch $@
+
+.venv/.libero: requirements-libero.txt .venv/.wheels
+	@tools/setup.sh libero
 	@touch $@
 
 .venv/.colcon: requirements-colcon.txt .venv/.wheels

@@ -4,6 +4,7 @@
 #   tools/setup.sh package   the messages and this package, editable
 #   tools/setup.sh browser   Chromium, in which the tests open reports
 #   tools/setup.sh lint      what `make lint` needs
+#   tools/setup.sh libero    LIBERO, beside wheels that it does not ask for
 #   tools/setup.sh colcon    what `make colcon` needs, in .venv/colcon
 # Everything that pip and apt say is in .venv/setup.log; a failure ends in one line.
 set -euo pipefail
@@ -161,10 +162,14 @@ case ${1-} in
   package) pip_install "building the messages" --no-build-isolation -e . ;;
   browser) enable_browser ;;
   lint) pip_install "installing the wheels of requirements-dev.txt" -r requirements-dev.txt ;;
+  libero)
+    pip_install "installing the wheels of requirements-libero.txt" --no-deps \
+      -r requirements-libero.txt
+    ;;
   colcon)
     .venv/bin/python -m venv .venv/colcon
     run "installing colcon" .venv/bin/python -m pip --python .venv/colcon/bin/python install \
       --progress-bar raw -r requirements-colcon.txt
     ;;
-  *) fail "usage: tools/setup.sh wheels|package|browser|lint|colcon" ;;
+  *) fail "usage: tools/setup.sh wheels|package|browser|lint|libero|colcon" ;;
 esac
