@@ -164,7 +164,7 @@ def test_evaluation_writes_its_report_and_fails_on_a_missed_gate(
     figures, table = tmp_path / "docs" / "a.json", tmp_path / "a.md"
     options = ["--scenes", "3", "--json", str(figures), "--markdown", str(table)]
     assert main(["evaluate", "model", "--model", "folder", *options]) == code
-    assert evaluate.calls == [("folder", 3)]
+    assert evaluate.calls == [("folder", 3, ["unseen"])]
     assert figures.read_text(encoding="utf-8") == '{"θ": 1}\n'
     assert table.read_text(encoding="utf-8") == "| θ |\n"
     assert capsys.readouterr().out == "| θ |\n"

@@ -57,13 +57,16 @@ def grab(*places: tuple[float, float, float]) -> Proposal:
 
 
 def check(
-    proposal: Proposal, looking: Observation | None = None, progress: Progress | None = None
+    proposal: Proposal,
+    looking: Observation | None = None,
+    progress: Progress | None = None,
+    unfamiliarity: float = 0.0,
 ) -> Verdict:
     looking = looking or observation()
     return verify(
         proposal,
         Task(Instruction("", ""), "nudge", 0.9),
-        Scene(looking.stamp),
+        Scene(looking.stamp, unfamiliarity=unfamiliarity),
         looking,
         progress or Progress(),
         Limits(settings().policy, SPACE),
@@ -82,6 +85,21 @@ def test_what_passes_is_executed_with_its_confidence_and_a_remark_on_what_was_no
     assert check(nudge((0.5, 0.0, 0.1))) == unwatched
     assert check(nudge((0.5, 0.0, 0.1)), wall(1.5, 1.5)) == Verdict(Outcome.EXECUTE, confidence=0.7)
     assert check(grab((0.6, 0.0, 0.3))) == Verdict(Outcome.EXECUTE, confidence=0.7)
+
+
+@pytest.mark.parametrize(
+    ("unfamiliarity", "under_way", "moves"),
+    [(1.0, False, True), (1.1, False, False), (1.1, True, True), (1.25, True, False),
+     (math.nan, True, False)],
+)  # fmt: skip
+def test_what_a_familiar_image_began_may_go_on_before_one_that_is_a_hair_beyond(
+    unfamiliarity: float, under_way: bool, moves: bool
+) -> None:
+    proposal = nudge((0.5, 0.0, 0.1))
+    progress = proposal.progress if under_way else None
+    verdict = check(proposal, progress=progress, unfamiliarity=unfamiliarity)
+    assert verdict.outcome is (Outcome.EXECUTE if moves else Outcome.HOLD)
+    assert moves or verdict.reason is Reason.UNFAMILIAR
 
 
 # ---------------------------------------------------------------------------------- rows

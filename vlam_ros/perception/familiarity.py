@@ -24,6 +24,10 @@ FILE_NAME = "familiarity.npz"
 """Beside `calibration.json`, and made with it."""
 UNFAMILIAR = 1.0
 """The distance from which an image is unlike the calibration's."""
+UNFAMILIAR_UNDER_WAY = 1.2
+"""The same where a task is under way that a familiar image has begun: of a hundred images of a
+drive one is a hair beyond 1, and a robot that has stopped before it would see it for ever.
+"""
 FALSE_REFUSALS = 0.01
 COMPONENTS, IMAGES_PER_COMPONENT = 64, 4
 FOLDS = 10

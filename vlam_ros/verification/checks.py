@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from vlam_ros.perception.familiarity import UNFAMILIAR
+from vlam_ros.perception.familiarity import UNFAMILIAR, UNFAMILIAR_UNDER_WAY
 from vlam_ros.types import (
     NO_ROBOT,
     ActionSpace,
@@ -64,10 +64,12 @@ def check_age(name: str, stamp: int, now: int, limit: float) -> None:
         )
 
 
-def check_familiar(scene: Scene) -> None:
-    """UNFAMILIAR if the image is unlike those that the thresholds were chosen on."""
+def check_familiar(scene: Scene, under_way: bool = False) -> None:
+    """UNFAMILIAR if the image is unlike those that the thresholds were chosen on, and unlike those
+    of a drive that has begun where the task is `under_way`.
+    """
     # Negated, because the distance of a fault is NaN.
-    if not scene.unfamiliarity <= UNFAMILIAR:
+    if not scene.unfamiliarity <= (UNFAMILIAR_UNDER_WAY if under_way else UNFAMILIAR):
         raise Refusal(
             Reason.UNFAMILIAR,
             "the image is unlike those that the model was calibrated on, "

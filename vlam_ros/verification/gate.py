@@ -50,7 +50,7 @@ def verify(
         PATH_BLOCKED, STALE_SENSOR or PRECONDITION.
     """
     try:
-        checks.check_familiar(scene)
+        checks.check_familiar(scene, under_way=progress.plan is not None)
         if proposal.refusal is not None:
             raise proposal.refusal
         if proposal.done:

@@ -23,7 +23,14 @@ from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
 from vlam_ros.lab.training.fit import STATE, Log
 from vlam_ros.lab.training.fit.parts import read_state, write_state
 from vlam_ros.lab.training.generative_heads import NO_BYTE, ImageModelling
-from vlam_ros.lab.training.recipe import TERMS, Recipe, Stage, build_model, build_tokenizer
+from vlam_ros.lab.training.recipe import (
+    TERMS,
+    Recipe,
+    Stage,
+    build_model,
+    build_tokenizer,
+    byte_pairs,
+)
 from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.model import encode_texts
@@ -176,13 +183,16 @@ def test_what_is_asked_of_a_crop_is_decided_by_the_thing_in_its_middle(
     crowded = replace(data, crop_labels=np.where(data.crop_labels == 0, 2, data.crop_labels))
     stage = replace(recipe.stages[0], crops=40)
     own = replace(recipe, stages=(stage,))
-    shown = EmbeddedBatches(own, crowded).batch(0).crops
+    batch = EmbeddedBatches(own, crowded).batch(0)
+    shown = batch.crops
     assert shown is not None
     answers = shown.truth[shown.which, shown.asked]
     assert set(answers.tolist()) == {-1, 1}
-    # Around it there are neighbours only: of them nothing is known.
-    assert torch.equal(shown.judged, shown.labels[shown.which] == 1)
-    assert torch.equal(shown.masks, shown.judged & (answers == 1)[:, None, None])
+    # Around it there are neighbours only: of them nothing is known, but that they are not nonsense.
+    named = shown.asked < batch.nonsense
+    middle = shown.labels[shown.which] == 1
+    assert torch.equal(shown.judged, middle | ~named[:, None, None])
+    assert torch.equal(shown.masks, middle & (answers == 1)[:, None, None])
 
 
 def test_hidden_patches_cannot_be_seen(
@@ -318,6 +328,17 @@ def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> Non
     assert tokenizer.unk_token_id not in tokenizer("žluťoučký 猫").input_ids[1:-1]
     assert tokenizer("cup").input_ids[0] == tokenizer.bos_token_id
     assert tokenizer("cup").input_ids[-1] == tokenizer.eos_token_id == len(tokenizer) - 1
+
+
+def test_the_tokenizer_is_the_same_in_whatever_order_words_are_counted() -> None:
+    words = {"cup": 5, "cap": 5, "cab": 5, "pub": 2}
+    merges = byte_pairs(words, 100)
+    assert merges == byte_pairs(dict(reversed(words.items())), 100)
+    # "ca" is the most frequent pair, and then ("u", "p</w>"), the last of three with as many.
+    assert merges[:2] == [("c", "a"), ("u", "p</w>")]
+    # Until every word is one token, or there are enough.
+    assert {"".join(pair) for pair in merges} >= {f"{word}</w>" for word in words}
+    assert byte_pairs(words, 7) == merges[:1]
 
 
 def test_finished_shards_are_not_rendered_again(cache: Path) -> None:

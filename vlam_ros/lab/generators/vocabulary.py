@@ -74,6 +74,11 @@ class Vocabulary:
     def colour_names(self) -> tuple[str, ...]:
         return tuple(self.colours)
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All synonyms of all nouns."""
+        return tuple(name for names in self.synonyms.values() for name in names)
+
     def indices(self, thing: Thing) -> tuple[int, int]:
         """(colour, noun) of a thing; ConfigurationError for a word that is not listed."""
         return _index(thing.colour, self.colour_names), _index(thing.noun, self.nouns)

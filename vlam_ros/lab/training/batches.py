@@ -143,7 +143,10 @@ def sentences(rng: Generator, count: int) -> tuple[list[str], npt.NDArray[np.int
     """Instructions and their skill index; −1 for those that mean no skill."""
     skills = list(SKILL_PATTERNS)
     labels = rng.integers(-1, len(skills), count)
-    texts = [unknown_sentence(rng) if i < 0 else varied_sentence(rng, skills[i]) for i in labels]
+    texts = [
+        unknown_sentence(rng) if i < 0 else varied_sentence(rng, skills[i], wide=True)
+        for i in labels
+    ]
     return texts, labels
 
 

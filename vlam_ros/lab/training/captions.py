@@ -65,12 +65,9 @@ def spoken(rng: Generator, colour: int, noun: int) -> str:
 
 
 def all_phrases() -> list[str]:
-    """What the pipeline asks for: every pair of the rooms, trained or not, every name of a noun,
-    and every colour.
-    """
+    """What the pipeline asks for in the rooms: every pair, trained or not, noun and colour."""
     pairs = [f"{colour} {shape}" for colour, shape in product(COLOURS, SHAPES)]
-    names = [name for names in vocabulary().synonyms.values() for name in names]
-    return [*pairs, *names, *(f"{c} {p}" for c in vocabulary().colours for p in PLACEHOLDERS)]
+    return [*pairs, *SHAPES, *(f"{c} {p}" for c in COLOURS for p in PLACEHOLDERS)]
 
 
 def framed(phrases: Sequence[str], rng: Generator) -> list[str]:
@@ -82,9 +79,13 @@ def skill_sentence(rng: Generator, skill: str) -> str:
 
 
 def varied_sentence(
-    rng: Generator, skill: str, patterns: Mapping[str, Sequence[str]] = SKILL_PATTERNS
+    rng: Generator,
+    skill: str,
+    patterns: Mapping[str, Sequence[str]] = SKILL_PATTERNS,
+    wide: bool = False,
 ) -> str:
-    """A training sentence that need not follow one pattern as a whole, but never a test pattern.
+    """A training sentence that need not follow one pattern as a whole, but never a test pattern;
+    about things of the rooms, or of all the vocabulary.
 
     A third says it twice ("grab the object and take it"); every second of the others lacks about a
     seventh of its words, but none of its objects.
@@ -97,7 +98,7 @@ def varied_sentence(
         varied = " ".join(kept)
     empty = all(word.startswith("{") for word in varied.split())
     tested = any(varied in many for many in TEST_PATTERNS.values())
-    return filled(pattern if empty or tested else varied, rng, wide=True)
+    return filled(pattern if empty or tested else varied, rng, wide)
 
 
 def _pattern(
@@ -134,24 +135,23 @@ def pseudo_word(rng: Generator) -> str:
             str(rng.choice(onsets)) + str(rng.choice(vowels)) + str(rng.choice(codas))
             for _ in range(int(rng.integers(1, 4)))
         )
-        if word not in known_words():
+        if word not in known_words() and word not in vocabulary().names:
             return word
 
 
 @cache
 def known_words() -> frozenset[str]:
-    """All that occur in what is taught."""
-    names = [name for names in vocabulary().synonyms.values() for name in names]
+    """Those of the sentences and of the rooms."""
     patterns = [p for many in SKILL_PATTERNS.values() for p in many]
-    text = [*patterns, *FRAMES, *PREFIXES, *SUFFIXES, *names, *vocabulary().colours, FLOOR_PHRASE]
+    text = [*patterns, *FRAMES, *PREFIXES, *SUFFIXES, *COLOURS, *SHAPES, FLOOR_PHRASE]
     words = " ".join(text).replace("{t}", "object").replace("{d}", "destination").split()
     return frozenset(words) - {"{}"}
 
 
 def corpus(rng: Generator, sentences: int = 20_000) -> list[str]:
     """Sentences for training the tokenizer: all phrases in all frames, and instructions."""
-    names = [name for names in vocabulary().synonyms.values() for name in names]
-    phrases = [f"{c} {name}" for c in vocabulary().colours for name in names] + [FLOOR_PHRASE]
+    words = vocabulary()
+    phrases = [f"{c} {name}" for c in words.colours for name in words.names] + [FLOOR_PHRASE]
     framed_phrases = [frame.format(phrase) for frame in FRAMES for phrase in phrases]
     skills = list(SKILL_PATTERNS)
     drawn = [skill_sentence(rng, skills[i % len(skills)]) for i in range(sentences)]

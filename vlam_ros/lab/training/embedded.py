@@ -144,8 +144,7 @@ def export(recipe: Recipe, task: EmbeddedLosses, out: Path) -> None:
     save_model(model, build_processor(recipe, task.tokenizer), out)
     # CLIP's own two files, for readers that do not know tokenizer.json.
     task.tokenizer.backend_tokenizer.model.save(str(out))
-    names = [name for names in vocabulary().synonyms.values() for name in names]
-    words = [*vocabulary().colours, *names, *PLACEHOLDERS]
+    words = [*vocabulary().colours, *vocabulary().names, *PLACEHOLDERS]
     command = "vlam train embedded"
     known = provisional(model, recipe.model.crop_size, words, command, margin=0.0)
     dataclasses.replace(known, skills=taught_sentences()).save(out)

@@ -10,6 +10,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from vlam_ros.lab.generators.vocabulary import vocabulary
 from vlam_ros.lab.training import batches
 from vlam_ros.lab.training.captions import all_phrases
 from vlam_ros.lab.training.recipe import Recipe
@@ -75,7 +76,7 @@ class EmbeddedBatches:
         rng = np.random.default_rng([self.recipe.seed, step])
         if not stage.shows:
             texts, skills = batches.sentences(rng, SENTENCES_ALONE)
-            phrases = tuple(all_phrases())
+            phrases = (*all_phrases(), *vocabulary().names)
             return EmbeddedBatch(phrases, {}, 0, tuple(texts), torch.from_numpy(skills), None, None)
         size = self.recipe.model.crop_size
         crops = batches.draw_crops(self.data, rng, stage.crops, size) if stage.crops else None

@@ -227,8 +227,7 @@ def region_word_loss(
     weights = (torch.bincount(labels, minlength=len(words)) + 1).to(cosine.dtype).rsqrt()
     logits = scale * cosine
     if excluded is not None:
-        check_shapes(excluded=(excluded, "N V"), patches=(patches, "N D"), words=(words, "V D"))
-        check_bool("excluded", excluded)
+        check_shapes(excluded=(excluded, "N V"), labels=(shown, "N"), words=(words, "V D"))
         logits = logits.masked_fill(excluded[shown], -torch.inf)
     total = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
     return total / weights[labels].sum() if len(labels) else total

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import yaml
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, pre_tokenizers
 from torch import nn
 from transformers import (
     CLIPSegConfig,
@@ -184,24 +184,53 @@ def build_tokenizer(recipe: Recipe) -> CLIPTokenizer:
     As in CLIP the 256 bytes come first, then the same bytes at the end of a word, the merges, and
     the two special tokens last; so any text has tokens, whatever its script.
     """
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    words = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(WORDS), "removed", invert=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    trainer = trainers.BpeTrainer(
-        vocab_size=recipe.model.vocabulary, end_of_word_suffix="</w>", show_progress=False
-    )
-    tokenizer.train_from_iterator(corpus(np.random.default_rng(recipe.seed)), trainer)
-    merges: list[Any] = [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+    text = corpus(np.random.default_rng(recipe.seed))
+    spoken = Counter(word for line in text for word in line.lower().split())
+    counts: Counter[str] = Counter()
+    for word, count in spoken.items():
+        for part, _ in words.pre_tokenize_str(word):
+            counts[part] += count
+    merges = byte_pairs(counts, recipe.model.vocabulary)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = alphabet + [f"{letter}</w>" for letter in alphabet]
     tokens += list(dict.fromkeys("".join(pair) for pair in merges))
     vocabulary = {token: i for i, token in enumerate([*tokens, START, END])}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=recipe.model.text_length)
+
+
+def byte_pairs(words: Mapping[str, int], vocabulary: int) -> list[tuple[str, str]]:
+    """Merges of byte-pair encoding (Sennrich et al. 2016), the most frequent pair of the words
+    first, until there are so many tokens, or every word is one.
+
+    The trainer of `tokenizers` breaks ties as its hash tables fall, so that a run that goes on in
+    another process would read its words in another way.
+    """
+    pieces = {word: [*word[:-1], f"{word[-1]}</w>"] for word in sorted(words)}
+    known = {piece for parts in pieces.values() for piece in parts}
+    merges: list[tuple[str, str]] = []
+    while len(known) < vocabulary:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for word, parts in pieces.items():
+            for pair in pairwise(parts):
+                pairs[pair] += words[word]
+        if not pairs:
+            break
+        first, second = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append((first, second))
+        known.add(first + second)
+        for parts in pieces.values():
+            i = 0
+            while i + 1 < len(parts):
+                if (parts[i], parts[i + 1]) == (first, second):
+                    parts[i : i + 2] = [first + second]
+                i += 1
+    return merges
 
 
 def build_model(recipe: Recipe, tokenizer: CLIPTokenizer) -> CLIPSegForImageSegmentation:
