@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from node_world import PATIENCE, HeldPipeline, NodeWorld
+from node_world import HeldPipeline, NodeWorld
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from vlam_ros.interface import ANY, INPUTS, OUTPUTS, TABLE, TOPICS, Topic
@@ -24,6 +24,8 @@ NODES: dict[str, Callable[..., Any]] = {
     "controller_node": ControllerNode,
     "simulator_node": SimulatorNode,
 }
+FORGOTTEN = 50.0
+"""s after which a node that ended without a word is surely forgotten: Fast DDS keeps it for 20."""
 OWN = ("/parameter_events", "/rosout", "transition_event")
 """Of every managed node of ROS."""
 
@@ -50,10 +52,10 @@ def settled(
     expected: dict[str, str],
     besides: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """The ends, and `besides`, when they are as expected or PATIENCE is at an end: discovery takes
+    """The ends, and `besides`, when they are as expected or FORGOTTEN is at an end: discovery takes
     its time, also to forget the node of this name in the test before.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + FORGOTTEN
     while (found := ends(world, direction) | (besides or {})) != expected:
         if time.monotonic() > end:
             break
