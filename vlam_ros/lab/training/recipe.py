@@ -196,7 +196,7 @@ def build_tokenizer(recipe: Recipe) -> CLIPTokenizer:
     for word, count in spoken.items():
         for part, _ in words.pre_tokenize_str(word):
             counts[part] += count
-    merges = byte_pairs(counts, recipe.model.vocabulary)
+    merges: list[Any] = list(byte_pairs(counts, recipe.model.vocabulary))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = alphabet + [f"{letter}</w>" for letter in alphabet]
     tokens += list(dict.fromkeys("".join(pair) for pair in merges))
