@@ -163,7 +163,9 @@ def _answers_about(
         eyes = RememberingGrounder(grounder)
         for question in tqdm(questions_of(generator, split, count, perception), name, count):
             asked += ask(eyes, perception, question)
-            features = grounder.encode_image(question.observation.image)
+            image = question.observation.image
+            features = eyes.features if eyes.image is image else None
+            features = features or grounder.encode_image(image)  # nothing was asked of it
             distance = known.image.distances(grounder.statistics(features))[0] if known else 0.0
             strange.append(not distance <= UNFAMILIAR)
     return asked, strange

@@ -76,11 +76,18 @@ def render_split(
     due = {path: numbers for path, numbers in paths.items() if not path.exists()}
     if not due:
         return
-    render = partial(_render_shard, generator, split, size)
     bar = tqdm(total=len(due), desc=f"render {generator} {split}", unit=f"{SHARD} images")
-    with bar, ProcessPoolExecutor(min(workers, len(due)), get_context("spawn")) as pool:
-        for _ in pool.map(render, due, due.values()):
-            bar.update()
+    with bar:
+        if workers == 1:
+            with generator_named(generator) as own:
+                for path, numbers in due.items():
+                    _render_shard(own, split, size, path, numbers)
+                    bar.update()
+            return
+        count, spawned = min(workers, len(due)), get_context("spawn")
+        with ProcessPoolExecutor(count, spawned, _open, (generator,)) as pool:
+            for _ in pool.map(partial(_render_in_worker, split, size), due, due.values()):
+                bar.update()
 
 
 def load_splits(folder: Path, counts: Mapping[str, int], split: str, size: int) -> SceneData:
@@ -106,9 +113,22 @@ def _path(folder: Path, generator: str, split: str, size: int, numbers: range) -
     return folder / f"{generator}-{split}-{size}-{numbers.start:06d}-{numbers.stop:06d}.npz"
 
 
-def _render_shard(name: str, split: str, size: int, path: Path, numbers: range) -> None:
-    with generator_named(name) as generator:
-        rows = [render(generator, split, number, size) for number in numbers]
+_of_worker: list[ImageGenerator] = []
+"""The generator that a worker keeps open: some take as long to open as a shard to render."""
+
+
+def _open(name: str) -> None:
+    _of_worker.append(generator_named(name).__enter__())
+
+
+def _render_in_worker(split: str, size: int, path: Path, numbers: range) -> None:
+    _render_shard(_of_worker[0], split, size, path, numbers)
+
+
+def _render_shard(
+    generator: ImageGenerator, split: str, size: int, path: Path, numbers: range
+) -> None:
+    rows = [render(generator, split, number, size) for number in numbers]
     temporary = path.with_suffix(".part.npz")
     arrays = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     np.savez(temporary, allow_pickle=False, **arrays)
