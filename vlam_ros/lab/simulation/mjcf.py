@@ -112,6 +112,19 @@ def dress(model: Any, spec: SceneSpec) -> None:
     model.vis.headlight.diffuse[:] = 0.25
 
 
+def place_mesh(model: Any, geom: int, mesh: int) -> None:
+    """Make a geom show this mesh, its own origin where the geom stands, and turned as it is.
+
+    The compiler has moved the mesh to its centre of mass; that is undone.
+    """
+    offset, turn, upright = np.zeros(3), np.zeros(4), model.geom_quat[geom].copy()
+    mujoco.mju_rotVecQuat(offset, model.mesh_pos[mesh], upright)
+    mujoco.mju_mulQuat(turn, upright, model.mesh_quat[mesh])
+    model.geom_type[geom], model.geom_dataid[geom] = mujoco.mjtGeom.mjGEOM_MESH, mesh
+    model.geom_pos[geom] += offset
+    model.geom_quat[geom] = turn
+
+
 def rendered(renderer: Any, data: Any, camera: str, option: Any = None) -> Uint8Array:
     """What a camera sees: uint8[H,W,3] RGB."""
     renderer.update_scene(data, camera=camera, scene_option=option)

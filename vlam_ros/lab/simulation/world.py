@@ -21,6 +21,7 @@ from vlam_ros.lab.simulation.mjcf import (
     dress,
     floor_xml,
     meshes_xml,
+    place_mesh,
     rendered,
     segmented,
     wall_xml,
@@ -205,14 +206,7 @@ class World:
             model.geom_size[slot] = object_.size
             return
         mesh = model.mesh(f"{object_.shape}{object_.variant}").id
-        model.geom_type[slot] = geom.mjGEOM_MESH
-        model.geom_dataid[slot] = mesh
         # Rays that miss this box around the mesh's centre are not tried on its faces.
         first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
         model.geom_size[slot] = np.abs(model.mesh_vert[first : first + count]).max(axis=0)
-        # The compiler moves a mesh to its centre of mass; undo that to place its own origin.
-        offset, turn = np.zeros(3), np.zeros(4)
-        mujoco.mju_rotVecQuat(offset, model.mesh_pos[mesh], np.array(object_.quaternion))
-        mujoco.mju_mulQuat(turn, np.array(object_.quaternion), model.mesh_quat[mesh])
-        model.geom_pos[slot] += offset
-        model.geom_quat[slot] = turn
+        place_mesh(model, slot, mesh)

@@ -31,6 +31,7 @@ from vlam_ros.lab.generators.procedural.surroundings import (
 )
 from vlam_ros.lab.generators.procedural.textures import GROUNDS, ground
 from vlam_ros.lab.simulation.engine import mujoco
+from vlam_ros.lab.simulation.mjcf import place_mesh
 from vlam_ros.types import Uint8Array
 
 SLOTS, PANELS = MAX_NAMED + MAX_NAMELESS, 5
@@ -248,13 +249,7 @@ class Procedural:
         model.geom_rgba[slot] = (*body.rgb, 1.0)
         model.geom_type[slot] = types.get(body.kind, geom.mjGEOM_MESH)
         model.geom_size[slot], model.geom_pos[slot] = body.size, body.position
-        turn = np.zeros(4)
-        mujoco.mju_mat2Quat(turn, body.matrix.ravel())
+        mujoco.mju_mat2Quat(model.geom_quat[slot], body.matrix.ravel())
         model.geom_dataid[slot] = -1
         if body.kind == "mesh":
-            # The compiler moves a mesh to its centre of mass; undo that to place its own origin.
-            number = model.geom_dataid[slot] = model.mesh(f"mesh{body.number}").id
-            model.geom_pos[slot] += body.matrix @ model.mesh_pos[number]
-            upright = turn.copy()
-            mujoco.mju_mulQuat(turn, upright, model.mesh_quat[number])
-        model.geom_quat[slot] = turn
+            place_mesh(model, slot, model.mesh(f"mesh{body.number}").id)
