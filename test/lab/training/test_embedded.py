@@ -72,6 +72,21 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
         torch.testing.assert_close(value, two[name], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("cpu", [{"avx512_bf16": True}, {"avx512_bf16": False}, {}])
+def test_training_is_in_bfloat16_where_the_cpu_calculates_in_it(
+    cpu: dict[str, bool],
+    recipe: Recipe,
+    data: SceneData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
+    auto = fit_embedded(replace(recipe, dtype="auto"), data, tmp_path / "auto")[1]
+    asked = fit_embedded(replace(recipe, dtype="bfloat16"), data, tmp_path / "asked")[1]
+    assert (auto.settings.dtype == "bfloat16") == bool(cpu.get("avx512_bf16"))
+    assert asked.settings.dtype == "bfloat16"
+
+
 def test_a_run_can_begin_with_an_earlier_checkpoint(
     full: Recipe, recipe: Recipe, data: SceneData, tmp_path: Path
 ) -> None:

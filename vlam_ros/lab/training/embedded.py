@@ -96,7 +96,7 @@ def fit_embedded(
         save_every=SAVE_EVERY,
         seed=recipe.seed,
         device="cpu",
-        dtype=recipe.dtype,
+        dtype=_cpu_dtype() if recipe.dtype == "auto" else recipe.dtype,
     )
     fit = Fit(
         task,
@@ -108,6 +108,11 @@ def fit_embedded(
     )
     task.known = fit.averages()
     return task, fit
+
+
+def _cpu_dtype() -> str:
+    # A step takes 16 times as long where a CPU only imitates bfloat16.
+    return "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
 
 
 def _begin_with(model: Any, tokenizer: Any, start: Checkpoint) -> None:

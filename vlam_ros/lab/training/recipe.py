@@ -101,10 +101,11 @@ class Recipe:
     are "kept" where a run that begins with a checkpoint has its tokenizer, and "new" where it
     learns one of its captions; tokens that both have keep what they mean.
 
-    `average` is the decay of the moving average of the weights, which is what is kept, `dtype` that
-    of matrix products, "bfloat16" or "float32". `loss_weights` are of TERMS; one that is 0 or
-    missing is not computed. With the `balance` "uncertainty" their sizes do not count: the weights
-    of those above 0 are learned (`UncertaintyWeighting`).
+    `average` is the decay of the moving average of the weights, which is what is kept; `dtype` is
+    of matrix products: "float32", "bfloat16", or "auto": bfloat16 where the CPU calculates in it.
+    `loss_weights` are of TERMS; one that is 0 or missing is not computed. With the `balance`
+    "uncertainty" their sizes do not count: the weights of those above 0 are learned
+    (`UncertaintyWeighting`).
 
     Raises:
         ConfigurationError: a weight is of no term or below 0, none is above 0, or there is no such
@@ -120,7 +121,7 @@ class Recipe:
     average: float
     loss_weights: dict[str, float]
     balance: str = "weights"
-    dtype: str = "bfloat16"
+    dtype: str = "auto"
     words: str = "kept"
 
     def __post_init__(self) -> None:
