@@ -12,12 +12,14 @@ from policy_world import (
     PLATE,
     SECOND,
     START,
+    Nudge,
     WordClip,
     World,
     gripper,
     is_stop,
     observation,
     odometry,
+    policy,
     poses,
     settings,
     thing,
@@ -84,6 +86,7 @@ REFUSALS: list[tuple[Reason, str, Callable[[], Decision]]] = [
     (Reason.UNFAMILIAR, "1.5 times as far", lambda: unfamiliar().ask("is there a red cup?")),
     (Reason.UNFAMILIAR, "what may be 'red cup' is unlike", lambda: World(
         [replace(CUP, confirmed=False, second_look=True, unfamiliarity=1.5)]).ask(GO)),
+    (Reason.PLAN_MISMATCH, "does not lead to 'red cup'", lambda: misled().ask(GO)),
     (Reason.ANSWERED, "yes, I see a red cup", lambda: World().ask("is there a red cup?")),
 ]  # fmt: skip
 
@@ -92,6 +95,12 @@ def faulty() -> World:
     world = World()
     world.perceiver.error = RuntimeError("a fault")
     return world
+
+
+def misled() -> World:
+    nudge = Nudge()
+    nudge.space = policy().space
+    return World([thing("red cup", 1.0, 2.5)], policy=nudge)
 
 
 def unfamiliar() -> World:

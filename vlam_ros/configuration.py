@@ -124,6 +124,11 @@ class PolicySettings:
 
     kind: str = parameter("what proposes the motions: 'skills', or the name of an entry point")
     skills: str = parameter("skill definitions: a file, or a name in config/")
+    verify: str = parameter(
+        "whether what the gate refuses is held back, is done and told, or is done; the last two in "
+        "simulation only",
+        choices=("enforce", "report", "off"),
+    )
     max_image_age: float = parameter("oldest image that may move the robot, s", 0.01, 60)
     max_spread: float = parameter("largest standard deviation of a position, m", 0.001, 5)
     ambiguity: float = parameter(

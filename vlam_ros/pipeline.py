@@ -39,6 +39,7 @@ from vlam_ros.types import (
     Outcome,
     Plan,
     Progress,
+    Proposal,
     Query,
     Reason,
     Refusal,
@@ -166,7 +167,7 @@ class Pipeline:
             else:
                 proposal = self.policy.infer(observation, task, scene, before)
                 plan, after = proposal.plan, before.held_back(proposal.progress)
-                verdict = verify(proposal, task, scene, observation, before, self._limits)
+                verdict = self._verify(proposal, task, scene, observation, before)
                 if verdict.outcome is Outcome.EXECUTE and proposal.rows is not None:
                     used = ~np.isnan(proposal.rows[:, 1:])
                     tokens = self._tokenizer.encode(proposal.rows, used)
@@ -186,6 +187,23 @@ class Pipeline:
         self.progress = after
         chunk = chunk or self._chunk(scene.stamp, plan, verdict, None)
         return Decision(scene, plan, verdict, chunk)
+
+    def _verify(
+        self,
+        proposal: Proposal,
+        task: Task,
+        scene: Scene,
+        observation: Observation,
+        progress: Progress,
+    ) -> Verdict:
+        """The gate's verdict; where that is not enforced, what it would have been is only told."""
+        verdict = verify(proposal, task, scene, observation, progress, self._limits)
+        mode = self._limits.settings.verify
+        held_back = verdict.outcome is Outcome.HOLD and proposal.refusal is None
+        if mode == "enforce" or not held_back or proposal.rows is None:
+            return verdict
+        told = f"not enforced: {verdict.reason.name}: {verdict.message}" if mode == "report" else ""
+        return Verdict(Outcome.EXECUTE, message=told, confidence=proposal.confidence)
 
     def _begin(self, request: InstructionRequest | None, progress: Progress) -> None:
         self._request, self.progress = request, progress
@@ -298,7 +316,7 @@ class Pipeline:
             start_offset=self._start_offset,
             step=self._step,
             request=request,
-            skill=plan.to_come[0].skill,
+            skill=next((s.skill for s in plan.to_come), self.task.skill if self.task else ""),
             trace=plan.trace,
             verdict=verdict,
             policy=self.policy.name,

@@ -20,6 +20,7 @@ from vlam_ros.pipeline import Pipeline, robot_lexicon
 from vlam_ros.policies import Policy, Skill, load_skills
 from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.types import (
+    ActionSpace,
     Camera,
     Decision,
     GripperState,
@@ -28,9 +29,14 @@ from vlam_ros.types import (
     Missing,
     Observation,
     Odometry,
+    Plan,
     PositionSource,
+    Progress,
+    Proposal,
     Scene,
     SceneObject,
+    SkillStep,
+    Task,
 )
 
 SECOND = 1_000_000_000
@@ -202,7 +208,27 @@ class ToldPerceiver:
         return scene, SimpleNamespace()
 
 
-def pipeline(clip: Any, perceiver: Any, of: Policy | None = None) -> Pipeline:
+class Nudge:
+    """A policy of somebody else: the base goes ahead, whatever is seen."""
+
+    name = "nudge"
+    space = ActionSpace.of(("stop", "nudge"), (-2, -2, -1, -3), (2, 2, 1, 3), bins=401)
+    resets, ahead = 0, 0.5
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def infer(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> Proposal:
+        plan = Plan((SkillStep(task.skill, scene.objects[0]),), trace=f"nudge for {task.skill}")
+        rows = np.array([[1, self.ahead, 0, np.nan, 0]])
+        return Proposal(plan, Progress(plan, progress.since or scene.stamp), rows, task.confidence)
+
+
+def pipeline(
+    clip: Any, perceiver: Any, of: Policy | None = None, verify: str = "enforce"
+) -> Pipeline:
     """A pipeline with the shipped skills and settings; of the planner, unless of another policy."""
     shipped = settings()
     listed = tuple(skills().values())
@@ -212,7 +238,7 @@ def pipeline(clip: Any, perceiver: Any, of: Policy | None = None) -> Pipeline:
         perceiver,
         listed,
         of or policy(),
-        shipped.policy,
+        replace(shipped.policy, verify=verify),
         shipped.action,
         shipped.perception.nouns,
         lexicon,
@@ -229,10 +255,11 @@ class World:
     objects: list[SceneObject] = field(default_factory=lambda: [CUP, PLATE])
     clip: WordClip = field(default_factory=WordClip)
     policy: Policy | None = None
+    verify: str = "enforce"
 
     def __post_init__(self) -> None:
         self.perceiver = ToldPerceiver(self.objects)
-        self.pipeline = pipeline(self.clip, self.perceiver, self.policy)
+        self.pipeline = pipeline(self.clip, self.perceiver, self.policy, self.verify)
 
     def ask(
         self,

@@ -117,6 +117,7 @@ def state(world: World) -> str:
         ("policy.reach", 1, 1.0, "policy.reach' to '1' of type 'INTEGER', expecting type 'DOUBLE'"),
         ("model.device", "gpu", "cpu", "model.device must be one of auto, cpu, cuda, got 'gpu'"),
         ("action.low", [-1.0], [-1.0] * 4, "action.low must have 4 values, got 1"),
+        ("policy.verify", "off", "enforce", "off lets through what the gate refuses"),
     ],
 )
 def test_a_wrong_parameter_fails_to_configure_with_its_name_until_it_is_mended(

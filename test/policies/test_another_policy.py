@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from policy_world import START, World
+from policy_world import START, Nudge, World, thing
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import (
-    ActionSpace,
     Observation,
     Obstacles,
     Outcome,
@@ -19,38 +18,20 @@ from vlam_ros.types import (
     Proposal,
     Reason,
     Scene,
-    SkillStep,
     Task,
+    Verdict,
 )
 
 PUT = "put the red cup on the blue plate"
 GO = "go to the red cup"
 
 
-class Nudge:
-    """Of somebody else: the base goes ahead, whatever is seen."""
-
-    name = "nudge"
-    space = ActionSpace.of(("stop", "nudge"), (-2, -2, -1, -3), (2, 2, 1, 3), bins=401)
-    resets, ahead = 0, 0.5
-
-    def reset(self) -> None:
-        self.resets += 1
-
-    def infer(
-        self, observation: Observation, task: Task, scene: Scene, progress: Progress
-    ) -> Proposal:
-        plan = Plan((SkillStep("nudge", scene.objects[0]),), trace=f"nudge for {task.skill}")
-        rows = np.array([[1, self.ahead, 0, np.nan, 0]])
-        return Proposal(plan, Progress(plan, progress.since or scene.stamp), rows, task.confidence)
-
-
 def test_another_policy_passes_through_the_same_gate_and_signs_its_chunks() -> None:
-    world = World(policy=Nudge())
+    world = World([thing("red cup", 2.0), thing("blue plate", 2.0, 0.5)], policy=Nudge())
     decision = world.ask(GO)
     chunk = decision.chunk
     assert decision.verdict.outcome is Outcome.EXECUTE
-    assert (chunk.policy, chunk.skill, chunk.trace) == ("nudge", "nudge", "nudge for go_to")
+    assert (chunk.policy, chunk.skill, chunk.trace) == ("nudge", "go_to", "nudge for go_to")
     assert chunk.space is Nudge.space
     assert chunk.tokens.tolist() == [[1, 250, 200, 401, 200]]
     assert world.pipeline.progress.since == START
@@ -59,7 +40,7 @@ def test_another_policy_passes_through_the_same_gate_and_signs_its_chunks() -> N
 
 def test_another_policy_is_refused_what_the_planner_would_be() -> None:
     policy = Nudge()
-    world = World(policy=policy)
+    world = World([thing("red cup", 2.0)], policy=policy)
     wall = Obstacles(START, np.array([[0.3, 0.0, 0.3], [0.3, 0.1, 0.3]], np.float32))
     assert world.ask(GO, obstacles=wall).verdict.reason is Reason.PATH_BLOCKED
     assert world.ask(GO, age=1.5).verdict.reason is Reason.STALE_SENSOR
@@ -135,7 +116,7 @@ class Faulty(Nudge):
 @pytest.mark.parametrize("fault", ["infer", "rows", "plan"])
 def test_after_a_fault_the_progress_is_that_of_before_and_the_step_begins_anew(fault: str) -> None:
     policy = Faulty()
-    world = World(policy=policy)
+    world = World([thing("red cup", 2.0)], policy=policy)
     assert world.ask(GO).verdict.outcome is Outcome.EXECUTE
     before = world.pipeline.progress
     assert before.since == START
@@ -147,3 +128,23 @@ def test_after_a_fault_the_progress_is_that_of_before_and_the_step_begins_anew(f
     policy.fault = "none"
     assert world.ask(GO, 1.0).verdict.outcome is Outcome.EXECUTE
     assert world.pipeline.progress.since == START + 10**9
+
+
+def test_what_is_not_enforced_is_told_and_what_nobody_proposed_is_not_done() -> None:
+    def ask(verify: str, text: str = GO) -> Verdict:
+        return World([thing("red cup", 1.0, 2.5)], policy=Nudge(), verify=verify).ask(text).verdict
+
+    assert ask("enforce").reason is Reason.PLAN_MISMATCH
+    told = ask("report")
+    assert told.outcome is Outcome.EXECUTE
+    assert told.message.startswith("not enforced: PLAN_MISMATCH: the motion does not lead to 'red")
+    assert (ask("off").outcome, ask("off").message) == (Outcome.EXECUTE, "")
+    for verify in ("report", "off"):
+        assert ask(verify, "juggle the red cup").reason is Reason.UNKNOWN_SKILL
+        empty = World([], verify=verify).ask(GO)
+        assert empty.verdict.reason is Reason.TARGET_NOT_FOUND
+        # What the space does not hold cannot be told to a robot.
+        policy = Nudge()
+        policy.ahead = 2.5
+        far = World([thing("red cup", 2.0)], policy=policy, verify=verify).ask(GO)
+        assert far.verdict.outcome is Outcome.HOLD

@@ -13,6 +13,7 @@ from vlam_ros.types import (
     GripperEffect,
     Instruction,
     Missing,
+    ObjectPhrase,
     Observation,
     Obstacles,
     Outcome,
@@ -35,8 +36,14 @@ SPACE = ActionSpace.of(
     (-2.0, -2.0, -1.0, -math.pi),
     (2.0, 2.0, 1.0, math.pi),
 )
-NUDGE = SkillStep("nudge", thing("red cup", 1.0))
-GRAB = SkillStep("grab", thing("red cup", 0.6), pose_of=PoseFrame.TOOL, precondition=Grip.EMPTY)
+NUDGE = SkillStep("nudge", thing("red cup", 2.0))
+GRAB = SkillStep(
+    "grab",
+    thing("red cup", 0.6),
+    pose_of=PoseFrame.TOOL,
+    gripper=GripperEffect.CLOSE,
+    precondition=Grip.EMPTY,
+)
 """Steps as a policy proposes them that plans no keyframes."""
 
 
@@ -62,11 +69,20 @@ def check(
     progress: Progress | None = None,
     unfamiliarity: float = 0.0,
 ) -> Verdict:
+    """The verdict where the instruction means the first objects of the plan, and they are seen."""
     looking = looking or observation()
+    steps = proposal.plan.steps
+    targets, destinations = (
+        [o for o in things if o]
+        for things in ([s.target for s in steps], [s.destination for s in steps])
+    )
+    target, destination = (
+        ObjectPhrase(things[0].phrase) if things else None for things in (targets, destinations)
+    )
     return verify(
         proposal,
-        Task(Instruction("", ""), "nudge", 0.9),
-        Scene(looking.stamp, unfamiliarity=unfamiliarity),
+        Task(Instruction("", "", target, destination), steps[-1].skill if steps else "nudge", 0.9),
+        Scene(looking.stamp, (*targets[:1], *destinations[:1]), unfamiliarity=unfamiliarity),
         looking,
         progress or Progress(),
         Limits(settings().policy, SPACE),
@@ -142,7 +158,8 @@ def test_rows_of_the_base_are_held_to_a_free_path() -> None:
     assert "(0.80, 0.00) is in the way to 'red cup'" in blocked.message
     assert check(nudge((0.2, 0.0, 0.0), (0.5, 0.0, 0.0)), wall(0.8, 0.0)).message == ""
     # A turn in place goes nowhere, and the arm moves over what the LiDAR sees.
-    assert check(nudge((NOT, NOT, 1.0)), wall(0.1, 0.0)).outcome is Outcome.EXECUTE
+    aside = replace(NUDGE, target=thing("red cup", 1.0, 1.5))
+    assert check(nudge((NOT, NOT, 1.0), step=aside), wall(0.1, 0.0)).outcome is Outcome.EXECUTE
     assert check(grab((0.6, 0.0, 0.3)), wall(0.4, 0.0)).outcome is Outcome.EXECUTE
 
 
@@ -193,14 +210,16 @@ def test_the_gripper_is_looked_at_when_a_step_begins() -> None:
     assert check(proposal, full).reason is Reason.PRECONDITION
     assert check(proposal, full, begun.interrupted()).reason is Reason.PRECONDITION
     assert check(proposal, full, begun).outcome is Outcome.EXECUTE
-    second = propose(NUDGE, GRAB, rows=[[2.0, 0.6, 0.0, 0.3, 0.0]], current=1)
+    gone = replace(NUDGE, target=GRAB.target)
+    second = propose(gone, GRAB, rows=[[2.0, 0.6, 0.0, 0.3, 0.0]], current=1)
     before = Progress(replace(second.plan, current=0), START)
     assert check(second, full, before).reason is Reason.PRECONDITION
     assert check(second, observation(gripper=gripper(False)), before).outcome is Outcome.EXECUTE
 
 
 def test_on_an_approach_the_gripper_has_to_fit_what_is_gone_to_all_the_way() -> None:
-    going = propose(replace(NUDGE, approach=True), GRAB, rows=[[1.0, 0.5, 0.0, NOT, 0.0]])
+    grab = replace(GRAB, target=NUDGE.target)
+    going = propose(replace(NUDGE, approach=True), grab, rows=[[1.0, 0.5, 0.0, NOT, 0.0]])
     begun = Progress(going.plan, START)
     assert check(going, observation(gripper=gripper(True)), begun).reason is Reason.PRECONDITION
     free = check(going, observation(gripper=gripper(False)), begun)
@@ -230,10 +249,9 @@ def test_done_is_done_wherever_things_are() -> None:
     "proposal",
     [
         propose(NUDGE),
-        propose(rows=[[1.0, 0.1, 0.0, NOT, 0.0]]),
         propose(NUDGE, rows=[[1.0, 0.1, 0.0, NOT, 0.0]], current=1),
     ],
-    ids=["no rows", "no step", "no step left"],
+    ids=["no rows", "no step left"],
 )
 def test_a_proposal_is_rows_for_a_step_or_it_is_done_or_refused(proposal: Proposal) -> None:
     with pytest.raises(ValueError, match="neither done nor refused needs rows and a step"):

@@ -17,7 +17,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
 from vlam_ros.configuration import Settings
-from vlam_ros.errors import InstructionError
+from vlam_ros.errors import ConfigurationError, InstructionError
 from vlam_ros.fusion.synchroniser import LOOK_PERIOD
 from vlam_ros.interface import CHUNK_LEASE
 from vlam_ros.language import parse_instruction
@@ -75,6 +75,12 @@ class VlamNode(ManagedNode):
     def configure(self) -> None:
         """Check the parameters, load and warm up the models, subscribe."""
         self._settings = self._declared.settings()
+        verify, simulated = self._settings.policy.verify, self.get_parameter("use_sim_time").value
+        if verify != "enforce" and not simulated:
+            raise ConfigurationError(
+                f"policy.verify: {verify} lets through what the gate refuses, which is for "
+                "simulation only (use_sim_time: true): set it to enforce"
+            )
         self._pipeline = self._make_pipeline(self._settings)
         self._pipeline.warm_up()
         self._inputs = SensorInputs(

@@ -134,6 +134,13 @@ def bearing(place: Point) -> float:
     return math.atan2(place[1], place[0])
 
 
+def standoff_point(place: Point, standoff: float) -> tuple[float, float]:
+    """Where the base stops on the straight way to a place; where it is if that is near enough."""
+    distance = floor_distance(place)
+    share = max(0.0, 1 - standoff / distance) if distance else 0.0
+    return share * place[0], share * place[1]
+
+
 def _first(
     candidates: Sequence[SceneObject], measure: Callable[[SceneObject], float]
 ) -> list[SceneObject]:

@@ -15,8 +15,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from vlam_ros.perception.referring import is_same, located
-from vlam_ros.types import Camera, Missing, Observation, Odometry, SceneObject, Sighting
+from vlam_ros.perception.referring import apart_from, is_same, located, select
+from vlam_ros.types import (
+    NOT_FOUND,
+    Camera,
+    Instruction,
+    Missing,
+    Noun,
+    Observation,
+    Odometry,
+    Progress,
+    Relation,
+    SceneObject,
+    Sighting,
+)
 
 GATE = 0.25
 """Metres, besides its spread, from where an object is expected to where it may be found."""
@@ -28,6 +40,36 @@ DISTANCE_ERROR, TURN_ERROR = 0.03, 0.02
 """Standard deviation of odometry: m per m driven, rad per rad turned."""
 EDGE = 0.05
 """Share of the image along its edges in which an object may be cut off and not be known."""
+
+
+def referent(
+    noun: Noun,
+    instruction: Instruction,
+    observation: Observation,
+    seen: Sequence[SceneObject],
+    progress: Progress,
+    ambiguity: float,
+    moved: SceneObject | None = None,
+) -> SceneObject:
+    """The object that a noun of the instruction means: the one that was sighted before, or where
+    there is none, or it is lost, the one that fits, as `select` has it.
+
+    A destination is another thing than `moved`: nothing is put on itself.
+
+    Raises:
+        Refusal: as for `select`.
+    """
+    sighting = progress.sightings.get(noun)
+    followed = track(sighting, observation, seen) if sighting else None
+    if followed is not None:
+        return followed
+    phrase = instruction.named[noun]
+    # "put the cup next to the red cup"
+    others = [o for o in seen if moved is None or not is_same(o, moved)]
+    candidates = others if noun is Noun.DESTINATION else seen
+    if phrase.relation is Relation.OTHER and progress.other_than:
+        candidates = apart_from(progress.other_than, candidates)
+    return select(phrase, candidates, ambiguity, NOT_FOUND[noun], instruction.said_with)
 
 
 def expected(sighting: Sighting, base: Odometry) -> SceneObject:

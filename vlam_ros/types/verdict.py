@@ -35,6 +35,7 @@ class Reason(IntEnum):
     INTERNAL_ERROR = 13
     UNFAMILIAR = 14
     ANSWERED = 15
+    PLAN_MISMATCH = 16
 
 
 @dataclass(frozen=True)

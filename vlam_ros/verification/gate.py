@@ -21,7 +21,7 @@ from vlam_ros.types import (
     Task,
     Verdict,
 )
-from vlam_ros.verification import checks
+from vlam_ros.verification import agreement, checks
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def verify(
     Returns:
         DONE or EXECUTE with the proposal's confidence and a remark on what could not be checked;
         or HOLD with the policy's own refusal, or with UNFAMILIAR, NO_POSITION, UNREACHABLE,
-        PATH_BLOCKED, STALE_SENSOR or PRECONDITION.
+        PATH_BLOCKED, STALE_SENSOR or PRECONDITION, or with PLAN_MISMATCH if it is not what the
+        instruction asks for; with the reasons of `select` if that means nothing that was found.
     """
     try:
         checks.check_familiar(scene, under_way=progress.plan is not None)
@@ -55,7 +56,7 @@ def verify(
             raise proposal.refusal
         if proposal.done:
             return Verdict(Outcome.DONE, confidence=proposal.confidence)
-        remark = _check(proposal, observation, progress, limits)
+        remark = _check(proposal, task, scene, observation, progress, limits)
     except Refusal as refusal:
         return held(refusal)
     return Verdict(Outcome.EXECUTE, message=remark, confidence=proposal.confidence)
@@ -66,38 +67,57 @@ def held(refusal: Refusal) -> Verdict:
     return Verdict(Outcome.HOLD, refusal.reason, refusal.message)
 
 
-def _check(proposal: Proposal, observation: Observation, progress: Progress, limits: Limits) -> str:
-    settings, plan = limits.settings, proposal.plan
-    if proposal.rows is None or not plan.to_come:
+def _check(
+    proposal: Proposal,
+    task: Task,
+    scene: Scene,
+    observation: Observation,
+    progress: Progress,
+    limits: Limits,
+) -> str:
+    settings, space, plan, rows = limits.settings, limits.space, proposal.plan, proposal.rows
+    if rows is None or (plan.steps and not plan.to_come):
         raise ValueError("a proposal that is neither done nor refused needs rows and a step")
-    current = plan.to_come[0]
-    commands = [limits.space.commands[int(command)] for command in proposal.rows[:, 0]]
-    if any(c.pose_of is not current.pose_of for c in commands):
-        raise ValueError(f"rows of {commands[0].name} are no poses as of {current.skill}")
+    agreement.check_space(space)
+    to_come = plan.to_come or (agreement.unplanned(task, rows, space, observation.gripper),)
+    agreement.check_skill(plan, task)
+    agreement.check_commands(to_come[0], rows, space)
     checks.check_age("image", observation.stamp, observation.now, settings.max_image_age)
-    for step in plan.to_come:
+    meant = agreement.check_objects(
+        to_come,
+        agreement.looks_around(rows, space),
+        task,
+        scene,
+        observation,
+        progress,
+        settings.ambiguity,
+    )
+    to_come = tuple(agreement.with_meant(step, meant) for step in to_come)
+    current = to_come[0]
+    for step in to_come:
         checks.check_positions(step, settings.max_spread)
-    for step in plan.to_come:
+    for step in to_come:
         poses = step.keyframes
         # A current step without keyframes leads to its rows, a later one nobody knows where yet.
         if step is current and (poses is None or not len(poses)):
-            poses = proposal.rows[:, 1:]
+            poses = rows[:, 1:]
         if poses is not None:
-            checks.check_reach(step, poses, limits.space, settings.reach, settings.reach_ahead)
+            checks.check_reach(step, poses, space, settings.reach, settings.reach_ahead)
+    agreement.check_leads(current, rows, meant, task, scene, progress, settings.standoff)
     remark = ""
     if current.pose_of is PoseFrame.BASE:
         # The rows are what the robot is told, whatever the plan says of them.
-        for poses in (current.keyframes, proposal.rows[:, 1:]):
+        for poses in (current.keyframes, rows[:, 1:]):
             if poses is None:
                 continue
             way = poses[~np.isnan(poses[:, :2]).any(axis=1), :2]  # turns in place have no x and y
             if len(way):
                 limits_of_path = settings.corridor, settings.max_image_age
                 remark = checks.check_path(current, way, observation, *limits_of_path)
-        if leads_back(proposal.rows[:, 1:]):
-            checks.check_behind(proposal.rows[:, 1:3], observation)
+        if leads_back(rows[:, 1:]):
+            checks.check_behind(rows[:, 1:3], observation)
     if current.approach or _begins(plan, progress):
-        checks.check_body(plan.to_come[current.approach], observation, current.approach)
+        checks.check_body(to_come[current.approach], observation, current.approach)
     return remark
 
 

@@ -10,8 +10,8 @@ from policy_world import policy, skills, thing
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.errors import ConfigurationError
+from vlam_ros.perception.referring import standoff_point
 from vlam_ros.policies import Skill
-from vlam_ros.policies.skills.go_to import standoff_point
 from vlam_ros.policies.skills.skill import Poses, Timing
 from vlam_ros.types import Plan, SceneObject, SkillStep
 

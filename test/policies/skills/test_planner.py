@@ -194,7 +194,8 @@ def test_a_base_that_is_there_but_still_moves_is_told_to_stay() -> None:
 
 
 def test_without_driving_all_steps_to_come_are_verified_before_the_first() -> None:
-    standing = [skill for skill in skills().values() if skill.name != "go_to"]
+    able = [skill for skill in skills().values() if skill.name != "go_to"]
+    standing = [replace(skill, id=i) for i, skill in enumerate(able)]
     fixed = SkillPlanner(standing, settings().policy, settings().action)
     far = thing("blue plate", 1.4, 0.3)
     refusal = refused("place", PUT, [CUP, far], observation(), by=fixed)

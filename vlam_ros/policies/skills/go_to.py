@@ -5,12 +5,10 @@ A closed loop: each image gives a new way to where the object now is.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from vlam_ros.configuration import PolicySettings
-from vlam_ros.perception.referring import Point, bearing, floor_distance, located
+from vlam_ros.perception.referring import bearing, floor_distance, located, standoff_point
 from vlam_ros.policies.skills.skill import Poses, Skill, Timing
 from vlam_ros.types import Noun, SceneObject, SkillStep
 
@@ -44,10 +42,3 @@ class GoTo(Skill, motion="go_to"):
             return False
         limit = settings.standoff + self.parameters["tolerance"]
         return floor_distance(located(target)) <= limit
-
-
-def standoff_point(place: Point, standoff: float) -> tuple[float, float]:
-    """Where the base stops on the straight way to a place; where it is if that is near enough."""
-    distance = math.hypot(place[0], place[1])
-    share = max(0.0, 1 - standoff / distance) if distance else 0.0
-    return share * place[0], share * place[1]

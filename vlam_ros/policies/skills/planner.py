@@ -9,8 +9,8 @@ import numpy as np
 
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.perception.referring import apart_from, floor_distance, is_same, located, select
-from vlam_ros.perception.tracking import track
+from vlam_ros.perception.referring import floor_distance, located
+from vlam_ros.perception.tracking import referent
 from vlam_ros.policies.skills.measured import travelled
 from vlam_ros.policies.skills.plan import (
     closes,
@@ -21,7 +21,6 @@ from vlam_ros.policies.skills.plan import (
 )
 from vlam_ros.policies.skills.skill import Poses, Skill, Timing
 from vlam_ros.types import (
-    NOT_FOUND,
     ActionSpace,
     Instruction,
     Missing,
@@ -35,7 +34,6 @@ from vlam_ros.types import (
     Proposal,
     Reason,
     Refusal,
-    Relation,
     Scene,
     SceneObject,
     SkillStep,
@@ -195,21 +193,17 @@ class SkillPlanner:
             return {Noun.TARGET: sought[0]} if sought else {}
         nouns = {noun for step in plan.to_come for noun in step.nouns}
         found: dict[Noun, SceneObject] = {}
-        for noun, phrase in instruction.named.items():
-            if noun not in nouns:
-                continue
-            sighting = progress.sightings.get(noun)
-            followed = track(sighting, observation, seen) if sighting else None
-            if followed is None:
-                # Nothing is put on itself: "put the cup next to the red cup".
-                moved = found.get(Noun.TARGET)
-                others = [o for o in seen if moved is None or not is_same(o, moved)]
-                candidates = others if noun is Noun.DESTINATION else seen
-                if phrase.relation is Relation.OTHER and progress.other_than:
-                    candidates = apart_from(progress.other_than, candidates)
-                reason, say = NOT_FOUND[noun], instruction.said_with
-                followed = select(phrase, candidates, self._settings.ambiguity, reason, say)
-            found[noun] = followed
+        for noun in instruction.named:
+            if noun in nouns:
+                found[noun] = referent(
+                    noun,
+                    instruction,
+                    observation,
+                    seen,
+                    progress,
+                    self._settings.ambiguity,
+                    found.get(Noun.TARGET),
+                )
         return found
 
     def advance(
