@@ -1,15 +1,17 @@
 """What a training step sees agrees with the scenes it comes from."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from vlam_ros.lab.generators import NONE, UNDECIDED, Thing
+from vlam_ros.lab.generators import NONE, UNDECIDED, Thing, generator_named
 from vlam_ros.lab.generators.vocabulary import NO_THING, vocabulary
 from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS
 from vlam_ros.lab.training import batches
 from vlam_ros.lab.training.batches import TextRows
-from vlam_ros.lab.training.scenes import SceneData
+from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split, resize
 
 WORDS = vocabulary()
 RED, GREEN, BLUE = (WORDS.colour_names.index(name) for name in ("red", "green", "blue"))
@@ -145,3 +147,14 @@ def test_half_of_the_prompts_are_there_and_a_third_of_the_others_share_the_colou
                for w, _ in absent}  # fmt: skip
     similar = [rows.pairs[r][0] in colours[w] for w, r in absent if r < rows.floor]
     assert sum(similar) / len(absent) > 1 / 3
+
+
+def test_an_image_is_as_a_camera_takes_it_unless_it_is_not_photographed(tmp_path: Path) -> None:
+    taken, drawn = tmp_path / "taken", tmp_path / "drawn"
+    for folder, photograph in ((taken, True), (drawn, False)):
+        render_split(folder, "rooms", "train", 1, 480, photograph=photograph)
+    with generator_named("rooms") as rooms:
+        shown = rooms.draw("train", 0).image
+    images = [load_splits(f, {"rooms": 1}, "train", 480).images[0] for f in (taken, drawn)]
+    assert np.array_equal(images[1], resize(shown, 480))
+    assert not np.array_equal(*images)

@@ -123,7 +123,7 @@ def _generated(
     name: str, count: int, grounder: ClipsegGrounder, perception: PerceptionSettings
 ) -> list[Metric]:
     """Measure on images of a generator."""
-    asked, strange = _answers_about(name, count, grounder, perception)
+    asked, strange = answers_about(name, count, grounder, perception)
     assert grounder.calibration is not None
     threshold, gates = grounder.calibration.crop_threshold, GATES.get(name, _Gates())
     present = [a for a in asked if a.kind is QueryKind.PRESENT]
@@ -145,7 +145,7 @@ def _generated(
     ]
 
 
-def _answers_about(
+def answers_about(
     name: str, count: int, grounder: ClipsegGrounder, perception: PerceptionSettings
 ) -> tuple[list[QueryResult], list[bool]]:
     """About images of a generator, whose nouns compete, and whether each image is unfamiliar.

@@ -66,10 +66,16 @@ class SceneData:
 
 
 def render_split(
-    folder: Path, generator: str, split: str, count: int, size: int, workers: int = 1
+    folder: Path,
+    generator: str,
+    split: str,
+    count: int,
+    size: int,
+    workers: int = 1,
+    photograph: bool = True,
 ) -> None:
     """Render the first images of a generator's split, `size` pixels square, in shards; finished
-    ones stay.
+    ones stay. They are as a camera takes them, unless they are not to `photograph`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {_path(folder, generator, split, size, numbers): numbers for numbers in _shards(count)}
@@ -81,12 +87,13 @@ def render_split(
         if workers == 1:
             with generator_named(generator) as own:
                 for path, numbers in due.items():
-                    _render_shard(own, split, size, path, numbers)
+                    _render_shard(own, split, size, photograph, path, numbers)
                     bar.update()
             return
         count, spawned = min(workers, len(due)), get_context("spawn")
         with ProcessPoolExecutor(count, spawned, _open, (generator,)) as pool:
-            for _ in pool.map(partial(_render_in_worker, split, size), due, due.values()):
+            render_one = partial(_render_in_worker, split, size, photograph)
+            for _ in pool.map(render_one, due, due.values()):
                 bar.update()
 
 
@@ -121,14 +128,19 @@ def _open(name: str) -> None:
     _of_worker.append(generator_named(name).__enter__())
 
 
-def _render_in_worker(split: str, size: int, path: Path, numbers: range) -> None:
-    _render_shard(_of_worker[0], split, size, path, numbers)
+def _render_in_worker(split: str, size: int, photograph: bool, path: Path, numbers: range) -> None:
+    _render_shard(_of_worker[0], split, size, photograph, path, numbers)
 
 
 def _render_shard(
-    generator: ImageGenerator, split: str, size: int, path: Path, numbers: range
+    generator: ImageGenerator,
+    split: str,
+    size: int,
+    photograph: bool,
+    path: Path,
+    numbers: range,
 ) -> None:
-    rows = [render(generator, split, number, size) for number in numbers]
+    rows = [render(generator, split, number, size, photograph) for number in numbers]
     temporary = path.with_suffix(".part.npz")
     arrays = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     np.savez(temporary, allow_pickle=False, **arrays)
@@ -136,11 +148,13 @@ def _render_shard(
 
 
 def render(
-    generator: ImageGenerator, split: str, number: int, size: int
+    generator: ImageGenerator, split: str, number: int, size: int, photograph: bool = True
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """One image as rows of the arrays of a SceneData, as a camera takes it."""
+    """One image as rows of the arrays of a SceneData, as a camera takes it or as it is drawn."""
     rng = np.random.default_rng([number, 2])
-    shown = photographed(generator.draw(split, number), rng)
+    shown = generator.draw(split, number)
+    if photograph:
+        shown = photographed(shown, rng)
     things = np.full((MAX_THINGS, 2), NO_THING, np.int16)
     for i, thing in enumerate(shown.things):
         things[i] = vocabulary().indices(thing)
