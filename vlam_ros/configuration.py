@@ -122,7 +122,10 @@ class PerceptionSettings:
 class PolicySettings:
     """When the robot may move, and where it stops."""
 
-    kind: str = parameter("what proposes the motions: 'skills', or the name of an entry point")
+    kind: str = parameter(
+        "what proposes the motions: 'skills', 'transformer', or the name of an entry point"
+    )
+    name_or_path: str = parameter("folder of a trained policy; of kind transformer")
     skills: str = parameter("skill definitions: a file, or a name in config/")
     verify: str = parameter(
         "whether what the gate refuses is held back, is done and told, or is done; the last two in "

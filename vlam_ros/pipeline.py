@@ -26,7 +26,15 @@ from vlam_ros.perception import Perceiver, is_confirmed, unknown_words
 from vlam_ros.perception.answers import answer
 from vlam_ros.perception.calibration import Calibration, calibrate_command
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
-from vlam_ros.policies import Policy, Skill, choose_skill, load_skills, make_policy, means_stop
+from vlam_ros.policies import (
+    Policy,
+    ReadsFeatures,
+    Skill,
+    choose_skill,
+    load_skills,
+    make_policy,
+    means_stop,
+)
 from vlam_ros.policies.references import Meant, resolved
 from vlam_ros.types import (
     NOT_FOUND,
@@ -92,6 +100,8 @@ class Pipeline:
         self._tokenizer = ActionTokenizer(policy.space)
         self._step = round(action.step * 1e9)
         self._start_offset = round(action.start_offset * 1e9)
+        if isinstance(policy, ReadsFeatures):
+            policy.attach(grounder)
         self.progress = Progress()
         self.reset()
 
@@ -186,7 +196,8 @@ class Pipeline:
             verdict = Verdict(Outcome.HOLD, Reason.INTERNAL_ERROR, message)
         self.progress = after
         chunk = chunk or self._chunk(scene.stamp, plan, verdict, None)
-        return Decision(scene, plan, verdict, chunk)
+        # Who keeps decisions does not keep what the towers knew of every image.
+        return Decision(replace(scene, features=None), plan, verdict, chunk)
 
     def _verify(
         self,
@@ -268,7 +279,7 @@ class Pipeline:
             raise Refusal(Reason.LOW_CONFIDENCE, message)
         scene, features = self.perceiver.perceive(observation, phrases, phrases, **looks)
         objects = [replace(o, confirmed=is_confirmed(o, calibration)) for o in scene.objects]
-        return replace(scene, objects=tuple(objects)), features
+        return replace(scene, objects=tuple(objects), features=features), features
 
     def _choose(self, instruction: Instruction, features: ImageFeatures) -> Task:
         """The task, with the skill that was chosen when its first image was seen."""

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.policies.skills.skill import Skill
 from vlam_ros.types import ActionSpace, Observation, Progress, Proposal, Scene, Task
+
+if TYPE_CHECKING:
+    from vlam_ros.perception.clipseg import ClipsegGrounder
 
 GROUP = "vlam_ros.policies"
 
@@ -51,9 +54,27 @@ class Policy(Protocol):
         """
 
 
+@runtime_checkable
+class ReadsFeatures(Protocol):
+    """A policy that was trained on what a checkpoint sees: `Scene.features`."""
+
+    def attach(self, grounder: ClipsegGrounder) -> None:
+        """Read what this grounder sees from now on; ModelError if it was trained on another."""
+
+
 MakePolicy = Callable[[Sequence[Skill], PolicySettings, ActionSettings], Policy]
 
-POLICIES: dict[str, MakePolicy] = {"skills": SkillPlanner}
+
+def _transformer(
+    skills: Sequence[Skill], settings: PolicySettings, action: ActionSettings
+) -> Policy:
+    # Not with the node: it imports torch.
+    from vlam_ros.policies.transformer import TransformerPolicy
+
+    return TransformerPolicy(skills, settings, action)
+
+
+POLICIES: dict[str, MakePolicy] = {"skills": SkillPlanner, "transformer": _transformer}
 """The policies of this package, by `policy.kind`."""
 
 

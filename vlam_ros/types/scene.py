@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from vlam_ros.types.arrays import BoolArray
 
@@ -53,12 +54,14 @@ class Scene:
     """What perception believes of one image: objects of all asked phrases, best first.
 
     `unfamiliarity` above 1 says that the image is unlike those the checkpoint was calibrated on.
+    `features` is what the grounder knows of the image, for a policy that was trained on it.
     """
 
     stamp: int
     objects: tuple[SceneObject, ...] = ()
     seconds: tuple[tuple[str, float], ...] = ()
     unfamiliarity: float = 0.0
+    features: Any = field(default=None, compare=False, repr=False)
 
     def of(self, phrase: str) -> tuple[SceneObject, ...]:
         """The objects found for one phrase, best first."""

@@ -104,6 +104,12 @@ class TorchBackend:
         return clipseg.encode_texts(self._parts, ids, mask)
 
     @torch.inference_mode()
+    def encode_words(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The text tower's last hidden states float[T,L,width] of texts int64[T,L]."""
+        ids, mask = input_ids.to(self.device), attention_mask.to(self.device)
+        return clipseg.encode_words(self._parts, ids, mask)
+
+    @torch.inference_mode()
     def decode_masks(self, activations: Activations, conditions: Tensor, images: Tensor) -> Tensor:
         """See Backend."""
         count = len(images)

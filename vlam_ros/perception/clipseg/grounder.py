@@ -23,8 +23,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from vlam_ros.errors import ModelError
 from vlam_ros.perception.calibration import Calibration
-from vlam_ros.perception.clipseg.backend import Activations
+from vlam_ros.perception.clipseg.backend import Activations, TorchBackend
 from vlam_ros.perception.clipseg.loader import Checkpoint, load_checkpoint, load_clip
 from vlam_ros.perception.clipseg.model import tokenized
 from vlam_ros.perception.clipseg.preprocess import preprocess
@@ -95,6 +96,7 @@ class ClipsegGrounder:
 
     def __init__(self, checkpoint: Checkpoint, clip: Checkpoint | None = None) -> None:
         """Use a CLIPSeg checkpoint, and for `similarity` and `text_similarity` a separate CLIP."""
+        self.checkpoint = checkpoint
         self._backend = checkpoint.backend
         self.name, self.backend = checkpoint.name, checkpoint.backend.name
         self.device, self.precision = checkpoint.backend.device, checkpoint.backend.precision
@@ -167,6 +169,22 @@ class ClipsegGrounder:
         """CLIP cosines float32[T] of one text with others."""
         own = self._skill_texts.directions([text])
         return (own @ self._skill_texts.directions(texts).T)[0].cpu().numpy()
+
+    def word_states(self, text: str) -> torch.Tensor:
+        """The text tower's hidden states float[L,width] of a text's tokens, for policies that read
+        them.
+
+        Raises:
+            ModelError: the checkpoint is an exported one, which has only the embeddings of texts.
+        """
+        backend = self.checkpoint.backend
+        if not isinstance(backend, TorchBackend):
+            raise ModelError(
+                f"{self.name} runs on {backend.name}, which tells embeddings of whole texts only: "
+                "set model.backend to torch"
+            )
+        tokens = tokenized(self.checkpoint.tokenizer, self.checkpoint.config, [text])
+        return backend.encode_words(tokens.input_ids, tokens.attention_mask)[0]
 
     def second_look(
         self,

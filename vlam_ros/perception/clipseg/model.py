@@ -91,6 +91,15 @@ def encode_texts(
     return projected
 
 
+def encode_words(
+    model: CLIPSegForImageSegmentation, input_ids: Tensor, attention_mask: Tensor
+) -> Tensor:
+    """The text tower's last hidden states float[T,L,width], after its last norm."""
+    tower = model.clip.text_model(input_ids=input_ids, attention_mask=attention_mask)
+    states: Tensor = tower.last_hidden_state
+    return states
+
+
 def decode_masks(
     model: CLIPSegForImageSegmentation,
     activations: Sequence[Tensor],

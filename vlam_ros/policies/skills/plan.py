@@ -23,7 +23,7 @@ from vlam_ros.types import (
     SkillStep,
 )
 
-_PREPOSITIONS = {
+PREPOSITIONS = {
     Placement.NONE: "at",
     Placement.ON: "on",
     Placement.NEXT_TO: "next to",
@@ -97,7 +97,7 @@ def _step_trace(step: SkillStep, instruction: Instruction) -> str:
     if target:
         words.append(_object_trace(target, step.target))
     if destination:
-        words.append(_PREPOSITIONS[step.placement])
+        words.append(PREPOSITIONS[step.placement])
         words.append(_object_trace(destination, step.destination))
     return " ".join(words)
 

@@ -1,0 +1,134 @@
+"""The action transformer looks at what is there, and writes the same at once and token by token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from vlam_ros.policies.transformer.grammar import Choices
+from vlam_ros.policies.transformer.inputs import batch_of
+from vlam_ros.policies.transformer.model import (
+    NO_WORD,
+    STATES,
+    ActionTransformer,
+    ActionTransformerConfig,
+    PolicyInputs,
+)
+
+CONFIG = ActionTransformerConfig(
+    tokens=40, patches=9, tower_width=12, text_width=8, longest=20, width=24, layers=2, heads=2
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> ActionTransformer:
+    torch.manual_seed(0)
+    return ActionTransformer(CONFIG).eval()
+
+
+def inputs(seed: int = 0, words: int = 4) -> PolicyInputs:
+    rng = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=rng)
+
+    return PolicyInputs(
+        drawn(1, 10, 12), drawn(1, 9, 3), drawn(1, 9, 3), drawn(1, words, 8),
+        torch.zeros(1, words, dtype=torch.long), drawn(1, len(STATES)),
+    )  # fmt: skip
+
+
+def any_of(tokens: list[int], length: int) -> Choices:
+    def decision() -> Iterator[list[int]]:
+        for _ in range(length):
+            yield tokens
+
+    return Choices(decision())  # type: ignore[arg-type]
+
+
+def test_what_is_written_token_by_token_is_what_is_read_at_once(model: ActionTransformer) -> None:
+    tokens = torch.tensor([[3, 1, 4, 1, 5, 9]])
+    whole = model(tokens, model.look(inputs()))
+    memory = model.look(inputs())
+    parts = [model(tokens[:, some], memory) for some in (slice(0, 2), slice(2, 3), slice(3, 6))]
+    torch.testing.assert_close(torch.cat(parts, 1), whole)
+
+
+def test_a_token_does_not_know_what_follows_it(model: ActionTransformer) -> None:
+    one, other = torch.tensor([[3, 1, 4, 1]]), torch.tensor([[3, 1, 9, 2]])
+    first, second = (model(tokens, model.look(inputs())) for tokens in (one, other))
+    torch.testing.assert_close(first[:, :2], second[:, :2])
+    assert not torch.allclose(first[:, 2:], second[:, 2:])
+
+
+@pytest.mark.parametrize("part", ["patches", "places", "floor", "words", "states"])
+def test_everything_that_is_seen_counts(model: ActionTransformer, part: str) -> None:
+    tokens = torch.tensor([[3]])
+    other = replace(inputs(), **{part: getattr(inputs(seed=1), part)})
+    assert not torch.allclose(
+        model(tokens, model.look(inputs())), model(tokens, model.look(other)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("part", ["places", "floor", "states"])
+def test_what_is_unknown_is_no_zero(model: ActionTransformer, part: str) -> None:
+    tokens, value = torch.tensor([[3]]), getattr(inputs(), part)
+    for name, parameter in model.named_parameters():
+        if name.endswith((".unknown", "no_state")):
+            torch.nn.init.normal_(parameter)
+    told = [replace(inputs(), **{part: torch.full_like(value, x)}) for x in (math.nan, 0.0)]
+    unknown, zero = (model(tokens, model.look(each)) for each in told)
+    assert unknown.isfinite().all()
+    assert not torch.allclose(unknown, zero, atol=1e-6)
+
+
+def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
+    tokens, few, many = torch.tensor([[3, 1]]), inputs(words=2), inputs(seed=1, words=5)
+    batch = batch_of([few, many])
+    assert batch.kinds.tolist() == [[0, 0, NO_WORD, NO_WORD, NO_WORD], [0] * 5]
+    both = model(tokens.expand(2, -1), model.look(batch))
+    for row, alone in enumerate((few, many)):
+        torch.testing.assert_close(both[row : row + 1], model(tokens, model.look(alone)))
+
+
+def test_the_likeliest_is_written_and_drawing_goes_by_the_seed(model: ActionTransformer) -> None:
+    allowed = [5, 7, 11, 13]
+    best = model.write(inputs(), [3], any_of(allowed, 4))
+    logits = model(torch.tensor([[3]]), model.look(inputs()))[0, -1, allowed]
+    assert best.tokens[0] == allowed[int(logits.argmax())]
+    assert best.log_probabilities[0] == pytest.approx(logits.log_softmax(-1).max().item())
+    assert model.write(inputs(), [3], any_of(allowed, 4)) == best
+    drawn = {model.write(inputs(), [3], any_of(allowed, 6), 1.0, seed).tokens for seed in range(8)}
+    assert len(drawn) > 1
+    again = [model.write(inputs(), [3], any_of(allowed, 6), 1.0, 5).tokens for _ in range(2)]
+    assert again[0] == again[1]
+
+
+def test_where_there_is_no_choice_nothing_is_calculated(
+    model: ActionTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+    forward = ActionTransformer.forward
+
+    def counted(self: ActionTransformer, tokens: Tensor, memory: object) -> Tensor:
+        lengths.append(tokens.shape[1])
+        return forward(self, tokens, memory)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ActionTransformer, "forward", counted)
+
+    def decision() -> Iterator[list[int]]:
+        yield [4]
+        yield [5]
+        yield [6, 7]
+        yield [8]
+        yield [9, 10]
+
+    written = model.write(inputs(), [3], Choices(decision()))  # type: ignore[arg-type]
+    assert lengths == [3, 2]
+    assert written.tokens[:2] == (4, 5)
+    assert written.log_probabilities[:2] == (0.0, 0.0)

@@ -1,0 +1,142 @@
+"""An observation as the action transformer reads it: patches and where they look, words, state."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
+from vlam_ros.perception.positions import level_floor
+from vlam_ros.policies.transformer.model import (
+    NO_WORD,
+    OF_HELD,
+    OF_INSTRUCTION,
+    OF_STEP,
+    SECTORS,
+    STATES,
+    PolicyInputs,
+)
+from vlam_ros.types import Camera, FloorPlane, Missing, Observation, Progress, Task
+
+FAR = 4.0
+"""Metres; what is farther away is told as being there."""
+Points = npt.NDArray[np.float64]
+
+
+def inputs_of(
+    observation: Observation,
+    task: Task,
+    features: ImageFeatures,
+    progress: Progress,
+    grounder: ClipsegGrounder,
+) -> PolicyInputs:
+    """What the policy decides on, of one observation."""
+    patches = features.activations[-1].float()
+    side = math.isqrt(patches.shape[1] - 1)
+    places, floor = looked_at(observation, side)
+    step = progress.plan.to_come[0].said if progress.plan and progress.plan.to_come else ""
+    said = {OF_INSTRUCTION: task.instruction.text, OF_STEP: step, OF_HELD: progress.held}
+    words = {kind: grounder.word_states(text).float() for kind, text in said.items() if text}
+    kinds = [torch.full((len(states),), kind) for kind, states in words.items()]
+    device = patches.device
+    return PolicyInputs(
+        patches,
+        torch.from_numpy(places).float()[None].to(device),
+        torch.from_numpy(floor).float()[None].to(device),
+        torch.cat(list(words.values()))[None],
+        torch.cat(kinds)[None].to(device),
+        torch.tensor([states_of(observation, progress)], device=device),
+    )
+
+
+def batch_of(many: list[PolicyInputs]) -> PolicyInputs:
+    """Inputs of single observations as one batch; fewer words are filled up."""
+    longest = max(each.kinds.shape[1] for each in many)
+
+    def filled(values: Tensor, by: float) -> Tensor:
+        missing = longest - values.shape[1]
+        shape = (1, missing, *values.shape[2:])
+        return torch.cat([values, values.new_full(shape, by)], 1) if missing else values
+
+    return PolicyInputs(
+        torch.cat([each.patches for each in many]),
+        torch.cat([each.places for each in many]),
+        torch.cat([each.floor for each in many]),
+        torch.cat([filled(each.words, 0.0) for each in many]),
+        torch.cat([filled(each.kinds, NO_WORD) for each in many]),
+        torch.cat([each.states for each in many]),
+    )
+
+
+def looked_at(observation: Observation, side: int) -> tuple[Points, Points]:
+    """Where in `base_link` each of side x side patches looks at, by depth and on the floor:
+    float64[side²,3] each, row by row, in metres; NaN where nobody knows, or nothing is.
+    """
+    nowhere = np.full((side * side, 3), np.nan)
+    camera = observation.camera
+    if isinstance(camera, Missing):
+        return nowhere, nowhere
+    middles = (np.arange(side) + 0.5) / side
+    u, v = np.meshgrid(middles * camera.width - 0.5, middles * camera.height - 0.5)
+    rays = camera.rays(np.column_stack([u.ravel(), v.ravel()])) @ camera.rotation.T
+    depth = _depths(observation, side).ravel()
+    by_depth = camera.position + rays * depth[:, None]
+    return by_depth, _on_floor(rays, camera, _floor(observation))
+
+
+def _depths(observation: Observation, side: int) -> npt.NDArray[np.float64]:
+    """Depth [side,side] of each patch, m: the harmonic mean, so that what is near counts more."""
+    if isinstance(observation.depth, Missing):
+        return np.full((side, side), np.nan)
+    depth = observation.depth.depth
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nearness = np.where(depth > 0, 1 / depth, 0).astype(np.float32)
+        known = (np.isfinite(nearness) & (nearness > 0)).astype(np.float32)
+        size = (side, side)
+        share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+        near = cv2.resize(np.nan_to_num(nearness), size, interpolation=cv2.INTER_AREA)
+        mean = share / near
+    return np.where(share > 0, mean, np.nan).astype(np.float64)
+
+
+def _floor(observation: Observation) -> FloorPlane:
+    if not isinstance(observation.floor, Missing):
+        return observation.floor
+    tilt = observation.attitude
+    return (
+        level_floor(0.0, 0.0) if isinstance(tilt, Missing) else level_floor(tilt.roll, tilt.pitch)
+    )
+
+
+def _on_floor(rays: Points, camera: Camera, floor: FloorPlane) -> Points:
+    """Where rays [N,3] from the camera meet the floor before them; NaN where they do not."""
+    normal = np.array(floor.normal)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        along = (floor.offset - camera.position @ normal) / (rays @ normal)
+    along[~((along > 0) & (along < 100))] = np.nan
+    return camera.position + rays * along[:, None]
+
+
+def states_of(observation: Observation, progress: Progress) -> list[float]:
+    """The values of STATES, NaN where unknown."""
+    known: dict[str, float] = {"elapsed": progress.elapsed(observation.stamp)}
+    if not isinstance(observation.gripper, Missing):
+        known["holding"] = float(observation.gripper.holding)
+    if not isinstance(observation.odometry, Missing):
+        known["speed"] = observation.odometry.speed
+        known["yaw_rate"] = observation.odometry.yaw_rate
+    if not isinstance(observation.attitude, Missing):
+        known["roll"], known["pitch"] = observation.attitude.roll, observation.attitude.pitch
+    if not isinstance(observation.obstacles, Missing):
+        points = observation.obstacles.points[:, :2].astype(np.float64)
+        angles = np.arctan2(points[:, 1], points[:, 0]) % math.tau
+        sectors = np.floor(angles / math.tau * SECTORS + 0.5).astype(int) % SECTORS
+        nearest = np.full(SECTORS, FAR)
+        np.minimum.at(nearest, sectors, np.hypot(*points.T))
+        known |= {f"obstacle_{i}": float(distance) for i, distance in enumerate(nearest)}
+    return [known.get(name, math.nan) for name in STATES]

@@ -1,0 +1,296 @@
+"""The action transformer: a causal decoder that writes tokens and looks at image, words and state.
+
+Action = Decode(Transformer([visual tokens; language tokens])), with
+Attention(Q_action, K_vision+language, V_vision+language), as in RT-2 (Brohan et al. 2023). The
+towers are those of a CLIPSeg and stay as they are: this model reads their hidden states.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlam_ros.policies.transformer.grammar import Choices
+
+SECTORS = 12
+"""Directions, from straight ahead to the left, in which the nearest obstacle is told."""
+STATES = (
+    "holding", "elapsed", "speed", "yaw_rate", "roll", "pitch",
+    *(f"obstacle_{i}" for i in range(SECTORS)),
+)  # fmt: skip
+"""What the robot knows of itself: 1 if the gripper holds something and 0 if not, seconds since the
+current step began, m/s, rad/s, rad, rad, and metres to the nearest obstacle of each sector.
+"""
+OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
+"""Whose words are read: the instruction's, of the step under way, and of what the gripper holds."""
+OCTAVES = 6
+"""Frequencies at which a place in metres is read: a period of 8 m, and its halves."""
+PERIOD = 8.0
+
+
+@dataclass(frozen=True)
+class ActionTransformerConfig:
+    """Sizes of an action transformer.
+
+    Attributes:
+        tokens: of its vocabulary.
+        patches: of an image, the class token not counted.
+        tower_width: channels of a patch's hidden state.
+        text_width: channels of a word's hidden state.
+        longest: tokens of the longest text that it writes.
+        width: channels of the decoder.
+        layers: of the decoder.
+        heads: of its attentions.
+        dropout: share of channels that training leaves out.
+    """
+
+    tokens: int
+    patches: int
+    tower_width: int
+    text_width: int
+    longest: int
+    width: int = 192
+    layers: int = 6
+    heads: int = 6
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class PolicyInputs:
+    """What a decision is made on, for B observations of N patches and up to T words.
+
+    Attributes:
+        patches: float[B,1+N,tower_width], hidden states of the vision tower, the class token first.
+        places: float[B,N,3], where in `base_link` each patch looks at by depth, m; NaN where
+            there is none.
+        floor: float[B,N,3], where it would look at the floor, m; NaN above the horizon.
+        words: float[B,T,text_width], hidden states of the text tower.
+        kinds: int64[B,T], whose word each is; NO_WORD where there is none.
+        states: float[B,S] of STATES, NaN where unknown.
+    """
+
+    patches: Tensor
+    places: Tensor
+    floor: Tensor
+    words: Tensor
+    kinds: Tensor
+    states: Tensor
+
+
+@dataclass
+class LayerCache:
+    """Keys and values float[B,H,M,D/H] of a layer: of what was written, and of what is seen."""
+
+    written: tuple[Tensor, Tensor] | None
+    seen: tuple[Tensor, Tensor]
+
+
+@dataclass
+class Memory:
+    """What a text is written about: its mask bool[B,1,1,M], and what every layer made of it."""
+
+    mask: Tensor
+    layers: list[LayerCache]
+    length: int = 0
+
+
+@dataclass(frozen=True)
+class WrittenTokens:
+    """A text as it was written: its tokens, and the natural logarithm of the probability of each
+    among those that could stand there.
+    """
+
+    tokens: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+
+
+class Attention(nn.Module):
+    """Multi-head attention of queries [B,L,D] to something [B,M,D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def keys_and_values(self, of: Tensor) -> tuple[Tensor, Tensor]:
+        key, value = self.key_value(of).chunk(2, -1)
+        return self._split(key), self._split(value)
+
+    def forward(self, queries: Tensor, seen: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        """float[B,L,D]; nobody looks where `mask` bool[…,L,M] is false."""
+        mixed = functional.scaled_dot_product_attention(
+            self._split(self.query(queries)), *seen, attn_mask=mask
+        )
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """How much each query looks at each key, float[B,L,M], the mean of the heads."""
+        scores = self._split(self.query(queries)) @ keys.transpose(-1, -2)
+        scores = (scores / math.sqrt(keys.shape[-1])).masked_fill(~mask, -torch.inf)
+        return scores.softmax(-1).mean(1)
+
+    def _split(self, channels: Tensor) -> Tensor:
+        return channels.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class DecoderLayer(nn.Module):
+    """What was written, then what is seen, then each token by itself; norms first."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.itself, self.memory = Attention(width, heads), Attention(width, heads)
+        self.alone = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, cache: LayerCache, mask: Tensor) -> Tensor:
+        """New tokens [B,L,D] after those of the cache, which gets their keys and values."""
+        normed = self.norms[0](states)
+        new = self.itself.keys_and_values(normed)
+        if cache.written is not None:
+            new = torch.cat([cache.written[0], new[0]], 2), torch.cat([cache.written[1], new[1]], 2)
+        cache.written = new
+        causal = _causal(states.shape[1], new[0].shape[2], states.device)
+        states = states + self.dropout(self.itself(normed, new, causal))
+        states = states + self.dropout(self.memory(self.norms[1](states), cache.seen, mask))
+        out: Tensor = states + self.dropout(self.alone(self.norms[2](states)))
+        return out
+
+
+class Place(nn.Module):
+    """A place float[…,3] in metres as channels; NaN is one that nobody knows."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.known = nn.Linear(3 * (1 + 2 * OCTAVES), width)
+        self.unknown = nn.Parameter(torch.zeros(width))
+
+    def forward(self, places: Tensor) -> Tensor:
+        known = places.isfinite().all(-1, keepdim=True)
+        return torch.where(known, self.known(_waves(places.nan_to_num())), self.unknown)
+
+
+class ActionTransformer(nn.Module):
+    """Writes tokens about an observation and an instruction."""
+
+    def __init__(self, config: ActionTransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.embedding = nn.Embedding(config.tokens, width)
+        self.positions = nn.Embedding(config.longest, width)
+        self.patches = nn.Sequential(
+            nn.LayerNorm(config.tower_width), nn.Linear(config.tower_width, width)
+        )
+        self.patch_positions = nn.Parameter(torch.zeros(1 + config.patches, width))
+        self.places, self.floor = Place(width), Place(width)
+        self.words = nn.Sequential(
+            nn.LayerNorm(config.text_width), nn.Linear(config.text_width, width)
+        )
+        self.kinds = nn.Embedding(3, width)
+        self.states, self.state_names, self.no_state = (
+            nn.Parameter(torch.zeros(len(STATES), width)) for _ in range(3)
+        )
+        self.memory_norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(
+            DecoderLayer(width, config.heads, config.dropout) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.02)
+
+    def look(self, inputs: PolicyInputs) -> Memory:
+        """What texts about these observations are written with: image, words and state."""
+        image = self.patches(inputs.patches) + self.patch_positions
+        where = self.places(inputs.places) + self.floor(inputs.floor)
+        image = torch.cat([image[:, :1], image[:, 1:] + where], 1)
+        words = self.words(inputs.words) + self.kinds(inputs.kinds.clamp(min=0))
+        told = inputs.states.isfinite()[..., None]
+        value = inputs.states.nan_to_num()[..., None] * self.states
+        state = torch.where(told, value, self.no_state) + self.state_names
+        seen = self.memory_norm(torch.cat([image, words, state], 1))
+        mask = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
+        mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
+        layers = cast("list[DecoderLayer]", list(self.layers))
+        caches = [LayerCache(None, layer.memory.keys_and_values(seen)) for layer in layers]
+        return Memory(mask[:, None, None], caches)
+
+    def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """Logits float[B,L,tokens] of what follows each of the tokens int64[B,L], which come after
+        those that the memory has had already.
+        """
+        places = torch.arange(memory.length, memory.length + tokens.shape[1], device=tokens.device)
+        states = self.embedding(tokens) + self.positions(places)
+        for layer, cache in zip(self.layers, memory.layers, strict=True):
+            states = layer(states, cache, memory.mask)
+        memory.length += tokens.shape[1]
+        return self.norm(states) @ self.embedding.weight.T
+
+    @torch.inference_mode()
+    def write(
+        self,
+        inputs: PolicyInputs,
+        start: Sequence[int],
+        choices: Choices,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> WrittenTokens:
+        """Write a text about one observation.
+
+        Args:
+            inputs: of a single observation.
+            start: tokens that the text is asked for by, one at least; they are not part of it.
+            choices: what may stand where; at its end afterwards.
+            temperature: 0 writes what is likeliest, 1 as often as it is likely.
+            seed: of what is drawn.
+        """
+        memory, device = self.look(inputs), inputs.patches.device
+        generator = torch.Generator(device).manual_seed(seed)
+        pending, tokens, logs = list(start), [], []
+        while choices.allowed:
+            if len(choices.allowed) == 1:
+                # Nothing to choose: it is read with what follows it.
+                token, log = choices.allowed[0], 0.0
+            else:
+                logits = self(torch.tensor([pending], device=device), memory)[0, -1]
+                allowed = torch.tensor(choices.allowed, device=device)
+                chances = logits[allowed].float().log_softmax(-1)
+                if temperature > 0:
+                    drawn = (chances / temperature).softmax(-1)
+                    which = int(torch.multinomial(drawn, 1, generator=generator))
+                else:
+                    which = int(chances.argmax())
+                token, log, pending = choices.allowed[which], float(chances[which]), []
+            tokens.append(token)
+            logs.append(log)
+            pending.append(token)
+            choices.write(token)
+        return WrittenTokens(tuple(tokens), tuple(logs))
+
+
+def _causal(new: int, total: int, device: torch.device) -> Tensor | None:
+    """bool[new,total]: each of the last tokens looks at itself and those before."""
+    if new == 1:
+        return None
+    places = torch.arange(total, device=device)
+    return places <= places[total - new :, None]
+
+
+def _waves(places: Tensor) -> Tensor:
+    """A place float[…,3] in metres as it is, and as sines and cosines: float[…,3·(1+2·OCTAVES)]."""
+    octaves = 2.0 ** torch.arange(OCTAVES, device=places.device)
+    angles = places[..., None] * octaves * (2 * math.pi / PERIOD)
+    parts = [places[..., None] / PERIOD, angles.sin(), angles.cos()]
+    return torch.cat(parts, -1).flatten(-2)
