@@ -60,7 +60,8 @@ def test_what_is_not_asked_for_is_not_loaded_and_what_is_shipped_not_replaced(
 
 def test_an_unknown_policy_is_refused_with_those_that_are_known(mine: EntryPoint) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"policy\.kind must be one of skills, transformer, mine, got 'theirs'"
+        ConfigurationError,
+        match=r"policy\.kind must be one of skills, transformer, mine, got 'theirs'",
     ):
         make("theirs")
     assert mine.loaded == 0

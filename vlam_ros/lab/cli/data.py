@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, command_parser, positive
+from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.options import add_choice, add_flag, add_option
 
@@ -25,7 +25,7 @@ def add_parser(commands: Subparsers) -> None:
     kinds = commands.add_parser("data", help="make and check data sets").add_subparsers(
         dest="kind", required=True, metavar="KIND"
     )
-    for add in (_add_bag, _add_folder, _add_simulation, _add_check, _add_accept):
+    for add in (_add_bag, _add_folder, _add_simulation, _add_check, _add_accept, _add_demos):
         add(kinds)
 
 
@@ -111,6 +111,26 @@ def _add_accept(kinds: Subparsers) -> None:
     parser.set_defaults(run=run_accept)
 
 
+def _add_demos(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "demos",
+        "demonstrations by an expert that knows the simulator's truth",
+        "vlam data demos --episodes 600 --control 300 --seed 20000000 --out demos",
+        "Run episodes of the tasks, and of those that must be refused, in which an expert acts "
+        "that knows where everything is. With --driver a policy acts, and the expert says what it "
+        "would have done (DAgger). What is in --out already is not run again.",
+    )
+    add_option(parser, "--episodes", "N", _count, "that can be done", 20)
+    add_option(parser, "--control", "N", _count, "that must be refused", 10)
+    add_option(parser, "--seed", "S", int, "of the first", 20_000_000)
+    add_option(parser, "--driver", "POLICY", str, "folder of the policy that acts")
+    add_model(parser)
+    add_option(parser, "--workers", "N", positive, "processes", 2)
+    _add_out(parser)
+    parser.set_defaults(run=run_demos)
+
+
 def _add_out(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "--out", "DATASET", Path, "a folder, or one to add to", required=True)
 
@@ -125,6 +145,19 @@ def run_bag(options: argparse.Namespace) -> int:
         phrases = [" ".join(p.lower().split()) for p in options.phrases]
         add_bag(writer, options.bag, perceiver, phrases, mapping, options.frames)
     return _report(writer)
+
+
+def run_demos(options: argparse.Namespace) -> int:
+    from vlam_ros.configuration import Settings
+    from vlam_ros.lab.evaluation.task_runs import policy_settings
+    from vlam_ros.lab.training.policy.demonstrations import demonstrate
+
+    driver = policy_settings(options.driver) if options.driver else {}
+    settings = Settings.load(model__name_or_path=options.model, **driver)
+    demonstrate(
+        options.out, settings, options.seed, options.episodes, options.control, options.workers
+    )
+    return 0
 
 
 def run_folder(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
 from vlam_ros.errors import ConfigurationError
-from vlam_ros.lab.cli.options import add_flag, add_option, add_out
+from vlam_ros.lab.cli.options import add_choice, add_flag, add_option, add_out
 
 if TYPE_CHECKING:
     from vlam_ros.lab.evaluation.report import Report
@@ -62,6 +62,9 @@ def add_parser(commands: Subparsers) -> None:
     _add_tasks(subjects)
 
 
+VERIFY = ("enforce", "report", "off")
+
+
 def _add_tasks(subjects: Subparsers) -> None:
     parser = command_parser(
         subjects,
@@ -91,6 +94,8 @@ def _add_tasks(subjects: Subparsers) -> None:
     add_flag(parser, "--ros", text)
     add_option(parser, "--record", "DIR", Path, "with --ros: a bag of each episode, in here")
     add_model(parser)
+    add_option(parser, "--policy", "NAME", str, "a kind, or the folder of a trained one", "skills")
+    add_choice(parser, "--verify", VERIFY, "what becomes of what the gate refuses", VERIFY[0])
     add_option(parser, "--workers", "N", positive, "processes", 2)
     add_out(parser, "of records, figures and the page", "evaluation")
     add_flag(parser, "--report", "only report on what was run, by all variants")
@@ -130,6 +135,8 @@ def run_tasks(options: argparse.Namespace) -> int:
     """Run what was not run yet, and report on all; 1 if a gate was missed."""
     if options.record and not options.ros:
         raise ConfigurationError("--record is of episodes over topics: add --ros")
+    if options.ros and (options.policy, options.verify) != ("skills", VERIFY[0]):
+        raise ConfigurationError("--policy and --verify are of episodes in one process: no --ros")
     from vlam_ros.lab.evaluation.task_figures import figures_of
     from vlam_ros.lab.evaluation.task_runs import EpisodeJob, Variant, film_strip, records, run_all
     from vlam_ros.lab.report.task_page import failures_of, task_page
@@ -137,7 +144,15 @@ def run_tasks(options: argparse.Namespace) -> int:
 
     control = options.episodes // 2 if options.control is None else options.control
     jobs = [
-        EpisodeJob(Variant(variant), options.seed + index, of_control, options.model, options.out)
+        EpisodeJob(
+            Variant(variant),
+            options.seed + index,
+            of_control,
+            options.model,
+            options.out,
+            options.policy,
+            options.verify,
+        )
         for variant in _variants(options)
         for of_control, count in ((False, options.episodes), (True, control))
         for index in range(count)

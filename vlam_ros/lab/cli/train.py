@@ -33,6 +33,7 @@ def add_parser(commands: Subparsers) -> None:
     _add_finetune(subjects)
     _add_distil(subjects)
     _add_skill(subjects)
+    _add_policy(subjects)
 
 
 def _add_embedded(subjects: Subparsers) -> None:
@@ -114,6 +115,34 @@ def _add_skill(subjects: Subparsers) -> None:
     parser.set_defaults(run=run_skill)
 
 
+def _add_policy(subjects: Subparsers) -> None:
+    parser = command_parser(
+        subjects,
+        "policy",
+        "teach an action transformer what was demonstrated",
+        "vlam train policy demos corrections --validation held_out --out policy",
+        "Train on the shards of `vlam data demos`, of one folder or several, and write a folder "
+        "for the parameters policy.kind: transformer and policy.name_or_path. A run that was "
+        "stopped goes on where it was.",
+    )
+    add_option(parser, "demonstrations", "DEMOS", Path, "folders", nargs="+")
+    text = "folder of demonstrations of other episodes, by which the best weights are chosen"
+    add_option(parser, "--validation", "DEMOS", Path, text, nargs="+", required=True)
+    add_model(parser)
+    add_out(parser, "of the policy", "policy")
+    for name, default, text in (
+        ("steps", 6000, "of the optimizer"),
+        ("batch", 48, "demonstrations of a step"),
+        ("width", 192, "channels of the decoder"),
+        ("layers", 6, "of the decoder"),
+    ):
+        add_option(parser, f"--{name}", "N", positive, text, default)
+    add_option(parser, "--rate", "X", positive_number, "peak learning rate", 5e-4)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
+    add_threads(parser)
+    parser.set_defaults(run=run_policy)
+
+
 def _add_training(
     parser: argparse.ArgumentParser, steps: int, rate: float | None, images: int
 ) -> None:
@@ -182,6 +211,21 @@ def run_distil(options: argparse.Namespace) -> int:
         threads=options.threads,
     )
     print(f"{told}\nchoose its thresholds with `vlam calibrate {options.out}`")
+    return 0
+
+
+def run_policy(options: argparse.Namespace) -> int:
+    from vlam_ros.configuration import Settings
+    from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
+
+    names = ("steps", "batch", "width", "layers", "rate", "seed")
+    recipe = PolicyRecipe(**{name: getattr(options, name) for name in names})
+    settings = Settings.load(model__name_or_path=options.model)
+    result = train_policy(
+        options.demonstrations, options.validation, options.out, recipe, settings, options.threads
+    )
+    told = ", ".join(f"{name} {value:.3f}" for name, value in result.after.items())
+    print(f"wrote {options.out}, best at step {result.best_step}: {told}")
     return 0
 
 

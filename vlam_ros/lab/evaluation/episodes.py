@@ -60,10 +60,11 @@ def episode_name(seed: int, control: bool) -> str:
     return f"{'control' if control else 'task'}-{seed}"
 
 
-def episode_of_seed(seed: int, control: bool = False) -> Episode:
+def episode_of_seed(seed: int, control: bool = False, trained: bool = False) -> Episode:
+    """The episode of a seed; one that is `trained` on is told in words that models learn."""
     rng = generator_of(seed, control)
     task = random_task(rng, control)
-    paraphrased = bool(rng.random() < 0.5)
+    paraphrased = bool(rng.random() < 0.5) and not trained
     script = [(0.0, _sentence(task, paraphrased, rng))]
     if task.kind is Kind.STOP:
         stops = (TEST_PATTERNS if paraphrased else SKILL_PATTERNS)["stop"]

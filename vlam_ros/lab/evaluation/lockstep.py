@@ -183,23 +183,33 @@ def run_episode(
     """Run an episode and judge it; `on_decision` hears of each decision at its second."""
     with Simulator(episode.task.room, seed=episode.seed) as simulator:
         loop = Lockstep(simulator, decider, fusion, controller)
-        recorder = EpisodeRecorder(episode, truth_of(simulator))
+        return run_in(simulator, episode, loop, on_decision)
 
-        def note(decided: DecisionResult) -> None:
-            seconds = simulator.now / 1e9
-            recorder.decided(seconds, decided.verdict)
-            recorder.computed(decided.seconds)
-            on_decision(seconds, decided)
 
-        script = list(episode.script)
-        while simulator.now < SETTLING * 1e9:
-            loop.tick(lambda decided: None)
-        while not recorder.over:
-            if script and simulator.now / 1e9 >= script[0][0] + SETTLING:
-                loop.instruct(script.pop(0)[1])
-            command = loop.tick(note)
-            seconds = simulator.now / 1e9
-            recorder.stood(seconds, command.halt)
-            if seconds - recorder.looked_at >= WATCH:
-                recorder.saw(truth_of(simulator))
-        return recorder.record(truth_of(simulator, look=True))
+def run_in(
+    simulator: Simulator,
+    episode: Episode,
+    loop: Lockstep,
+    on_decision: Callable[[float, DecisionResult], None] = lambda seconds, decided: None,
+) -> EpisodeRecord:
+    """Run an episode in its simulator, whose robot the loop runs, and judge it."""
+    recorder = EpisodeRecorder(episode, truth_of(simulator))
+
+    def note(decided: DecisionResult) -> None:
+        seconds = simulator.now / 1e9
+        recorder.decided(seconds, decided.verdict)
+        recorder.computed(decided.seconds)
+        on_decision(seconds, decided)
+
+    script = list(episode.script)
+    while simulator.now < SETTLING * 1e9:
+        loop.tick(lambda decided: None)
+    while not recorder.over:
+        if script and simulator.now / 1e9 >= script[0][0] + SETTLING:
+            loop.instruct(script.pop(0)[1])
+        command = loop.tick(note)
+        seconds = simulator.now / 1e9
+        recorder.stood(seconds, command.halt)
+        if seconds - recorder.looked_at >= WATCH:
+            recorder.saw(truth_of(simulator))
+    return recorder.record(truth_of(simulator, look=True))

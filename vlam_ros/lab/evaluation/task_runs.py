@@ -25,6 +25,8 @@ from vlam_ros.lab.evaluation.episodes import episode_name, episode_of_seed
 from vlam_ros.lab.evaluation.film import FilmStrip
 from vlam_ros.lab.evaluation.lockstep import run_episode
 from vlam_ros.pipeline import Pipeline
+from vlam_ros.policies.registry import policy_kinds
+from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.resources import write_file
 from vlam_ros.runtime import DecisionMaker
 
@@ -41,13 +43,19 @@ class Variant(Enum):
 
 @dataclass(frozen=True)
 class EpisodeJob:
-    """One episode to be run by one variant, and the folder of its results."""
+    """One episode to be run by one variant, and the folder of its results.
+
+    `policy` is a kind, or the folder of an action transformer; `verify` what the gate's verdict
+    does.
+    """
 
     variant: Variant
     seed: int
     control: bool
     model: str
     folder: Path
+    policy: str = SkillPlanner.name
+    verify: str = "enforce"
 
     @property
     def record(self) -> Path:
@@ -104,7 +112,7 @@ def run_job(job: EpisodeJob) -> None:
         controller = replace(controller, control=replace(controller.control, ensemble=True))
     record = run_episode(
         episode_of_seed(job.seed, job.control),
-        _decider(job.variant is Variant.BASELINE, job.model),
+        _decider(job.variant is Variant.BASELINE, job.model, job.policy, job.verify),
         FusionNodeSettings.load(),
         controller,
         lambda seconds, made: strip.add(seconds, made.observation.image, made.decision),
@@ -119,9 +127,19 @@ def keep(job: EpisodeJob, record: EpisodeRecord, strip: FilmStrip) -> None:
     write_file(job.record, json.dumps(asdict(record), indent=1).encode())
 
 
+def policy_settings(policy: str) -> dict[str, str]:
+    """The parameters of a policy that is told by its kind, or by the folder of a transformer."""
+    if policy in policy_kinds():
+        return {"policy__kind": policy}
+    return {"policy__kind": "transformer", "policy__name_or_path": policy}
+
+
 @cache
-def _decider(baseline: bool, model: str) -> DecisionMaker:
-    pipeline = Pipeline.from_settings(Settings.load(model__name_or_path=model))
+def _decider(baseline: bool, model: str, policy: str, verify: str) -> DecisionMaker:
+    chosen = policy_settings(policy)
+    pipeline = Pipeline.from_settings(
+        Settings.load(model__name_or_path=model, policy__verify=verify, **chosen)
+    )
     pipeline.warm_up()
     if not baseline:
         return pipeline

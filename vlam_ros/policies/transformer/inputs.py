@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from vlam_ros.policies.transformer.model import (
 )
 from vlam_ros.types import Camera, FloorPlane, Missing, Observation, Progress, Task
 
+OVER = "done"
 FAR = 4.0
 """Metres; what is farther away is told as being there."""
 Points = npt.NDArray[np.float64]
@@ -39,19 +41,33 @@ def inputs_of(
     patches = features.activations[-1].float()
     side = math.isqrt(patches.shape[1] - 1)
     places, floor = looked_at(observation, side)
-    step = progress.plan.to_come[0].said if progress.plan and progress.plan.to_come else ""
-    said = {OF_INSTRUCTION: task.instruction.text, OF_STEP: step, OF_HELD: progress.held}
-    words = {kind: grounder.word_states(text).float() for kind, text in said.items() if text}
-    kinds = [torch.full((len(states),), kind) for kind, states in words.items()]
+    words, kinds = read_words(words_of(task, progress), grounder)
     device = patches.device
     return PolicyInputs(
         patches,
         torch.from_numpy(places).float()[None].to(device),
         torch.from_numpy(floor).float()[None].to(device),
-        torch.cat(list(words.values()))[None],
-        torch.cat(kinds)[None].to(device),
+        words,
+        kinds,
         torch.tensor([states_of(observation, progress)], device=device),
     )
+
+
+def words_of(task: Task, progress: Progress) -> dict[int, str]:
+    """What is read, by whose words it is; of a plan that is carried out, that it is."""
+    step = ""
+    if progress.plan:
+        step = progress.plan.to_come[0].said if progress.plan.to_come else OVER
+    said = {OF_INSTRUCTION: task.instruction.text, OF_STEP: step, OF_HELD: progress.held}
+    return {kind: text for kind, text in said.items() if text}
+
+
+def read_words(said: Mapping[int, str], grounder: ClipsegGrounder) -> tuple[Tensor, Tensor]:
+    """The hidden states float[1,T,W] of all words that are said, and whose each is, int64[1,T]."""
+    words = {kind: grounder.word_states(text).float() for kind, text in said.items()}
+    kinds = [torch.full((len(states),), kind) for kind, states in words.items()]
+    states = torch.cat(list(words.values()))
+    return states[None], torch.cat(kinds)[None].to(states.device)
 
 
 def batch_of(many: list[PolicyInputs]) -> PolicyInputs:

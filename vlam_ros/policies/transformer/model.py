@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlam_ros.errors import ModelError
 from vlam_ros.policies.transformer.grammar import Choices
 
 SECTORS = 12
@@ -255,6 +256,9 @@ class ActionTransformer(nn.Module):
             choices: what may stand where; at its end afterwards.
             temperature: 0 writes what is likeliest, 1 as often as it is likely.
             seed: of what is drawn.
+
+        Raises:
+            ModelError: it gets longer than the model can write.
         """
         memory, device = self.look(inputs), inputs.patches.device
         generator = torch.Generator(device).manual_seed(seed)
@@ -273,6 +277,11 @@ class ActionTransformer(nn.Module):
                 else:
                     which = int(chances.argmax())
                 token, log, pending = choices.allowed[which], float(chances[which]), []
+            if memory.length + len(pending) >= self.config.longest:
+                raise ModelError(
+                    f"the policy writes {self.config.longest} tokens at most: name what is meant "
+                    "with fewer words, or train it with longer ones"
+                )
             tokens.append(token)
             logs.append(log)
             pending.append(token)

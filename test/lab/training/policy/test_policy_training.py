@@ -1,0 +1,276 @@
+"""Demonstrations by an expert that knows the truth, and a policy that learns of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from policy_world import observation, skills, thing
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.evaluation.episodes import episode_of_seed
+from vlam_ros.lab.simulation.tasks import CONTROL, Kind
+from vlam_ros.lab.training.captions import TEST_PATTERNS
+from vlam_ros.lab.training.policy.data import (
+    DECIDED,
+    PART_NAMES,
+    ROWS,
+    UNJUDGED,
+    DemonstrationBatches,
+    Demonstrations,
+    varied,
+    written,
+)
+from vlam_ros.lab.training.policy.demonstrations import (
+    DemonstrationJob,
+    Parts,
+    demonstrate,
+    run_shard,
+    show_episode,
+)
+from vlam_ros.lab.training.policy.expert import Expert, is_true
+from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
+from vlam_ros.pipeline import Pipeline
+from vlam_ros.policies.transformer.checkpoint import load_policy
+from vlam_ros.policies.transformer.vocabulary import PolicyVocabulary
+from vlam_ros.types import Progress, Reason, Scene, Task
+
+SETTINGS = Settings.load(model__dtype="float32")
+SEED = 21_000_000
+
+
+def seed_of(kind: Kind) -> int:
+    """The first seed of an episode of a kind."""
+    control = kind in CONTROL
+    return next(s for s in range(SEED, SEED + 500) if episode_of_seed(s, control).task.kind is kind)
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    torch.set_num_threads(1)
+    return Parts.load(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Demonstrations of three short episodes, of tasks and of the control set."""
+    made = tmp_path_factory.mktemp("demonstrations")
+    run_shard(DemonstrationJob(made, seed_of(Kind.TURN_TO), 1, False, SETTINGS))
+    run_shard(DemonstrationJob(made, seed_of(Kind.ABSENT), 1, True, SETTINGS))
+    run_shard(DemonstrationJob(made, seed_of(Kind.AMBIGUOUS), 1, True, SETTINGS))
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Demonstrations:
+    return Demonstrations.load([folder])
+
+
+@pytest.fixture(scope="module")
+def vocabulary(parts: Parts) -> PolicyVocabulary:
+    return PolicyVocabulary(parts.grounder.checkpoint.tokenizer, 255)
+
+
+# ---------------------------------------------------------------------------------- the expert
+
+
+def task(text: str, skill: str, parts: Parts) -> Task:
+    from vlam_ros.language import parse_instruction
+
+    return Task(parse_instruction(text, parts.lexicon), skill, 0.9)
+
+
+CUP = thing("red cup", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("objects", "sensors", "end", "denied", "known"),
+    [
+        ([CUP], {}, "<execute> 1 ", "", "found free reachable ready single there"),
+        ([], {}, "<hold> TARGET_NOT_FOUND", "<not_found>", "found"),
+        (
+            [CUP, thing("red cup", 2.0, 1.0)],
+            {},
+            "<hold> TARGET_AMBIGUOUS",
+            "<ambiguous>",
+            "found single",
+        ),
+        (
+            [thing("red cup", 3.9)],
+            {},
+            "<hold> UNREACHABLE",
+            "<unreachable>",
+            "found reachable single",
+        ),
+        (
+            [thing("red cup", 0.6)],
+            {},
+            "<done>",
+            "<there>",
+            "found free reachable ready single there",
+        ),
+    ],
+)
+def test_what_the_expert_shows_says_what_is_true(
+    objects: list[Any], sensors: dict[str, Any], end: str, denied: str, known: str, parts: Parts
+) -> None:
+    expert = Expert(tuple(skills().values()), SETTINGS.policy, SETTINGS.action)
+    scene = Scene(observation().stamp, tuple(objects))
+    asked = task("go to the red cup", "go_to", parts)
+    _, shown = expert.show(observation(**sensors), asked, scene, Progress())
+    assert shown is not None
+    assert shown.text.startswith("<plan> go to red cup <verify> ")
+    assert denied in shown.text
+    assert end in shown.text
+    assert shown.text.endswith(" <end>")
+    assert " ".join(sorted(shown.known)) == known
+
+
+def test_what_no_policy_can_know_is_not_shown(parts: Parts) -> None:
+    expert = Expert(tuple(skills().values()), SETTINGS.policy, SETTINGS.action)
+    old = observation(age=5.0)
+    asked = task("go to the red cup", "go_to", parts)
+    proposal, shown = expert.show(old, asked, Scene(old.stamp, (CUP,)), Progress())
+    assert shown is None
+    assert proposal.refusal is not None
+    assert proposal.refusal.reason is Reason.STALE_SENSOR
+
+
+def test_a_phrase_is_true_of_what_is_called_so() -> None:
+    cup = episode_of_seed(seed_of(Kind.GO_TO)).task.room.scene.objects[0]
+    assert is_true(f"{cup.colour} {cup.shape}", cup)
+    assert is_true(cup.shape, cup)
+    assert is_true(f"{cup.colour} object", cup)
+    assert not is_true("transparent object", cup)
+    assert not is_true(f"{cup.colour} giraffe", cup)
+    assert not is_true("object", replace(cup, colour=None))
+
+
+def test_an_episode_that_is_trained_on_is_told_in_words_that_are_trained() -> None:
+    tested = {pattern.split("{")[0] for many in TEST_PATTERNS.values() for pattern in many}
+    assert tested
+    for seed in range(SEED, SEED + 40):
+        assert not episode_of_seed(seed, trained=True).paraphrased
+
+
+# ---------------------------------------------------------------------------------- demonstrations
+
+
+def test_demonstrations_are_of_what_the_towers_see(data: Demonstrations) -> None:
+    assert {row.kind for row in data.rows} == {"TURN_TO", "ABSENT", "AMBIGUOUS"}
+    count = len(data)
+    assert data.arrays["patches"].shape == (count, 401, 160)
+    assert data.arrays["places"].shape == data.arrays["floor"].shape == (count, 400, 3)
+    assert np.isfinite(data.arrays["places"]).all(-1).mean() > 0.1
+    texts = {row.kind: [r.text for r in data.rows if r.kind == row.kind] for row in data.rows}
+    assert "<done>" in texts["TURN_TO"][-1]
+    assert "<execute> 2 " in texts["TURN_TO"][0]
+    assert all("<hold> TARGET_NOT_FOUND" in text for text in texts["ABSENT"])
+    assert all("<hold> TARGET_AMBIGUOUS" in text for text in texts["AMBIGUOUS"])
+    # Of decisions that say the same, few are kept.
+    assert len(texts["ABSENT"]) <= 3
+
+
+def test_the_words_say_what_is_under_way(data: Demonstrations) -> None:
+    turning = [row.words for row in data.rows if row.kind == "TURN_TO"]
+    assert set(turning[0]) == {0}
+    assert turning[1][1] == "turn to"
+
+
+def test_each_token_is_part_of_something(
+    data: Demonstrations, vocabulary: PolicyVocabulary
+) -> None:
+    indices = list(range(len(data)))
+    tokens, parts_of = written(data, indices, vocabulary)
+    assert tokens.shape[1] == 1 + parts_of.shape[1]
+    for row, index in enumerate(indices):
+        text = data.rows[index].text
+        count = len(vocabulary.encode(text))
+        assert (parts_of[row, count:] == UNJUDGED).all()
+        rows = int((parts_of[row] == ROWS).sum())
+        assert rows == (8 * 5 + 1 if "<execute>" in text else 0)
+        assert int((parts_of[row] == DECIDED).sum()) == (
+            1 if rows else len(text.split("<verify>")[1].split()) - 6
+        )
+        # What nobody knows of is not learned.
+        unknown = int((parts_of[row, :count] == UNJUDGED).sum())
+        assert unknown == 6 - len(data.rows[index].known)
+
+
+def test_batches_are_a_function_of_the_step(
+    data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
+) -> None:
+    from vlam_ros.policies.transformer.inputs import read_words
+
+    batches = DemonstrationBatches(
+        data, vocabulary, lambda said: read_words(said, parts.grounder), 4, 0
+    )
+    one, again, other = batches.batch(3), batches.batch(3), batches.batch(4)
+    assert torch.equal(one.tokens, again.tokens)
+    assert torch.equal(one.inputs.places.nan_to_num(), again.inputs.places.nan_to_num())
+    assert not torch.equal(one.inputs.patches, other.inputs.patches)
+    noisy = varied(one.inputs, np.random.default_rng(0))
+    assert noisy.places.isnan().sum() >= one.inputs.places.isnan().sum()
+    assert torch.equal(noisy.patches, one.inputs.patches)
+
+
+def test_a_pupil_drives_and_the_expert_says_what_it_would_have_done(tmp_path: Path) -> None:
+    from random_policy import random_policy
+
+    pupil = Settings.load(
+        model__dtype="float32",
+        policy__kind="transformer",
+        policy__name_or_path=str(random_policy(tmp_path)),
+    )
+    parts = Parts.load(pupil)
+    episode = episode_of_seed(seed_of(Kind.TURN_TO), trained=True)
+    policy, record = show_episode(episode, parts)
+    assert not record.success
+    assert policy.rows
+    assert all("<execute> 2 " in row.text for row in policy.rows)
+
+
+# ---------------------------------------------------------------------------------- training
+
+
+def test_a_policy_learns_what_it_was_shown(
+    data: Demonstrations, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    run_shard(DemonstrationJob(other, seed_of(Kind.BLOCKED), 1, True, SETTINGS))
+    recipe = PolicyRecipe(
+        steps=60, batch=8, rate=3e-3, warmup=5, average=0.9, width=48, layers=2, heads=2,
+        dropout=0.0, validate_every=60,
+    )  # fmt: skip
+    out = tmp_path / "policy"
+    result = train_policy([folder], [other], out, recipe, SETTINGS)
+    assert result.steps == 60
+    assert set(PART_NAMES) < set(result.after)
+    config, _ = load_policy(out)
+    assert config.commands[:2] == ("stop", "go_to")
+    assert "Trained for 60 steps" in (out / "README.md").read_text()
+    pupil = Settings.load(
+        model__dtype="float32", policy__kind="transformer", policy__name_or_path=str(out)
+    )
+    assert Pipeline.from_settings(pupil).policy.name == "transformer"
+    again = train_policy([folder], [other], out, recipe, SETTINGS)
+    assert dict(again.after) == pytest.approx(dict(result.after), nan_ok=True)
+
+
+def test_what_cannot_be_learned_of_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LearningError, match="has no demonstrations"):
+        Demonstrations.load([tmp_path])
+    broken = tmp_path / "tasks-00000000-00000001.npz"
+    broken.write_bytes(b"no shard")
+    with pytest.raises(LearningError, match="is no shard of demonstrations"):
+        Demonstrations.load([tmp_path])
+    with pytest.raises(LearningError, match="the validation has episodes of the training"):
+        train_policy([folder], [folder], tmp_path / "out", PolicyRecipe(), SETTINGS)
+    with pytest.raises(LearningError, match="ask for one episode or more"):
+        demonstrate(tmp_path / "none", SETTINGS, 0, 0, 0)

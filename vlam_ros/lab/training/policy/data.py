@@ -1,0 +1,175 @@
+"""Demonstrations as training data: read from their shards, varied, and made batches of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.policy.demonstrations import ARRAYS, Demonstration
+from vlam_ros.policies.transformer.inputs import batch_of
+from vlam_ros.policies.transformer.model import STATES, PolicyInputs
+from vlam_ros.policies.transformer.vocabulary import (
+    ACT,
+    CLAIMS,
+    EXECUTE,
+    PAD,
+    VERIFY,
+    PolicyVocabulary,
+)
+
+PLANNED, CLAIMED, DECIDED, ROWS, UNJUDGED = 0, 1, 2, 3, -1
+"""What a token is part of: the plan, the claims, what it comes to, and the rows; or nothing."""
+PART_NAMES = ("plan", "claims", "decision", "rows")
+
+NO_DEPTH, DEPTH_LOST = 0.1, 0.1
+"""How often an observation has no depth, and what share of patches loses its own."""
+PLACE_NOISE, STATE_NOISE = 0.01, 0.02
+"""Standard deviations, in m and in the units of the states."""
+
+Read = Callable[[dict[int, str]], tuple[Tensor, Tensor]]
+"""Hidden states float[1,T,W] of words, and whose each is, int64[1,T]."""
+
+
+@dataclass(frozen=True)
+class PolicyBatch:
+    """B observations, and what is to be written about them: tokens int64[B,1+L], the first of which
+    asks for it, and of which part each of the others is, int64[B,L].
+    """
+
+    inputs: PolicyInputs
+    tokens: Tensor
+    parts: Tensor
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Shards of demonstrations: rows, and arrays [N,…] of ARRAYS."""
+
+    rows: tuple[Demonstration, ...]
+    arrays: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def load(cls, folders: Sequence[Path]) -> Demonstrations:
+        """Read all shards of folders.
+
+        Raises:
+            LearningError: a folder has none, or one of them cannot be read.
+        """
+        rows: list[Demonstration] = []
+        arrays: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ARRAYS}
+        for folder in folders:
+            if not (paths := sorted(folder.glob("*-*-*.npz"))):
+                raise LearningError(
+                    f"{folder} has no demonstrations: make some with `vlam data demos`"
+                )
+            for path in paths:
+                try:
+                    with np.load(path) as shard:
+                        told = json.loads(shard["rows"].tobytes())
+                        for name in ARRAYS:
+                            arrays[name].append(shard[name])
+                except (OSError, ValueError, KeyError) as error:
+                    raise LearningError(f"{path} is no shard of demonstrations: {error}") from error
+                rows += [_row(each) for each in told]
+        whole = {
+            name: np.concatenate([p for p in parts if len(p)]) for name, parts in arrays.items()
+        }
+        return cls(tuple(rows), whole)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def _row(values: dict[str, Any]) -> Demonstration:
+    words = {int(kind): text for kind, text in values.pop("words").items()}
+    return Demonstration(words, values.pop("text"), tuple(values.pop("known")), **values)
+
+
+def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
+    """What was read at some demonstrations, as it was."""
+    many = []
+    for index in indices:
+        words, kinds = read(data.rows[index].words)
+        patches, places, floor, states = (
+            torch.from_numpy(np.array(data.arrays[name][index], np.float32))[None]
+            for name in ARRAYS
+        )
+        many.append(PolicyInputs(patches, places, floor, words, kinds, states))
+    return batch_of(many)
+
+
+def written(
+    data: Demonstrations, indices: Sequence[int], vocabulary: PolicyVocabulary
+) -> tuple[Tensor, Tensor]:
+    """Tokens and parts of some demonstrations, as a PolicyBatch has them."""
+    texts = [vocabulary.encode(data.rows[index].text) for index in indices]
+    longest = max(map(len, texts))
+    tokens = torch.full((len(texts), 1 + longest), vocabulary[PAD])
+    parts = torch.full((len(texts), longest), UNJUDGED)
+    tokens[:, 0] = vocabulary[ACT]
+    for row, (index, text) in enumerate(zip(indices, texts, strict=True)):
+        tokens[row, 1 : 1 + len(text)] = torch.tensor(text)
+        parts[row, : len(text)] = torch.tensor(_parts(text, data.rows[index].known, vocabulary))
+    return tokens, parts
+
+
+def _parts(text: Sequence[int], known: Sequence[str], vocabulary: PolicyVocabulary) -> list[int]:
+    claims = text.index(vocabulary[VERIFY]) + 1
+    end = claims + len(CLAIMS)
+    parts = [PLANNED] * claims
+    parts += [CLAIMED if name in known else UNJUDGED for name in CLAIMS]
+    parts += [DECIDED] + [ROWS if text[end] == vocabulary[EXECUTE] else DECIDED] * (
+        len(text) - end - 1
+    )
+    return parts
+
+
+def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
+    """Inputs with the noise and the gaps that sensors have."""
+    places = inputs.places.clone()
+    count, patches, _ = places.shape
+    places += PLACE_NOISE * torch.from_numpy(rng.standard_normal(places.shape, np.float32))
+    lost = rng.random((count, patches)) < DEPTH_LOST * rng.random((count, 1))
+    lost |= rng.random((count, 1)) < NO_DEPTH
+    places[torch.from_numpy(lost)] = math.nan
+    noise = STATE_NOISE * rng.standard_normal(inputs.states.shape, np.float32)
+    noise[:, STATES.index("holding")] = 0.0
+    states = inputs.states + torch.from_numpy(noise)
+    return PolicyInputs(inputs.patches, places, inputs.floor, inputs.words, inputs.kinds, states)
+
+
+@dataclass(frozen=True)
+class DemonstrationBatches:
+    """The batches of a training: a function of its seed and the step."""
+
+    data: Demonstrations
+    vocabulary: PolicyVocabulary
+    read: Read
+    size: int
+    seed: int
+
+    def batch(self, step: int) -> PolicyBatch:
+        rng = np.random.default_rng([self.seed, step])
+        indices = rng.choice(len(self.data), self.size, p=self._weights).tolist()
+        tokens, parts = written(self.data, indices, self.vocabulary)
+        return PolicyBatch(varied(inputs_at(self.data, indices, self.read), rng), tokens, parts)
+
+    @cached_property
+    def _weights(self) -> npt.NDArray[np.float64]:
+        """Long episodes are not seen more often than the square root of their length says."""
+        episodes = np.array([f"{row.kind} {row.seed}" for row in self.data.rows])
+        _, which, counts = np.unique(episodes, return_inverse=True, return_counts=True)
+        weights = 1 / np.sqrt(counts[which])
+        return weights / weights.sum()

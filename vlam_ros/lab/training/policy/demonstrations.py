@@ -1,0 +1,263 @@
+"""Demonstrations: what the expert does about each observation of many episodes, in shards on disk.
+
+The expert drives, or a pupil does and the expert says what it would have done (DAgger, Ross et al.
+2011). What a policy reads of an image is kept as the towers see it, so that training runs no tower.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
+from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
+from vlam_ros.lab.evaluation.lockstep import Lockstep, run_in
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.simulator import Simulator
+from vlam_ros.lab.simulation.truth import Truth, truth_of
+from vlam_ros.lab.training.batches import relit
+from vlam_ros.lab.training.policy.expert import Expert, Shown, TruthPerceiver
+from vlam_ros.language import Lexicon
+from vlam_ros.perception import Perceiver
+from vlam_ros.perception.clipseg import ClipsegGrounder
+from vlam_ros.pipeline import Pipeline, robot_lexicon
+from vlam_ros.policies import Policy, ReadsFeatures, Skill, load_skills, make_policy
+from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.transformer.inputs import inputs_of, words_of
+from vlam_ros.types import (
+    ActionSpace,
+    Camera,
+    Observation,
+    Progress,
+    Proposal,
+    Scene,
+    Task,
+    Uint8Array,
+)
+
+EPISODES = 20
+"""Episodes of a shard."""
+ALIKE = 3
+"""Decisions in a row that say the same, of which more teach nothing."""
+ASIDE, TURNED = 0.15, 0.25
+"""Metres and rad by which the robot may start elsewhere than the task was made for."""
+ARRAYS = ("patches", "places", "floor", "states")
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What was read and what is to be written: whose words say what, by kind, the text of the
+    decision, which of its claims are known, and of which episode it is.
+    """
+
+    words: dict[int, str]
+    text: str
+    known: tuple[str, ...]
+    kind: str
+    seed: int
+
+
+class DemonstrationPolicy:
+    """The expert as a policy, or a pupil that the expert looks over the shoulder."""
+
+    name = "demonstration"
+
+    def __init__(
+        self, expert: Expert, grounder: ClipsegGrounder, episode: Episode, driver: Policy | None
+    ) -> None:
+        self._expert, self._grounder, self._driver = expert, grounder, driver
+        self._episode, self._rng = episode, np.random.default_rng([episode.seed, 5])
+        self.space: ActionSpace = expert.planner.space
+        self.rows: list[Demonstration] = []
+        self.arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
+
+    def reset(self) -> None:
+        """It remembers what it showed."""
+
+    def infer(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> Proposal:
+        """What is done; what should be done is kept."""
+        proposal, shown = self._expert.show(observation, task, scene, progress)
+        if shown is not None and not self._is_known(shown):
+            self._keep(observation, task, progress, shown)
+        if self._driver is None:
+            return proposal
+        return self._driver.infer(observation, task, scene, progress)
+
+    def _is_known(self, shown: Shown) -> bool:
+        last = [row.text for row in self.rows[-ALIKE:]]
+        return len(last) == ALIKE and set(last) == {shown.text}
+
+    def _keep(self, observation: Observation, task: Task, progress: Progress, shown: Shown) -> None:
+        image = observation.image
+        if self._rng.random() < 0.5:
+            image = _relit(image, self._rng)
+        features = self._grounder.encode_image(image)
+        inputs = inputs_of(observation, task, features, progress, self._grounder)
+        for name in ("patches", "places", "floor"):
+            self.arrays[name].append(getattr(inputs, name)[0].half().numpy())
+        self.arrays["states"].append(inputs.states[0].numpy())
+        self.rows.append(
+            Demonstration(
+                words_of(task, progress),
+                shown.text,
+                tuple(sorted(shown.known)),
+                self._episode.task.kind.name,
+                self._episode.seed,
+            )
+        )
+
+
+def _relit(image: Uint8Array, rng: np.random.Generator) -> Uint8Array:
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    changed = relit(pixels, rng)[0].permute(1, 2, 0)
+    return (changed * 255).round().to(torch.uint8).numpy()
+
+
+class WatchedRobot:
+    """A simulated robot whose truth is kept at each of its images."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._truths: dict[int, Truth] = {}
+        self.advance, self.drive = simulator.advance, simulator.drive
+        self.reach, self.grip = simulator.reach, simulator.grip
+
+    @property
+    def now(self) -> int:
+        return self._simulator.now
+
+    @property
+    def camera(self) -> Camera:
+        return self._simulator.camera
+
+    def image(self) -> Uint8Array:
+        self._truths[self.now] = truth_of(self._simulator, look=True)
+        return self._simulator.image()
+
+    def truth(self, stamp: int) -> Truth:
+        """How it was when the image of this stamp was taken."""
+        return self._truths[stamp]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What episodes share: the models, and who drives; None is the expert itself."""
+
+    settings: Settings
+    grounder: ClipsegGrounder
+    skills: tuple[Skill, ...]
+    lexicon: Lexicon
+    expert: Expert
+    driver: Policy | None
+
+    @classmethod
+    def load(cls, settings: Settings) -> Parts:
+        """The pupil is the policy of the settings, unless that is the planner."""
+        skills = load_skills(settings.policy.skills)
+        grounder = ClipsegGrounder.from_pretrained(settings.model.name_or_path)
+        driver = None
+        if settings.policy.kind != SkillPlanner.name:
+            driver = make_policy(skills, settings.policy, settings.action)
+            if isinstance(driver, ReadsFeatures):
+                driver.attach(grounder)
+        lexicon = robot_lexicon(grounder.calibration, settings.perception, skills)
+        expert = Expert(skills, settings.policy, settings.action)
+        return cls(settings, grounder, skills, lexicon, expert, driver)
+
+
+def show_episode(episode: Episode, parts: Parts) -> tuple[DemonstrationPolicy, EpisodeRecord]:
+    """Run an episode, from a place that is not quite the one that it was made for."""
+    rng = np.random.default_rng([episode.seed, 6])
+    x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, TURNED)
+    room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
+    settings, policy = (
+        parts.settings,
+        DemonstrationPolicy(parts.expert, parts.grounder, episode, parts.driver),
+    )
+    with Simulator(room, seed=episode.seed) as simulator:
+        robot = WatchedRobot(simulator)
+        perceiver = TruthPerceiver(parts.grounder, room.scene.objects, robot.truth)
+        pipeline = Pipeline(
+            parts.grounder, cast("Perceiver", perceiver), parts.skills, policy, settings.policy,
+            settings.action, settings.perception.nouns, parts.lexicon,
+        )  # fmt: skip
+        loop = Lockstep(robot, pipeline, FusionNodeSettings.load(), ControllerSettings.load())
+        return policy, run_in(simulator, episode, loop)
+
+
+@dataclass(frozen=True)
+class DemonstrationJob:
+    """Episodes from a seed on, of the tasks or of the control set, shown into a shard."""
+
+    folder: Path
+    seed: int
+    episodes: int
+    control: bool
+    settings: Settings
+
+    @property
+    def path(self) -> Path:
+        """The shard, with its end, lest a short one passes for a full one in a longer run."""
+        kind = "control" if self.control else "tasks"
+        return self.folder / f"{kind}-{self.seed:08d}-{self.seed + self.episodes:08d}.npz"
+
+
+def demonstrate(
+    folder: Path, settings: Settings, seed: int, tasks: int, control: int, workers: int = 1
+) -> None:
+    """Show so many episodes of the tasks and of the control set, in shards; finished ones stay.
+
+    Raises:
+        LearningError: no episode is asked for.
+    """
+    if tasks + control < 1:
+        raise LearningError("there is nothing to show: ask for one episode or more")
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        DemonstrationJob(folder, start, min(EPISODES, seed + count - start), is_control, settings)
+        for is_control, count in ((False, tasks), (True, control))
+        for start in range(seed, seed + count, EPISODES)
+    ]
+    due = [job for job in jobs if not job.path.exists()]
+    # Not forked: MuJoCo's and torch's threads do not survive that.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(max(1, min(workers, len(due))), torch.set_num_threads, (1,)) as pool:
+        done = pool.imap_unordered(run_shard, due)
+        for _ in tqdm(done, total=len(due), desc="demonstrations", unit=f"{EPISODES} episodes"):
+            pass
+
+
+def run_shard(job: DemonstrationJob) -> None:
+    """Show the episodes of a shard, and write it when all are over."""
+    parts = _parts(job.settings)
+    rows: list[Demonstration] = []
+    arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
+    for seed in range(job.seed, job.seed + job.episodes):
+        policy, _ = show_episode(episode_of_seed(seed, job.control, trained=True), parts)
+        rows += policy.rows
+        for name, values in policy.arrays.items():
+            arrays[name] += values
+    told = json.dumps([asdict(row) for row in rows]).encode()
+    temporary = job.path.with_suffix(".part.npz")
+    with temporary.open("wb") as file:
+        stacked = {name: np.array(values) for name, values in arrays.items()}
+        np.savez(file, allow_pickle=False, rows=np.frombuffer(told, np.uint8), **stacked)
+    temporary.rename(job.path)
+
+
+@cache
+def _parts(settings: Settings) -> Parts:
+    return Parts.load(settings)

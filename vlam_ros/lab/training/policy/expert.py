@@ -1,0 +1,202 @@
+"""An expert that knows the simulator's truth: what it shows, a pupil learns to do without.
+
+Perception is told what is there and where; the planner plans on that, and the gate judges it. So
+its decisions, and what is claimed of each, are right wherever the robot is, also where a pupil
+brought it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlam_ros.actions import ActionTokenizer
+from vlam_ros.configuration import ActionSettings, PolicySettings
+from vlam_ros.lab.simulation.scene import ObjectSpec
+from vlam_ros.lab.simulation.truth import Truth
+from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
+from vlam_ros.policies import Skill
+from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.transformer.policy import step_text
+from vlam_ros.policies.transformer.vocabulary import (
+    CLAIMS,
+    DONE,
+    END,
+    EXECUTE,
+    HOLD,
+    PLAN,
+    REASONS,
+    THEN,
+    VERIFY,
+)
+from vlam_ros.types import (
+    Observation,
+    Outcome,
+    PlanarPose,
+    PoseFrame,
+    PositionSource,
+    Progress,
+    Proposal,
+    Reason,
+    Scene,
+    SceneObject,
+    Task,
+    Verdict,
+)
+from vlam_ros.verification import Limits, verify
+
+SEEN_PIXELS = 60
+"""Pixels of an image from which an object in it can be found."""
+SPREAD = 0.01
+"""Metres; nobody is surer of where a thing is than that."""
+ANYTHING = ("object", "thing")
+
+
+class TruthPerceiver:
+    """Perception that is told: `look` gives the truth at the stamp of an image."""
+
+    def __init__(
+        self,
+        grounder: ClipsegGrounder,
+        objects: Sequence[ObjectSpec],
+        look: Callable[[int], Truth],
+    ) -> None:
+        self._grounder, self._objects, self._look = grounder, tuple(objects), look
+
+    def perceive(
+        self,
+        observation: Observation,
+        phrases: Sequence[str],
+        looked: Sequence[str] = (),
+        crops: int | None = None,
+    ) -> tuple[Scene, ImageFeatures]:
+        """The objects that are visible and that a phrase is true of, and what the towers see."""
+        truth = self._look(observation.stamp)
+        visible = truth.visible or ()
+        found = [
+            _object(truth, index, spec, phrase)
+            for phrase in dict.fromkeys(phrases)
+            for index, spec in enumerate(self._objects)
+            if visible[index] >= SEEN_PIXELS and is_true(phrase, spec)
+        ]
+        features = self._grounder.encode_image(observation.image)
+        return Scene(observation.stamp, tuple(found)), features
+
+
+def is_true(phrase: str, thing: ObjectSpec) -> bool:
+    """Whether "red cup", "cup", "red object" or "object" is said of a thing rightly."""
+    *colours, noun = phrase.split()
+    called = noun == thing.shape or noun in ANYTHING
+    return called and thing.colour is not None and colours in ([], [thing.colour])
+
+
+def _object(truth: Truth, index: int, spec: ObjectSpec, phrase: str) -> SceneObject:
+    base = PlanarPose(truth.pose.x, truth.pose.y, truth.pose.yaw)
+    place = truth.objects[index].position
+    x, y = base.into(np.array([place[:2]]))[0]
+    # Boxes tell things apart, and are the same for all phrases of one.
+    column = 100 * index
+    return SceneObject(
+        phrase=phrase,
+        box=(column, 0, column + 50, 50),
+        mask=np.ones((1, 1), np.bool_),
+        score=1.0,
+        mask_score=1.0,
+        margin=1.0,
+        second_look=True,
+        position=(float(x), float(y), float(place[2] - truth.pose.z)),
+        spread=SPREAD,
+        size=2 * float(max(spec.size[:2])),
+        source=PositionSource.DEPTH,
+    )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the expert does about an observation: as it is written, and what of CLAIMS is known to
+    be true or false. Of a step that cannot be planned nobody knows whether its way is free.
+    """
+
+    text: str
+    known: frozenset[str]
+
+
+class Expert:
+    """Decides by the truth, whatever progress it is given."""
+
+    def __init__(
+        self, skills: Sequence[Skill], settings: PolicySettings, action: ActionSettings
+    ) -> None:
+        self.planner = SkillPlanner(skills, settings, action)
+        self._limits = Limits(settings, self.planner.space)
+        self._tokenizer = ActionTokenizer(self.planner.space)
+
+    def show(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> tuple[Proposal, Shown | None]:
+        """What it would do, and how that is written; None for what a policy cannot write."""
+        proposal = self.planner.infer(observation, task, scene, progress)
+        verdict = verify(proposal, task, scene, observation, progress, self._limits)
+        return proposal, self._shown(proposal, verdict, task)
+
+    def _shown(self, proposal: Proposal, verdict: Verdict, task: Task) -> Shown | None:
+        steps = proposal.plan.to_come or proposal.plan.steps[-1:]
+        if not steps or (verdict.outcome is Outcome.HOLD and verdict.reason.name not in REASONS):
+            return None
+        claims = claims_of(proposal, verdict)
+        said = [CLAIMS[name][0 if claims.get(name, True) else 1] for name in CLAIMS]
+        texts = f" {THEN} ".join(step_text(step, task.instruction) for step in steps)
+        return Shown(
+            f"{PLAN} {texts} {VERIFY} {' '.join(said)} {self._end(proposal, verdict)} {END}",
+            frozenset(claims),
+        )
+
+    def _end(self, proposal: Proposal, verdict: Verdict) -> str:
+        if verdict.outcome is Outcome.DONE:
+            return DONE
+        if verdict.outcome is Outcome.HOLD:
+            return f"{HOLD} {verdict.reason.name}"
+        assert proposal.rows is not None
+        tokens = self._tokenizer.encode(proposal.rows, ~np.isnan(proposal.rows[:, 1:]))
+        return f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
+
+
+_BEFORE: dict[Reason, tuple[str, ...]] = {
+    Reason.INSTRUCTION_INVALID: (),
+    Reason.TARGET_NOT_FOUND: (),
+    Reason.DESTINATION_NOT_FOUND: (),
+    Reason.TARGET_AMBIGUOUS: ("found",),
+    Reason.NO_POSITION: ("found", "single"),
+    Reason.UNREACHABLE: ("found", "single"),
+    Reason.PATH_BLOCKED: ("found", "single", "reachable"),
+    Reason.PRECONDITION: ("found", "single", "reachable", "free"),
+}
+"""What is true where the gate refuses for a reason, in the order in which it asks."""
+_DENIED: dict[Reason, str] = {
+    Reason.TARGET_NOT_FOUND: "found",
+    Reason.DESTINATION_NOT_FOUND: "found",
+    Reason.TARGET_AMBIGUOUS: "single",
+    Reason.UNREACHABLE: "reachable",
+    Reason.PATH_BLOCKED: "free",
+    Reason.PRECONDITION: "ready",
+}
+"""The claim that a reason is the contrary of."""
+
+
+def claims_of(proposal: Proposal, verdict: Verdict) -> dict[str, bool]:
+    """Which of CLAIMS are known to be true or false of a decision that was made by the truth."""
+    if verdict.outcome is Outcome.HOLD:
+        claims = dict.fromkeys(_BEFORE[verdict.reason], True)
+        if verdict.reason in _DENIED:
+            claims[_DENIED[verdict.reason]] = False
+        return claims
+    claims = dict.fromkeys(("found", "single", "reachable", "free", "ready"), True)
+    if verdict.outcome is Outcome.DONE:
+        return claims | {"there": True}
+    current = proposal.plan.to_come[0]
+    if current.target is None and current.destination is None and current.displacement is None:
+        # A search goes on for what it has not found.
+        claims = {"free": True, "ready": True, "found": False}
+    return claims | {"there": current.pose_of is PoseFrame.TOOL}

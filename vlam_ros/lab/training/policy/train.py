@@ -1,0 +1,253 @@
+"""`vlam train policy`: from demonstrations to an action transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlam_ros.configuration import Settings
+from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
+from vlam_ros.lab.training.policy.data import (
+    CLAIMED,
+    PART_NAMES,
+    ROWS,
+    DemonstrationBatches,
+    Demonstrations,
+    PolicyBatch,
+    inputs_at,
+    written,
+)
+from vlam_ros.perception.clipseg import ClipsegGrounder
+from vlam_ros.perception.clipseg.adapters.attach import fingerprints
+from vlam_ros.policies import load_skills
+from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.transformer.checkpoint import PolicyConfig, save_policy
+from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransformerConfig
+from vlam_ros.policies.transformer.vocabulary import PolicyVocabulary
+
+SMOOTHED = 1.0
+"""Standard deviation, in bins, over which the truth of a number is spread: its neighbours are
+nearly right.
+"""
+AT_ONCE = 64
+"""Demonstrations that are validated at once."""
+ROOM = 24
+"""Tokens by which a text may be longer than all that were shown."""
+
+
+@dataclass(frozen=True)
+class PolicyRecipe:
+    """What decides what `vlam train policy` makes: sizes of the model, and how it is trained."""
+
+    steps: int = 6000
+    batch: int = 48
+    rate: float = 5e-4
+    warmup: int = 200
+    weight_decay: float = 0.05
+    average: float = 0.998
+    width: int = 192
+    layers: int = 6
+    heads: int = 6
+    dropout: float = 0.1
+    validate_every: int = 500
+    seed: int = 0
+
+
+class PolicyLosses(nn.Module):
+    """The cross-entropy of what was to be written, by what each token is part of."""
+
+    def __init__(self, model: ActionTransformer, vocabulary: PolicyVocabulary) -> None:
+        super().__init__()
+        self.model = model
+        numbers = torch.arange(vocabulary.largest + 1)
+        spread = torch.exp(-((numbers[:, None] - numbers) ** 2) / (2 * SMOOTHED**2))
+        # "Not used" is no neighbour of the highest bin.
+        spread[-1, :-1] = spread[:-1, -1] = 0.0
+        self.register_buffer("spread", spread / spread.sum(-1, keepdim=True), persistent=False)
+        self.spread: Tensor
+        self._first = len(vocabulary) - len(numbers)
+
+    def forward(self, batch: PolicyBatch) -> dict[str, Tensor]:
+        """float[] of each of PART_NAMES that the batch has."""
+        logits = self.model(batch.tokens[:, :-1], self.model.look(batch.inputs)).float()
+        targets, parts = batch.tokens[:, 1:], batch.parts
+        losses = {}
+        for part, name in enumerate(PART_NAMES):
+            chosen = parts == part
+            if not chosen.any():
+                continue
+            if part == ROWS:
+                losses[name] = self._of_numbers(logits[chosen], targets[chosen])
+            else:
+                losses[name] = functional.cross_entropy(logits[chosen], targets[chosen])
+        return losses
+
+    def _of_numbers(self, logits: Tensor, targets: Tensor) -> Tensor:
+        end = targets < self._first
+        wanted = self.spread[(targets - self._first).clamp(min=0)]
+        logs = logits.log_softmax(-1)
+        of_numbers = -(wanted * logs[:, self._first :]).sum(-1)
+        of_end = functional.nll_loss(logs, targets, reduction="none")
+        return torch.where(end, of_end, of_numbers).mean()
+
+
+@torch.no_grad()
+def examine(
+    model: ActionTransformer, data: Demonstrations, batches: DemonstrationBatches
+) -> dict[str, float]:
+    """What is written next after what was shown: the share of right decisions, plans word by word
+    and rows within two bins, and the balanced accuracy of the claims.
+    """
+    vocabulary = batches.vocabulary
+    right: dict[str, list[float]] = {name: [] for name in PART_NAMES}
+    true_claims: list[tuple[bool, bool]] = []
+    for start in range(0, len(data), AT_ONCE):
+        indices = range(start, min(start + AT_ONCE, len(data)))
+        tokens, parts = written(data, indices, vocabulary)
+        memory = model.look(inputs_at(data, indices, batches.read))
+        best = model(tokens[:, :-1], memory).argmax(-1)
+        targets = tokens[:, 1:]
+        near = (best - targets).abs() <= 2
+        for part, name in enumerate(PART_NAMES):
+            chosen = parts == part
+            hits = near if part == ROWS else best == targets
+            right[name] += hits[chosen].float().tolist()
+        claims = parts == CLAIMED
+        # Each claim is written before its contrary: an even distance from the first is true.
+        first = vocabulary["<found>"]
+        for told, truth in zip(best[claims].tolist(), targets[claims].tolist(), strict=True):
+            true_claims.append((told == truth, (truth - first) % 2 == 0))
+    by_truth = [[hit for hit, truth in true_claims if truth is kind] for kind in (True, False)]
+    balanced = [float(np.mean(hits)) for hits in by_truth if hits]
+    means = {name: float(np.mean(hits)) if hits else float("nan") for name, hits in right.items()}
+    score = float(np.nanmean([means["decision"], means["rows"], means["plan"]]))
+    return {"score": score, **means, "claims": float(np.mean(balanced))}
+
+
+def train_policy(
+    folders: list[Path],
+    validation: list[Path],
+    out: Path,
+    recipe: PolicyRecipe,
+    settings: Settings,
+    threads: int = 1,
+) -> FitResult:
+    """Train, or go on, and write the policy's folder.
+
+    Args:
+        folders: of demonstrations, and of the corrections that a pupil got.
+        validation: of demonstrations of other episodes.
+        out: folder of the policy; the state of the training is in `run/`.
+        recipe: sizes and steps.
+        settings: of the robot: its skills, its action space, its checkpoint.
+        threads: processor cores to use.
+
+    Raises:
+        LearningError: there are no demonstrations, or the folder has the state of another run.
+        ModelError: the checkpoint cannot be loaded, or runs on another backend.
+    """
+    torch.set_num_threads(threads)
+    data, held_out = Demonstrations.load(folders), Demonstrations.load(validation)
+    episodes, others = ({(row.kind, row.seed) for row in d.rows} for d in (data, held_out))
+    if shared := episodes & others:
+        kind, seed = min(shared)
+        raise LearningError(
+            f"the validation has episodes of the training, such as {kind} of seed {seed}"
+        )
+    grounder = ClipsegGrounder.from_pretrained(settings.model.name_or_path, "cpu", "float32")
+    config = policy_config(settings, grounder, data, recipe)
+    vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, config.bins)
+    known: dict[str, Tensor] = {}
+
+    def read(said: Mapping[int, str]) -> tuple[Tensor, Tensor]:
+        for text in said.values():
+            if text not in known:
+                known[text] = grounder.word_states(text).float().clone()
+        kinds = [torch.full((len(known[text]),), kind) for kind, text in said.items()]
+        return torch.cat([known[text] for text in said.values()])[None], torch.cat(kinds)[None]
+
+    torch.manual_seed(recipe.seed)
+    model = ActionTransformer(config.model)
+    batches = DemonstrationBatches(data, vocabulary, read, recipe.batch, recipe.seed)
+    fit = Fit(
+        PolicyLosses(model, vocabulary),
+        batches,
+        dict.fromkeys(PART_NAMES, 1.0),
+        FitSettings(
+            steps=recipe.steps,
+            rate=recipe.rate,
+            warmup=recipe.warmup,
+            weight_decay=recipe.weight_decay,
+            average=recipe.average,
+            validate_every=recipe.validate_every,
+            save_every=100,
+            seed=recipe.seed,
+            device="cpu",
+        ),
+        out / "run",
+        lambda: examine(model, held_out, batches),
+        about=f"{recipe} on {len(data)} demonstrations",
+    )
+    result = fit.run()
+    save_policy(out, config, model, _card(config, data, held_out, result))
+    return result
+
+
+def policy_config(
+    settings: Settings, grounder: ClipsegGrounder, data: Demonstrations, recipe: PolicyRecipe
+) -> PolicyConfig:
+    """What a policy of these demonstrations is for."""
+    action, tower = settings.action, grounder.checkpoint.config
+    skills = load_skills(settings.policy.skills)
+    space = SkillPlanner(skills, settings.policy, action).space
+    vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, action.bins)
+    texts = {row.text for row in data.rows}
+    model = ActionTransformerConfig(
+        tokens=len(vocabulary),
+        patches=data.arrays["places"].shape[1],
+        tower_width=tower.vision_config.hidden_size,
+        text_width=tower.text_config.hidden_size,
+        longest=max(len(vocabulary.encode(text)) for text in texts) + ROOM,
+        width=recipe.width,
+        layers=recipe.layers,
+        heads=recipe.heads,
+        dropout=recipe.dropout,
+    )
+    return PolicyConfig(
+        model=model,
+        tower=settings.model.name_or_path,
+        tower_prints=fingerprints(grounder.checkpoint.model),
+        pieces=len(grounder.checkpoint.tokenizer),
+        commands=space.names,
+        low=space.low,
+        high=space.high,
+        bins=action.bins,
+        horizon=action.horizon,
+        step=action.step,
+    )
+
+
+def _card(
+    config: PolicyConfig, data: Demonstrations, held_out: Demonstrations, result: FitResult
+) -> str:
+    figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in result.after.items())
+    return f"""# An action transformer of vlam_ros
+
+Writes plan, claims and rows of actions as tokens, on the hidden states of the checkpoint
+`{config.tower}`. Trained for {result.steps} steps on {len(data)} demonstrations, validated on
+{len(held_out)} of other episodes:
+
+| of what was written next | share that is right |
+|---|---|
+{figures}
+
+Use it with `policy.kind: transformer` and `policy.name_or_path` this folder. It is for the commands
+{", ".join(config.commands)}, and chunks of {config.horizon} rows of {config.step:g} s.
+"""
