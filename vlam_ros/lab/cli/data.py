@@ -25,7 +25,15 @@ def add_parser(commands: Subparsers) -> None:
     kinds = commands.add_parser("data", help="make and check data sets").add_subparsers(
         dest="kind", required=True, metavar="KIND"
     )
-    for add in (_add_bag, _add_folder, _add_simulation, _add_check, _add_accept, _add_demos):
+    for add in (
+        _add_bag,
+        _add_folder,
+        _add_simulation,
+        _add_check,
+        _add_accept,
+        _add_demos,
+        _add_questions,
+    ):
         add(kinds)
 
 
@@ -131,6 +139,29 @@ def _add_demos(kinds: Subparsers) -> None:
     parser.set_defaults(run=run_demos)
 
 
+def _add_questions(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "questions",
+        "questions about generated images, for a policy to answer beside acting",
+        "vlam data questions --images rooms=1000 procedural=1000 --out questions",
+        "Ask about images of the generators: what colour, whether there is one, how many, where, "
+        "and what there is. Give the folder to `vlam train policy` among the demonstrations: a "
+        "third of each batch is of it.",
+    )
+    text = "how many images of which generator"
+    add_option(parser, "--images", "NAME=N", _image_count, text, nargs="+", required=True)
+    add_choice(parser, "--split", SPLITS[:2], "of the images", SPLITS[0])
+    add_model(parser)
+    _add_out(parser)
+    parser.set_defaults(run=run_questions)
+
+
+def _image_count(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    return name, positive(count)
+
+
 def _add_out(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "--out", "DATASET", Path, "a folder, or one to add to", required=True)
 
@@ -157,6 +188,15 @@ def run_demos(options: argparse.Namespace) -> int:
     demonstrate(
         options.out, settings, options.seed, options.episodes, options.control, options.workers
     )
+    return 0
+
+
+def run_questions(options: argparse.Namespace) -> int:
+    from vlam_ros.lab.training.policy.questions import ask_about
+    from vlam_ros.perception.clipseg import ClipsegGrounder
+
+    grounder = ClipsegGrounder.from_pretrained(options.model, "cpu", "float32")
+    ask_about(options.out, dict(options.images), options.split, grounder)
     return 0
 
 

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 from policy_world import observation, skills, thing
+from random_policy import random_policy
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
+from vlam_ros.lab.generators import LabelledImage, Thing
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind
 from vlam_ros.lab.training.captions import TEST_PATTERNS
 from vlam_ros.lab.training.policy.data import (
+    ANSWERED,
     DECIDED,
     PART_NAMES,
     ROWS,
@@ -34,10 +37,13 @@ from vlam_ros.lab.training.policy.demonstrations import (
     show_episode,
 )
 from vlam_ros.lab.training.policy.expert import Expert, is_true
+from vlam_ros.lab.training.policy.questions import ask_about, questions_about
 from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
+from vlam_ros.language import parse_instruction
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.transformer.checkpoint import load_policy
-from vlam_ros.policies.transformer.vocabulary import PolicyVocabulary
+from vlam_ros.policies.transformer.inputs import read_words
+from vlam_ros.policies.transformer.vocabulary import ANSWER, PolicyVocabulary
 from vlam_ros.types import Progress, Reason, Scene, Task
 
 SETTINGS = Settings.load(model__dtype="float32")
@@ -80,8 +86,6 @@ def vocabulary(parts: Parts) -> PolicyVocabulary:
 
 
 def task(text: str, skill: str, parts: Parts) -> Task:
-    from vlam_ros.language import parse_instruction
-
     return Task(parse_instruction(text, parts.lexicon), skill, 0.9)
 
 
@@ -205,8 +209,6 @@ def test_each_token_is_part_of_something(
 def test_batches_are_a_function_of_the_step(
     data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
 ) -> None:
-    from vlam_ros.policies.transformer.inputs import read_words
-
     batches = DemonstrationBatches(
         data, vocabulary, lambda said: read_words(said, parts.grounder), 4, 0
     )
@@ -220,8 +222,6 @@ def test_batches_are_a_function_of_the_step(
 
 
 def test_a_pupil_drives_and_the_expert_says_what_it_would_have_done(tmp_path: Path) -> None:
-    from random_policy import random_policy
-
     pupil = Settings.load(
         model__dtype="float32",
         policy__kind="transformer",
@@ -233,6 +233,56 @@ def test_a_pupil_drives_and_the_expert_says_what_it_would_have_done(tmp_path: Pa
     assert not record.success
     assert policy.rows
     assert all("<execute> 2 " in row.text for row in policy.rows)
+
+
+# ---------------------------------------------------------------------------------- questions
+
+
+def test_questions_have_answers_beyond_doubt() -> None:
+    labels = np.zeros((100, 200), np.uint8)
+    labels[40:60, 20:40], labels[40:60, 150:170], labels[70:90, 90:110] = 1, 2, 3
+    things = (Thing("box", "red"), Thing("box", "blue"), Thing("cup", "green"))
+    shown = LabelledImage(np.zeros((100, 200, 3), np.uint8), labels, things)
+    asked = dict(questions_about(shown, np.random.default_rng(0)))
+    assert asked["what colour is the left box"] == "red"
+    assert asked["what colour is the right box"] == "blue"
+    assert asked["what colour is the cup"] == "green"
+    assert asked["where is the red box"] == "37 126"
+    assert asked["what is there"] == "red box , green cup , blue box"
+    counts = {q: a for q, a in asked.items() if q.startswith("how many")}
+    assert set(counts.items()) <= {
+        ("how many boxes are there", "2"), ("how many cups are there", "1"),
+    }  # fmt: skip
+    there = {question: answer for question, answer in asked.items() if question.startswith("is")}
+    assert set(there.values()) == {"yes", "no"}
+    names = {f"is there a {thing.colour} {thing.noun}" for thing in things}
+    assert {question for question, answer in there.items() if answer == "yes"} <= names
+    # What is half hidden, or has no name, is nothing to ask about.
+    small = labels.copy()
+    small[72:90, 90:110] = 0
+    assert not list(questions_about(replace(shown, labels=small), np.random.default_rng(0)))
+    nameless = replace(shown, things=(*things[:2], Thing("?", "green")))
+    assert not list(questions_about(nameless, np.random.default_rng(0)))
+
+
+def test_a_third_of_a_batch_are_questions(
+    folder: Path, parts: Parts, vocabulary: PolicyVocabulary, tmp_path: Path
+) -> None:
+    ask_about(tmp_path, {"rooms": 3}, "train", parts.grounder)
+    before = [path.stat().st_mtime_ns for path in tmp_path.iterdir()]
+    ask_about(tmp_path, {"rooms": 3}, "train", parts.grounder)
+    assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == before
+    data = Demonstrations.load([folder, tmp_path])
+    batches = DemonstrationBatches(
+        data, vocabulary, lambda said: read_words(said, parts.grounder), 300, 0
+    )
+    batch = batches.batch(0)
+    asks = batch.tokens[:, 0] == vocabulary[ANSWER]
+    assert asks.float().mean() == pytest.approx(1 / 3, abs=0.08)
+    assert ((batch.parts == ANSWERED).any(1) == asks).all()
+    assert batch.inputs.places[asks].isnan().all()
+    with pytest.raises(LearningError, match="ask for one image or more"):
+        ask_about(tmp_path, {"rooms": 0}, "train", parts.grounder)
 
 
 # ---------------------------------------------------------------------------------- training

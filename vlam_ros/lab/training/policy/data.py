@@ -17,11 +17,12 @@ from numpy.random import Generator
 from torch import Tensor
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.policy.demonstrations import ARRAYS, Demonstration
+from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
 from vlam_ros.policies.transformer.inputs import batch_of
 from vlam_ros.policies.transformer.model import STATES, PolicyInputs
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
+    ANSWER,
     CLAIMS,
     EXECUTE,
     PAD,
@@ -29,10 +30,14 @@ from vlam_ros.policies.transformer.vocabulary import (
     PolicyVocabulary,
 )
 
-PLANNED, CLAIMED, DECIDED, ROWS, UNJUDGED = 0, 1, 2, 3, -1
-"""What a token is part of: the plan, the claims, what it comes to, and the rows; or nothing."""
-PART_NAMES = ("plan", "claims", "decision", "rows")
+PLANNED, CLAIMED, DECIDED, ROWS, ANSWERED, UNJUDGED = 0, 1, 2, 3, 4, -1
+"""What a token is part of: the plan, the claims, what it comes to, the rows, the answer to a
+question; or nothing.
+"""
+PART_NAMES = ("plan", "claims", "decision", "rows", "answers")
 
+ASKED = 1 / 3
+"""Share of a batch that are questions."""
 NO_DEPTH, DEPTH_LOST = 0.1, 0.1
 """How often an observation has no depth, and what share of patches loses its own."""
 PLACE_NOISE, STATE_NOISE = 0.01, 0.02
@@ -118,10 +123,13 @@ def written(
     longest = max(map(len, texts))
     tokens = torch.full((len(texts), 1 + longest), vocabulary[PAD])
     parts = torch.full((len(texts), longest), UNJUDGED)
-    tokens[:, 0] = vocabulary[ACT]
     for row, (index, text) in enumerate(zip(indices, texts, strict=True)):
+        shown = data.rows[index]
+        asks = shown.kind == QUESTION
+        tokens[row, 0] = vocabulary[ANSWER if asks else ACT]
         tokens[row, 1 : 1 + len(text)] = torch.tensor(text)
-        parts[row, : len(text)] = torch.tensor(_parts(text, data.rows[index].known, vocabulary))
+        of = [ANSWERED] * len(text) if asks else _parts(text, shown.known, vocabulary)
+        parts[row, : len(text)] = torch.tensor(of)
     return tokens, parts
 
 
@@ -152,7 +160,9 @@ def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
 
 @dataclass(frozen=True)
 class DemonstrationBatches:
-    """The batches of a training: a function of its seed and the step."""
+    """The batches of a training: a function of its seed and the step. A third of each are questions
+    about images, where there are any.
+    """
 
     data: Demonstrations
     vocabulary: PolicyVocabulary
@@ -172,4 +182,8 @@ class DemonstrationBatches:
         episodes = np.array([f"{row.kind} {row.seed}" for row in self.data.rows])
         _, which, counts = np.unique(episodes, return_inverse=True, return_counts=True)
         weights = 1 / np.sqrt(counts[which])
+        asks = np.array([row.kind == QUESTION for row in self.data.rows])
+        for some, share in ((asks, ASKED), (~asks, 1 - ASKED)):
+            if some.any():
+                weights[some] *= share / weights[some].sum()
         return weights / weights.sum()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -53,6 +54,8 @@ ALIKE = 3
 ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
 ARRAYS = ("patches", "places", "floor", "states")
+QUESTION = "QUESTION"
+"""The kind of a row that is no decision, but an answer about an image."""
 
 
 @dataclass(frozen=True)
@@ -250,12 +253,21 @@ def run_shard(job: DemonstrationJob) -> None:
         rows += policy.rows
         for name, values in policy.arrays.items():
             arrays[name] += values
+    write_shard(job.path, rows, arrays)
+
+
+def write_shard(
+    path: Path,
+    rows: Sequence[Demonstration],
+    arrays: Mapping[str, Sequence[npt.NDArray[np.generic]]],
+) -> None:
+    """Write a shard, whole or not at all."""
     told = json.dumps([asdict(row) for row in rows]).encode()
-    temporary = job.path.with_suffix(".part.npz")
+    temporary = path.with_suffix(".part.npz")
     with temporary.open("wb") as file:
         stacked = {name: np.array(values) for name, values in arrays.items()}
         np.savez(file, allow_pickle=False, rows=np.frombuffer(told, np.uint8), **stacked)
-    temporary.rename(job.path)
+    temporary.rename(path)
 
 
 @cache

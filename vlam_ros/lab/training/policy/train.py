@@ -15,6 +15,7 @@ from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
 from vlam_ros.lab.training.policy.data import (
+    ANSWERED,
     CLAIMED,
     PART_NAMES,
     ROWS,
@@ -24,6 +25,7 @@ from vlam_ros.lab.training.policy.data import (
     inputs_at,
     written,
 )
+from vlam_ros.lab.training.policy.demonstrations import QUESTION
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 from vlam_ros.policies import load_skills
@@ -36,6 +38,8 @@ SMOOTHED = 1.0
 """Standard deviation, in bins, over which the truth of a number is spread: its neighbours are
 nearly right.
 """
+NEAR_BINS, NEAR_PLACES, MANY = 2, 8, 10
+"""Bins, and parts of an image's side, that are near enough; a number from which it is a place."""
 AT_ONCE = 64
 """Demonstrations that are validated at once."""
 ROOM = 24
@@ -83,27 +87,27 @@ class PolicyLosses(nn.Module):
             chosen = parts == part
             if not chosen.any():
                 continue
-            if part == ROWS:
+            if part in (ROWS, ANSWERED):
                 losses[name] = self._of_numbers(logits[chosen], targets[chosen])
             else:
                 losses[name] = functional.cross_entropy(logits[chosen], targets[chosen])
         return losses
 
     def _of_numbers(self, logits: Tensor, targets: Tensor) -> Tensor:
-        end = targets < self._first
+        word = targets < self._first
         wanted = self.spread[(targets - self._first).clamp(min=0)]
         logs = logits.log_softmax(-1)
         of_numbers = -(wanted * logs[:, self._first :]).sum(-1)
-        of_end = functional.nll_loss(logs, targets, reduction="none")
-        return torch.where(end, of_end, of_numbers).mean()
+        of_words = functional.nll_loss(logs, targets, reduction="none")
+        return torch.where(word, of_words, of_numbers).mean()
 
 
 @torch.no_grad()
 def examine(
     model: ActionTransformer, data: Demonstrations, batches: DemonstrationBatches
 ) -> dict[str, float]:
-    """What is written next after what was shown: the share of right decisions, plans word by word
-    and rows within two bins, and the balanced accuracy of the claims.
+    """What is written next after what was shown: the share of right decisions, of plans and
+    answers word by word, of rows within NEAR_BINS, and the balanced accuracy of the claims.
     """
     vocabulary = batches.vocabulary
     right: dict[str, list[float]] = {name: [] for name in PART_NAMES}
@@ -114,10 +118,13 @@ def examine(
         memory = model.look(inputs_at(data, indices, batches.read))
         best = model(tokens[:, :-1], memory).argmax(-1)
         targets = tokens[:, 1:]
-        near = (best - targets).abs() <= 2
+        off = (best - targets).abs()
+        hits = torch.where(parts == ROWS, off <= NEAR_BINS, off == 0)
+        # A place in an image is a large number, how many there are of something is a small one.
+        place = (parts == ANSWERED) & (targets >= vocabulary[str(MANY)])
+        hits |= place & (off <= NEAR_PLACES)
         for part, name in enumerate(PART_NAMES):
             chosen = parts == part
-            hits = near if part == ROWS else best == targets
             right[name] += hits[chosen].float().tolist()
         claims = parts == CLAIMED
         # Each claim is written before its contrary: an even distance from the first is true.
@@ -155,7 +162,9 @@ def train_policy(
     """
     torch.set_num_threads(threads)
     data, held_out = Demonstrations.load(folders), Demonstrations.load(validation)
-    episodes, others = ({(row.kind, row.seed) for row in d.rows} for d in (data, held_out))
+    episodes, others = (
+        {(row.kind, row.seed) for row in of.rows if row.kind != QUESTION} for of in (data, held_out)
+    )
     if shared := episodes & others:
         kind, seed = min(shared)
         raise LearningError(
