@@ -91,13 +91,19 @@ PICK, PUT, NEXT = "pick up the red cup", "put it on the blue plate", "put it nex
 
 MISMATCHES = {
     "another skill": (GO, [CUP], Taught("go_to", to((1, 0)), step("turn_to")), "plans to turn to"),
-    "another row": (GO, [CUP], Taught("pick_up", grasp(0.5, 0), step("go_to")), "no poses as of"),
-    "another event": (PICK, [NEAR], Taught("place", grasp(0.5, 0), step("pick_up")), "open the"),
+    "another row": (GO, [CUP], Taught("pick_up", grasp(0.5, 0), step("go_to")), "no way to go to"),
+    "another event": (PICK, [NEAR], Taught("place", grasp(0.5, 0), step("pick_up")), "no way to"),
+    "another skill first": (
+        PICK, [NEAR], Taught("push", grasp(0.5, 0), lambda scene: [
+            *step("push")(scene), *step("pick_up")(scene)]), "plans to push"),
+    "nothing": (GO, [CUP], Taught("go_to", to((1, 0)), step("go_to", target=None,
+        nouns=(None, None))), "plans to go to nothing that"),
+    "who knows where": (PICK, [NEAR], Taught("pick_up", [ACTS], step("pick_up")), "no row says"),
     "another phrase": (
         "go to the red cup closest to the blue plate", [NEAR, PLATE],
         Taught("go_to", to((0, 0)), step("go_to", 1)), "the policy acts on 'blue plate'"),
     "a noun nobody said": (
-        GO, [CUP], Taught("go_to", to((1, 0)), step("go_to", nouns=(None, None), destination=CUP)),
+        GO, [CUP], Taught("go_to", to((1, 0)), step("go_to", destination=CUP)),
         "acts on 'red cup', the instruction does not"),
     "another cup": (
         LEFT, [CUP, ASIDE], Taught("go_to", to((1, 0)), step("go_to")), "the one at (2.00, 1"),
@@ -169,7 +175,6 @@ MATCHES = {
     "as wide": ("turn left 90 degrees", [], Taught("turn", [[NOT, NOT, NOT, 1.5]])),
     "without a plan": (LEFT, [CUP, ASIDE], Taught("go_to", to((0.9, 0.45)))),
     "an arm without a plan": (PICK, [NEAR], Taught("pick_up", grasp(0.5, 0.0))),
-    "a stop at the end": (GO, [CUP], Taught("go_to", to((1, 0)), step("go_to"))),
 }  # fmt: skip
 
 

@@ -89,19 +89,37 @@ def looks_around(rows: Rows, space: ActionSpace) -> bool:
     return timed and base and bool(np.isnan(rows[:, 1:3]).all())
 
 
-def check_skill(plan: Plan, task: Task) -> None:
-    """A plan must end with the skill of the task."""
-    if plan.steps and plan.steps[-1].skill != task.skill:
+def check_plan(plan: Plan, task: Task) -> None:
+    """A plan must end with the skill of the task. What comes before only brings the base there, or
+    takes what is put somewhere; and every step is about something, if the instruction is.
+    """
+    if not plan.steps:
+        return
+    *before, last = plan.steps
+    strange = [
+        step
+        for step in before
+        if step.pose_of is PoseFrame.TOOL
+        and step.skill != last.skill
+        and (step.gripper, last.gripper) != (GripperEffect.CLOSE, GripperEffect.OPEN)
+    ]
+    if last.skill != task.skill or strange:
         raise _mismatch(
-            f"the policy plans to {plan.steps[-1].said}, the instruction says to "
+            f"the policy plans to {(strange or [last])[0].said}, the instruction says to "
             f"{said(task.skill)}: say it in other words"
         )
+    named = task.instruction.named
+    for step in plan.to_come:
+        if named and not any(noun in named for noun in step.nouns):
+            raise _mismatch(f"the policy plans to {step.said} nothing that the instruction names")
 
 
 def check_commands(step: SkillStep, rows: Rows, space: ActionSpace) -> None:
-    """Rows must move what the current step moves."""
+    """Rows must move what the current step moves, by its own command where there is one."""
     for index in rows[rows[:, 0] != STOP, 0]:
         command = space.commands[int(index)]
+        if step.skill in space.names and command.name != step.skill:
+            raise _mismatch(f"rows of {command.name} are no way to {step.said}")
         if command.pose_of is not step.pose_of:
             raise _mismatch(f"rows of {command.name} are no poses as of {step.skill}")
         if command.gripper not in (GripperEffect.KEEP, step.gripper):
@@ -243,12 +261,12 @@ def _check_tool(
     destination: SceneObject | None,
     others: Sequence[SceneObject],
 ) -> None:
+    rows = rows[rows[:, 0] != STOP]
     used = ~np.isnan(rows[:, 1:4]).any(axis=1)
-    poses = rows[used, 1:4]
-    if not len(poses):
-        return
+    poses, acts = rows[used, 1:4], np.flatnonzero(~used)
     things = [o for o in (target, destination) if o is not None]
-    acts = np.flatnonzero(~used)
+    if not len(poses):
+        raise _mismatch("the gripper acts, and no row says where")
     if len(acts) and step.gripper is not GripperEffect.KEEP:
         # The tool rests before and after.
         at = poses[np.abs(np.flatnonzero(used) - acts[0]).argmin()]
