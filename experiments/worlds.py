@@ -6,6 +6,7 @@ meshes and with household objects among them. All are measured on images of ever
 none was trained on.
 
     python experiments/worlds.py --cache cache --markdown worlds.md
+    python experiments/worlds.py --models embedded experiments/embedded_2
 """
 
 from __future__ import annotations
@@ -99,8 +100,9 @@ def worlds(
             write_file(path, (json.dumps(figures, indent=2) + "\n").encode())
         if path.exists():
             done[name] = json.loads(path.read_text(encoding="utf-8"))
+    rows = {WORLDS[name].label if name else "the start": figures for name, figures in done.items()}
     made_with: dict[str, str | int] = {"recipe": recipe.digest, "steps": recipe.steps}
-    return Report((), made_with | {"images": images, "scenes": validation}, tables=(_table(done),))
+    return Report((), made_with | {"images": images, "scenes": validation}, tables=(_table(rows),))
 
 
 def _trained(
@@ -141,15 +143,12 @@ def _figures(results: Sequence[QueryResult]) -> dict[str, float]:
 def _table(done: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
     subjects = (*GENERATORS, PAIRS)
     rows = [
-        (
-            WORLDS[name].label if name else "the start",
-            *(" / ".join(_number(figures[s][f]) for f in FIGURES) for s in subjects),
-        )
+        (name, *(" / ".join(_number(figures[s][f]) for f in FIGURES) for s in subjects))
         for name, figures in done.items()
     ]
     return Table(
         "What a wider world is worth",
-        ("trained on", *subjects),
+        ("", *subjects),
         tuple(rows),
         (f"{' / '.join(FIGURES)}; of false alarms, with no phrase to compare with.",),
     )
@@ -166,7 +165,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "is in the cache is not done again, and a training that was stopped goes on."
     )
     parser.add_argument(
-        "--cache", type=Path, required=True, metavar="DIR", help="of the images and of the runs"
+        "--cache", type=Path, default=Path("worlds"), metavar="DIR",
+        help="of the images and of the runs (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", nargs="+", metavar="NAME", help="measure these checkpoints, and train nothing"
     )
     parser.add_argument(
         "--only", nargs="+", default=list(WORLDS), choices=WORLDS, metavar="WORLD",
@@ -186,6 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
+    if options.models:
+        figures = {name: examine(name, options.scenes) for name in options.models}
+        return tell(Report((), {"scenes": options.scenes}, tables=(_table(figures),)), options)
     recipe = Recipe.load(resource_path("config/embedded_2.yaml"))
     report = worlds(
         shortened(recipe, options.steps),

@@ -67,3 +67,19 @@ def test_a_checkpoint_is_measured_on_every_generator_that_is_here(
     assert set(figures) == {"rooms", PAIRS}
     assert figures["rooms"]["IoU"] > 0.7
     assert 0 <= figures["rooms"]["false alarms"] <= 1
+
+
+def test_checkpoints_are_measured_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = dict.fromkeys((*GENERATORS, PAIRS), dict.fromkeys(FIGURES, 0.5))
+    asked: list[tuple[str, int]] = []
+
+    def look(model: str, images: int) -> dict[str, dict[str, float]]:
+        asked.append((model, images))
+        return figures
+
+    monkeypatch.setattr(module, "examine", look)
+    assert module.main(["--models", "one", "two", "--scenes", "7"]) == 0
+    assert asked == [("one", 7), ("two", 7)]
+    assert "| two | 0.50 / 0.50 / 0.50 |" in capsys.readouterr().out

@@ -206,6 +206,24 @@ def test_without_a_plan_what_is_carried_goes_to_the_destination() -> None:
     assert "m from 'blue plate'" in verdict.message
 
 
+def test_what_the_arm_carries_or_hides_is_no_other_object() -> None:
+    ghost = thing("blue plate", 0.5, 0.0, score=0.9)
+    plate = thing("blue plate", 0.5, 0.3, size=0.2)
+    text = "put it next to the leftmost blue plate"
+    down = Taught("place", grasp(0.5, 0.1), step("place", 1, placement=Placement.NEXT_TO))
+    carrying = decide(text, [ghost, plate], down, gripper=gripper(True), odometry=odometry())
+    assert carrying.verdict.outcome is Outcome.EXECUTE, carrying.verdict
+    # And while the arm is under way.
+    push = Taught("push", [[0.4, 0.2, 0.02, 0.0], [0.55, 0.2, 0.02, 0.0]], step("push"))
+    world = World([BESIDE], policy=push)
+    assert world.ask("push the leftmost red cup", odometry=odometry()).chunk.policy == "taught"
+    world.perceiver.objects = [thing("red cup", 0.5, -0.2), BESIDE]
+    push.steps = lambda scene: step("push")(Scene(0, (BESIDE,)))
+    push.poses = [[0.45, -0.2, 0.02, 0.0]]
+    later = world.ask("push the leftmost red cup", 0.5, odometry=odometry(seconds=0.5))
+    assert later.verdict.outcome is Outcome.EXECUTE, later.verdict
+
+
 def test_a_plan_may_act_where_the_arm_hides_the_object_but_not_elsewhere() -> None:
     taught = Taught("pick_up", grasp(0.5, 0.0), step("pick_up"))
     world = World([NEAR], policy=taught)

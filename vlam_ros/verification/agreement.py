@@ -192,6 +192,7 @@ def check_leads(
     meant: Objects,
     task: Task,
     scene: Scene,
+    observation: Observation,
     progress: Progress,
     standoff: float,
 ) -> None:
@@ -200,14 +201,15 @@ def check_leads(
     """
     target, destination = (meant.get(noun) if noun else None for noun in step.nouns)
     about = [o for o in (target, destination) if o and o.position]
-    # What is carried is seen at the tool, wherever that is.
-    carried = progress.held if step.gripper is not GripperEffect.CLOSE else ""
     others = [
         o
         for o in scene.objects
-        if o.confirmed and o.position and o.phrase != carried
-        and not any(_is_one(o, m) for m in meant.values())
-    ]  # fmt: skip
+        if o.confirmed and o.position and not any(_is_one(o, m) for m in meant.values())
+    ]
+    gripper = observation.gripper
+    if _arm_moves(progress) or (not isinstance(gripper, Missing) and gripper.holding):
+        # The arm, and what it carries, are taken for this and that.
+        others = []
     if step.pose_of is PoseFrame.TOOL:
         if about:
             _check_tool(step, rows, target, destination, others)
@@ -307,9 +309,7 @@ def _check_displacement(rows: Rows, asked: Displacement) -> None:
 def _remembered(noun: Noun, observation: Observation, progress: Progress) -> SceneObject | None:
     """Where an object of the plan must be while the arm moves, and hides what it moves."""
     plan, base = progress.plan, observation.odometry
-    if not progress.since or plan is None or not plan.to_come:
-        return None
-    if plan.to_come[0].pose_of is not PoseFrame.TOOL:
+    if plan is None or not _arm_moves(progress):
         return None
     sighting = progress.sightings.get(noun)
     if sighting is not None and not isinstance(base, Missing):
@@ -320,6 +320,12 @@ def _remembered(noun: Noun, observation: Observation, progress: Progress) -> Sce
         for pair in zip(step.nouns, (step.target, step.destination), strict=True)
     ]
     return next((thing for of, thing in pairs if of is noun), None)
+
+
+def _arm_moves(progress: Progress) -> bool:
+    plan = progress.plan
+    begun = bool(progress.since and plan and plan.to_come)
+    return begun and plan is not None and plan.to_come[0].pose_of is PoseFrame.TOOL
 
 
 def _is_one(thing: SceneObject, other: SceneObject) -> bool:

@@ -103,7 +103,9 @@ def _check(
             poses = rows[:, 1:]
         if poses is not None:
             checks.check_reach(step, poses, space, settings.reach, settings.reach_ahead)
-    agreement.check_leads(current, rows, meant, task, scene, progress, settings.standoff)
+    agreement.check_leads(
+        current, rows, meant, task, scene, observation, progress, settings.standoff
+    )
     remark = ""
     if current.pose_of is PoseFrame.BASE:
         # The rows are what the robot is told, whatever the plan says of them.
