@@ -80,7 +80,7 @@ def locate(
     """
     if isinstance(camera, Missing):
         return None
-    plane, sigma = _floor_plane(attitude, floor)
+    plane, sigma = floor_plane(attitude, floor)
     if isinstance(depth, DepthImage):
         if depth.depth.shape != (camera.height, camera.width):
             raise ImageError(
@@ -92,7 +92,7 @@ def locate(
     return _from_floor(mask, camera, plane, sigma)
 
 
-def _floor_plane(
+def floor_plane(
     attitude: Attitude | Missing, floor: FloorPlane | Missing
 ) -> tuple[FloorPlane, float]:
     """The floor to measure on, and the standard deviation of its tilt in rad."""

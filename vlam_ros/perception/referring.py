@@ -134,6 +134,11 @@ def bearing(place: Point) -> float:
     return math.atan2(place[1], place[0])
 
 
+def radius_of(thing: SceneObject | None) -> float:
+    """Half an object's width, m; 0 if that is unknown."""
+    return thing.size / 2 if thing and math.isfinite(thing.size) else 0.0
+
+
 def standoff_point(place: Point, standoff: float) -> tuple[float, float]:
     """Where the base stops on the straight way to a place; where it is if that is near enough."""
     distance = floor_distance(place)

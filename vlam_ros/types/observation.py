@@ -169,6 +169,11 @@ class Observation:
                 f"the image has {shape[1]}x{shape[0]}"
             )
 
+    @property
+    def holding(self) -> bool:
+        """Whether the gripper is known to hold something."""
+        return not isinstance(self.gripper, Missing) and self.gripper.holding
+
 
 SEEING = 0.01
 """Share of a LiDAR's rays that must see something: covered ones still have a few returns of noise.

@@ -74,6 +74,12 @@ class SkillStep:
     end: PlanarPose = _HERE
 
     @property
+    def objects(self) -> dict[Noun, SceneObject]:
+        """Its objects by the nouns that name them."""
+        pairs = zip(self.nouns, (self.target, self.destination), strict=True)
+        return {noun: thing for noun, thing in pairs if noun and thing}
+
+    @property
     def said(self) -> str:
         """Its skill as one says it: "pick up"."""
         return said(self.skill)
@@ -161,6 +167,12 @@ class Progress:
         """Where the objects of the plan were seen last, by the noun that names each."""
         known = {Noun.TARGET: self.target, Noun.DESTINATION: self.destination}
         return {noun: sighting for noun, sighting in known.items() if sighting is not None}
+
+    @property
+    def arm_moves(self) -> bool:
+        """Whether the current step moves the arm, and has begun: what it moves is hidden."""
+        to_come = self.plan.to_come if self.plan else ()
+        return bool(self.since and to_come and to_come[0].pose_of is PoseFrame.TOOL)
 
     def elapsed(self, stamp: int) -> float:
         """Seconds from when the current step began to a stamp (ns); 0 before it has begun."""

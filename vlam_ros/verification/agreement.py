@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.actions import STOP
-from vlam_ros.perception.referring import SAME, bearing, located, standoff_point
+from vlam_ros.perception.referring import SAME, bearing, located, radius_of, standoff_point
 from vlam_ros.perception.tracking import expected, referent
 from vlam_ros.types import (
     DIMENSIONS,
     ActionSpace,
     Displacement,
     GripperEffect,
-    GripperState,
     Missing,
     Noun,
     Observation,
@@ -63,15 +62,12 @@ def check_space(space: ActionSpace) -> None:
         )
 
 
-def unplanned(
-    task: Task, rows: Rows, space: ActionSpace, gripper: GripperState | Missing
-) -> SkillStep:
+def unplanned(task: Task, rows: Rows, space: ActionSpace, holding: bool) -> SkillStep:
     """The step of a policy that tells no plan: its task, by the commands of its rows. It is about
     the target until the gripper holds something, and then about the destination.
     """
     commands = [space.commands[int(index)] for index in rows[:, 0]]
     effects = [c.gripper for c in commands if c.gripper is not GripperEffect.KEEP]
-    holding = not isinstance(gripper, Missing) and gripper.holding
     carried = holding and task.instruction.destination is not None
     return SkillStep(
         task.skill,
@@ -206,8 +202,7 @@ def check_leads(
         for o in scene.objects
         if o.confirmed and o.position and not any(_is_one(o, m) for m in meant.values())
     ]
-    gripper = observation.gripper
-    if _arm_moves(progress) or (not isinstance(gripper, Missing) and gripper.holding):
+    if progress.arm_moves or observation.holding:
         # The arm, and what it carries, are taken for this and that.
         others = []
     if step.pose_of is PoseFrame.TOOL:
@@ -309,23 +304,12 @@ def _check_displacement(rows: Rows, asked: Displacement) -> None:
 def _remembered(noun: Noun, observation: Observation, progress: Progress) -> SceneObject | None:
     """Where an object of the plan must be while the arm moves, and hides what it moves."""
     plan, base = progress.plan, observation.odometry
-    if plan is None or not _arm_moves(progress):
+    if plan is None or not progress.arm_moves:
         return None
     sighting = progress.sightings.get(noun)
     if sighting is not None and not isinstance(base, Missing):
         return expected(sighting, base)
-    pairs = [
-        pair
-        for step in plan.to_come
-        for pair in zip(step.nouns, (step.target, step.destination), strict=True)
-    ]
-    return next((thing for of, thing in pairs if of is noun), None)
-
-
-def _arm_moves(progress: Progress) -> bool:
-    plan = progress.plan
-    begun = bool(progress.since and plan and plan.to_come)
-    return begun and plan is not None and plan.to_come[0].pose_of is PoseFrame.TOOL
+    return next((s.objects[noun] for s in plan.to_come if noun in s.objects), None)
 
 
 def _is_one(thing: SceneObject, other: SceneObject) -> bool:
@@ -340,8 +324,7 @@ def _is_one(thing: SceneObject, other: SceneObject) -> bool:
 
 def _gap(pose: npt.NDArray[np.float64], thing: SceneObject) -> float:
     """Metres along the floor from a pose to the edge of an object, negative over it."""
-    radius = thing.size / 2 if math.isfinite(thing.size) else 0.0
-    return math.dist(pose[:2], located(thing)[:2]) - radius
+    return math.dist(pose[:2], located(thing)[:2]) - radius_of(thing)
 
 
 def _place(thing: SceneObject) -> str:

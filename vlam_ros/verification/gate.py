@@ -79,7 +79,7 @@ def _check(
     if rows is None or (plan.steps and not plan.to_come):
         raise ValueError("a proposal that is neither done nor refused needs rows and a step")
     agreement.check_space(space)
-    to_come = plan.to_come or (agreement.unplanned(task, rows, space, observation.gripper),)
+    to_come = plan.to_come or (agreement.unplanned(task, rows, space, observation.holding),)
     agreement.check_plan(plan, task)
     agreement.check_commands(to_come[0], rows, space)
     checks.check_age("image", observation.stamp, observation.now, settings.max_image_age)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vlam_ros.perception.referring import located
+from vlam_ros.perception.referring import located, radius_of
 from vlam_ros.policies.skills.skill import check_gripper
-from vlam_ros.policies.skills.tool_path import ARM, ToolPath, ToolSkill, down_and_up, radius_of
+from vlam_ros.policies.skills.tool_path import ARM, ToolPath, ToolSkill, down_and_up
 from vlam_ros.types import (
     GripperEffect,
     Instruction,

@@ -19,9 +19,8 @@ from vlam_ros.policies.skills.plan import (
     trace_of,
     with_objects,
 )
-from vlam_ros.policies.skills.skill import Poses, Skill, Timing
+from vlam_ros.policies.skills.skill import Poses, Skill, Timing, action_space
 from vlam_ros.types import (
-    ActionSpace,
     Instruction,
     Missing,
     Noun,
@@ -66,8 +65,7 @@ class SkillPlanner:
         self._skill = {skill.name: skill for skill in skills}
         self._settings = settings
         self._timing = Timing(action.horizon, action.step, action.start_offset)
-        commands = [skill.command for skill in skills]
-        self.space = ActionSpace.of(commands, action.low, action.high, action.bins)
+        self.space = action_space(skills, action)
         for skill in skills:
             skill.check(action.step)
         # The first of each motion is taken where a plan needs one that nobody named.
@@ -164,7 +162,7 @@ class SkillPlanner:
         taking = next((i for i, s in enumerate(plan.steps) if closes(s)), None)
         if taking is not None and _is_held(instruction, observation, progress):
             plan = replace(plan, current=max(plan.current, taking + 1))
-        elif progress.plan and progress.since and plan.to_come[0].pose_of is PoseFrame.TOOL:
+        elif progress.plan and progress.arm_moves:
             return remembered(progress.plan, instruction, observation, progress)
         found = self._found(plan, instruction, observation, seen, progress)
         grounded = replace(
@@ -224,7 +222,7 @@ class SkillPlanner:
         while plan.to_come:
             step = plan.to_come[0]
             skill = self._skill[step.skill]
-            if closes(step) and step.target and _holds(observation) and progress.since:
+            if closes(step) and step.target and observation.holding and progress.since:
                 progress = replace(progress, held=step.target.phrase)
             if step.pose_of is PoseFrame.TOOL or not self._is_reached(plan, observation):
                 elapsed = progress.elapsed(observation.stamp)
@@ -309,13 +307,8 @@ def _is_held(instruction: Instruction, observation: Observation, progress: Progr
     """
     target = instruction.target
     return bool(
-        target and _holds(observation) and target.text == progress.held and not progress.since
+        target and observation.holding and target.text == progress.held and not progress.since
     )
-
-
-def _holds(observation: Observation) -> bool:
-    gripper = observation.gripper
-    return not isinstance(gripper, Missing) and gripper.holding
 
 
 def _stands(odometry: Odometry | Missing) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlam_ros.perception.referring import bearing, located
+from vlam_ros.perception.referring import bearing, located, radius_of
 from vlam_ros.policies.skills.skill import Poses
-from vlam_ros.policies.skills.tool_path import ARM, ToolPath, ToolSkill, radius_of, way_down
+from vlam_ros.policies.skills.tool_path import ARM, ToolPath, ToolSkill, way_down
 from vlam_ros.types import Noun, Observation, Reason, Refusal, SceneObject, SkillStep
 
 _OVER, _SLOWS, _DOWN, _PUSHED = 0.18, 0.31, 0.545, 0.84

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from vlam_ros.configuration import PolicySettings
+from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.perception.referring import bearing
 from vlam_ros.resources import resource_path
 from vlam_ros.types import (
     ActionCommand,
+    ActionSpace,
     Grip,
     GripperEffect,
     Instruction,
@@ -217,6 +218,16 @@ def check_gripper(skill: Skill, observation: Observation, holding: bool) -> None
             f"after {skill.said} the gripper {found}: give the instruction again",
             final=True,
         )
+
+
+def action_space(skills: Sequence[Skill], action: ActionSettings) -> ActionSpace:
+    """The space of a robot's commands, those of its skills.
+
+    Raises:
+        ActionError: the settings make none.
+    """
+    commands = [skill.command for skill in skills]
+    return ActionSpace.of(commands, action.low, action.high, action.bins)
 
 
 def load_skills(source: str | Path) -> tuple[Skill, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.perception.referring import Point
 from vlam_ros.policies.skills.skill import Poses, Skill, Timing
-from vlam_ros.types import PoseFrame, SceneObject, SkillStep
+from vlam_ros.types import PoseFrame, SkillStep
 
 ARM = frozenset({"above", "slow", "height", "duration"})
 """The parameters of all skills of the arm; see config/skills.yaml."""
@@ -98,8 +98,3 @@ def down_and_up(
     times = np.array([0.0, _OVER, _SLOWS, _DOWN, _EVENT + DWELL, 1.0])
     poses = np.stack([*way, way[-1], way[0]])
     return ToolPath(parameters["duration"] * times, poses, parameters["duration"] * _EVENT)
-
-
-def radius_of(thing: SceneObject | None) -> float:
-    """Half an object's width, m; 0 if that is unknown."""
-    return thing.size / 2 if thing and math.isfinite(thing.size) else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
-from vlam_ros.perception.positions import level_floor
+from vlam_ros.perception.positions import floor_plane
 from vlam_ros.policies.transformer.model import (
     NO_WORD,
     OF_HELD,
@@ -41,7 +41,7 @@ def inputs_of(
     patches = features.activations[-1].float()
     side = math.isqrt(patches.shape[1] - 1)
     places, floor = looked_at(observation, side)
-    words, kinds = read_words(words_of(task, progress), grounder)
+    words, kinds = read_words(words_of(task, progress), grounder.word_states)
     device = patches.device
     return PolicyInputs(
         patches,
@@ -62,9 +62,11 @@ def words_of(task: Task, progress: Progress) -> dict[int, str]:
     return {kind: text for kind, text in said.items() if text}
 
 
-def read_words(said: Mapping[int, str], grounder: ClipsegGrounder) -> tuple[Tensor, Tensor]:
+def read_words(
+    said: Mapping[int, str], word_states: Callable[[str], Tensor]
+) -> tuple[Tensor, Tensor]:
     """The hidden states float[1,T,W] of all words that are said, and whose each is, int64[1,T]."""
-    words = {kind: grounder.word_states(text).float() for kind, text in said.items()}
+    words = {kind: word_states(text).float() for kind, text in said.items()}
     kinds = [torch.full((len(states),), kind) for kind, states in words.items()]
     states = torch.cat(list(words.values()))
     return states[None], torch.cat(kinds)[None].to(states.device)
@@ -102,7 +104,8 @@ def looked_at(observation: Observation, side: int) -> tuple[Points, Points]:
     rays = camera.rays(np.column_stack([u.ravel(), v.ravel()])) @ camera.rotation.T
     depth = _depths(observation, side).ravel()
     by_depth = camera.position + rays * depth[:, None]
-    return by_depth, _on_floor(rays, camera, _floor(observation))
+    floor, _ = floor_plane(observation.attitude, observation.floor)
+    return by_depth, _on_floor(rays, camera, floor)
 
 
 def _depths(observation: Observation, side: int) -> npt.NDArray[np.float64]:
@@ -118,15 +121,6 @@ def _depths(observation: Observation, side: int) -> npt.NDArray[np.float64]:
         near = cv2.resize(np.nan_to_num(nearness), size, interpolation=cv2.INTER_AREA)
         mean = share / near
     return np.where(share > 0, mean, np.nan).astype(np.float64)
-
-
-def _floor(observation: Observation) -> FloorPlane:
-    if not isinstance(observation.floor, Missing):
-        return observation.floor
-    tilt = observation.attitude
-    return (
-        level_floor(0.0, 0.0) if isinstance(tilt, Missing) else level_floor(tilt.roll, tilt.pitch)
-    )
 
 
 def _on_floor(rays: Points, camera: Camera, floor: FloorPlane) -> Points:

@@ -23,15 +23,14 @@ from vlam_ros.policies.skills.plan import (
     trace_of,
     with_objects,
 )
-from vlam_ros.policies.skills.skill import Skill
+from vlam_ros.policies.skills.planner import APPROACH
+from vlam_ros.policies.skills.skill import Skill, action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, load_policy
 from vlam_ros.policies.transformer.grammar import Grammar, Written
 from vlam_ros.policies.transformer.inputs import inputs_of
 from vlam_ros.policies.transformer.vocabulary import ACT, PolicyVocabulary
 from vlam_ros.types import (
-    ActionSpace,
     Instruction,
-    Missing,
     Noun,
     Observation,
     Outcome,
@@ -45,9 +44,6 @@ from vlam_ros.types import (
     SkillStep,
     Task,
 )
-
-APPROACH = "go_to"
-"""The motion that brings the base to where the next step is done."""
 
 
 class TransformerPolicy:
@@ -65,8 +61,7 @@ class TransformerPolicy:
         """
         self._skills, self._settings = tuple(skills), settings
         self.config, self.model = load_policy(settings.name_or_path)
-        commands = [skill.command for skill in skills]
-        self.space = ActionSpace.of(commands, action.low, action.high, action.bins)
+        self.space = action_space(skills, action)
         self.config.check_space(self.space, action.horizon, action.step)
         self._tokenizer = ActionTokenizer(self.space)
         self._grounder: ClipsegGrounder | None = None
@@ -210,10 +205,8 @@ def followed(
     """
     instruction, before = task.instruction, progress.plan.to_come if progress.plan else ()
     same = bool(before and steps) and _alike(before[0], steps[0])
-    gripper = observation.gripper
-    holding = not isinstance(gripper, Missing) and gripper.holding
     held = progress.held
-    if before and closes(before[0]) and before[0].target and holding:
+    if before and closes(before[0]) and before[0].target and observation.holding:
         held = before[0].target.phrase
     plan = Plan(tuple(steps), trace=trace_of(steps, instruction))
     since = (progress.since if same else 0) or observation.stamp
@@ -221,9 +214,7 @@ def followed(
     if same and steps[0].pose_of is PoseFrame.TOOL:
         known: dict[Noun, SceneObject] = {}
         for step in before:
-            for noun, thing in zip(step.nouns, (step.target, step.destination), strict=True):
-                if noun and thing:
-                    known[noun] = thing
+            known |= step.objects
         plan = with_objects(plan, known, instruction)
         return remembered(plan, instruction, observation, replace(following, plan=plan))
     found: dict[Noun, SceneObject] = {}

@@ -210,7 +210,7 @@ def test_batches_are_a_function_of_the_step(
     data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
 ) -> None:
     batches = DemonstrationBatches(
-        data, vocabulary, lambda said: read_words(said, parts.grounder), 4, 0
+        data, vocabulary, lambda said: read_words(said, parts.grounder.word_states), 4, 0
     )
     one, again, other = batches.batch(3), batches.batch(3), batches.batch(4)
     assert torch.equal(one.tokens, again.tokens)
@@ -274,7 +274,7 @@ def test_a_third_of_a_batch_are_questions(
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == before
     data = Demonstrations.load([folder, tmp_path])
     batches = DemonstrationBatches(
-        data, vocabulary, lambda said: read_words(said, parts.grounder), 300, 0
+        data, vocabulary, lambda said: read_words(said, parts.grounder.word_states), 300, 0
     )
     batch = batches.batch(0)
     asks = batch.tokens[:, 0] == vocabulary[ANSWER]

@@ -94,7 +94,7 @@ class DemonstrationPolicy:
         """What is done; what should be done is kept."""
         proposal, shown = self._expert.show(observation, task, scene, progress)
         if shown is not None and not self._is_known(shown):
-            self._keep(observation, task, progress, shown)
+            self._keep(observation, task, scene, progress, shown)
         if self._driver is None:
             return proposal
         return self._driver.infer(observation, task, scene, progress)
@@ -103,11 +103,12 @@ class DemonstrationPolicy:
         last = [row.text for row in self.rows[-ALIKE:]]
         return len(last) == ALIKE and set(last) == {shown.text}
 
-    def _keep(self, observation: Observation, task: Task, progress: Progress, shown: Shown) -> None:
-        image = observation.image
+    def _keep(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress, shown: Shown
+    ) -> None:
+        features = scene.features
         if self._rng.random() < 0.5:
-            image = _relit(image, self._rng)
-        features = self._grounder.encode_image(image)
+            features = self._grounder.encode_image(_relit(observation.image, self._rng))
         inputs = inputs_of(observation, task, features, progress, self._grounder)
         for name in ("patches", "places", "floor"):
             self.arrays[name].append(getattr(inputs, name)[0].half().numpy())
@@ -186,10 +187,8 @@ def show_episode(episode: Episode, parts: Parts) -> tuple[DemonstrationPolicy, E
     rng = np.random.default_rng([episode.seed, 6])
     x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, TURNED)
     room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
-    settings, policy = (
-        parts.settings,
-        DemonstrationPolicy(parts.expert, parts.grounder, episode, parts.driver),
-    )
+    settings = parts.settings
+    policy = DemonstrationPolicy(parts.expert, parts.grounder, episode, parts.driver)
     with Simulator(room, seed=episode.seed) as simulator:
         robot = WatchedRobot(simulator)
         perceiver = TruthPerceiver(parts.grounder, room.scene.objects, robot.truth)

@@ -15,7 +15,9 @@ import numpy as np
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.lab.simulation.scene import ObjectSpec
+from vlam_ros.lab.simulation.task_objects import is_called
 from vlam_ros.lab.simulation.truth import Truth
+from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.policies import Skill
 from vlam_ros.policies.skills.planner import SkillPlanner
@@ -51,7 +53,6 @@ SEEN_PIXELS = 60
 """Pixels of an image from which an object in it can be found."""
 SPREAD = 0.01
 """Metres; nobody is surer of where a thing is than that."""
-ANYTHING = ("object", "thing")
 
 
 class TruthPerceiver:
@@ -87,9 +88,8 @@ class TruthPerceiver:
 
 def is_true(phrase: str, thing: ObjectSpec) -> bool:
     """Whether "red cup", "cup", "red object" or "object" is said of a thing rightly."""
-    *colours, noun = phrase.split()
-    called = noun == thing.shape or noun in ANYTHING
-    return called and thing.colour is not None and colours in ([], [thing.colour])
+    colour, names = thing.colour, (thing.shape, *PLACEHOLDERS)
+    return colour is not None and any(is_called(phrase, colour, name) for name in names)
 
 
 def _object(truth: Truth, index: int, spec: ObjectSpec, phrase: str) -> SceneObject:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,9 @@ from vlam_ros.lab.training.policy.demonstrations import QUESTION
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 from vlam_ros.policies import load_skills
-from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.skills.skill import action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, save_policy
+from vlam_ros.policies.transformer.inputs import read_words
 from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransformerConfig
 from vlam_ros.policies.transformer.vocabulary import PolicyVocabulary
 
@@ -173,15 +174,7 @@ def train_policy(
     grounder = ClipsegGrounder.from_pretrained(settings.model.name_or_path, "cpu", "float32")
     config = policy_config(settings, grounder, data, recipe)
     vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, config.bins)
-    known: dict[str, Tensor] = {}
-
-    def read(said: Mapping[int, str]) -> tuple[Tensor, Tensor]:
-        for text in said.values():
-            if text not in known:
-                known[text] = grounder.word_states(text).float().clone()
-        kinds = [torch.full((len(known[text]),), kind) for kind, text in said.items()]
-        return torch.cat([known[text] for text in said.values()])[None], torch.cat(kinds)[None]
-
+    read = partial(read_words, word_states=cache(grounder.word_states))
     torch.manual_seed(recipe.seed)
     model = ActionTransformer(config.model)
     batches = DemonstrationBatches(data, vocabulary, read, recipe.batch, recipe.seed)
@@ -215,7 +208,7 @@ def policy_config(
     """What a policy of these demonstrations is for."""
     action, tower = settings.action, grounder.checkpoint.config
     skills = load_skills(settings.policy.skills)
-    space = SkillPlanner(skills, settings.policy, action).space
+    space = action_space(skills, action)
     vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, action.bins)
     texts = {row.text for row in data.rows}
     model = ActionTransformerConfig(
