@@ -11,8 +11,8 @@ from tiny_clipseg import CALIBRATION, save_tiny_checkpoint
 from tqdm import tqdm
 
 from vlam_ros.configuration import Settings
-from vlam_ros.errors import LearningError, ModelError
-from vlam_ros.lab.evaluation.calibrate import calibrate
+from vlam_ros.errors import LearningError, ModelError, SimulationError
+from vlam_ros.lab.evaluation.calibrate import calibrate, scene_source
 from vlam_ros.lab.evaluation.grounding import Candidate, QueryResult
 from vlam_ros.lab.evaluation.looks import Look, Looker
 from vlam_ros.lab.evaluation.own_views import OwnViews
@@ -200,6 +200,29 @@ def test_a_model_that_draws_nothing_gets_no_thresholds() -> None:
     blind = [QueryResult("red cup", QueryKind.OTHER, NOWHERE, ())] * 100
     with pytest.raises(ModelError, match="sees nothing at all"):
         choose(blind, CALIBRATION, alarms=0.02, labelled=False)
+
+
+def test_images_of_generators_are_looked_at_in_turn_with_scenes() -> None:
+    source = scene_source(Settings.load().perception, 100, ["rooms"])
+    whole = list(source.questions(0, 5))
+    # The rooms are the scenes' own, as a camera takes them.
+    assert [question.observation.stamp for question in whole] == [0, 0, 1, 1, 2]
+    plain, taken = (question.observation.image for question in whole[:2])
+    assert plain.shape == taken.shape
+    assert (plain != taken).any()
+    for start in range(1, 5):
+        rest = list(source.questions(start, 5))
+        assert len(rest) == 5 - start
+        for question, again in zip(whole[start:], rest, strict=True):
+            assert (question.observation.image == again.observation.image).all()
+            assert [q.phrase for q in question.queries] == [q.phrase for q in again.queries]
+    assert source.count == 200
+    assert source.digest != scene_source(Settings.load().perception, 100, []).digest
+
+
+def test_nothing_is_chosen_on_the_test_of_the_wider_world(tiny: Path) -> None:
+    with pytest.raises(SimulationError, match="they are a test"):
+        calibrate(tiny, 100, generators=["procedural", "unseen"])
 
 
 class Interrupted(ClipsegGrounder):

@@ -30,6 +30,8 @@ def add_parser(commands: Subparsers) -> None:
     text = "a checkpoint's folder; with --out also 'embedded' or a hub id"
     add_option(parser, "model", "MODEL_FOLDER", str, text)
     add_option(parser, "--scenes", "N", positive, "or images, to look at", 300)
+    text = "whose validation images are looked at in turn with the scenes: procedural, household"
+    add_option(parser, "--generators", "NAME", str, text, [], nargs="+")
     add_option(parser, "--adapter", "FOLDER", str, "what was tuned on it; the file goes there", "")
     text = "for a whole copy of the checkpoint with its new thresholds, which `--model DIR` loads"
     add_option(parser, "--out", "DIR", Path, text)
@@ -58,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     out = options.out and options.out.expanduser()
     place = CalibrationPlace(options.model, adapter, out)
     place.require()
+    if options.generators and (options.data or options.bag or options.images):
+        raise ModelError("--generators are looked at with the scenes, not with images of one's own")
     views = _views(options)
     calibrated = calibrate(
         place.model,
@@ -67,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         skills=options.skills,
         views=views,
         cache=options.cache.expanduser() / "calibrate",
+        generators=options.generators,
     )
     path = place.write(calibrated.calibration)
     print(f"{path.read_text(encoding='utf-8')}{calibrated}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,8 @@ from tqdm import tqdm
 
 from vlam_ros import __version__
 from vlam_ros.configuration import PerceptionSettings, Settings
-from vlam_ros.errors import LearningError, ModelError
+from vlam_ros.errors import LearningError, ModelError, SimulationError
+from vlam_ros.lab.evaluation.generated import questions_of
 from vlam_ros.lab.evaluation.grounding import QueryResult
 from vlam_ros.lab.evaluation.looks import Look, Looker
 from vlam_ros.lab.evaluation.own_views import OwnViews
@@ -43,6 +45,7 @@ from vlam_ros.lab.evaluation.thresholds import (
     mean_iou,
     require_images,
 )
+from vlam_ros.lab.generators import UNSEEN, generator_named
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.tasks import random_task
 from vlam_ros.lab.simulation.world import World
@@ -58,6 +61,7 @@ from vlam_ros.perception.familiarity import Density, Familiarity
 from vlam_ros.policies import load_skills
 from vlam_ros.types import Observation, VelocityCommand
 
+SPLIT = "validation"
 ROOMS = 90
 """Rooms of tasks whose views are familiar besides the validation scenes."""
 VIEWS = 25
@@ -70,7 +74,7 @@ SKILL_TEMPERATURE = 14.0
 
 
 @dataclass(frozen=True)
-class _Source:
+class QuestionSource:
     """Where up to `count` questions come from: from a number on to before another one. `digest`
     tells its images from others.
     """
@@ -94,6 +98,7 @@ def calibrate(
     skills: str = "",
     views: OwnViews | None = None,
     cache: Path | None = None,
+    generators: Sequence[str] = (),
 ) -> Calibrated:
     """Choose the thresholds of a checkpoint.
 
@@ -109,6 +114,8 @@ def calibrate(
         skills: the robot's skills file, if it has others than the model was trained on.
         views: of one's own robot, to be looked at instead.
         cache: a folder for what was answered, from which a run that was stopped goes on.
+        generators: of whose validation images, as a camera takes them, as many are looked at as of
+            simulated scenes, in turn.
 
     Raises:
         ModelError: the model cannot be loaded; or too little was asked to know of any threshold
@@ -116,6 +123,8 @@ def calibrate(
             there from what is not.
         LearningError: a data set cannot be read, or its first images for validation show nothing
             large enough; or no prompt in the skills file is new.
+        SimulationError: there is no such generator, it cannot be used here, or it is the one that
+            nothing is chosen on.
     """
     checkpoint, settings = load_checkpoint(model, adapter=adapter), Settings.load()
     grounder = ClipsegGrounder(checkpoint)
@@ -125,7 +134,7 @@ def calibrate(
     elif data:
         source = _of_data(data, settings.perception, scenes)
     else:
-        source = _of_scenes(settings.perception, scenes)
+        source = scene_source(settings.perception, scenes, generators)
     # Every candidate keeps its score, though it would be rejected or be unfamiliar today.
     grid = [dataclasses.replace(start, crop_rejection=0.0, familiarity=None)]
     if source.knows_masks:
@@ -158,7 +167,7 @@ def calibrate(
     return dataclasses.replace(chosen, calibration=calibration, nouns=nouns)
 
 
-def _require_things(seen: Sequence[QueryResult], source: _Source) -> None:
+def _require_things(seen: Sequence[QueryResult], source: QuestionSource) -> None:
     if not any(answer.kind is QueryKind.PRESENT for answer in seen):
         raise LearningError(
             f"the first {min(source.count, SCENES_PER_THRESHOLD)} validation images of "
@@ -166,23 +175,47 @@ def _require_things(seen: Sequence[QueryResult], source: _Source) -> None:
         )
 
 
-def _of_scenes(settings: PerceptionSettings, scenes: int) -> _Source:
+def scene_source(
+    settings: PerceptionSettings, scenes: int, generators: Sequence[str]
+) -> QuestionSource:
+    """Questions about validation scenes, and about images of generators in turn with them."""
+    if UNSEEN in generators:
+        raise SimulationError(f"nothing is chosen on the images of {UNSEEN!r}: they are a test")
+    kinds = 1 + len(generators)
+
     def asked(start: int, end: int) -> Iterator[Question]:
-        if start < end:
-            with World() as world:
-                yield from questions(world, "validation", end, start)
+        if start >= end:
+            return
+        done, further = divmod(start, kinds)
+        with ExitStack() as opened:
+            world = opened.enter_context(World())
+            in_turn = [questions(world, SPLIT, scenes, done + (further > 0))]
+            for kind, name in enumerate(generators, 1):
+                generator = opened.enter_context(generator_named(name))
+                first = done + (further > kind)
+                in_turn.append(questions_of(generator, SPLIT, scenes, settings, first, True))
+            for number in range(start, end):
+                yield next(in_turn[number % kinds])
 
     require_images(scenes, len(ABSENT), ALARMS)
-    about = f"vlam calibrate --scenes {scenes}"
-    return _Source(scenes, "validation scenes", asked, settings, about, ALARMS, rooms=ROOMS)
+    others = " ".join(["", "--generators", *generators]) if generators else ""
+    return QuestionSource(
+        scenes * kinds,
+        f"validation scenes{others}",
+        asked,
+        settings,
+        f"vlam calibrate --scenes {scenes}{others}",
+        ALARMS,
+        rooms=ROOMS,
+    )
 
 
-def _of_data(data: Sequence[Path], settings: PerceptionSettings, scenes: int) -> _Source:
+def _of_data(data: Sequence[Path], settings: PerceptionSettings, scenes: int) -> QuestionSource:
     own = [Dataset(folder, "validation") for folder in data]
     count = min(scenes, sum(map(len, own)))
     require_images(count, ABSENT_NAMES + ABSENT_NEGATIVES, ALARMS)
     negatives = HardNegatives(settings, [phrase for each in own for phrase in each.phrases])
-    return _Source(
+    return QuestionSource(
         count,
         " ".join(each.digest for each in own),
         lambda start, end: data_questions(own, negatives, end, start),
@@ -192,7 +225,7 @@ def _of_data(data: Sequence[Path], settings: PerceptionSettings, scenes: int) ->
     )
 
 
-def _of_views(views: OwnViews, settings: PerceptionSettings, start: Calibration) -> _Source:
+def _of_views(views: OwnViews, settings: PerceptionSettings, start: Calibration) -> QuestionSource:
     for phrase in (*views.absent, *views.present):
         for word in unknown_words(phrase, start):
             raise ModelError(
@@ -201,7 +234,7 @@ def _of_views(views: OwnViews, settings: PerceptionSettings, start: Calibration)
             )
     negatives = HardNegatives(settings, (*views.absent, *views.present))
     views.require(least_absent(OWN_ALARMS))
-    return _Source(
+    return QuestionSource(
         len(views.images),
         views.digest,
         views.questions,
@@ -229,7 +262,7 @@ def _rooms(start: int, end: int) -> Iterator[Question]:
         yield Question(observation, tuple(Query(p, QueryKind.NAMED, nowhere) for p in there))
 
 
-def _key(checkpoint: Checkpoint, start: Calibration, source: _Source) -> str:
+def _key(checkpoint: Checkpoint, start: Calibration, source: QuestionSource) -> str:
     """Of what decides an answer: the model, its adapter, its settings and the images."""
     parts = (
         __version__,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.lab.evaluation.queries import Query, QueryKind, Question
 from vlam_ros.lab.generators import NONE, UNDECIDED, ImageGenerator, LabelledImage, Thing
+from vlam_ros.lab.generators.camera import photographed
 from vlam_ros.lab.generators.vocabulary import vocabulary
 from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS
 from vlam_ros.types import Camera, Observation, optical_rotation
@@ -26,15 +27,23 @@ Said = tuple[str, str]
 
 
 def questions_of(
-    generator: ImageGenerator, split: str, count: int, perception: PerceptionSettings
+    generator: ImageGenerator,
+    split: str,
+    count: int,
+    perception: PerceptionSettings,
+    start: int = 0,
+    photograph: bool = False,
 ) -> Iterator[Question]:
-    """The first `count` images of a split, asked for all that is there, for three absent things,
-    and for a noun and a colour that are absent.
+    """The first `count` images of a split, from number `start` on, asked for all that is there, for
+    three absent things, and for a noun and a colour that are absent.
 
-    Absent are the nouns and colours of the settings, which are those that compete.
+    Absent are the nouns and colours of the settings, which are those that compete. Images are as
+    they are drawn, or as a camera may take them.
     """
-    for index in range(count):
+    for index in range(start, count):
         drawn = generator.draw(split, index)
+        if photograph:
+            drawn = photographed(drawn, np.random.default_rng([SEED, index, 1]))
         height, width = drawn.labels.shape
         # Where things are in the room is not asked: any camera will do.
         camera = Camera.ideal(width, height, width, optical_rotation(0.0), np.zeros(3))
