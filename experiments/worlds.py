@@ -36,7 +36,8 @@ from vlam_ros.lab.report.table import NOTHING, Table
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import load_splits, render_split
-from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
+from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, load_checkpoint
+from vlam_ros.perception.clipseg.loader import EMBEDDED
 from vlam_ros.resources import resource_path, write_file
 
 PAIRS = "pairs never trained"
@@ -64,6 +65,8 @@ WORLDS: Mapping[str, World] = {
     "household": World("+ household", {"rooms": 0.3, "procedural": 0.4, "household": 0.3}),
 }
 """Each has what the one before has, and more."""
+OF_MASKS = ("mask_threshold", "tolerance", "crop_rejection")
+"""Thresholds that decide what a mask takes in."""
 GENERATORS = tuple(WORLDS["household"].shares)
 
 
@@ -121,8 +124,12 @@ def _trained(
 
 
 def examine(model: str | Path, images: int) -> dict[str, dict[str, float]]:
-    """FIGURES of a checkpoint's masks, by generator and of PAIRS."""
+    """FIGURES of a checkpoint's masks, by generator and of PAIRS, by the thresholds of "embedded":
+    the provisional ones of what was only just trained reject nothing that a crop tells apart.
+    """
     grounder, settings = ClipsegGrounder.from_pretrained(model), Settings.load()
+    known, own = Calibration.load(EMBEDDED), grounder.calibration
+    grounder.calibration = own and replace(own, **{name: getattr(known, name) for name in OF_MASKS})
     asked = {
         name: answers_about(name, images, grounder, settings.perception)[0] for name in GENERATORS
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import worlds as module
 from worlds import FIGURES, GENERATORS, PAIRS, WORLDS, examine, worlds
 
 from vlam_ros.lab.training.recipe import Recipe
+from vlam_ros.perception.clipseg import Calibration
+from vlam_ros.perception.clipseg.loader import EMBEDDED
 from vlam_ros.resources import resource_path
 
 
@@ -67,6 +71,19 @@ def test_a_checkpoint_is_measured_on_every_generator_that_is_here(
     assert set(figures) == {"rooms", PAIRS}
     assert figures["rooms"]["IoU"] > 0.7
     assert 0 <= figures["rooms"]["false alarms"] <= 1
+
+
+def test_thresholds_that_nobody_chose_do_not_make_a_checkpoint_look_worse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GENERATORS", ("rooms",))
+    copy = tmp_path / "model"
+    shutil.copytree(EMBEDDED, copy)
+    known = Calibration.load(EMBEDDED)
+    replace(known, tolerance=0.0, crop_rejection=0.0, crop_threshold=1.0, familiarity=None).save(
+        copy
+    )
+    assert examine(copy, 3)["rooms"]["IoU"] == examine("embedded", 3)["rooms"]["IoU"]
 
 
 def test_checkpoints_are_measured_side_by_side(
