@@ -18,6 +18,12 @@ from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.generators import LabelledImage, Thing
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind
 from vlam_ros.lab.training.captions import TEST_PATTERNS
+from vlam_ros.lab.training.policy.confidence import (
+    NEAR_BINS,
+    expected_calibration_error,
+    fit_confidence,
+    is_right,
+)
 from vlam_ros.lab.training.policy.data import (
     ANSWERED,
     DECIDED,
@@ -42,9 +48,10 @@ from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
 from vlam_ros.language import parse_instruction
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.transformer.checkpoint import load_policy
+from vlam_ros.policies.transformer.grammar import Written
 from vlam_ros.policies.transformer.inputs import read_words
 from vlam_ros.policies.transformer.vocabulary import ANSWER, PolicyVocabulary
-from vlam_ros.types import Progress, Reason, Scene, Task
+from vlam_ros.types import Outcome, Progress, Reason, Scene, Task
 
 SETTINGS = Settings.load(model__dtype="float32")
 SEED = 21_000_000
@@ -304,13 +311,42 @@ def test_a_policy_learns_what_it_was_shown(
     assert set(PART_NAMES) < set(result.after)
     config, _ = load_policy(out)
     assert config.commands[:2] == ("stop", "go_to")
-    assert "Trained for 60 steps" in (out / "README.md").read_text()
+    assert config.confidence != (1.0, 0.0)
+    card = (out / "README.md").read_text()
+    assert "Trained for 60 steps" in card
+    assert f"Of {len(Demonstrations.load([other]))} decisions that it wrote by itself" in card
     pupil = Settings.load(
         model__dtype="float32", policy__kind="transformer", policy__name_or_path=str(out)
     )
     assert Pipeline.from_settings(pupil).policy.name == "transformer"
     again = train_policy([folder], [other], out, recipe, SETTINGS)
     assert dict(again.after) == pytest.approx(dict(result.after), nan_ok=True)
+
+
+def test_confidence_is_as_often_right_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    logs = -rng.exponential(0.1, 2000)
+    right = rng.random(2000) < 1 / (1 + np.exp(-(30 * logs + 2)))
+    fit = fit_confidence(logs, right)
+    assert fit.slope == pytest.approx(30, rel=0.15)
+    assert fit.offset == pytest.approx(2, rel=0.15)
+    assert fit.error < 0.04 < expected_calibration_error(np.exp(logs), right)
+    # However few there are, nothing is certain.
+    alike = fit_confidence(np.full(10, -0.1), np.ones(10, bool))
+    assert 0.8 < 1 / (1 + np.exp(-(alike.slope * -0.1 + alike.offset))) < 0.95
+
+
+def test_a_decision_is_right_if_it_comes_to_what_was_shown() -> None:
+    rows = np.full((8, 5), 100, np.uint16)
+    shown = Written(("go to cup",), {"found": True}, Outcome.EXECUTE, rows)
+    near, far = rows + np.uint16(NEAR_BINS), rows + np.uint16(NEAR_BINS + 1)
+    assert is_right(replace(shown, rows=near, claims={}), shown)
+    assert not is_right(replace(shown, rows=far), shown)
+    assert not is_right(replace(shown, plan=("turn to cup",)), shown)
+    held = Written(("go to cup",), {}, Outcome.HOLD, None, Reason.TARGET_NOT_FOUND)
+    assert not is_right(held, shown)
+    assert is_right(held, replace(held, plan=()))
+    assert not is_right(replace(held, reason=Reason.UNREACHABLE), held)
 
 
 def test_what_cannot_be_learned_of_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -14,6 +14,12 @@ from torch.nn import functional
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
+from vlam_ros.lab.training.policy.confidence import (
+    NEAR_BINS,
+    ConfidenceFit,
+    decisions,
+    fit_confidence,
+)
 from vlam_ros.lab.training.policy.data import (
     ANSWERED,
     CLAIMED,
@@ -28,6 +34,7 @@ from vlam_ros.lab.training.policy.data import (
 from vlam_ros.lab.training.policy.demonstrations import QUESTION
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.clipseg.adapters.attach import fingerprints
+from vlam_ros.pipeline import robot_lexicon
 from vlam_ros.policies import load_skills
 from vlam_ros.policies.skills.skill import action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, save_policy
@@ -39,8 +46,8 @@ SMOOTHED = 1.0
 """Standard deviation, in bins, over which the truth of a number is spread: its neighbours are
 nearly right.
 """
-NEAR_BINS, NEAR_PLACES, MANY = 2, 8, 10
-"""Bins, and parts of an image's side, that are near enough; a number from which it is a place."""
+NEAR_PLACES, MANY = 8, 10
+"""Parts of an image's side that are near enough, and a number from which it is a place."""
 AT_ONCE = 64
 """Demonstrations that are validated at once."""
 ROOM = 24
@@ -198,7 +205,14 @@ def train_policy(
         about=f"{recipe} on {len(data)} demonstrations",
     )
     result = fit.run()
-    save_policy(out, config, model, _card(config, data, held_out, result))
+    skills = load_skills(settings.policy.skills)
+    lexicon = robot_lexicon(grounder.calibration, settings.perception, skills)
+    space = action_space(skills, settings.action)
+    sure = fit_confidence(
+        *decisions(model.eval(), config, held_out, read, vocabulary, skills, space, lexicon)
+    )
+    config = replace(config, confidence=(sure.slope, sure.offset))
+    save_policy(out, config, model, _card(config, data, held_out, result, sure))
     return result
 
 
@@ -237,7 +251,11 @@ def policy_config(
 
 
 def _card(
-    config: PolicyConfig, data: Demonstrations, held_out: Demonstrations, result: FitResult
+    config: PolicyConfig,
+    data: Demonstrations,
+    held_out: Demonstrations,
+    result: FitResult,
+    sure: ConfidenceFit,
 ) -> str:
     figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in result.after.items())
     return f"""# An action transformer of vlam_ros
@@ -249,6 +267,9 @@ Writes plan, claims and rows of actions as tokens, on the hidden states of the c
 | of what was written next | share that is right |
 |---|---|
 {figures}
+
+Of {sure.decisions} decisions that it wrote by itself {sure.right:.3f} are what was shown. The
+expected calibration error of its confidence is {sure.error:.3f}, each half judged by the other.
 
 Use it with `policy.kind: transformer` and `policy.name_or_path` this folder. It is for the commands
 {", ".join(config.commands)}, and chunks of {config.horizon} rows of {config.step:g} s.

@@ -1,0 +1,134 @@
+"""How sure a taught policy may be of a decision: as often as like decisions of the validation are
+right (Platt scaling; Guo et al., On Calibration of Modern Neural Networks, 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from vlam_ros.lab.training.policy.data import Demonstrations, Read, inputs_at
+from vlam_ros.lab.training.policy.demonstrations import QUESTION
+from vlam_ros.language import Lexicon, parse_instruction
+from vlam_ros.policies import Skill
+from vlam_ros.policies.transformer.checkpoint import PolicyConfig
+from vlam_ros.policies.transformer.grammar import Grammar, Written
+from vlam_ros.policies.transformer.model import OF_INSTRUCTION, ActionTransformer
+from vlam_ros.policies.transformer.policy import possible_steps
+from vlam_ros.policies.transformer.vocabulary import ACT, PolicyVocabulary
+from vlam_ros.types import ActionSpace
+
+MOST = 400
+"""Decisions that are enough, of all kinds: each takes as long as on the robot."""
+NEAR_BINS, NEAR_SHARE = 2, 0.9
+"""Rows are right if so many of their numbers are as near as that to what was shown."""
+INTERVALS = 10
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ConfidenceFit:
+    """Slope and offset of the log-odds that a decision is right over the mean logarithm of its
+    tokens' probabilities, and the expected calibration error where one half of the decisions is
+    judged by what the other says.
+    """
+
+    slope: float
+    offset: float
+    error: float
+    right: float
+    decisions: int
+
+
+def fit_confidence(logs: Floats, right: Bools) -> ConfidenceFit:
+    """Of N decisions: mean logarithms float64[N], and whether they are right, bool[N]."""
+    halves = np.arange(len(logs)) % 2 == 0
+    judged = np.empty(len(logs))
+    for half in (halves, ~halves):
+        slope, offset = _logistic(logs[~half], right[~half])
+        judged[half] = _probability(logs[half], slope, offset)
+    slope, offset = _logistic(logs, right)
+    error = expected_calibration_error(judged, right)
+    return ConfidenceFit(slope, offset, error, float(right.mean()), len(right))
+
+
+def expected_calibration_error(confidences: Floats, right: Bools) -> float:
+    """Σ share of each of INTERVALS · |mean confidence − share right| in it."""
+    which = np.minimum((confidences * INTERVALS).astype(int), INTERVALS - 1)
+    gaps = [abs((confidences - right)[which == i].sum()) for i in range(INTERVALS)]
+    return float(sum(gaps) / len(right))
+
+
+def _probability(logs: Floats, slope: float, offset: float) -> Floats:
+    probability: Floats = 1 / (1 + np.exp(-(slope * logs + offset)))
+    return probability
+
+
+def _logistic(logs: Floats, right: Bools) -> tuple[float, float]:
+    """Maximum likelihood, by Platt's targets: never quite sure, however few were wrong."""
+    hits = int(right.sum())
+    yes, no = (hits + 1) / (hits + 2), 1 / (len(right) - hits + 2)
+    targets, values = torch.from_numpy(np.where(right, yes, no)), torch.from_numpy(logs)
+    weights = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    fit = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        fit.zero_grad()
+        value = functional.binary_cross_entropy_with_logits(
+            weights[0] * values + weights[1], targets
+        )
+        value.backward()
+        return value
+
+    fit.step(loss)
+    slope, offset = weights.tolist()
+    return slope, offset
+
+
+def decisions(
+    model: ActionTransformer,
+    config: PolicyConfig,
+    data: Demonstrations,
+    read: Read,
+    vocabulary: PolicyVocabulary,
+    skills: Sequence[Skill],
+    space: ActionSpace,
+    lexicon: Lexicon,
+) -> tuple[Floats, Bools]:
+    """What the model writes by itself where something was shown, up to MOST times: the mean
+    logarithm of each decision's tokens, and whether it is what was shown.
+    """
+    shown = [i for i, row in enumerate(data.rows) if row.kind != QUESTION]
+    shown = [shown[i] for i in np.linspace(0, len(shown) - 1, min(MOST, len(shown))).astype(int)]
+    index = {name: i for i, name in enumerate(space.names)}
+    logs, right = [], []
+    for i in shown:
+        instruction = parse_instruction(data.rows[i].words[OF_INSTRUCTION], lexicon)
+        steps = possible_steps(skills, instruction)
+        commands = {text: index[step.skill] for text, step in steps.items()}
+        grammar = Grammar(vocabulary, space, config.horizon, commands, config.plans)
+        choices = grammar.choices()
+        out = model.write(inputs_at(data, [i], read), [vocabulary[ACT]], choices)
+        logs.append(np.mean(out.log_probabilities))
+        right.append(is_right(choices.written, grammar.read(vocabulary.encode(data.rows[i].text))))
+    return np.array(logs), np.array(right)
+
+
+def is_right(written: Written, shown: Written) -> bool:
+    """Whether a decision comes to what was shown: the same step, and rows that are near, or the
+    same reason to hold.
+    """
+    if (written.outcome, written.reason) != (shown.outcome, shown.reason):
+        return False
+    if written.rows is None or shown.rows is None:
+        return True
+    off = np.abs(written.rows.astype(int) - shown.rows.astype(int))
+    same_step = written.plan[:1] == shown.plan[:1]
+    return same_step and bool(np.mean(off <= NEAR_BINS) >= NEAR_SHARE)
