@@ -195,6 +195,7 @@ TABLE = (
     Topic("replan", TEXT, RELIABLE, CONTROLLER, (VLAM,), "an event of the gripper was missed"),
     # What people and other programs may look at.
     Topic("~/overlay", IMAGE, RELIABLE, VLAM, (), "masks, scores, plan, verdict", recorded=False),
+    Topic("~/attention", IMAGE, RELIABLE, VLAM, (), "where a learned policy looks", recorded=False),
     Topic("~/markers", "visualization_msgs/msg/MarkerArray", RELIABLE, VLAM, (), "the same in 3D",
           recorded=False),
     Topic("~/depth_dense", IMAGE, RELIABLE, FUSION, (), "depth without gaps", recorded=False),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
 from vlam_ros.actions import STOP, ActionTokenizer, stop_chunk
 from vlam_ros.configuration import (
@@ -29,6 +30,7 @@ from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.policies import (
     Policy,
     ReadsFeatures,
+    ShowsAttention,
     Skill,
     choose_skill,
     load_skills,
@@ -143,6 +145,12 @@ class Pipeline:
         self.grounder.second_look([image], ["object"], [["object"]])
         prompts = [prompt for skill in self.skills for prompt in skill.prompts]
         self.grounder.text_similarity("stop", prompts)
+
+    def attention(self) -> npt.NDArray[np.float32] | None:
+        """Where the policy looked when it decided last (`policies.ShowsAttention`); None if it
+        cannot say.
+        """
+        return self.policy.attention() if isinstance(self.policy, ShowsAttention) else None
 
     def reset(self) -> None:
         """Forget the instruction and how far it was done."""

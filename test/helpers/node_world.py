@@ -67,6 +67,9 @@ class HeldPipeline:
         )
     )
 
+    def attention(self) -> None:
+        return None
+
     def warm_up(self) -> None:
         self.free.set()
 

@@ -125,7 +125,7 @@ def test_overlay_and_markers_are_made_only_while_somebody_looks(
     markers: list[MarkerArray] = []
     world.other.create_subscription(Image, "vlam_node/overlay", overlays.append, 5)
     world.other.create_subscription(MarkerArray, "vlam_node/markers", markers.append, 5)
-    world.until(lambda: world.node._outputs.overlay_wanted)
+    world.until(lambda: world.node._outputs.images_wanted == {"~/overlay"})
     world.until(lambda: world.node.count_subscribers("vlam_node/markers"))
     stamp = world.show()
     world.until(lambda: overlays and markers)

@@ -10,7 +10,7 @@ import pytest
 from replayed import Witness
 
 from vlam_ros.ros import inference
-from vlam_ros.ros.inference import InferenceThread, decide
+from vlam_ros.ros.inference import ATTENTION, OVERLAY, InferenceThread, decide
 from vlam_ros.runtime import DecisionFailure, DecisionResult, Runtime
 from vlam_ros.types import Missing, Observation, Reason
 
@@ -76,11 +76,26 @@ def test_an_overlay_that_cannot_be_drawn_holds(monkeypatch: pytest.MonkeyPatch) 
     runtime.images.put(1, np.zeros((3, 4, 3), np.uint8))
     job = runtime.next(2)
     assert job is not None
-    result, overlay = decide(runtime, lambda: 2, (job, False))
+    result, images = decide(runtime, lambda: 2, lambda: None, (job, ()))
     assert isinstance(result, DecisionResult)
-    assert overlay is None
-    failure, overlay = decide(runtime, lambda: 3, (job, True))
+    assert images == {}
+    failure, images = decide(runtime, lambda: 3, lambda: None, (job, {OVERLAY}))
     assert isinstance(failure, DecisionFailure)
-    assert (failure.verdict.reason, overlay) == (Reason.INTERNAL_ERROR, None)
+    assert (failure.verdict.reason, images) == (Reason.INTERNAL_ERROR, {})
     assert failure.inputs is not None
     assert failure.inputs.now == 3
+
+
+def test_attention_is_drawn_where_a_policy_can_say_where_it_looked() -> None:
+    def observe(image: Any, stamp: int, now: int) -> Observation:
+        return Observation(stamp, now, image, Missing("no camera"))
+
+    runtime = Runtime(Witness(), observe)
+    runtime.images.put(1, np.zeros((48, 64, 3), np.uint8))
+    job = runtime.next(2)
+    assert job is not None
+    _, none = decide(runtime, lambda: 2, lambda: None, (job, {ATTENTION}))
+    assert none == {}
+    looked = np.full((2, 2), 0.25, np.float32)
+    _, images = decide(runtime, lambda: 3, lambda: looked, (job, {ATTENTION, OVERLAY}))
+    assert set(images) == {ATTENTION, OVERLAY}

@@ -21,7 +21,7 @@ from vlam_ros.types import (
     SkillStep,
     Verdict,
 )
-from vlam_ros.visualization import draw_overlay
+from vlam_ros.visualization import draw_attention, draw_overlay
 from vlam_ros.visualization.overlay import DESTINATION, OTHER, SHADE, TARGET, VERDICT_COLOURS
 
 HOLD = Verdict(Outcome.HOLD, Reason.TARGET_NOT_FOUND, "no 'red cup' in the image")
@@ -193,3 +193,16 @@ def test_any_text_and_size_can_be_drawn(text: str, trace: str, height: int, widt
 def test_an_instruction_of_10_kb_does_not_hide_the_image() -> None:
     result = draw_overlay(grey(), decide(), "go " * 3500)
     assert bands(result, 480) < 400
+
+
+def test_attention_is_lighter_where_the_policy_looked() -> None:
+    looked = np.zeros((20, 20), np.float32)
+    looked[5, 15] = 0.3
+    result = draw_attention(grey(), looked, decide(), "go to the box")
+    header = bands(draw_overlay(grey(), decide(), "go to the box"), 480)
+    assert result.shape[0] == 480 + header
+    rows = result.sum(-1, dtype=int)
+    _, x = np.unravel_index(rows[60:440].argmax(), (380, 640))
+    assert abs(x - 15.5 * 32) < 32
+    blank = draw_attention(grey(), np.zeros((20, 20), np.float32), decide(), "go to the box")
+    assert blank.shape == result.shape

@@ -103,7 +103,7 @@ class VlamNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to decide."""
-        do = partial(decide, self._runtime, self.now)
+        do = partial(decide, self._runtime, self.now, self._pipeline.attention)
         self._inference = InferenceThread(do, self._decided.trigger)
         # Deadlines are on the steady clock: /clock may stand still.
         self._watchdog = self.steady_timer(self._settings.policy.max_image_age, self._no_image)
@@ -171,7 +171,7 @@ class VlamNode(ManagedNode):
 
     def _put(self, job: DecisionJob | None) -> None:
         if self._inference is not None and job is not None:
-            self._inference.put((job, self._outputs.overlay_wanted))
+            self._inference.put((job, self._outputs.images_wanted))
 
     def _on_instruction(self, message: String) -> None:
         if self._inference is None:
@@ -229,16 +229,16 @@ class VlamNode(ManagedNode):
     def _on_results(self) -> None:
         if self._inference is None:
             return
-        for result, overlay in self._inference.results():
+        for result, images in self._inference.results():
             accepted = self._runtime.accept(result)
             if accepted:
-                self._publish(result, overlay)
+                self._publish(result, images)
             if result.inputs is not None:
                 published = accepted and not isinstance(result, DecisionFailure)
                 inputs = replace(result.inputs, published=published)
                 self._outputs.publish_inputs(inputs, result.job.image.header.frame_id)
 
-    def _publish(self, result: Result, overlay: Uint8Array | None) -> None:
+    def _publish(self, result: Result, images: Mapping[str, Uint8Array]) -> None:
         job, verdict = result.job, result.verdict
         if isinstance(result, DecisionFailure):
             self.reporter.report_error(result.report, "image")
@@ -248,7 +248,7 @@ class VlamNode(ManagedNode):
             if verdict.reason is Reason.INTERNAL_ERROR:
                 self.reporter.report_error(verdict.message, "image")
             frame_id = job.image.header.frame_id
-            self._outputs.publish_decision(result.decision, overlay, frame_id)
+            self._outputs.publish_decision(result.decision, images, frame_id)
             plan = result.decision.plan
         self.reporter.decision(verdict, self.now() - job.stamp, plan)
 

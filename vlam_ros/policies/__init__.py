@@ -6,12 +6,13 @@ name; see `policies.registry`.
 """
 
 from vlam_ros.policies.choose import choose_skill, means_stop
-from vlam_ros.policies.registry import Policy, ReadsFeatures, make_policy
+from vlam_ros.policies.registry import Policy, ReadsFeatures, ShowsAttention, make_policy
 from vlam_ros.policies.skills import Skill, load_skills
 
 __all__ = [
     "Policy",
     "ReadsFeatures",
+    "ShowsAttention",
     "Skill",
     "choose_skill",
     "load_skills",

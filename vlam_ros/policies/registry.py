@@ -15,6 +15,9 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ConfigurationError
 from vlam_ros.policies.skills.planner import SkillPlanner
@@ -60,6 +63,16 @@ class ReadsFeatures(Protocol):
 
     def attach(self, grounder: ClipsegGrounder) -> None:
         """Read what this grounder sees from now on; ModelError if it was trained on another."""
+
+
+@runtime_checkable
+class ShowsAttention(Protocol):
+    """A policy that can say where in the image it looked."""
+
+    def attention(self) -> npt.NDArray[np.float32] | None:
+        """How much its last decision looked at each cell of a grid over the image, float32[h,w]
+        with a sum of 1 at most; None before the first.
+        """
 
 
 MakePolicy = Callable[[Sequence[Skill], PolicySettings, ActionSettings], Policy]

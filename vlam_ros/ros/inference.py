@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from vlam_ros.language import Lexicon
 from vlam_ros.runtime import (
@@ -21,15 +24,18 @@ from vlam_ros.runtime import (
     Runtime,
 )
 from vlam_ros.types import Uint8Array
-from vlam_ros.visualization import draw_overlay
+from vlam_ros.visualization import draw_attention, draw_overlay
 
 if TYPE_CHECKING:  # the models are imported with the pipeline, not with the node
     from vlam_ros.perception.clipseg import ClipsegGrounder
 
-NodeJob: TypeAlias = tuple[DecisionJob, bool]
-"""An image to decide on, and whether an overlay is wanted."""
-NodeResult: TypeAlias = tuple[Result, Uint8Array | None]
-"""What came of it, and the overlay: uint8[H,W,3] RGB."""
+OVERLAY, ATTENTION = "~/overlay", "~/attention"
+"""Topics of images that are drawn of a decision."""
+NodeJob: TypeAlias = tuple[DecisionJob, Collection[str]]
+"""An image to decide on, and the topics on which somebody wants to see what comes of it."""
+NodeResult: TypeAlias = tuple[Result, Mapping[str, Uint8Array]]
+"""What came of it, and what is to be seen on each of the topics: uint8[H,W,3] RGB."""
+Attention: TypeAlias = Callable[[], "npt.NDArray[np.float32] | None"]
 
 
 class NodePipeline(DecisionMaker, Protocol):
@@ -46,6 +52,9 @@ class NodePipeline(DecisionMaker, Protocol):
     def warm_up(self) -> None:
         """Run once, so that the first decision is not the slowest."""
 
+    def attention(self) -> npt.NDArray[np.float32] | None:
+        """Where it looked when it decided last, float32[h,w]; None if it cannot say."""
+
 
 def describe(models: ClipsegGrounder) -> dict[str, str]:
     """For diagnostics: which models run where."""
@@ -58,17 +67,24 @@ def describe(models: ClipsegGrounder) -> dict[str, str]:
     }
 
 
-def decide(runtime: Runtime, clock: Callable[[], int], node_job: NodeJob) -> NodeResult:
-    """Decide at the `clock`'s time (ns), and draw the overlay if it is wanted."""
-    job, with_overlay = node_job
+def decide(
+    runtime: Runtime, clock: Callable[[], int], look: Attention, node_job: NodeJob
+) -> NodeResult:
+    """Decide at the `clock`'s time (ns), and draw what is wanted; `look` says where it looked."""
+    job, wanted = node_job
     result = runtime.decide(job, clock())
-    if not with_overlay or isinstance(result, DecisionFailure):
-        return result, None
+    if not wanted or isinstance(result, DecisionFailure):
+        return result, {}
+    image, text = result.observation.image, job.request.text
+    drawn = {}
     try:
-        image, text = result.observation.image, job.request.text
-        return result, draw_overlay(image, result.decision, text)
+        if OVERLAY in wanted:
+            drawn[OVERLAY] = draw_overlay(image, result.decision, text)
+        if ATTENTION in wanted and (looked := look()) is not None:
+            drawn[ATTENTION] = draw_attention(image, looked, result.decision, text)
     except Exception as error:
-        return DecisionFailure(job, error, result.inputs), None
+        return DecisionFailure(job, error, result.inputs), {}
+    return result, drawn
 
 
 class InferenceThread:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from geometry_msgs.msg import Point
 from rclpy.duration import Duration
@@ -14,6 +16,7 @@ from vlam_ros.configuration import ActionSettings
 from vlam_ros.ros.decision_inputs import inputs_to_message
 from vlam_ros.ros.decisions import chunk_to_message, hold_chunk, role_of, scene_to_message
 from vlam_ros.ros.images import image_to_message
+from vlam_ros.ros.inference import ATTENTION, OVERLAY
 from vlam_ros.ros.stamps import time_message
 from vlam_ros.ros.topics import advertise
 from vlam_ros.types import (
@@ -45,14 +48,14 @@ class Outputs:
         self._chunks = advertise(create, "action_chunk")
         self._scenes = advertise(create, "scene")
         self._inputs = advertise(create, "decision_inputs")
-        self._overlays = advertise(create, "~/overlay")
+        self._images = {topic: advertise(create, topic) for topic in (OVERLAY, ATTENTION)}
         self._markers = advertise(create, "~/markers")
         self.moving = False
 
     @property
-    def overlay_wanted(self) -> bool:
-        """Whether somebody looks at the overlay."""
-        return self._overlays.get_subscription_count() > 0
+    def images_wanted(self) -> frozenset[str]:
+        """The topics of images that somebody looks at."""
+        return frozenset(t for t, p in self._images.items() if p.get_subscription_count() > 0)
 
     def publish_chunk(self, chunk: ActionChunk) -> None:
         """A chunk, with or without a decision behind it."""
@@ -66,15 +69,16 @@ class Outputs:
         self.publish_chunk(hold_chunk(settings, stamp, request, verdict))
 
     def publish_decision(
-        self, decision: Decision, overlay: Uint8Array | None, camera_frame: str
+        self, decision: Decision, images: Mapping[str, Uint8Array], camera_frame: str
     ) -> None:
         """The chunk first, which the robot waits for; then what people look at."""
         self.publish_chunk(decision.chunk)
         self._scenes.publish(scene_to_message(decision))
         if self._markers.get_subscription_count() > 0:
             self._markers.publish(markers(decision))
-        if overlay is not None:
-            self._overlays.publish(image_to_message(overlay, decision.scene.stamp, camera_frame))
+        for topic, image in images.items():
+            message = image_to_message(image, decision.scene.stamp, camera_frame)
+            self._images[topic].publish(message)
 
     def publish_inputs(self, inputs: DecisionInputs, camera_frame: str) -> None:
         """What a decision was made on: with it a replay can make it again."""

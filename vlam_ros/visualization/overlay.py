@@ -12,6 +12,7 @@ from enum import Enum
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from vlam_ros.types import Decision, Outcome, Plan, SceneObject, Uint8Array, Verdict
 from vlam_ros.visualization.canvas import (
@@ -36,6 +37,8 @@ from vlam_ros.visualization.canvas import (
 
 SHADE = 0.75
 """Brightness of what is no object when there is a target, so that it stands out."""
+HEAT = 0.8
+"""Opacity of where a policy looks most."""
 
 VERDICT_COLOURS: dict[Outcome, Colour] = {
     Outcome.EXECUTE: (70, 205, 125),
@@ -90,6 +93,25 @@ def draw_overlay(image: Uint8Array, decision: Decision, instruction: str) -> Uin
     """
     view = enlarged(image)
     _draw_objects(view, decision)
+    return captioned(view.canvas, decision, instruction, view.unit)
+
+
+def draw_attention(
+    image: Uint8Array, attention: npt.NDArray[np.float32], decision: Decision, instruction: str
+) -> Uint8Array:
+    """Draw where a policy looked when it decided, over the image: the lighter, the more.
+
+    Args:
+        image, decision, instruction: as for `draw_overlay`.
+        attention: float32[h,w], how much it looked at each cell of a grid over the image.
+    """
+    view = enlarged(image)
+    height, width = view.image.shape[:2]
+    share = attention / max(float(attention.max()), 1e-9)
+    share = cv2.resize(share, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    heat = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    weight = np.sqrt(share)[..., None] * HEAT
+    view.image[:] = (1 - weight) * SHADE * view.image + weight * heat
     return captioned(view.canvas, decision, instruction, view.unit)
 
 

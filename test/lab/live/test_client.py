@@ -50,6 +50,9 @@ class ToldPipeline(Pipeline):
         self.observations: list[Observation] = []
         self.asked: dict[int, list[str]] = {}
 
+    def attention(self) -> None:
+        return None
+
     def warm_up(self) -> None:
         """There is nothing to warm up."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -94,6 +95,20 @@ def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
     both = model(tokens.expand(2, -1), model.look(batch))
     for row, alone in enumerate((few, many)):
         torch.testing.assert_close(both[row : row + 1], model(tokens, model.look(alone)))
+
+
+def test_attention_is_where_each_token_looks(model: ActionTransformer) -> None:
+    looked = model.attention([3, 1, 4], inputs())
+    assert looked.shape == (3, 9)
+    assert (looked >= 0).all()
+    assert ((looked.sum(-1) > 0) & (looked.sum(-1) < 1)).all()
+    # It is what the decoder mixes by: to nobody's key, everybody looks alike.
+    alike = copy.deepcopy(model)
+    for layer in alike.layers:
+        torch.nn.init.zeros_(layer.memory.query.weight)
+        torch.nn.init.zeros_(layer.memory.query.bias)
+    seen = 10 + 4 + len(STATES)
+    torch.testing.assert_close(alike.attention([3], inputs()), torch.full((1, 9), 1 / seen))
 
 
 def test_the_likeliest_is_written_and_drawing_goes_by_the_seed(model: ActionTransformer) -> None:

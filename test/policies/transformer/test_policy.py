@@ -140,6 +140,35 @@ def test_what_it_writes_is_a_proposal_that_passes_the_gate(
         assert verdict.reason is reason, verdict
 
 
+@pytest.mark.parametrize(
+    ("end", "before"),
+    [
+        (f"<execute> {AHEAD}", "<execute> 1"),
+        ("<hold> PATH_BLOCKED", "<hold>"),
+        ("<done>", CLAIMED.rsplit(maxsplit=1)[-1]),
+    ],
+)
+def test_it_says_where_it_looked_when_it_decided(
+    end: str, before: str, folder: Path, ask: Ask, policy: TransformerPolicy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert unattached(folder).attention() is None
+    ask(GO, f"<plan> go to red cup <verify> {CLAIMED} {end} <end>", [CUP])
+    looked = policy.attention()
+    assert looked is not None
+    assert looked.shape == (20, 20)
+    assert 0 < looked.sum() < 1
+    asked: list[list[int]] = []
+
+    def attention(_: object, tokens: list[int], __: object) -> torch.Tensor:
+        asked.append(tokens)
+        return torch.zeros(1, 400)
+
+    monkeypatch.setattr(ActionTransformer, "attention", attention)
+    policy.attention()
+    assert policy._vocabulary.decode(asked[0]).endswith(before)
+
+
 def test_a_plan_of_several_steps_goes_there_first(ask: Ask) -> None:
     steps = (
         "go to red cup <then> pick up red cup <then> go to blue plate <then> place on blue plate"

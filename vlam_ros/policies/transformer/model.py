@@ -86,10 +86,13 @@ class PolicyInputs:
 
 @dataclass
 class LayerCache:
-    """Keys and values float[B,H,M,D/H] of a layer: of what was written, and of what is seen."""
+    """Keys and values float[B,H,M,D/H] of a layer: of what was written, and of what is seen. Where
+    somebody wants to know, `looked` gets how much each token looks at what is seen, float[B,L,M].
+    """
 
     written: tuple[Tensor, Tensor] | None
     seen: tuple[Tensor, Tensor]
+    looked: list[Tensor] | None = None
 
 
 @dataclass
@@ -164,7 +167,10 @@ class DecoderLayer(nn.Module):
         cache.written = new
         causal = _causal(states.shape[1], new[0].shape[2], states.device)
         states = states + self.dropout(self.itself(normed, new, causal))
-        states = states + self.dropout(self.memory(self.norms[1](states), cache.seen, mask))
+        queries = self.norms[1](states)
+        if cache.looked is not None:
+            cache.looked.append(self.memory.weights(queries, cache.seen[0], mask))
+        states = states + self.dropout(self.memory(queries, cache.seen, mask))
         out: Tensor = states + self.dropout(self.alone(self.norms[2](states)))
         return out
 
@@ -238,6 +244,19 @@ class ActionTransformer(nn.Module):
             states = layer(states, cache, memory.mask)
         memory.length += tokens.shape[1]
         return self.norm(states) @ self.embedding.weight.T
+
+    @torch.inference_mode()
+    def attention(self, tokens: Sequence[int], inputs: PolicyInputs) -> Tensor:
+        """How much each token of a text about one observation looks at each patch when it is to be
+        followed, float[L,N]: the mean of all layers and heads. What is missing to a sum of 1 looks
+        at words, state and the image as a whole.
+        """
+        memory, device = self.look(inputs), inputs.patches.device
+        for cache in memory.layers:
+            cache.looked = []
+        self(torch.tensor([list(tokens)], device=device), memory)
+        looked = torch.stack([each for cache in memory.layers for each in cache.looked or ()])
+        return looked.mean(0)[0, :, 1 : 1 + self.config.patches]
 
     @torch.inference_mode()
     def write(

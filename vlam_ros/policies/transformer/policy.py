@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from vlam_ros.actions import STOP, ActionTokenizer
@@ -28,7 +30,14 @@ from vlam_ros.policies.skills.skill import Skill, action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, load_policy
 from vlam_ros.policies.transformer.grammar import Grammar, Written
 from vlam_ros.policies.transformer.inputs import inputs_of
-from vlam_ros.policies.transformer.vocabulary import ACT, PolicyVocabulary
+from vlam_ros.policies.transformer.model import PolicyInputs
+from vlam_ros.policies.transformer.vocabulary import (
+    ACT,
+    DONE,
+    EXECUTE,
+    HOLD,
+    PolicyVocabulary,
+)
 from vlam_ros.types import (
     Instruction,
     Noun,
@@ -44,6 +53,10 @@ from vlam_ros.types import (
     SkillStep,
     Task,
 )
+
+Float32Array = npt.NDArray[np.float32]
+BEFORE_OUTCOME = {EXECUTE: 2, HOLD: 1, DONE: 0}
+"""After which token from the sign on stands x of the first row, the reason, or the sign itself."""
 
 
 class TransformerPolicy:
@@ -65,6 +78,7 @@ class TransformerPolicy:
         self.config.check_space(self.space, action.horizon, action.step)
         self._tokenizer = ActionTokenizer(self.space)
         self._grounder: ClipsegGrounder | None = None
+        self._last: tuple[PolicyInputs, list[int]] | None = None
 
     def attach(self, grounder: ClipsegGrounder) -> None:
         """Read the hidden states of this checkpoint from now on.
@@ -77,7 +91,23 @@ class TransformerPolicy:
         self._grounder = grounder
 
     def reset(self) -> None:
-        """It remembers nothing."""
+        """Of the past it has only what was written last, to be looked at."""
+        self._last = None
+
+    def attention(self) -> Float32Array | None:
+        """See ShowsAttention: when it wrote the first x, why it holds, or that all is done."""
+        if self._last is None:
+            return None
+        inputs, tokens = self._last
+        (before,) = (
+            tokens[: tokens.index(self._vocabulary[sign]) + further]
+            for sign, further in BEFORE_OUTCOME.items()
+            if self._vocabulary[sign] in tokens
+        )
+        looked = self.model.attention(before, inputs)[-1]
+        side = math.isqrt(len(looked))
+        seen: Float32Array = looked.reshape(side, side).float().cpu().numpy()
+        return seen
 
     def infer(
         self, observation: Observation, task: Task, scene: Scene, progress: Progress
@@ -99,6 +129,7 @@ class TransformerPolicy:
             raise ModelError("the hidden states of the towers are not finite")
         choices = grammar.choices()
         written = self.model.write(inputs, [self._vocabulary[ACT]], choices)
+        self._last = inputs, [self._vocabulary[ACT], *written.tokens]
         confidence = min(task.confidence, self._confidence(written.log_probabilities))
         return self._proposal(
             choices.written, possible, observation, task, scene, progress, confidence

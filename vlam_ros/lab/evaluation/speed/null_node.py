@@ -36,6 +36,9 @@ class NullPipeline:
     def warm_up(self) -> None:
         """There is nothing to warm up."""
 
+    def attention(self) -> None:
+        """It looks at nothing."""
+
     def reset(self) -> None:
         """There is nothing to forget."""
 
