@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlam_ros.cli.arguments import Subparsers, add_model, command_parser, positive
+from vlam_ros.cli.arguments import (
+    Subparsers,
+    add_model,
+    command_parser,
+    positive,
+    positive_number,
+)
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.options import add_choice, add_flag, add_option
 
@@ -32,6 +38,7 @@ def add_parser(commands: Subparsers) -> None:
         _add_check,
         _add_accept,
         _add_demos,
+        _add_driven,
         _add_questions,
     ):
         add(kinds)
@@ -139,6 +146,26 @@ def _add_demos(kinds: Subparsers) -> None:
     parser.set_defaults(run=run_demos)
 
 
+def _add_driven(kinds: Subparsers) -> None:
+    parser = command_parser(
+        kinds,
+        "demos-from-bag",
+        "demonstrations of a robot that was driven while a bag was recorded",
+        "vlam data demos-from-bag kitchen.mcap --instruction 'go to the red cup' --out demos",
+        "Read images, odometry and instructions of bags: where the robot went after it was told "
+        "something is what a policy learns to do. Of arms odometry says nothing.",
+    )
+    parser.add_argument("bags", type=Path, nargs="+", metavar="BAG")
+    text = "what the robot was told, and when, in place of the bag's instructions"
+    add_option(parser, "--instruction", "[SECONDS:]TEXT", str, text, [], action="append")
+    add_option(parser, "--map", "ROLE:=TOPIC", str, "as in `vlam replay`", [], action="append")
+    add_option(parser, "--period", "S", positive_number, "from one decision to the next", 0.4)
+    add_option(parser, "--params", "FILE", Path, "ROS parameter file")
+    add_option(parser, "--model", "NAME", str, "'embedded', a folder or a hub id")
+    _add_out(parser)
+    parser.set_defaults(run=run_driven)
+
+
 def _add_questions(kinds: Subparsers) -> None:
     parser = command_parser(
         kinds,
@@ -188,6 +215,33 @@ def run_demos(options: argparse.Namespace) -> int:
     demonstrate(
         options.out, settings, options.seed, options.episodes, options.control, options.workers
     )
+    return 0
+
+
+def run_driven(options: argparse.Namespace) -> int:
+    from vlam_ros.configuration import FusionNodeSettings, Settings
+    from vlam_ros.lab.notes import Notes
+    from vlam_ros.lab.replay.offline import ReplayOptions
+    from vlam_ros.lab.replay.roles import parse_mapping
+    from vlam_ros.lab.replay.timed import parse_script
+    from vlam_ros.lab.training.policy.driven import demonstrate_bag
+    from vlam_ros.perception.clipseg import ClipsegGrounder
+
+    model = {"model__name_or_path": options.model} if options.model else {}
+    settings = Settings.over_defaults(options.params, **model)
+    fusion = FusionNodeSettings.over_defaults(options.params)
+    grounder = ClipsegGrounder.from_pretrained(settings.model.name_or_path, "cpu", "float32")
+    replay = ReplayOptions(
+        dict(parse_mapping(text) for text in options.map),
+        parse_script(options.instruction),
+        options.period,
+    )
+    for path in options.bags:
+        notes = Notes()
+        count = demonstrate_bag(path, options.out, (settings, fusion), grounder, replay, notes)
+        print(f"{path}: {count} decisions")
+        for line in notes.lines:
+            print(f"  {line}")
     return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -71,17 +71,30 @@ class Demonstration:
     seed: int
 
 
+class Shows(Protocol):
+    """Somebody who knows what is to be done."""
+
+    @property
+    def space(self) -> ActionSpace:
+        """The action space of the rows that are shown."""
+
+    def show(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> tuple[Proposal, Shown | None]:
+        """What is done about an observation, and how that is written; None where nobody knows."""
+
+
 class DemonstrationPolicy:
     """The expert as a policy, or a pupil that the expert looks over the shoulder."""
 
     name = "demonstration"
 
     def __init__(
-        self, expert: Expert, grounder: ClipsegGrounder, episode: Episode, driver: Policy | None
+        self, expert: Shows, grounder: ClipsegGrounder, kind: str, seed: int, driver: Policy | None
     ) -> None:
         self._expert, self._grounder, self._driver = expert, grounder, driver
-        self._episode, self._rng = episode, np.random.default_rng([episode.seed, 5])
-        self.space: ActionSpace = expert.planner.space
+        self._kind, self._seed, self._rng = kind, seed, np.random.default_rng([seed, 5])
+        self.space: ActionSpace = expert.space
         self.rows: list[Demonstration] = []
         self.arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
 
@@ -118,8 +131,8 @@ class DemonstrationPolicy:
                 words_of(task, progress),
                 shown.text,
                 tuple(sorted(shown.known)),
-                self._episode.task.kind.name,
-                self._episode.seed,
+                self._kind,
+                self._seed,
             )
         )
 
@@ -188,7 +201,9 @@ def show_episode(episode: Episode, parts: Parts) -> tuple[DemonstrationPolicy, E
     x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, TURNED)
     room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
     settings = parts.settings
-    policy = DemonstrationPolicy(parts.expert, parts.grounder, episode, parts.driver)
+    policy = DemonstrationPolicy(
+        parts.expert, parts.grounder, episode.task.kind.name, episode.seed, parts.driver
+    )
     with Simulator(room, seed=episode.seed) as simulator:
         robot = WatchedRobot(simulator)
         perceiver = TruthPerceiver(parts.grounder, room.scene.objects, robot.truth)

@@ -7,7 +7,7 @@ brought it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     VERIFY,
 )
 from vlam_ros.types import (
+    ActionSpace,
     Observation,
     Outcome,
     PlanarPose,
@@ -44,6 +45,7 @@ from vlam_ros.types import (
     Reason,
     Scene,
     SceneObject,
+    SkillStep,
     Task,
     Verdict,
 )
@@ -133,6 +135,10 @@ class Expert:
         self._limits = Limits(settings, self.planner.space)
         self._tokenizer = ActionTokenizer(self.planner.space)
 
+    @property
+    def space(self) -> ActionSpace:
+        return self.planner.space
+
     def show(
         self, observation: Observation, task: Task, scene: Scene, progress: Progress
     ) -> tuple[Proposal, Shown | None]:
@@ -146,12 +152,8 @@ class Expert:
         if not steps or (verdict.outcome is Outcome.HOLD and verdict.reason.name not in REASONS):
             return None
         claims = claims_of(proposal, verdict)
-        said = [CLAIMS[name][0 if claims.get(name, True) else 1] for name in CLAIMS]
-        texts = f" {THEN} ".join(step_text(step, task.instruction) for step in steps)
-        return Shown(
-            f"{PLAN} {texts} {VERIFY} {' '.join(said)} {self._end(proposal, verdict)} {END}",
-            frozenset(claims),
-        )
+        text = decision_text(steps, task, claims, self._end(proposal, verdict))
+        return Shown(text, frozenset(claims))
 
     def _end(self, proposal: Proposal, verdict: Verdict) -> str:
         if verdict.outcome is Outcome.DONE:
@@ -161,6 +163,15 @@ class Expert:
         assert proposal.rows is not None
         tokens = self._tokenizer.encode(proposal.rows, ~np.isnan(proposal.rows[:, 1:]))
         return f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
+
+
+def decision_text(
+    steps: Sequence[SkillStep], task: Task, claims: Mapping[str, bool], end: str
+) -> str:
+    """A decision as a policy writes it; what is not claimed is written as true."""
+    said = [CLAIMS[name][0 if claims.get(name, True) else 1] for name in CLAIMS]
+    texts = f" {THEN} ".join(step_text(step, task.instruction) for step in steps)
+    return f"{PLAN} {texts} {VERIFY} {' '.join(said)} {end} {END}"
 
 
 _BEFORE: dict[Reason, tuple[str, ...]] = {
