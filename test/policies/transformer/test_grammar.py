@@ -77,6 +77,26 @@ def test_a_decision_is_read_as_it_was_written(vocabulary: PolicyVocabulary) -> N
     assert (alone.plan, alone.outcome) == ((), Outcome.DONE)
 
 
+def test_rows_are_guessed_to_go_on_as_they_began(vocabulary: PolicyVocabulary) -> None:
+    rows = ["1 130 127 255 120", "1 134 127 255 121", "1 138 127 255 122", "1 142 127 255 123"]
+    whole = f"<plan> go to red cup <verify> {CLAIMED} <execute> {' '.join(rows)} <end>".split()
+    begin = whole.index("<execute>") + 1
+    of = grammar(vocabulary, horizon=4)
+
+    def guess(count: int) -> str:
+        return vocabulary.decode(of.draft(vocabulary.encode(" ".join(whole[:count]))))
+
+    assert guess(begin) == guess(begin + 4) == ""
+    assert guess(begin + 5) == rows[0]
+    assert guess(begin + 10) == rows[2]
+    assert guess(begin + 12) == " ".join([*rows[2].split()[2:], *rows[3].split()[:2]])
+    # No more than there is to write, and nothing that is no number.
+    assert guess(begin + 18) == " ".join(rows[3].split()[3:])
+    assert guess(len(whole)) == ""
+    high = of.draft(vocabulary.encode("<execute> 1 10 10 255 9 1 250 10 255 200"))
+    assert vocabulary.decode(high) == "1 255 10 255 255"
+
+
 @pytest.mark.parametrize("plans", [True, False])
 @given(seed=st.integers(0, 2**32))
 def test_whatever_is_written_can_be_read(

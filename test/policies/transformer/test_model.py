@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -18,7 +18,11 @@ from vlam_ros.policies.transformer.model import (
     STATES,
     ActionTransformer,
     ActionTransformerConfig,
+    Draft,
+    Memory,
     PolicyInputs,
+    WrittenTokens,
+    no_draft,
 )
 
 CONFIG = ActionTransformerConfig(
@@ -122,6 +126,41 @@ def test_the_likeliest_is_written_and_drawing_goes_by_the_seed(model: ActionTran
     assert len(drawn) > 1
     again = [model.write(inputs(), [3], any_of(allowed, 6), 1.0, 5).tokens for _ in range(2)]
     assert again[0] == again[1]
+
+
+@pytest.mark.parametrize("kind", ["right", "wrong", "half"])
+def test_a_guess_changes_the_time_and_nothing_else(
+    model: ActionTransformer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decision() -> Iterator[list[int]]:
+        for step in range(14):
+            yield [4] if step % 5 == 2 else [5, 7, 11, 13]
+
+    def written(draft: Draft) -> tuple[WrittenTokens, int]:
+        passes.clear()
+        return model.write(inputs(), [3], Choices(decision()), draft=draft), len(passes)  # type: ignore[arg-type]
+
+    passes: list[int] = []
+    forward = ActionTransformer.forward
+
+    def counted(self: ActionTransformer, tokens: Tensor, memory: Memory) -> Tensor:
+        passes.append(tokens.shape[1])
+        return forward(self, tokens, memory)
+
+    monkeypatch.setattr(ActionTransformer, "forward", counted)
+    plain, slow = written(no_draft)
+    right = plain.tokens
+
+    def draft(tokens: Sequence[int]) -> list[int]:
+        following = list(right[len(tokens) : len(tokens) + 4])
+        if kind == "half":
+            following[2:] = [39] * len(following[2:])
+        return [39] * 4 if kind == "wrong" else following
+
+    guessed, passed = written(draft)
+    assert guessed.tokens == right
+    assert guessed.log_probabilities == pytest.approx(plain.log_probabilities, abs=1e-5)
+    assert passed == {"right": 3, "wrong": slow, "half": 5}[kind]
 
 
 def test_where_there_is_no_choice_nothing_is_calculated(

@@ -98,6 +98,20 @@ class Grammar:
         """What may be written from the beginning on."""
         return Choices(self._decision())
 
+    def draft(self, tokens: Sequence[int]) -> list[int]:
+        """The tokens of a row after some of a decision, if the rows go on as they began: each
+        number changes as it did before.
+        """
+        sign, width = self.vocabulary[EXECUTE], len(self.space.columns)
+        begun = list(tokens[tokens.index(sign) + 1 :]) if sign in tokens else []
+        length = min(len(begun) + width, self.horizon * width)
+        numbers = self.vocabulary.numbers([0, self.vocabulary.largest])
+        while width <= len(begun) < length:
+            last = begun[-width]
+            change = last - begun[-2 * width] if len(begun) >= 2 * width else 0
+            begun.append(min(max(last + change, numbers[0]), numbers[1]))
+        return begun[len(tokens) - tokens.index(sign) - 1 :] if begun else []
+
     def read(self, tokens: Sequence[int]) -> Written:
         """What a whole decision says.
 

@@ -8,7 +8,7 @@ towers are those of a CLIPSeg and stay as they are: this model reads their hidde
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -102,6 +102,23 @@ class Memory:
     mask: Tensor
     layers: list[LayerCache]
     length: int = 0
+
+    def forget(self, tokens: int) -> None:
+        """Take back the last tokens that were read."""
+        self.length -= tokens
+        for cache in self.layers:
+            if tokens and cache.written:
+                key, value = (each[:, :, : self.length] for each in cache.written)
+                cache.written = key, value
+
+
+Draft = Callable[[Sequence[int]], Sequence[int]]
+"""What may follow the tokens that are written; any of the vocabulary, or none."""
+
+
+def no_draft(tokens: Sequence[int]) -> Sequence[int]:
+    """Nothing is guessed."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -266,8 +283,12 @@ class ActionTransformer(nn.Module):
         choices: Choices,
         temperature: float = 0.0,
         seed: int = 0,
+        draft: Draft = no_draft,
     ) -> WrittenTokens:
         """Write a text about one observation.
+
+        A `draft` is read at once with what was written, and kept as far as it is what would have
+        been written (speculative decoding, Leviathan et al. 2023): only the time depends on it.
 
         Args:
             inputs: of a single observation.
@@ -275,36 +296,51 @@ class ActionTransformer(nn.Module):
             choices: what may stand where; at its end afterwards.
             temperature: 0 writes what is likeliest, 1 as often as it is likely.
             seed: of what is drawn.
+            draft: what may follow the tokens that are written already.
 
         Raises:
             ModelError: it gets longer than the model can write.
         """
         memory, device = self.look(inputs), inputs.patches.device
         generator = torch.Generator(device).manual_seed(seed)
-        pending, tokens, logs = list(start), [], []
+        pending = list(start)
+        tokens: list[int] = []
+        logs: list[float] = []
+        guessed: list[int] = []  # read already, after all that is written
+        logits: list[Tensor] = []  # of what follows that, and each of the guessed
         while choices.allowed:
+            if memory.length - len(guessed) + len(pending) >= self.config.longest:
+                raise ModelError(
+                    f"the policy writes {self.config.longest} tokens at most: name what is meant "
+                    "with fewer words, or train it with longer ones"
+                )
             if len(choices.allowed) == 1:
                 # Nothing to choose: it is read with what follows it.
                 token, log = choices.allowed[0], 0.0
             else:
-                logits = self(torch.tensor([pending], device=device), memory)[0, -1]
+                if not logits:
+                    guessed = list(draft(tokens))[
+                        : self.config.longest - memory.length - len(pending)
+                    ]
+                    read = torch.tensor([pending + guessed], device=device)
+                    logits, pending = [*self(read, memory)[0, len(pending) - 1 :]], []
                 allowed = torch.tensor(choices.allowed, device=device)
-                chances = logits[allowed].float().log_softmax(-1)
+                chances = logits[0][allowed].float().log_softmax(-1)
                 if temperature > 0:
                     drawn = (chances / temperature).softmax(-1)
                     which = int(torch.multinomial(drawn, 1, generator=generator))
                 else:
                     which = int(chances.argmax())
-                token, log, pending = choices.allowed[which], float(chances[which]), []
-            if memory.length + len(pending) >= self.config.longest:
-                raise ModelError(
-                    f"the policy writes {self.config.longest} tokens at most: name what is meant "
-                    "with fewer words, or train it with longer ones"
-                )
+                token, log = choices.allowed[which], float(chances[which])
             tokens.append(token)
             logs.append(log)
-            pending.append(token)
             choices.write(token)
+            if guessed[:1] == [token]:
+                guessed, logits = guessed[1:], logits[1:]
+            else:
+                memory.forget(len(guessed))
+                guessed, logits = [], []
+                pending.append(token)
         return WrittenTokens(tuple(tokens), tuple(logs))
 
 

@@ -128,7 +128,7 @@ class TransformerPolicy:
         if not bool(torch.isfinite(inputs.patches).all() & torch.isfinite(inputs.words).all()):
             raise ModelError("the hidden states of the towers are not finite")
         choices = grammar.choices()
-        written = self.model.write(inputs, [self._vocabulary[ACT]], choices)
+        written = self.model.write(inputs, [self._vocabulary[ACT]], choices, draft=grammar.draft)
         self._last = inputs, [self._vocabulary[ACT], *written.tokens]
         confidence = min(task.confidence, self._confidence(written.log_probabilities))
         return self._proposal(

@@ -115,7 +115,8 @@ def decisions(
         commands = {text: index[step.skill] for text, step in steps.items()}
         grammar = Grammar(vocabulary, space, config.horizon, commands, config.plans)
         choices = grammar.choices()
-        out = model.write(inputs_at(data, [i], read), [vocabulary[ACT]], choices)
+        inputs = inputs_at(data, [i], read)
+        out = model.write(inputs, [vocabulary[ACT]], choices, draft=grammar.draft)
         logs.append(np.mean(out.log_probabilities))
         right.append(is_right(choices.written, grammar.read(vocabulary.encode(data.rows[i].text))))
     return np.array(logs), np.array(right)
