@@ -3,16 +3,19 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from exported import exported_tiny
+from random_policy import random_policy
 
 from vlam_ros.lab.evaluation.report import Metric
 from vlam_ros.lab.evaluation.speed import perception, race, ways
 from vlam_ros.lab.evaluation.speed.perception import tokenizer_rows
+from vlam_ros.lab.evaluation.speed.policy import policy_rows
 from vlam_ros.lab.evaluation.speed.race import COUNTS, chart, ious
 from vlam_ros.lab.evaluation.speed.start import rows as start_rows
 from vlam_ros.lab.evaluation.speed.subjects import Subject
@@ -152,3 +155,10 @@ def test_the_machine_is_told() -> None:
     told = perception.machine()
     assert re.match(r"\d+ × \w", str(told["processor"]))
     assert {"threads", "torch", "onnxruntime", "openvino"} <= told.keys()
+
+
+def test_decisions_of_a_learned_policy_are_timed(tmp_path: Path) -> None:
+    median, slow = policy_rows(str(random_policy(tmp_path)), 3)
+    assert median.name.endswith(": a decision, p50 (ms)")
+    assert 0 < median.value <= slow.value
+    assert (median.cases, median.gate, slow.gate) == (3, 80.0, 120.0)

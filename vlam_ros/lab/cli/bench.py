@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NODE_IMAGES = 200
 """Of each size, to each of the two nodes."""
+DECISIONS = 20
+"""Of a learned policy, for each image of a race."""
 PARTS = ("embedded", "rd64", "tokenizer", "node", "load")
 
 
@@ -31,8 +33,10 @@ def add_parser(commands: Subparsers) -> None:
         "under load. The exit code is 1 if a target is missed.",
     )
     parser.add_argument(
-        "--only", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (all)"
+        "--only", nargs="*", choices=PARTS, default=list(PARTS), help="what is measured (all)"
     )
+    text = "folder of a learned policy whose decisions are timed, on 20 times as many images"
+    add_option(parser, "--policy", "POLICY", str, text)
     add_option(parser, "--images", "N", positive, "of each race", 7)
     add_option(parser, "--seconds", "S", positive_number, "of each phase under load", 60.0)
     add_common(parser)
@@ -46,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from vlam_ros.lab.evaluation.speed import perception
     from vlam_ros.lab.evaluation.speed.load import measure_load
     from vlam_ros.lab.evaluation.speed.node import measure_node
+    from vlam_ros.lab.evaluation.speed.policy import policy_rows
     from vlam_ros.lab.evaluation.speed.race import chart
     from vlam_ros.lab.evaluation.speed.subjects import NAMES, images, subject
     from vlam_ros.resources import write_file
@@ -67,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
         rows += measure_node(NODE_IMAGES)
     if "load" in options.only:
         rows += measure_load(options.seconds)
+    if options.policy:
+        rows += policy_rows(options.policy, DECISIONS * options.images)
     made_with = {**perception.machine(), "images": options.images}
     if options.plot and laps:
         write_file(options.plot, chart(laps))
