@@ -41,7 +41,7 @@ from vlam_ros.lab.training.captions import (
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.examples import Batch, asked
 from vlam_ros.lab.training.grounding import Grounding, ValidationBatches, cosines, measure
-from vlam_ros.lab.training.recipe import ALIGNMENT, CONTRASTIVE, TERMS, Recipe
+from vlam_ros.lab.training.recipe import ALIGNMENT, CONTRASTIVE, GENERATIVE, Recipe
 from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import Checkpoint, ClipsegGrounder, load_checkpoint
 from vlam_ros.policies import load_skills
@@ -96,11 +96,12 @@ class Variant:
         return replace(recipe, seed=recipe.seed + seed, loss_weights=weights, balance=self.balance)
 
 
+COMPARED = (*CONTRASTIVE, *ALIGNMENT, *GENERATIVE)
 VARIANTS: Mapping[str, Variant] = {
     "contrastive": Variant("contrastive only", CONTRASTIVE),
     "alignment": Variant("+ alignment", (*CONTRASTIVE, *ALIGNMENT)),
-    "generative": Variant("+ generative", TERMS),
-    "uncertainty": Variant("+ uncertainty weighting", TERMS, "uncertainty"),
+    "generative": Variant("+ generative", COMPARED),
+    "uncertainty": Variant("+ uncertainty weighting", COMPARED, "uncertainty"),
 }
 """Each has what the one before has, and more."""
 

@@ -23,7 +23,7 @@ from ablation import (
 from small_recipe import shrunk
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.recipe import TERMS, Recipe
+from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import load_splits, render_split
 from vlam_ros.perception.clipseg import load_checkpoint
 from vlam_ros.resources import resource_path
@@ -105,7 +105,7 @@ def test_each_variant_has_the_terms_of_the_one_before_and_its_own_seed(recipe: R
     assert all(own.seed == recipe.seed + 2 for own in recipes)
     terms = [own.terms for own in recipes]
     assert terms[0] == {"contrast", "skills"}
-    assert terms[0] < terms[1] < terms[2] == terms[3] == set(TERMS)
+    assert terms[0] < terms[1] < terms[2] == terms[3] == set(module.COMPARED)
     assert [own.balance for own in recipes] == ["weights"] * 3 + ["uncertainty"]
 
 
@@ -157,7 +157,7 @@ def test_the_recipe_is_of_a_small_embedded_model_with_all_terms() -> None:
     recipe = Recipe.load(module.RECIPE)
     for name in ("image_size", "crop_size", "patch", "text_length", "vocabulary"):
         assert getattr(recipe.model, name) == getattr(shipped.model, name)
-    assert recipe.terms == set(TERMS)
+    assert recipe.terms == set(module.COMPARED)
 
 
 def test_the_options_reach_the_study_and_its_tables_are_shown_and_written(

@@ -24,6 +24,7 @@ from vlam_ros.lab.training.fit import STATE, Log
 from vlam_ros.lab.training.fit.parts import read_state, write_state
 from vlam_ros.lab.training.generative_heads import NO_BYTE, ImageModelling
 from vlam_ros.lab.training.recipe import (
+    REFINEMENT,
     TERMS,
     Recipe,
     Stage,
@@ -148,6 +149,7 @@ def test_every_part_of_the_model_learns(recipe: Recipe, data: SceneData, tmp_pat
         ("contrast", {"vision", "text"}),
         ("skills", {"text"}),
         ("masks", {"vision", "text", "decoder"}),
+        ("absence", {"vision", "text", "decoder"}),
         ("regions", {"vision", "text"}),
         ("matching", {"vision", "text", "decoder"}),
         ("image_modelling", {"vision", "image_modelling"}),
@@ -380,7 +382,7 @@ def test_a_recipe_with_a_misspelt_entry_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"loss_weights": {"contrst": 1.0}}, r"loss_weights are of .*captions, got \['contrst'\]"),
+        ({"loss_weights": {"contrst": 1.0}}, r"loss_weights are of .*absence, got \['contrst'\]"),
         ({"loss_weights": {"contrast": 0.0}}, r"must be 0 or more, one above 0, got"),
         ({"loss_weights": {"contrast": 1.0, "masks": -1.0}}, r"must be 0 or more"),
         ({"balance": "pareto"}, r"balance is one of .*uncertainty.*, got 'pareto'"),
@@ -406,4 +408,4 @@ def test_the_recipe_with_all_terms_goes_on_from_the_shipped_model() -> None:
         for name in ("embedded", "embedded_combined")
     )
     assert combined.model == shipped.model
-    assert combined.terms == set(TERMS)
+    assert combined.terms == set(TERMS) - set(REFINEMENT)

@@ -19,6 +19,7 @@ from vlam_ros.lab.training.generative_heads import Captioning, ImageModelling, W
 from vlam_ros.lab.training.grounding import cosines
 from vlam_ros.lab.training.objectives import (
     UNKNOWN_LIMIT,
+    absence_loss,
     draw_hard_negatives,
     drift,
     itm_loss,
@@ -29,7 +30,7 @@ from vlam_ros.lab.training.objectives import (
     skill_contrast,
     unicl_loss,
 )
-from vlam_ros.lab.training.recipe import ALIGNMENT, MEAN, STD, TERMS
+from vlam_ros.lab.training.recipe import ALIGNMENT, MEAN, REFINEMENT, STD, TERMS
 from vlam_ros.perception.clipseg.model import (
     VisionStates,
     decode_masks,
@@ -49,7 +50,7 @@ NOWHERE = 20.0
 
 CROPS, SCENES = "crops", "scenes"
 SEEN_IN: Mapping[str, Collection[str]] = {
-    **dict.fromkeys(("contrast", *ALIGNMENT), (CROPS, SCENES)),
+    **dict.fromkeys(("contrast", *ALIGNMENT, *REFINEMENT), (CROPS, SCENES)),
     **dict.fromkeys(("image_modelling", "captions"), (CROPS,)),
 }
 """Where a term of images is computed, each of which is a loss of its own; others have one."""
@@ -117,10 +118,13 @@ class EmbeddedLosses(nn.Module):
             losses["contrast"] = weight * self._contrast(shown, batch, logits, scale)
         if "regions" in asked:
             losses["regions"] = self._regions(shown, states, words[: batch.nonsense], scale)
-        if "masks" in asked:
+        if asked & {"masks", "absence"}:
             drawn = decode_masks(self.model, states.activations, words[shown.asked], shown.which)
             judged = shown.judged.to(drawn.dtype)
-            losses["masks"] = rwm_loss(drawn * judged - NOWHERE * (1 - judged), shown.masks)
+            drawn = drawn * judged - NOWHERE * (1 - judged)
+            for term, loss in (("masks", rwm_loss), ("absence", absence_loss)):
+                if term in asked:
+                    losses[term] = loss(drawn, shown.masks)
         if "matching" in asked:
             losses["matching"] = self._matching(shown, batch, states, words, logits)
         if "image_modelling" in asked and self.image_modelling is not None:

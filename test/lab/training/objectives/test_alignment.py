@@ -9,6 +9,7 @@ from torch import Generator
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.objectives import (
     IGNORE,
+    absence_loss,
     draw_hard_negatives,
     itm_loss,
     region_word_loss,
@@ -110,6 +111,19 @@ def test_an_absent_phrase_has_no_dice() -> None:
     logits = torch.full((1, 8, 8), -20.0)
     assert rwm_loss(logits, torch.zeros(1, 8, 8)).item() < 1e-6
     assert rwm_loss(logits[:0], torch.zeros(0, 8, 8)).item() == 0.0
+
+
+def test_a_false_alarm_costs_the_more_the_larger_it_is_and_what_is_there_nothing() -> None:
+    masks = torch.zeros(3, 16, 16)
+    masks[0] = 1
+    logits = torch.full((3, 16, 16), -20.0)
+    logits[0] = 5.0
+    assert absence_loss(logits, masks).item() < 1e-4
+    logits[1, :2, :10] = 20.0
+    assert absence_loss(logits, masks).item() == pytest.approx(0.25, abs=1e-4)  # of two absent ones
+    logits[1] = 20.0
+    assert absence_loss(logits, masks).item() == pytest.approx(0.5 * 256 / 276, abs=1e-4)
+    assert absence_loss(logits[:1], masks[:1]).item() == 0.0
 
 
 def test_region_word_loss_equals_a_loop_over_patches() -> None:
