@@ -4,6 +4,7 @@ parts and no others, and the checkpoint loads as any other.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +18,15 @@ from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from vlam_ros.errors import ConfigurationError, LearningError
 from vlam_ros.lab.training import generative_heads
-from vlam_ros.lab.training.embedded import export, fit_embedded, train_embedded
+from vlam_ros.lab.training.embedded import (
+    SATURATED,
+    SPREAD,
+    attention_spread,
+    export,
+    fit_embedded,
+    settle_decoder,
+    train_embedded,
+)
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
 from vlam_ros.lab.training.fit import STATE, Log
@@ -34,7 +43,7 @@ from vlam_ros.lab.training.recipe import (
 )
 from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
-from vlam_ros.perception.clipseg.model import encode_texts
+from vlam_ros.perception.clipseg.model import decode_masks, encode_pixels, encode_texts
 from vlam_ros.resources import resource_path
 
 SENTENCES = Stage("sentences", steps=2, crops=0, scenes=0, window=0, prompts=0, rate=2e-3)
@@ -111,6 +120,41 @@ def test_a_run_can_begin_with_an_earlier_checkpoint(
         other = replace(full, model=replace(full.model, **change))
         with pytest.raises(LearningError, match=f"model is another model than .*: {wrong}"):
             fit_embedded(other, data, tmp_path / "third", start)
+
+
+def test_a_decoder_whose_attention_is_dead_attends_again_and_draws_nearly_the_same() -> None:
+    model = load_checkpoint("embedded", "cpu", "float32").model
+    torch.manual_seed(0)
+    pixels, texts = torch.randn(6, 3, 160, 160), 2 * torch.randn(6, 128)
+
+    def draws() -> tuple[torch.Tensor, list[float], float]:
+        spreads: list[float] = []
+        hooks = [
+            layer.register_forward_pre_hook(
+                lambda layer, given: spreads.append(attention_spread(layer.self_attn, given[0]))
+            )
+            for layer in model.decoder.layers
+        ]
+        model.zero_grad()
+        masks = decode_masks(
+            model, encode_pixels(model, pixels).activations, texts, torch.arange(6)
+        )
+        masks.square().mean().backward()
+        for hook in hooks:
+            hook.remove()
+        query = model.decoder.layers[0].self_attn.q_proj.weight
+        return masks.detach(), spreads, float((query.grad * query).norm())
+
+    before, dead, nothing = draws()
+    settle_decoder(model, pixels, texts)
+    after, alive, something = draws()
+    assert min(dead) > SATURATED
+    assert alive == pytest.approx([SPREAD] * 2, rel=1e-3)
+    assert (after - before).abs().mean() < 0.15 * before.abs().mean()
+    assert something > nothing
+    settled = copy.deepcopy(model.state_dict())
+    settle_decoder(model, pixels, texts)
+    assert all(torch.equal(value, settled[name]) for name, value in model.state_dict().items())
 
 
 def test_a_run_with_new_words_keeps_what_known_tokens_mean(

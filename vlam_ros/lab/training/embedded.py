@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +20,8 @@ from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
 from vlam_ros.lab.training.fit import Fit, FitSettings
 from vlam_ros.lab.training.recipe import (
+    MEAN,
+    STD,
     Recipe,
     build_model,
     build_processor,
@@ -28,9 +32,19 @@ from vlam_ros.lab.training.recipe import (
 from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
 from vlam_ros.perception.clipseg import Checkpoint, load_checkpoint
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint, forward_settings
+from vlam_ros.perception.clipseg.model import (
+    decode_masks,
+    encode_pixels,
+    encode_texts,
+    normalise,
+)
 
 TOKENS = "clip.text_model.embeddings.token_embedding.weight"
 OF_TOKENIZER = ("text_config.eos_token_id",)
+SPREAD, SATURATED = 2.0, 50.0
+"""Standard deviations of a decoder's attention scores: to begin with, and at which it is dead."""
+SHOWN = 24
+"""Images that tell how far scores are spread."""
 SAVE_EVERY = 100
 """Steps between two states that a stopped run can go on from."""
 
@@ -83,6 +97,11 @@ def fit_embedded(
     if start:
         _begin_with(model, tokenizer, start)
         about += f" from {fingerprint(start.model, 'float32')[:12]}"
+    rows = np.linspace(0, len(data.images) - 1, SHOWN).astype(int)
+    images = torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2).float() / 255
+    tokens = tokenizer(list(vocabulary().names[:SHOWN]), padding=True, return_tensors="pt")
+    texts = encode_texts(model, tokens.input_ids, tokens.attention_mask)
+    settle_decoder(model, normalise(images, MEAN, STD), texts)
     # A quarter less time a step on a CPU, where the backward pass of fused attention is slow.
     model.set_attn_implementation("eager")
     task = EmbeddedLosses(model, tokenizer, recipe.terms)
@@ -131,6 +150,54 @@ def _begin_with(model: Any, tokenizer: Any, start: Checkpoint) -> None:
                 f"{start.name} is another model than the recipe's: {name} is {other}, not {wanted}"
             )
     model.load_state_dict(weights)
+
+
+@torch.no_grad()
+def settle_decoder(model: Any, pixels: Tensor, texts: Tensor) -> None:
+    """Scale what a layer of a CLIPSeg's decoder reads, where its attention is SATURATED, so that
+    the scores have a standard deviation of SPREAD.
+
+    The layers normalise what comes out, so nothing holds the size of what goes in: activations of
+    the tower times a text's embedding begin, and end, so large that each softmax takes one token
+    alone and has no gradient but noise. The norm takes the factor out again: only the attention
+    itself is another, and masks stay nearly as they are.
+
+    Args:
+        model: a CLIPSegForImageSegmentation.
+        pixels: normalised images float[B,3,S,S] of the kind that it sees.
+        texts: embeddings float[B,projection] of what is asked of each.
+    """
+    decoder, which = model.decoder, torch.arange(len(pixels))
+    activations = encode_pixels(model, pixels).activations
+    for i, layer in enumerate(decoder.layers):
+        seen: list[Tensor] = []
+        hook = layer.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0]))
+        decode_masks(model, activations, texts, which)
+        hook.remove()
+        if (spread := attention_spread(layer.self_attn, seen[0])) < SATURATED:
+            continue
+        scale = math.sqrt(spread / SPREAD)
+        if i == decoder.conditional_layer:
+            parts = [decoder.film_mul, decoder.film_add]
+        else:
+            parts = [decoder.reduces[i], *([decoder.layers[i - 1].layer_norm2] if i else [])]
+        attention = layer.self_attn
+        biases = [
+            p.bias
+            for p in (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj)
+        ]
+        for parameter in (*(p for part in parts for p in part.parameters()), *biases):
+            parameter.div_(scale)
+
+
+def attention_spread(attention: Any, states: Tensor) -> float:
+    """Standard deviation of the scores of states float[B,N,D], each query's around their mean."""
+    heads = (-1, (attention.num_heads, attention.head_dim))
+    queries, keys = (
+        p(states).unflatten(*heads).transpose(1, 2) for p in (attention.q_proj, attention.k_proj)
+    )
+    scores = attention.scale * queries @ keys.transpose(-1, -2)
+    return float((scores - scores.mean(-1, keepdim=True)).std())
 
 
 def _tokens_of(
