@@ -28,7 +28,8 @@ from types import SimpleNamespace
 from vlam_ros.nodes.vlam_node import VlamNode
 from vlam_ros.ros.managed import run_managed
 models = SimpleNamespace(name="none", backend="none", device="cpu", precision="none", notes=())
-pipeline = SimpleNamespace(grounder=models, warm_up=lambda: None, reset=lambda: None)
+nothing = lambda: None
+pipeline = SimpleNamespace(grounder=models, warm_up=nothing, attention=nothing, reset=nothing)
 sys.exit(run_managed(lambda: VlamNode(lambda settings: pipeline)))
 """
 NOT_STARTED = ["-m", "vlam_ros.nodes.vlam_node", "--ros-args", "-p", "autostart:=false"]

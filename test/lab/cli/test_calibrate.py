@@ -27,7 +27,7 @@ Asked = list[tuple[Any, ...]]
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
-    """What was to be calibrated: model, scenes, adapter, data, skills, views and cache."""
+    """What was to be calibrated: model, scenes, adapter, data, skills, views, cache, generators."""
     calls: Asked = []
 
     def calibrate(model: Any, scenes: int, **options: Any) -> Calibrated:
@@ -46,7 +46,8 @@ def test_calibration_is_kept_beside_the_checkpoint(
     folder.mkdir()
     options = ["--scenes", "5", "--data", "cups", "old", "--cache", str(cache)]
     assert main(["calibrate", str(folder), *options]) == 0
-    assert asked == [(folder, 5, "", [Path("cups"), Path("old")], "", None, cache / "calibrate")]
+    data = [Path("cups"), Path("old")]
+    assert asked == [(folder, 5, "", data, "", None, cache / "calibrate", [])]
     assert Calibration.load(folder) == CALIBRATION
     assert [path.name for path in folder.iterdir()] == ["calibration.json"]
     said = capsys.readouterr().out

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training import objectives
+from vlam_ros.lab.training.embedded_losses import absence_loss
 from vlam_ros.lab.training.objectives import IGNORE
 
 
@@ -47,7 +48,7 @@ CASES = {
     "itg": Case(objectives.itg_loss, [drawn(3, 4, 5), TOKENS, KEPT]),
     "itm": Case(objectives.itm_loss, [drawn(4), torch.tensor([1, 0, 0, 1]).bool()]),
     "rwm": Case(objectives.rwm_loss, [drawn(3, 4, 4), MASKS]),
-    "absence": Case(objectives.absence_loss, [drawn(3, 4, 4), MASKS]),
+    "absence": Case(absence_loss, [drawn(3, 4, 4), MASKS]),
     "region_word": Case(
         lambda patches, labels, words: objectives.region_word_loss(patches, words, labels, 3.0),
         [drawn(5, 3), torch.tensor([1, IGNORE, 1, 0, 2]), drawn(4, 3)],

@@ -91,7 +91,9 @@ def ask(
     def proposal(
         text: str, written: str, objects: list[SceneObject], skill: str = "go_to", **others: Any
     ) -> Proposal:
-        def write(_: object, __: object, start: list[int], choices: Choices) -> WrittenTokens:
+        def write(
+            _: object, __: object, start: list[int], choices: Choices, **how: Any
+        ) -> WrittenTokens:
             tokens = policy._vocabulary.encode(written)
             for token in tokens:
                 assert token in choices.allowed, policy._vocabulary.decode([token])

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vlam_ros.lab.training import batches
+from vlam_ros.lab.training.checks import check_shapes, widened
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatch, PromptedImages
 from vlam_ros.lab.training.generative_heads import Captioning, ImageModelling, WordModelling
 from vlam_ros.lab.training.grounding import cosines
 from vlam_ros.lab.training.objectives import (
     UNKNOWN_LIMIT,
-    absence_loss,
     draw_hard_negatives,
     drift,
     itm_loss,
@@ -47,6 +47,8 @@ MODELLED = 16
 """Crops of a step of which patches are hidden: each is one more pass of the vision tower."""
 NOWHERE = 20.0
 """Mask logit of a pixel that is not judged, below zero."""
+SMALL_PIECE = 20.0
+"""Pixels of a false alarm that costs half of what one all over the image does."""
 
 CROPS, SCENES = "crops", "scenes"
 SEEN_IN: Mapping[str, Collection[str]] = {
@@ -65,6 +67,19 @@ def term_weights(loss_weights: Mapping[str, float]) -> dict[str, float]:
         for name in ([f"{term}_{where}" for where in SEEN_IN[term]] if term in SEEN_IN else [term])
     }
     return losses | {"anchor": 1.0}
+
+
+def absence_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """What is drawn of phrases that are not there: the mean over them of A / (A + SMALL_PIECE), A
+    being the pixels that are taken for one, Σ p.
+
+    Beside the Dice of a phrase that is there, the cross-entropy of a small false alarm is next to
+    nothing. Arguments are those of `rwm_loss`.
+    """
+    check_shapes(logits=(logits, "N h w"), masks=(masks, "N h w"))
+    absent = ~masks.flatten(1).any(1)
+    drawn = widened(logits).sigmoid().sum((-2, -1))
+    return (drawn / (drawn + SMALL_PIECE) * absent).sum() / absent.sum().clamp(min=1)
 
 
 class EmbeddedLosses(nn.Module):

@@ -195,23 +195,6 @@ def rwm_loss(logits: Tensor, masks: Tensor) -> Tensor:
     return 5 * cross_entropy + (dice * present).sum() / present.sum().clamp(min=1)
 
 
-SMALL_PIECE = 20.0
-"""Pixels of a false alarm that costs half of what one all over the image does."""
-
-
-def absence_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """What is drawn of phrases that are not there: the mean over them of A / (A + SMALL_PIECE), A
-    being the pixels that are taken for one, Σ p.
-
-    Beside the Dice of a phrase that is there, the cross-entropy of a small false alarm is next to
-    nothing. Arguments are those of `rwm_loss`.
-    """
-    check_shapes(logits=(logits, "N h w"), masks=(masks, "N h w"))
-    absent = ~masks.flatten(1).any(1)
-    drawn = widened(logits).sigmoid().sum((-2, -1))
-    return (drawn / (drawn + SMALL_PIECE) * absent).sum() / absent.sum().clamp(min=1)
-
-
 def region_word_loss(
     patches: Tensor,
     words: Tensor,

@@ -7,9 +7,9 @@ import torch
 from torch import Generator
 
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.training.embedded_losses import absence_loss
 from vlam_ros.lab.training.objectives import (
     IGNORE,
-    absence_loss,
     draw_hard_negatives,
     itm_loss,
     region_word_loss,
