@@ -176,18 +176,18 @@ def settle_decoder(model: Any, pixels: Tensor, texts: Tensor) -> None:
         hook.remove()
         if (spread := attention_spread(layer.self_attn, seen[0])) < SATURATED:
             continue
-        scale = math.sqrt(spread / SPREAD)
+        scale, attention = math.sqrt(spread / SPREAD), layer.self_attn
+        read = [decoder.reduces[i], *([decoder.layers[i - 1].layer_norm2] if i else [])]
+        scaled = dict.fromkeys(read, scale)
         if i == decoder.conditional_layer:
-            parts = [decoder.film_mul, decoder.film_add]
-        else:
-            parts = [decoder.reduces[i], *([decoder.layers[i - 1].layer_norm2] if i else [])]
-        attention = layer.self_attn
-        biases = [
-            p.bias
-            for p in (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj)
-        ]
-        for parameter in (*(p for part in parts for p in part.parameters()), *biases):
-            parameter.div_(scale)
+            # Factors share it: weights as small as a step of the optimizer would be lost in one.
+            scaled = dict.fromkeys([*read, decoder.film_mul], math.sqrt(scale))
+            scaled[decoder.film_add] = scale
+        for part, by in scaled.items():
+            for parameter in part.parameters():
+                parameter.div_(by)
+        for part in (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj):
+            part.bias.div_(scale)
 
 
 def attention_spread(attention: Any, states: Tensor) -> float:
