@@ -36,8 +36,12 @@ from vlam_ros.lab.report.table import NOTHING, Table
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import load_splits, render_split
-from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, load_checkpoint
-from vlam_ros.perception.clipseg.loader import EMBEDDED
+from vlam_ros.perception.clipseg import (
+    EMBEDDED,
+    Calibration,
+    ClipsegGrounder,
+    load_checkpoint,
+)
 from vlam_ros.resources import resource_path, write_file
 
 PAIRS = "pairs never trained"

@@ -13,8 +13,7 @@ import worlds as module
 from worlds import FIGURES, GENERATORS, PAIRS, WORLDS, examine, worlds
 
 from vlam_ros.lab.training.recipe import Recipe
-from vlam_ros.perception.clipseg import Calibration
-from vlam_ros.perception.clipseg.loader import EMBEDDED
+from vlam_ros.perception.clipseg import EMBEDDED, Calibration
 from vlam_ros.resources import resource_path
 
 

@@ -103,14 +103,16 @@ class Grammar:
         number changes as it did before.
         """
         sign, width = self.vocabulary[EXECUTE], len(self.space.columns)
-        begun = list(tokens[tokens.index(sign) + 1 :]) if sign in tokens else []
-        length = min(len(begun) + width, self.horizon * width)
-        numbers = self.vocabulary.numbers([0, self.vocabulary.largest])
-        while width <= len(begun) < length:
-            last = begun[-width]
-            change = last - begun[-2 * width] if len(begun) >= 2 * width else 0
-            begun.append(min(max(last + change, numbers[0]), numbers[1]))
-        return begun[len(tokens) - tokens.index(sign) - 1 :] if begun else []
+        if sign not in tokens:
+            return []
+        rows = list(tokens[tokens.index(sign) + 1 :])
+        begun = len(rows)
+        low, high = self.vocabulary.numbers([0, self.vocabulary.largest])
+        while width <= len(rows) < min(begun + width, self.horizon * width):
+            last = rows[-width]
+            change = last - rows[-2 * width] if len(rows) >= 2 * width else 0
+            rows.append(min(max(last + change, low), high))
+        return rows[begun:]
 
     def read(self, tokens: Sequence[int]) -> Written:
         """What a whole decision says.

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from vlam_ros.actions import STOP, ActionTokenizer
@@ -16,6 +14,7 @@ from vlam_ros.configuration import ActionSettings, PolicySettings
 from vlam_ros.errors import ModelError
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.clipseg.adapters.attach import fingerprint
+from vlam_ros.perception.perceiver import Float32Array
 from vlam_ros.perception.tracking import referent
 from vlam_ros.policies.skills.plan import (
     PREPOSITIONS,
@@ -54,7 +53,6 @@ from vlam_ros.types import (
     Task,
 )
 
-Float32Array = npt.NDArray[np.float32]
 BEFORE_OUTCOME = {EXECUTE: 2, HOLD: 1, DONE: 0}
 """After which token from the sign on stands x of the first row, the reason, or the sign itself."""
 
@@ -164,9 +162,7 @@ class TransformerPolicy:
             refusal = Refusal(written.reason, _said(written))
             return Proposal(plan, progress.held_back(following).interrupted(), refusal=refusal)
         if written.outcome is Outcome.DONE:
-            over = replace(plan, current=len(plan.steps))
-            done = replace(following, plan=over, since=0)
-            return Proposal(over, done, confidence=confidence, done=True)
+            return finished(following, confidence)
         assert written.rows is not None
         return Proposal(plan, following, self._tokenizer.decode(written.rows), confidence)
 
@@ -271,6 +267,14 @@ def followed(
         target=target,
         destination=destination,
     )
+
+
+def finished(following: Progress, confidence: float = 0.0) -> Proposal:
+    """That all steps of a progress are carried out."""
+    plan = following.plan or Plan()
+    over = replace(plan, current=len(plan.steps))
+    done = replace(following, plan=over, since=0)
+    return Proposal(over, done, confidence=confidence, done=True)
 
 
 def _alike(one: SkillStep, other: SkillStep) -> bool:

@@ -21,14 +21,14 @@ from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.roles import Assignment, assign
 from vlam_ros.lab.replay.timed import Cue, timed_messages
 from vlam_ros.lab.training.policy.demonstrations import DemonstrationPolicy, write_shard
-from vlam_ros.lab.training.policy.expert import Shown, decision_text
+from vlam_ros.lab.training.policy.expert import Shown, decision_text, rows_text
 from vlam_ros.perception import Perceiver
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.pipeline import Pipeline, robot_lexicon
 from vlam_ros.policies import Skill, load_skills
 from vlam_ros.policies.skills.skill import Poses, Timing, action_space
-from vlam_ros.policies.transformer.policy import followed
-from vlam_ros.policies.transformer.vocabulary import DONE, EXECUTE
+from vlam_ros.policies.transformer.policy import finished, followed
+from vlam_ros.policies.transformer.vocabulary import DONE
 from vlam_ros.ros.robot_state import odometry_from_message
 from vlam_ros.types import (
     Observation,
@@ -120,14 +120,12 @@ class Driver:
             return Proposal(plan, following), None
         lengths, angles = np.hypot(way[:, 0], way[:, 1]), np.abs(way[:, 2])
         if (lengths <= MOVED).all() and (angles <= TURNED).all():
-            over = replace(plan, current=len(plan.steps))
             shown = Shown(decision_text(steps, task, {"there": True}, DONE), KNOWN)
-            return Proposal(over, replace(following, plan=over, since=0), done=True), shown
+            return finished(following), shown
         rows = np.full((self._timing.horizon, len(self.space.columns)), np.nan)
         rows[:, 0] = self.space.names.index(skill.name)
         rows[:, [1, 2, 4]] = self._waypoints(skill, way)
-        tokens = self._tokenizer.encode(rows, ~np.isnan(rows[:, 1:]))
-        said = f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
+        said = rows_text(rows, self._tokenizer)
         shown = Shown(decision_text(steps, task, {"there": False}, said), KNOWN)
         return Proposal(plan, following, rows, 1.0), shown
 

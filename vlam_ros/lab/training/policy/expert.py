@@ -35,6 +35,7 @@ from vlam_ros.policies.transformer.vocabulary import (
 )
 from vlam_ros.types import (
     ActionSpace,
+    FloatArray,
     Observation,
     Outcome,
     PlanarPose,
@@ -161,8 +162,13 @@ class Expert:
         if verdict.outcome is Outcome.HOLD:
             return f"{HOLD} {verdict.reason.name}"
         assert proposal.rows is not None
-        tokens = self._tokenizer.encode(proposal.rows, ~np.isnan(proposal.rows[:, 1:]))
-        return f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
+        return rows_text(proposal.rows, self._tokenizer)
+
+
+def rows_text(rows: FloatArray, tokenizer: ActionTokenizer) -> str:
+    """Rows float64[H,1+D], NaN where a dimension is not used, as a policy writes them."""
+    tokens = tokenizer.encode(rows, ~np.isnan(rows[:, 1:]))
+    return f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
 
 
 def decision_text(
