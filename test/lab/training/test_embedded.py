@@ -16,7 +16,7 @@ import yaml
 from torch import nn
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
-from vlam_ros.errors import ConfigurationError, LearningError
+from vlam_ros.errors import LearningError
 from vlam_ros.lab.training import generative_heads
 from vlam_ros.lab.training.embedded import (
     SATURATED,
@@ -33,18 +33,15 @@ from vlam_ros.lab.training.fit import STATE, Log
 from vlam_ros.lab.training.fit.parts import read_state, write_state
 from vlam_ros.lab.training.generative_heads import NO_BYTE, ImageModelling
 from vlam_ros.lab.training.recipe import (
-    REFINEMENT,
     TERMS,
     Recipe,
     Stage,
     build_model,
     build_tokenizer,
-    byte_pairs,
 )
-from vlam_ros.lab.training.scenes import SceneData, load_splits, render_split
+from vlam_ros.lab.training.scenes import SceneData
 from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.model import decode_masks, encode_pixels, encode_texts
-from vlam_ros.resources import resource_path
 
 SENTENCES = Stage("sentences", steps=2, crops=0, scenes=0, window=0, prompts=0, rate=2e-3)
 
@@ -379,77 +376,3 @@ def test_the_command_renders_trains_and_exports(recipe: Recipe, tmp_path: Path) 
     before = log.stat().st_mtime_ns
     train_embedded(tmp_path / "recipe.yaml", tmp_path / "cache", tmp_path / "out", threads)
     assert log.stat().st_mtime_ns == before
-
-
-def test_the_tokenizer_has_whole_words_and_knows_any_text(recipe: Recipe) -> None:
-    tokenizer = build_tokenizer(recipe)
-    assert tokenizer.tokenize("pick up the red cup") == [
-        f"{word}</w>" for word in "pick up the red cup".split()
-    ]
-    assert tokenizer.unk_token_id not in tokenizer("žluťoučký 猫").input_ids[1:-1]
-    assert tokenizer("cup").input_ids[0] == tokenizer.bos_token_id
-    assert tokenizer("cup").input_ids[-1] == tokenizer.eos_token_id == len(tokenizer) - 1
-
-
-def test_the_tokenizer_is_the_same_in_whatever_order_words_are_counted() -> None:
-    words = {"cup": 5, "cap": 5, "cab": 5, "pub": 2}
-    merges = byte_pairs(words, 100)
-    assert merges == byte_pairs(dict(reversed(words.items())), 100)
-    # "ca" is the most frequent pair, and then ("u", "p</w>"), the last of three with as many.
-    assert merges[:2] == [("c", "a"), ("u", "p</w>")]
-    # Until every word is one token, or there are enough.
-    assert {"".join(pair) for pair in merges} >= {f"{word}</w>" for word in words}
-    assert byte_pairs(words, 7) == merges[:1]
-
-
-def test_finished_shards_are_not_rendered_again(cache: Path) -> None:
-    shard = cache / "rooms-train-160-000000-000006.npz"
-    before = shard.stat().st_mtime_ns
-    render_split(cache, "rooms", "train", 6, 160)
-    assert shard.stat().st_mtime_ns == before
-
-
-def test_a_split_that_was_never_rendered_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"rooms-train-160-000000-000010.npz: render the split first"
-    ):
-        load_splits(tmp_path, {"rooms": 10}, "train", 160)
-
-
-def test_a_recipe_with_a_misspelt_entry_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_text("model: {image_size: 160}\nstages: []\n")
-    with pytest.raises(ConfigurationError, match=r"recipe.yaml is not a training recipe"):
-        Recipe.load(path)
-
-
-@pytest.mark.parametrize(
-    ("change", "wrong"),
-    [
-        ({"loss_weights": {"contrst": 1.0}}, r"loss_weights are of .*absence, got \['contrst'\]"),
-        ({"loss_weights": {"contrast": 0.0}}, r"must be 0 or more, one above 0, got"),
-        ({"loss_weights": {"contrast": 1.0, "masks": -1.0}}, r"must be 0 or more"),
-        ({"balance": "pareto"}, r"balance is one of .*uncertainty.*, got 'pareto'"),
-    ],
-)
-def test_weights_of_no_term_are_refused(
-    change: dict[str, object], wrong: str, recipe: Recipe, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigurationError, match=wrong):
-        replace(recipe, **change)
-    values = yaml.safe_load(resource_path("config/embedded.yaml").read_text(encoding="utf-8"))
-    path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(values | change))
-    with pytest.raises(
-        ConfigurationError, match=rf"recipe.yaml is not a training recipe: .*{wrong}"
-    ):
-        Recipe.load(path)
-
-
-def test_the_recipe_with_all_terms_goes_on_from_the_shipped_model() -> None:
-    shipped, combined = (
-        Recipe.load(resource_path(f"config/{name}.yaml"))
-        for name in ("embedded", "embedded_combined")
-    )
-    assert combined.model == shipped.model
-    assert combined.terms == set(TERMS) - set(REFINEMENT)

@@ -197,7 +197,7 @@ def attention_spread(attention: Any, states: Tensor) -> float:
         p(states).unflatten(*heads).transpose(1, 2) for p in (attention.q_proj, attention.k_proj)
     )
     scores = attention.scale * queries @ keys.transpose(-1, -2)
-    return float((scores - scores.mean(-1, keepdim=True)).std())
+    return float((scores - scores.mean(-1, keepdim=True)).std().item())
 
 
 def _tokens_of(

@@ -290,6 +290,9 @@ def save_model(model: Any, processor: CLIPSegProcessor, folder: Path) -> None:
     # What the last batch asked for is nobody else's business.
     written.tokenizer.backend_tokenizer.no_padding()
     written.tokenizer.backend_tokenizer.no_truncation()
+    # Nor how it was loaded.
+    for option in ("is_local", "local_files_only"):
+        written.tokenizer.init_kwargs.pop(option, None)
     written.save_pretrained(folder)
 
 
