@@ -18,6 +18,7 @@ from vlam_ros.lab.evaluation.looks import Look, Looker
 from vlam_ros.lab.evaluation.own_views import OwnViews
 from vlam_ros.lab.evaluation.queries import QueryKind, data_questions
 from vlam_ros.lab.evaluation.thresholds import choose, least_absent
+from vlam_ros.lab.simulation.scene import SHAPES
 from vlam_ros.lab.training.data.dataset import Dataset
 from vlam_ros.lab.training.data.files import encode_image
 from vlam_ros.lab.training.data.simulated import add_simulated
@@ -210,6 +211,8 @@ def test_images_of_generators_are_looked_at_in_turn_with_scenes() -> None:
     plain, taken = (question.observation.image for question in whole[:2])
     assert plain.shape == taken.shape
     assert (plain != taken).any()
+    # The configuration's nouns compete for scenes, those that it shows for a generator's images.
+    assert [question.nouns for question in whole[:2]] == [(), tuple(sorted(SHAPES))]
     for start in range(1, 5):
         rest = list(source.questions(start, 5))
         assert len(rest) == 5 - start

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vlam_ros.configuration import Settings
-from vlam_ros.lab.evaluation.generated import nouns_shown, questions_of
+from vlam_ros.lab.evaluation.generated import nouns_of, questions_of
 from vlam_ros.lab.evaluation.queries import ABSENT, QueryKind
 from vlam_ros.lab.generators import NONE, UNDECIDED, LabelledImage, Thing
 from vlam_ros.lab.generators.rooms import Rooms
@@ -86,13 +86,14 @@ def test_the_rooms_are_asked_what_their_scenes_hold() -> None:
     with Rooms(160, 120) as rooms:
         drawn = rooms.draw("test", 3)
         *_, question = questions_of(rooms, "test", 4, PERCEPTION)
-        shown = nouns_shown(rooms, "test", 4)
+        shown = nouns_of(rooms, "test", PERCEPTION).nouns
     assert (question.observation.image == drawn.image).all()
     there = {f"{t.colour} {t.noun}" for t in drawn.things}
     assert {q.phrase for q in question.queries if q.kind is QueryKind.PRESENT} <= there
     kinds = [q.kind for q in question.queries if q.kind is not QueryKind.PRESENT]
     assert kinds == [*ABSENT, QueryKind.ABSENT_GENERAL, QueryKind.ABSENT_GENERAL]
     assert {t.noun for t in drawn.things} <= set(shown) <= set(PERCEPTION.nouns)
+    assert question.nouns == tuple(PERCEPTION.nouns)
 
 
 @pytest.mark.parametrize("nouns", [(), ("cup",)])

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from vlam_ros import __version__
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import LearningError, ModelError, SimulationError
-from vlam_ros.lab.evaluation.generated import questions_of
+from vlam_ros.lab.evaluation.generated import nouns_of, questions_of
 from vlam_ros.lab.evaluation.grounding import QueryResult
 from vlam_ros.lab.evaluation.looks import Look, Looker
 from vlam_ros.lab.evaluation.own_views import OwnViews
@@ -178,7 +178,9 @@ def _require_things(seen: Sequence[QueryResult], source: QuestionSource) -> None
 def scene_source(
     settings: PerceptionSettings, scenes: int, generators: Sequence[str]
 ) -> QuestionSource:
-    """Questions about validation scenes, and about images of generators in turn with them."""
+    """Questions about validation scenes, and about images of generators in turn with them, whose
+    nouns compete as in `answers_about`.
+    """
     if UNSEEN in generators:
         raise SimulationError(f"nothing is chosen on the images of {UNSEEN!r}: they are a test")
     kinds = 1 + len(generators)
@@ -193,7 +195,8 @@ def scene_source(
             for kind, name in enumerate(generators, 1):
                 generator = opened.enter_context(generator_named(name))
                 first = done + (further > kind)
-                in_turn.append(questions_of(generator, SPLIT, scenes, settings, first, True))
+                shown = nouns_of(generator, SPLIT, settings)
+                in_turn.append(questions_of(generator, SPLIT, scenes, shown, first, True))
             for number in range(start, end):
                 yield next(in_turn[number % kinds])
 

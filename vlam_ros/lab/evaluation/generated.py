@@ -7,6 +7,7 @@ false of all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from vlam_ros.types import Camera, Observation, optical_rotation
 
 SEED = 41
 """With the number of an image, that of what is asked about it."""
+IMAGES_OF_NOUNS = 40
+"""Images of a generator that tell which nouns compete on it."""
 
 Said = tuple[str, str]
 """A colour and a noun; NONE is not said."""
@@ -55,14 +58,18 @@ def questions_of(
             nowhere = np.zeros(drawn.labels.shape, bool)
             for kind, said in _absent(visible, perception, rng):
                 queries.append(Query(_phrase(said), kind, nowhere))
-        yield Question(observation, tuple(queries))
+        yield Question(observation, tuple(queries), perception.nouns)
 
 
-def nouns_shown(generator: ImageGenerator, split: str, count: int) -> tuple[str, ...]:
-    """The nouns of all things in the first `count` images of a split, in alphabetical order."""
-    drawn = (generator.draw(split, index) for index in range(count))
+def nouns_of(
+    generator: ImageGenerator, split: str, perception: PerceptionSettings
+) -> PerceptionSettings:
+    """The settings with the nouns, in alphabetical order, of what a generator's split shows: of all
+    things in its first IMAGES_OF_NOUNS images.
+    """
+    drawn = (generator.draw(split, index) for index in range(IMAGES_OF_NOUNS))
     nouns = {thing.noun for image in drawn for thing in image.things}
-    return tuple(sorted(nouns - {NONE, UNDECIDED}))
+    return replace(perception, nouns=tuple(sorted(nouns - {NONE, UNDECIDED})))
 
 
 def _present(drawn: LabelledImage, visible: Sequence[Thing]) -> Iterator[Query]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,8 @@ def ask(
     eyes: RememberingGrounder, settings: PerceptionSettings, question: Question
 ) -> Iterator[QueryResult]:
     """The answers to a question; what is there and shows too little is left out."""
+    if question.nouns:
+        settings = replace(settings, nouns=question.nouns)
     perceiver = Perceiver(eyes, settings)
     for query in question.queries:
         scene, _ = perceiver.perceive(question.observation, [query.phrase], [query.phrase])

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.errors import ModelError
-from vlam_ros.lab.evaluation.generated import nouns_shown, questions_of
+from vlam_ros.lab.evaluation.generated import nouns_of, questions_of
 from vlam_ros.lab.evaluation.grounding import (
     HIT,
     QueryResult,
@@ -28,9 +28,6 @@ from vlam_ros.lab.generators import UNSEEN, generator_named
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.familiarity import UNFAMILIAR
 from vlam_ros.policies import load_skills
-
-IMAGES_OF_NOUNS = 40
-"""Images of a generator that tell which nouns compete on it."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +155,7 @@ def answers_about(
     strange: list[bool] = []
     with generator_named(name) as generator:
         if name != UNSEEN:
-            nouns = nouns_shown(generator, split, min(count, IMAGES_OF_NOUNS))
-            perception = replace(perception, nouns=nouns)
+            perception = nouns_of(generator, split, perception)
         eyes = RememberingGrounder(grounder)
         for question in tqdm(questions_of(generator, split, count, perception), name, count):
             asked += ask(eyes, perception, question)

@@ -60,10 +60,13 @@ class Query:
 
 @dataclass(frozen=True)
 class Question:
-    """An image as the pipeline gets it, and what is asked about it."""
+    """An image as the pipeline gets it, and what is asked about it; `nouns` compete for it, those
+    of the settings if there are none.
+    """
 
     observation: Observation
     queries: tuple[Query, ...]
+    nouns: tuple[str, ...] = ()
 
 
 def questions(world: World, split: str, count: int, start: int = 0) -> Iterator[Question]:
