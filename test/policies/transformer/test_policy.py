@@ -14,6 +14,7 @@ import pytest
 import torch
 from policy_world import CAMERA, SECOND, START, gripper, observation, odometry, skills, thing
 from random_policy import random_policy
+from replayed import BAGS, replay
 from safetensors.torch import load_file, save_file
 
 from vlam_ros.configuration import Settings
@@ -28,6 +29,7 @@ from vlam_ros.policies.transformer.grammar import Choices
 from vlam_ros.policies.transformer.inputs import FAR, looked_at, states_of
 from vlam_ros.policies.transformer.model import SECTORS, STATES, ActionTransformer, WrittenTokens
 from vlam_ros.policies.transformer.policy import possible_steps
+from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.types import (
     DepthImage,
     FloorPlane,
@@ -248,6 +250,21 @@ def test_untrained_it_is_read_and_moves_nothing_that_is_not_asked_for(folder: Pa
         assert decision.verdict.outcome is not Outcome.EXECUTE
         assert decision.verdict.reason is not Reason.INTERNAL_ERROR, decision.verdict
         assert decision.scene.features is None
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_replay_decides_the_same(folder: Path) -> None:
+    reported = settings(folder, policy__verify="report")
+    first, again = (
+        replay(BAGS / "pick_and_place", Pipeline.from_settings(reported), period=0.4)
+        for _ in range(2)
+    )
+    assert first.lines == again.lines
+    chunks, same = (
+        [chunk_to_message(d.decision.chunk) for d in some.decided] for some in (first, again)
+    )
+    assert chunks == same
+    assert len({str(chunk.tokens) for chunk in chunks}) > 1
 
 
 # ---------------------------------------------------------------------------------- inputs
