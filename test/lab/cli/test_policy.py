@@ -19,13 +19,13 @@ def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     seen: list[Any] = []
     monkeypatch.setattr(demonstrations, "demonstrate", lambda *args: seen.append(args))
     assert main(["data", "demos", "--out", str(tmp_path)]) == 0
-    options = "--episodes 3 --control 0 --seed 7 --driver pupil --workers 1"
+    options = "--episodes 3 --control 0 --seed 7 --driver pupil --workers 1 --bags recorded"
     assert main(["data", "demos", "--out", str(tmp_path), *options.split()]) == 0
     (first, second) = seen
     assert first[0] == second[0] == tmp_path
-    assert first[2:] == (20_000_000, 20, 10, 2)
+    assert first[2:] == (20_000_000, 20, 10, 2, None)
     assert first[1].policy.kind == "skills"
-    assert second[2:] == (7, 3, 0, 1)
+    assert second[2:] == (7, 3, 0, 1, Path("recorded"))
     assert (second[1].policy.kind, second[1].policy.name_or_path) == ("transformer", "pupil")
 
 

@@ -140,6 +140,7 @@ def _add_demos(kinds: Subparsers) -> None:
     add_option(parser, "--control", "N", _count, "that must be refused", 10)
     add_option(parser, "--seed", "S", int, "of the first", 20_000_000)
     add_option(parser, "--driver", "POLICY", str, "folder of the policy that acts")
+    add_option(parser, "--bags", "DIR", Path, "record each episode as a bag, too")
     add_model(parser)
     add_option(parser, "--workers", "N", positive, "processes", 2)
     _add_out(parser)
@@ -213,7 +214,13 @@ def run_demos(options: argparse.Namespace) -> int:
     driver = policy_settings(options.driver) if options.driver else {}
     settings = Settings.load(model__name_or_path=options.model, **driver)
     demonstrate(
-        options.out, settings, options.seed, options.episodes, options.control, options.workers
+        options.out,
+        settings,
+        options.seed,
+        options.episodes,
+        options.control,
+        options.workers,
+        options.bags,
     )
     return 0
 

@@ -83,6 +83,19 @@ def joints_to_message(joints: JointState) -> JointStateMessage:
     return message
 
 
+def measured_message(measured: Measurement, lidar: LidarSettings) -> tuple[str, Any]:
+    """The topic of a measurement, and its message; the LiDAR sits where its settings say."""
+    if isinstance(measured, ImuSample):
+        return "imu", imu_to_message(measured, "imu")
+    if isinstance(measured, LidarSweep):
+        return "points", sweep_to_message(measured, mount_from_settings(lidar), lidar.frame_id)
+    if isinstance(measured, JointState):
+        return "joint_states", joints_to_message(measured)
+    if isinstance(measured, GripperState):
+        return "gripper_state", Bool(data=measured.holding)
+    return "odom", odometry_to_message(measured)
+
+
 def as_it_is(topic: str, message: Any) -> Any:
     """No fault."""
     return message
@@ -103,24 +116,13 @@ class SensorPublishers:
         Messages go through `fault_injection` by their topics, which may keep them (None).
         """
         self._fault_injection = fault_injection
-        self._mount, self._frame = mount_from_settings(lidar), lidar.frame_id
+        self._lidar = lidar
         topics = ["points", "imu", "odom", *(["joint_states", "gripper_state"] if arm else [])]
         self._publishers = {topic: advertise(node.create_publisher, topic) for topic in topics}
         self.publishers = list(self._publishers.values())
 
     def publish(self, measured: Measurement) -> None:
         """One measurement, on its topic."""
-        topic, message = self._message(measured)
+        topic, message = measured_message(measured, self._lidar)
         if (kept := self._fault_injection(topic, message)) is not None:
             self._publishers[topic].publish(kept)
-
-    def _message(self, measured: Measurement) -> tuple[str, Any]:
-        if isinstance(measured, ImuSample):
-            return "imu", imu_to_message(measured, "imu")
-        if isinstance(measured, LidarSweep):
-            return "points", sweep_to_message(measured, self._mount, self._frame)
-        if isinstance(measured, JointState):
-            return "joint_states", joints_to_message(measured)
-        if isinstance(measured, GripperState):
-            return "gripper_state", Bool(data=measured.holding)
-        return "odom", odometry_to_message(measured)

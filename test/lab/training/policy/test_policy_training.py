@@ -12,10 +12,12 @@ import torch
 from policy_world import observation, skills, thing
 from random_policy import random_policy
 
-from vlam_ros.configuration import Settings
+from vlam_ros.configuration import FusionNodeSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.generators import LabelledImage, Thing
+from vlam_ros.lab.notes import Notes
+from vlam_ros.lab.replay.offline import ReplayOptions
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind
 from vlam_ros.lab.training.captions import TEST_PATTERNS
 from vlam_ros.lab.training.policy.confidence import (
@@ -42,6 +44,7 @@ from vlam_ros.lab.training.policy.demonstrations import (
     run_shard,
     show_episode,
 )
+from vlam_ros.lab.training.policy.driven import demonstrate_bag
 from vlam_ros.lab.training.policy.expert import Expert, is_true
 from vlam_ros.lab.training.policy.questions import ask_about, questions_about
 from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
@@ -49,7 +52,7 @@ from vlam_ros.language import parse_instruction
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.transformer.checkpoint import load_policy
 from vlam_ros.policies.transformer.grammar import Written
-from vlam_ros.policies.transformer.inputs import read_words
+from vlam_ros.policies.transformer.inputs import OF_INSTRUCTION, read_words
 from vlam_ros.policies.transformer.vocabulary import ANSWER, PolicyVocabulary
 from vlam_ros.types import Outcome, Progress, Reason, Scene, Task
 
@@ -73,7 +76,7 @@ def parts() -> Parts:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Demonstrations of three short episodes, of tasks and of the control set."""
     made = tmp_path_factory.mktemp("demonstrations")
-    run_shard(DemonstrationJob(made, seed_of(Kind.TURN_TO), 1, False, SETTINGS))
+    run_shard(DemonstrationJob(made, seed_of(Kind.TURN_TO), 1, False, SETTINGS, made / "bags"))
     run_shard(DemonstrationJob(made, seed_of(Kind.ABSENT), 1, True, SETTINGS))
     run_shard(DemonstrationJob(made, seed_of(Kind.AMBIGUOUS), 1, True, SETTINGS))
     return made
@@ -185,6 +188,20 @@ def test_demonstrations_are_of_what_the_towers_see(data: Demonstrations) -> None
     assert all("<hold> TARGET_AMBIGUOUS" in text for text in texts["AMBIGUOUS"])
     # Of decisions that say the same, few are kept.
     assert len(texts["ABSENT"]) <= 3
+
+
+def test_an_episode_is_a_bag_too_that_demonstrates_as_one_of_a_robot(
+    folder: Path, parts: Parts, tmp_path: Path
+) -> None:
+    (bag,) = (folder / "bags").iterdir()
+    robot, notes = (SETTINGS, FusionNodeSettings.load()), Notes()
+    assert demonstrate_bag(bag, tmp_path, robot, parts.grounder, ReplayOptions(), notes)
+    driven = Demonstrations.load([tmp_path])
+    (text,) = episode_of_seed(seed_of(Kind.TURN_TO), trained=True).script[0][1:]
+    assert {row.words[OF_INSTRUCTION] for row in driven.rows} == {text}
+    assert all(row.text.startswith("<plan> turn to ") for row in driven.rows)
+    assert "<execute> 2 " in driven.rows[0].text
+    assert np.isfinite(driven.arrays["places"]).any()
 
 
 def test_the_words_say_what_is_under_way(data: Demonstrations) -> None:

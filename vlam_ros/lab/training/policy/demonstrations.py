@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
-from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
+from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord
+from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_seed
 from vlam_ros.lab.evaluation.lockstep import Lockstep, run_in
+from vlam_ros.lab.live.recorded_robot import RecordedRobot
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.truth import Truth, truth_of
@@ -53,6 +54,8 @@ ALIKE = 3
 """Decisions in a row that say the same, of which more teach nothing."""
 ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
+EPOCH = 1_750_000_000 * 10**9
+"""ns: when episodes begin, in bags."""
 ARRAYS = ("patches", "places", "floor", "states")
 QUESTION = "QUESTION"
 """The kind of a row that is no decision, but an answer about an image."""
@@ -195,8 +198,12 @@ class Parts:
         return cls(settings, grounder, skills, lexicon, expert, driver)
 
 
-def show_episode(episode: Episode, parts: Parts) -> tuple[DemonstrationPolicy, EpisodeRecord]:
-    """Run an episode, from a place that is not quite the one that it was made for."""
+def show_episode(
+    episode: Episode, parts: Parts, bag: Path | None = None
+) -> tuple[DemonstrationPolicy, EpisodeRecord]:
+    """Run an episode, from a place that is not quite the one that it was made for, and record what
+    the robot's sensors say as a bag, if one is named.
+    """
     rng = np.random.default_rng([episode.seed, 6])
     x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, TURNED)
     room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
@@ -211,8 +218,16 @@ def show_episode(episode: Episode, parts: Parts) -> tuple[DemonstrationPolicy, E
             parts.grounder, cast("Perceiver", perceiver), parts.skills, policy, settings.policy,
             settings.action, settings.perception.nouns, parts.lexicon,
         )  # fmt: skip
-        loop = Lockstep(robot, pipeline, FusionNodeSettings.load(), ControllerSettings.load())
-        return policy, run_in(simulator, episode, loop)
+        fusion = FusionNodeSettings.load()
+        recorded = RecordedRobot(robot, fusion.lidar, EPOCH)
+        loop = Lockstep(recorded if bag else robot, pipeline, fusion, ControllerSettings.load())
+        record = run_in(simulator, episode, loop)
+        if bag:
+            for seconds, text in episode.script:
+                if (now := round((SETTLING + seconds) * 1e9)) <= simulator.now:
+                    recorded.said(text, now)
+            recorded.write(bag)
+        return policy, record
 
 
 @dataclass(frozen=True)
@@ -224,6 +239,7 @@ class DemonstrationJob:
     episodes: int
     control: bool
     settings: Settings
+    bags: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -233,9 +249,16 @@ class DemonstrationJob:
 
 
 def demonstrate(
-    folder: Path, settings: Settings, seed: int, tasks: int, control: int, workers: int = 1
+    folder: Path,
+    settings: Settings,
+    seed: int,
+    tasks: int,
+    control: int,
+    workers: int = 1,
+    bags: Path | None = None,
 ) -> None:
-    """Show so many episodes of the tasks and of the control set, in shards; finished ones stay.
+    """Show so many episodes of the tasks and of the control set, in shards, and each as a bag in
+    `bags`, if that is given; finished ones stay.
 
     Raises:
         LearningError: no episode is asked for.
@@ -244,7 +267,9 @@ def demonstrate(
         raise LearningError("there is nothing to show: ask for one episode or more")
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
-        DemonstrationJob(folder, start, min(EPISODES, seed + count - start), is_control, settings)
+        DemonstrationJob(
+            folder, start, min(EPISODES, seed + count - start), is_control, settings, bags
+        )
         for is_control, count in ((False, tasks), (True, control))
         for start in range(seed, seed + count, EPISODES)
     ]
@@ -263,7 +288,10 @@ def run_shard(job: DemonstrationJob) -> None:
     rows: list[Demonstration] = []
     arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
     for seed in range(job.seed, job.seed + job.episodes):
-        policy, _ = show_episode(episode_of_seed(seed, job.control, trained=True), parts)
+        bag = job.bags and job.bags / episode_name(seed, job.control)
+        if bag and bag.exists():  # of a shard that was interrupted
+            bag = None
+        policy, _ = show_episode(episode_of_seed(seed, job.control, trained=True), parts, bag)
         rows += policy.rows
         for name, values in policy.arrays.items():
             arrays[name] += values
