@@ -42,6 +42,7 @@ from vlam_ros.lab.training.recipe import (
 from vlam_ros.lab.training.scenes import SceneData
 from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.perception.clipseg.model import decode_masks, encode_pixels, encode_texts
+from vlam_ros.resources import resource_path
 
 SENTENCES = Stage("sentences", steps=2, crops=0, scenes=0, window=0, prompts=0, rate=2e-3)
 
@@ -152,6 +153,16 @@ def test_a_decoder_whose_attention_is_dead_attends_again_and_draws_nearly_the_sa
     settled = copy.deepcopy(model.state_dict())
     settle_decoder(model, pixels, texts)
     assert all(torch.equal(value, settled[name]) for name, value in model.state_dict().items())
+
+
+def test_a_decoder_that_does_not_train_stays_as_it_is(data: SceneData, tmp_path: Path) -> None:
+    recipe = Recipe.load(resource_path("config/embedded.yaml"))
+    start = load_checkpoint("embedded", "cpu", "float32")
+    before = start.model.decoder.state_dict()
+    for stages, kept in (((SENTENCES,), True), (recipe.stages[:1], False)):
+        task, _ = fit_embedded(replace(recipe, stages=stages), data, tmp_path / str(kept), start)
+        after = task.model.decoder.state_dict()
+        assert all(torch.equal(after[name], before[name]) for name in before) == kept
 
 
 def test_a_run_with_new_words_keeps_what_known_tokens_mean(

@@ -97,11 +97,12 @@ def fit_embedded(
     if start:
         _begin_with(model, tokenizer, start)
         about += f" from {fingerprint(start.model, 'float32')[:12]}"
-    rows = np.linspace(0, len(data.images) - 1, SHOWN).astype(int)
-    images = torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2).float() / 255
-    tokens = tokenizer(list(vocabulary().names[:SHOWN]), padding=True, return_tensors="pt")
-    texts = encode_texts(model, tokens.input_ids, tokens.attention_mask)
-    settle_decoder(model, normalise(images, MEAN, STD), texts)
+    if any(stage.shows for stage in recipe.stages):
+        rows = np.linspace(0, len(data.images) - 1, SHOWN).astype(int)
+        images = torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2).float() / 255
+        tokens = tokenizer(list(vocabulary().names[:SHOWN]), padding=True, return_tensors="pt")
+        texts = encode_texts(model, tokens.input_ids, tokens.attention_mask)
+        settle_decoder(model, normalise(images, MEAN, STD), texts)
     # A quarter less time a step on a CPU, where the backward pass of fused attention is slow.
     model.set_attn_implementation("eager")
     task = EmbeddedLosses(model, tokenizer, recipe.terms)
