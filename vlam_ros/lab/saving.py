@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from vlam_ros.errors import ModelError
 from vlam_ros.perception import familiarity
 from vlam_ros.perception.calibration import FILE_NAME, Calibration
-from vlam_ros.perception.clipseg.loader import EMBEDDED, Checkpoint, load_checkpoint
+from vlam_ros.perception.clipseg.loader import SHIPPED, Checkpoint, load_checkpoint
 
-PACKAGES = (Path(__file__).resolve().parents[1], EMBEDDED.resolve())
+PACKAGES = tuple(path.resolve() for path in (Path(__file__).parents[1], *SHIPPED.values()))
 """What belongs to an installation, and is not written into."""
 
 
@@ -80,7 +80,7 @@ class CalibrationPlace:
     @property
     def model(self) -> str | Path:
         """The checkpoint, as `load_checkpoint` takes it."""
-        folder = EMBEDDED if self.name == "embedded" else Path(self.name).expanduser()
+        folder = SHIPPED.get(self.name) or Path(self.name).expanduser()
         return folder if folder.is_dir() else self.name
 
     def require(self) -> None:

@@ -121,7 +121,7 @@ def test_a_run_can_begin_with_an_earlier_checkpoint(
 
 
 def test_a_decoder_whose_attention_is_dead_attends_again_and_draws_nearly_the_same() -> None:
-    model = load_checkpoint("embedded", "cpu", "float32").model
+    model = load_checkpoint("embedded-1", "cpu", "float32").model
     torch.manual_seed(0)
     pixels, texts = torch.randn(6, 3, 160, 160), 2 * torch.randn(6, 128)
 
@@ -157,7 +157,7 @@ def test_a_decoder_whose_attention_is_dead_attends_again_and_draws_nearly_the_sa
 
 def test_a_decoder_that_does_not_train_stays_as_it_is(data: SceneData, tmp_path: Path) -> None:
     recipe = Recipe.load(resource_path("config/embedded.yaml"))
-    start = load_checkpoint("embedded", "cpu", "float32")
+    start = load_checkpoint("embedded-1", "cpu", "float32")
     before = start.model.decoder.state_dict()
     for stages, kept in (((SENTENCES,), True), (recipe.stages[:1], False)):
         task, _ = fit_embedded(replace(recipe, stages=stages), data, tmp_path / str(kept), start)

@@ -182,14 +182,15 @@ def test_a_hub_id_without_network_says_what_is_missing_and_how_to_get_it(
     assert "touched" not in str(caught.value)
 
 
-def test_the_embedded_checkpoint_is_the_one_of_the_package(
-    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", loader.SHIPPED)
+def test_a_name_of_the_package_is_its_own_checkpoint(
+    name: str, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(loader, "EMBEDDED", tiny_checkpoint)
-    assert load_checkpoint("embedded").name == "embedded"
-    monkeypatch.setattr(loader, "EMBEDDED", tmp_path)
+    monkeypatch.setitem(loader.SHIPPED, name, tiny_checkpoint)
+    assert load_checkpoint(name).name == name
+    monkeypatch.setitem(loader.SHIPPED, name, tmp_path)
     with pytest.raises(ModelError, match="vlam train embedded"):
-        load_checkpoint("embedded")
+        load_checkpoint(name)
 
 
 def test_a_gpu_that_is_not_there_is_an_error_when_asked_for(

@@ -48,8 +48,10 @@ from vlam_ros.perception.clipseg.backend import Backend, TorchBackend
 from vlam_ros.perception.clipseg.exported import load_exported
 from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
-EMBEDDED = Path(__file__).parents[2] / "models" / "embedded"
-"""The folder of the checkpoint that comes with the package."""
+MODELS = Path(__file__).parents[2] / "models"
+SHIPPED = {"embedded": MODELS / "embedded-1", "embedded-1": MODELS / "embedded-1"}
+"""The checkpoints that come with the package: the newest edition, and each by its number."""
+EMBEDDED = SHIPPED["embedded"]
 
 BACKENDS = ("torch", "onnxruntime", "tensorrt", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
@@ -305,8 +307,8 @@ def _placement(device: str, dtype: str) -> tuple[torch.device, torch.dtype, list
 
 def _folder(name_or_path: str | Path) -> Path | None:
     """The folder that is meant, None for a hub id. ModelError if it can be neither."""
-    if name_or_path == "embedded":
-        return EMBEDDED
+    if isinstance(name_or_path, str) and name_or_path in SHIPPED:
+        return SHIPPED[name_or_path]
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     if name and path.is_dir():
         return path
