@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from vlam_ros.lab.live.node_process import claim_domain
 
@@ -20,6 +21,10 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do it
 os.environ.setdefault("MUJOCO_GL", "egl")
+
+# The same examples every time, on a machine of any speed.
+settings.register_profile("deterministic", deadline=None, derandomize=True)
+settings.load_profile("deterministic")
 
 REAL_TIME = "real_time"
 
