@@ -68,7 +68,8 @@ class RecordedRobot:
     def write(self, path: Path) -> None:
         """Write the bag, whole or not at all; BagError if it exists or cannot be written."""
         with BagWriter(path) as bag:
-            for role in sorted({role for _, role, _ in self._messages}):
+            # Also of a robot that was told nothing one can see that it could be told.
+            for role in sorted({"instruction", *(role for _, role, _ in self._messages)}):
                 bag.add(f"/{role}", ROLES[role])
             for received, role, data in sorted(self._messages, key=lambda message: message[0]):
                 bag.write(f"/{role}", received, data)
