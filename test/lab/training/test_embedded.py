@@ -141,7 +141,7 @@ def test_a_decoder_whose_attention_is_dead_attends_again_and_draws_nearly_the_sa
         for hook in hooks:
             hook.remove()
         query = model.decoder.layers[0].self_attn.q_proj.weight
-        return masks.detach(), spreads, float((query.grad * query).norm())
+        return masks.detach(), spreads, float((query.grad * query.detach()).norm())
 
     before, dead, nothing = draws()
     settle_decoder(model, pixels, texts)
