@@ -184,6 +184,7 @@ def scene_source(
     if UNSEEN in generators:
         raise SimulationError(f"nothing is chosen on the images of {UNSEEN!r}: they are a test")
     kinds = 1 + len(generators)
+    shown: dict[str, PerceptionSettings] = {}
 
     def asked(start: int, end: int) -> Iterator[Question]:
         if start >= end:
@@ -195,8 +196,9 @@ def scene_source(
             for kind, name in enumerate(generators, 1):
                 generator = opened.enter_context(generator_named(name))
                 first = done + (further > kind)
-                shown = nouns_of(generator, SPLIT, settings)
-                in_turn.append(questions_of(generator, SPLIT, scenes, shown, first, True))
+                if name not in shown:
+                    shown[name] = nouns_of(generator, SPLIT, settings)
+                in_turn.append(questions_of(generator, SPLIT, scenes, shown[name], first, True))
             for number in range(start, end):
                 yield next(in_turn[number % kinds])
 
