@@ -2,7 +2,6 @@
 the truth.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cache
 
@@ -13,13 +12,12 @@ from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Setti
 from vlam_ros.lab.evaluation.baseline import HighestPixel
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
-from vlam_ros.lab.evaluation.lockstep import Lockstep, run_episode
-from vlam_ros.lab.simulation.sensors import Arrival
+from vlam_ros.lab.evaluation.lockstep import Lockstep, RobotProxy, run_episode
 from vlam_ros.lab.simulation.simulator import Simulator
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.runtime import DecisionResult
-from vlam_ros.types import Camera, Halt, Uint8Array, VelocityCommand
+from vlam_ros.types import Halt, VelocityCommand
 
 FUSION, CONTROLLER = FusionNodeSettings.load(), ControllerSettings.load()
 
@@ -34,36 +32,6 @@ def first_of(kind: Kind, control: bool = False) -> Episode:
     return next(e for s in seeds if (e := episode_of_seed(s, control)).task.kind is kind)
 
 
-class Blind:
-    """A robot without the truth: all there is of it is what `Robot` promises."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._told = simulator
-
-    @property
-    def now(self) -> int:
-        return self._told.now
-
-    @property
-    def camera(self) -> Camera:
-        return self._told.camera
-
-    def image(self) -> Uint8Array:
-        return self._told.image()
-
-    def advance(self, until: int) -> Iterable[Arrival]:
-        return self._told.advance(until)
-
-    def drive(self, command: VelocityCommand) -> None:
-        self._told.drive(command)
-
-    def reach(self, joints: Sequence[float]) -> None:
-        self._told.reach(joints)
-
-    def grip(self, closed: bool) -> None:
-        self._told.grip(closed)
-
-
 def chunks(episode: Episode, blind: bool, seconds: float = 4.0) -> list[dict[str, object]]:
     made: list[dict[str, object]] = []
 
@@ -71,7 +39,9 @@ def chunks(episode: Episode, blind: bool, seconds: float = 4.0) -> list[dict[str
         made.append(chunk_to_dict(decided.decision.chunk))
 
     with Simulator(episode.task.room, seed=episode.seed) as simulator:
-        loop = Lockstep(Blind(simulator) if blind else simulator, pipeline(), FUSION, CONTROLLER)
+        loop = Lockstep(
+            RobotProxy(simulator) if blind else simulator, pipeline(), FUSION, CONTROLLER
+        )
         loop.instruct(episode.script[0][1])
         while simulator.now < seconds * 1e9:
             loop.tick(note)

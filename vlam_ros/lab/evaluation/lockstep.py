@@ -80,6 +80,28 @@ class RobotInterface(Protocol):
     def grip(self, closed: bool) -> None: ...
 
 
+class RobotProxy:
+    """A robot that passes everything on to another one; a subclass sees what passes."""
+
+    def __init__(self, robot: RobotInterface) -> None:
+        self._robot = robot
+        self.drive, self.reach, self.grip = robot.drive, robot.reach, robot.grip
+
+    @property
+    def now(self) -> int:
+        return self._robot.now
+
+    @property
+    def camera(self) -> Camera:
+        return self._robot.camera
+
+    def image(self) -> Uint8Array:
+        return self._robot.image()
+
+    def advance(self, until: int) -> Iterable[Arrival]:
+        return self._robot.advance(until)
+
+
 class Lockstep:
     """Runs a robot under a decision maker, one control tick at a time."""
 

@@ -12,46 +12,38 @@ from std_msgs.msg import String
 
 from vlam_ros.configuration import LidarSettings
 from vlam_ros.lab.bags import BagWriter
-from vlam_ros.lab.evaluation.lockstep import RobotInterface
+from vlam_ros.lab.evaluation.lockstep import RobotInterface, RobotProxy
 from vlam_ros.lab.live.measured import measured_message
 from vlam_ros.lab.replay.roles import ROLES
 from vlam_ros.lab.simulation.sensors import Arrival
 from vlam_ros.ros.camera_info import camera_to_message
 from vlam_ros.ros.images import image_to_message
-from vlam_ros.types import Camera, Uint8Array
+from vlam_ros.types import Uint8Array
 
 DELAY = 2_000_000
 """ns from what is measured, and said, to its message in the bag."""
 
 
-class RecordedRobot:
-    """A RobotInterface that keeps what it measures.
+class RecordedRobot(RobotProxy):
+    """A robot of which what it measures is kept.
 
     Times in the bag are `epoch` (ns) later than the robot's: a clock that begins at 0 looks like
     one that nobody has set. The LiDAR sits where its settings say.
     """
 
     def __init__(self, robot: RobotInterface, lidar: LidarSettings, epoch: int = 0) -> None:
-        self._robot, self._lidar, self._epoch = robot, lidar, epoch
+        super().__init__(robot)
+        self._lidar, self._epoch = lidar, epoch
         self._messages: list[tuple[int, str, bytes]] = []
-        self.drive, self.reach, self.grip = robot.drive, robot.reach, robot.grip
-
-    @property
-    def now(self) -> int:
-        return self._robot.now
-
-    @property
-    def camera(self) -> Camera:
-        return self._robot.camera
 
     def image(self) -> Uint8Array:
-        image, camera, stamp = self._robot.image(), self._robot.camera, self.now + self._epoch
+        image, camera, stamp = super().image(), self.camera, self.now + self._epoch
         self.add("camera_info", camera_to_message(camera, stamp), self.now)
         self.add("image", image_to_message(image, stamp, camera.frame_id), self.now)
         return image
 
     def advance(self, until: int) -> Sequence[Arrival]:
-        arrivals = list(self._robot.advance(until))
+        arrivals = list(super().advance(until))
         for arrival in arrivals:
             measured = replace(arrival.measured, stamp=arrival.measured.stamp + self._epoch)
             self.add(*measured_message(measured, self._lidar), arrival.now)

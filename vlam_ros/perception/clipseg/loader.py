@@ -124,8 +124,9 @@ def load_checkpoint(
     """Load a CLIPSeg checkpoint.
 
     Args:
-        name_or_path: "embedded", a folder, or a Hugging Face id as `CIDAS/clipseg-rd64-refined`;
-            for backends other than torch a folder that `vlam export` wrote.
+        name_or_path: a name of SHIPPED, a folder, or a Hugging Face id as
+            `CIDAS/clipseg-rd64-refined`; for backends other than torch a folder that `vlam export`
+            wrote.
         device: "auto" (the GPU if there is one), "cpu" or "cuda".
         dtype: "float32", "bfloat16", "float16", "int8" or "auto". With torch that is float32 on the
             CPU, because few CPUs calculate in half precision and the others emulate it slower than

@@ -23,7 +23,7 @@ from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Setti
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_seed
-from vlam_ros.lab.evaluation.lockstep import Lockstep, run_in
+from vlam_ros.lab.evaluation.lockstep import Lockstep, RobotProxy, run_in
 from vlam_ros.lab.live.recorded_robot import RecordedRobot
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.simulator import Simulator
@@ -39,7 +39,6 @@ from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.policies.transformer.inputs import inputs_of, words_of
 from vlam_ros.types import (
     ActionSpace,
-    Camera,
     Observation,
     Progress,
     Proposal,
@@ -146,26 +145,17 @@ def _relit(image: Uint8Array, rng: np.random.Generator) -> Uint8Array:
     return (changed * 255).round().to(torch.uint8).numpy()
 
 
-class WatchedRobot:
+class WatchedRobot(RobotProxy):
     """A simulated robot whose truth is kept at each of its images."""
 
     def __init__(self, simulator: Simulator) -> None:
+        super().__init__(simulator)
         self._simulator = simulator
         self._truths: dict[int, Truth] = {}
-        self.advance, self.drive = simulator.advance, simulator.drive
-        self.reach, self.grip = simulator.reach, simulator.grip
-
-    @property
-    def now(self) -> int:
-        return self._simulator.now
-
-    @property
-    def camera(self) -> Camera:
-        return self._simulator.camera
 
     def image(self) -> Uint8Array:
         self._truths[self.now] = truth_of(self._simulator, look=True)
-        return self._simulator.image()
+        return super().image()
 
     def truth(self, stamp: int) -> Truth:
         """How it was when the image of this stamp was taken."""
@@ -219,10 +209,10 @@ def show_episode(
             settings.action, settings.perception.nouns, parts.lexicon,
         )  # fmt: skip
         fusion = FusionNodeSettings.load()
-        recorded = RecordedRobot(robot, fusion.lidar, EPOCH)
-        loop = Lockstep(recorded if bag else robot, pipeline, fusion, ControllerSettings.load())
+        recorded = RecordedRobot(robot, fusion.lidar, EPOCH) if bag else None
+        loop = Lockstep(recorded or robot, pipeline, fusion, ControllerSettings.load())
         record = run_in(simulator, episode, loop)
-        if bag:
+        if bag and recorded:
             for seconds, text in episode.script:
                 if (now := round((SETTLING + seconds) * 1e9)) <= simulator.now:
                     recorded.said(text, now)
