@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import nn
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from vlam_ros.errors import LearningError
+from vlam_ros.lab.generators.vocabulary import vocabulary
 from vlam_ros.lab.training import generative_heads
 from vlam_ros.lab.training.embedded import (
     SATURATED,
@@ -306,6 +308,18 @@ def test_phrases_are_held_where_the_average_has_them(
     torch.testing.assert_close(drifted, expected, rtol=1e-3, atol=1e-4)
     assert expected > 0
     torch.testing.assert_close(task(batch)["anchor"], torch.tensor(0.0), rtol=0, atol=1e-6)
+
+
+def test_every_colour_is_held_with_every_noun(full: Recipe, data: SceneData) -> None:
+    alone = EmbeddedBatches(replace(full, stages=(replace(full.stages[-1], steps=40),)), data)
+    said = " | ".join(phrase for step in range(40) for phrase in alone.batch(step).phrases)
+    words = vocabulary()
+    unsaid = {
+        (colour, noun)
+        for colour, noun in product(words.colour_names, words.nouns)
+        if not any(f"{colour} {name}" in said for name in words.synonyms[noun])
+    }
+    assert not unsaid
 
 
 def test_learned_weights_are_of_all_terms_and_logged(

@@ -10,7 +10,6 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from vlam_ros.lab.generators.vocabulary import vocabulary
 from vlam_ros.lab.training import batches
 from vlam_ros.lab.training.captions import all_phrases
 from vlam_ros.lab.training.recipe import Recipe
@@ -76,7 +75,9 @@ class EmbeddedBatches:
         rng = np.random.default_rng([self.recipe.seed, step])
         if not stage.shows:
             texts, skills = batches.sentences(rng, SENTENCES_ALONE)
-            phrases = (*all_phrases(), *vocabulary().names)
+            # What nothing asks for drifts, and takes its masks along.
+            rows = batches.text_rows(rng, np.empty((0, 2), np.int16))
+            phrases = (*all_phrases(), *rows.phrases(rng))
             return EmbeddedBatch(phrases, {}, 0, tuple(texts), torch.from_numpy(skills), None, None)
         size = self.recipe.model.crop_size
         crops = batches.draw_crops(self.data, rng, stage.crops, size) if stage.crops else None
