@@ -289,10 +289,15 @@ def _run(
         )  # fmt: skip
         parameters, minutes = tuned.adaptation.trainable, tuned.fit.seconds / 60
     settings = dataclasses.replace(Settings.load().perception, nouns=course.negatives.nouns)
-    asked, kept = evaluation_set.answers(checkpoint, settings)
-    # The base's threshold, whatever the tuned one's calibration is before `vlam calibrate`.
-    calibration = checkpoint.calibration
-    threshold = calibration.crop_threshold if calibration else 1.0
+    # The base's threshold, whatever the tuned one's calibration is before `vlam calibrate`, which
+    # also says what is familiar to it: everything is strange to the base's density.
+    calibration, threshold = checkpoint.calibration, 1.0
+    if calibration:
+        threshold = calibration.crop_threshold
+        calibration = dataclasses.replace(calibration, familiarity=None)
+    asked, kept = evaluation_set.answers(
+        dataclasses.replace(checkpoint, calibration=calibration), settings
+    )
     new_figures, old_figures = _figures(asked, threshold), _figures(kept, threshold)
     done = steps if learned else 0
     return Outcome(trial, *new_figures, *old_figures, parameters, minutes, done)
