@@ -138,7 +138,7 @@ def main() -> None:
     far = statistics(grounder, shown.values())
     own = statistics(grounder, tqdm(scenes("test", options.scenes), "own", options.scenes))
     other = statistics(grounder, tqdm(other_scenes(0, 500), "another renderer", 500))
-    again = Density.fit(other[:200])
+    again = Density.fit(other[:200, -len(density.mean) :])
     for name, distance in zip(shown, density.distances(far), strict=True):
         print(f"{name}: {distance:.2f} times the limit")
     for name, known, images in (("own scenes", density, own), ("another's", again, other[200:])):

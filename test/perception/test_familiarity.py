@@ -39,6 +39,14 @@ def test_few_images_of_a_wide_tower_suffice() -> None:
     assert density.distances(np.ones((1, 2304), np.float32) * 100)[0] > 1
 
 
+def test_a_density_of_fewer_numbers_is_of_the_last_ones() -> None:
+    images, earlier = statistics(60), np.full((60, 7), 3, np.float32)
+    density = Density.fit(images)
+    np.testing.assert_array_equal(
+        density.distances(np.concatenate([earlier, images], 1)), density.distances(images)
+    )
+
+
 @pytest.mark.parametrize("images", [statistics(19), np.ones((50, WIDTH), np.float32)])
 def test_too_few_images_and_copies_of_one_are_refused(images: np.ndarray) -> None:
     with pytest.raises(ModelError, match="20 different ones are the least"):

@@ -29,7 +29,7 @@ UNFAMILIAR_UNDER_WAY = 1.2
 drive one is a hair beyond 1, and a robot that has stopped before it would see it for ever.
 """
 FALSE_REFUSALS = 0.01
-COMPONENTS, IMAGES_PER_COMPONENT = 64, 4
+COMPONENTS, IMAGES_PER_COMPONENT = 256, 4
 FOLDS = 10
 
 Float32Array = npt.NDArray[np.float32]
@@ -38,6 +38,9 @@ Float32Array = npt.NDArray[np.float32]
 @dataclass(frozen=True)
 class Density:
     """What images of one kind look like to the vision tower.
+
+    It is of the last D numbers of an image's statistics, those of the last layer first of all: what
+    earlier ones say of light and of surfaces tells photographs less well from many kinds of images.
 
     Attributes:
         mean: float32[D].
@@ -95,12 +98,14 @@ class Density:
         return cls(mean, directions[:count], kept, of_rest, np.array(1, np.float32))
 
     def distances(self, statistics: Float32Array) -> Float32Array:
-        """How far N images with statistics float32[N,D] are from what is known, float32[N]."""
+        """How far N images with statistics float32[N,S], S >= D, are from what is known,
+        float32[N].
+        """
         distances: Float32Array = self._mahalanobis(statistics) / self.limit
         return distances
 
     def _mahalanobis(self, statistics: Float32Array) -> Float32Array:
-        offsets = statistics - self.mean
+        offsets = statistics[:, -len(self.mean) :] - self.mean
         along = offsets @ self.directions.T
         beyond = (offsets - along @ self.directions) / self.rest
         squares = ((along / self.deviations) ** 2).sum(axis=1) + (beyond**2).sum(axis=1)
@@ -150,7 +155,7 @@ class Familiarity:
 
     @property
     def width(self) -> int:
-        """How many numbers the statistics of the vision tower have."""
+        """How many of the numbers of the vision tower's statistics it knows, the last ones."""
         return len(self.image.mean)
 
 

@@ -51,6 +51,7 @@ def few_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.MASK_THRESHOLDS", (0.3, 0.4))
     monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.TOLERANCES", (0.3,))
     monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.ROOMS", 4)
+    monkeypatch.setattr("vlam_ros.lab.evaluation.calibrate.FURTHER", 4)
     monkeypatch.setattr("vlam_ros.perception.familiarity.FOLDS", 2)
     monkeypatch.setattr("vlam_ros.lab.evaluation.thresholds.LEAST_PRESENT", 1)
     monkeypatch.setattr("vlam_ros.lab.evaluation.thresholds.SAFE", 0.4)
@@ -67,6 +68,10 @@ def test_calibration_keeps_what_it_cannot_choose() -> None:
     assert 0 < after.crop_threshold <= 1
     assert 0 < after.skill_threshold < 1
     assert after.made_with == "vlam calibrate --scenes 4"
+    # What is familiar is told by the last layer, of 4 scenes, 4 further ones and 4 rooms.
+    assert before.familiarity is not None
+    assert after.familiarity is not None
+    assert after.familiarity.width == before.familiarity.width // 2
 
 
 @pytest.mark.usefixtures("few_thresholds")

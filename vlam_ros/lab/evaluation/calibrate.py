@@ -64,6 +64,8 @@ from vlam_ros.types import Observation, VelocityCommand
 SPLIT = "validation"
 ROOMS = 90
 """Rooms of tasks whose views are familiar besides the validation scenes."""
+FURTHER = 700
+"""Images of each kind that are only seen, for what is familiar takes more than are asked about."""
 VIEWS = 25
 """With the room's number, the seed of its view: no task that is judged has it."""
 MASK_THRESHOLDS = (0.3, 0.4, 0.5)
@@ -75,8 +77,9 @@ SKILL_TEMPERATURE = 14.0
 
 @dataclass(frozen=True)
 class QuestionSource:
-    """Where up to `count` questions come from: from a number on to before another one. `digest`
-    tells its images from others.
+    """Where questions come from: from a number on to before another one. `count` of them are
+    answered, of the `further` ones after these the images are seen, and then as many `rooms`.
+    `digest` tells its images from others.
     """
 
     count: int
@@ -86,6 +89,7 @@ class QuestionSource:
     about: str
     alarms: float
     knows_masks: bool = True
+    further: int = 0
     rooms: int = 0
 
 
@@ -143,7 +147,8 @@ def calibrate(
             for threshold, tolerance in product(MASK_THRESHOLDS, TOLERANCES)
         ]
     few = min(source.count, SCENES_PER_THRESHOLD)
-    total = few * len(grid) + source.count - few + source.rooms
+    seen_only = source.count + source.further
+    total = few * len(grid) + seen_only - few + source.rooms
     folder = cache and cache / _key(checkpoint, start, source)
     with tqdm(total=total, desc="calibrate", disable=not progress) as bar:
         looker = Looker(grounder, source.perception, folder, bar)
@@ -155,13 +160,16 @@ def calibrate(
         # Not before: a rejection would have left candidates out.
         kept = dataclasses.replace(best, crop_rejection=start.crop_rejection)
         chosen = choose(_answers(seen), kept, source.alarms, source.knows_masks)
+        more = looker.see(
+            source.count, source.further, best, lambda i: source.questions(i, seen_only)
+        )
         around = looker.look_around(source.rooms, best, lambda i: _rooms(i, source.rooms))
     skills_file = skills or settings.policy.skills
     calibration = dataclasses.replace(
         chosen.calibration,
         skill_threshold=_skill_threshold(grounder, skills_file, bool(skills)),
         made_with=source.about,
-        familiarity=_familiarity([*seen, *around]),
+        familiarity=_familiarity([*seen, *more, *around], checkpoint),
     )
     nouns = source.perception.nouns if source.perception != settings.perception else ()
     return dataclasses.replace(chosen, calibration=calibration, nouns=nouns)
@@ -192,13 +200,13 @@ def scene_source(
         done, further = divmod(start, kinds)
         with ExitStack() as opened:
             world = opened.enter_context(World())
-            in_turn = [questions(world, SPLIT, scenes, done + (further > 0))]
+            in_turn = [questions(world, SPLIT, end, done + (further > 0))]
             for kind, name in enumerate(generators, 1):
                 generator = opened.enter_context(generator_named(name))
                 first = done + (further > kind)
                 if name not in shown:
                     shown[name] = nouns_of(generator, SPLIT, settings)
-                in_turn.append(questions_of(generator, SPLIT, scenes, shown[name], first, True))
+                in_turn.append(questions_of(generator, SPLIT, end, shown[name], first, True))
             for number in range(start, end):
                 yield next(in_turn[number % kinds])
 
@@ -211,6 +219,7 @@ def scene_source(
         settings,
         f"vlam calibrate --scenes {scenes}{others}",
         ALARMS,
+        further=FURTHER * kinds,
         rooms=ROOMS,
     )
 
@@ -285,9 +294,10 @@ def _answers(looks: Sequence[Look]) -> list[QueryResult]:
     return [answer for look in looks for answer in look.answers]
 
 
-def _familiarity(looks: Sequence[Look]) -> Familiarity:
-    images = [look.image for look in looks if len(look.image)]
-    crops = [look.crops for look in looks if len(look.crops)]
+def _familiarity(looks: Sequence[Look], checkpoint: Checkpoint) -> Familiarity:
+    last_layer = slice(-checkpoint.config.vision_config.hidden_size, None)
+    images = [look.image[:, last_layer] for look in looks if len(look.image)]
+    crops = [look.crops[:, last_layer] for look in looks if len(look.crops)]
     if not crops:
         raise ModelError("the model sees nothing at all: is it trained, and the right one?")
     return Familiarity(Density.fit(np.concatenate(images)), Density.fit(np.concatenate(crops)))

@@ -129,6 +129,22 @@ class Looker:
 
         return self._through("room", count, [calibration], questions, see)[0]
 
+    def see(
+        self, first: int, count: int, calibration: Calibration, questions: Questions
+    ) -> list[Look]:
+        """Looks at `count` images from the first on for what they alone are known by: nothing is
+        asked.
+        """
+
+        def see(question: Question) -> list[QueryResult]:
+            image = question.observation.image
+            self._eyes.encode_pixels(self._eyes.preprocess(image), image)
+            return []
+
+        return self._through(
+            f"from-{first}", count, [calibration], lambda i: questions(first + i), see
+        )[0]
+
     def _through(
         self,
         name: str,

@@ -261,7 +261,8 @@ def _checkpoint(
         )
     known = calibration.familiarity if calibration else None
     layers = getattr(config, "extract_layers", ())  # a CLIP has none, and judges no images
-    if known and layers and known.width != len(layers) * config.vision_config.hidden_size:
+    width = config.vision_config.hidden_size
+    if known and layers and known.width not in (width, len(layers) * width):
         raise ModelError(
             f"{name}: what its calibration says of familiar images is another model's: calibrate "
             "the checkpoint again"
