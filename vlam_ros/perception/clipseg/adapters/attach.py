@@ -121,8 +121,9 @@ def _attach_lora(adaptation: Adaptation, method: LoRA) -> None:
 
 def _attach_prompt(adaptation: Adaptation, method: PromptTuning) -> None:
     tower = adaptation.model.clip.text_model
+    start = adaptation.model.config.text_config.bos_token_id
     embeddings: Any = adaptation.replace(
-        "clip.text_model.embeddings", lambda m: PromptedEmbeddings(m, method.length)
+        "clip.text_model.embeddings", lambda m: PromptedEmbeddings(m, method.length, start)
     )
     adaptation.hook(tower.register_forward_pre_hook(embeddings.make_room, with_kwargs=True))
 

@@ -25,8 +25,10 @@ PARTS = {
 
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 """The linear layers of a transformer layer, by the last part of their names."""
-START_SCALE = 0.02
-"""Standard deviation of a context before training, that of CLIP's own embeddings."""
+START_SCALE = 0.002
+"""Standard deviation of a context around the start token before training, so that its vectors can
+learn different things; that of CLIP's own embeddings is ten times as large.
+"""
 
 
 @dataclass(frozen=True)
@@ -222,15 +224,17 @@ class PrefixedAttention(nn.Module):
 class PromptedEmbeddings(nn.Module):
     """A text tower's embeddings with M learned vectors behind the start token (CoOp, Zhou 2022).
 
-    The words keep their positions, so that a text can be as long as before and hardly changes
-    before the vectors are trained; the vectors have no position but what they learn.
+    The words keep their positions, so that a text can be as long as before. The vectors begin as
+    the start token in its place, so that a text hardly changes before they are trained; they have
+    no position but what they learn.
     """
 
-    def __init__(self, base: Any, length: int) -> None:
+    def __init__(self, base: Any, length: int, start: int) -> None:
         super().__init__()
         self.base = base
-        width = base.token_embedding.embedding_dim
-        self.context = nn.Parameter(START_SCALE * torch.randn(length, width))
+        token = (base.token_embedding.weight[start] + base.position_embedding.weight[0]).detach()
+        apart = START_SCALE * torch.randn(length, len(token)).to(token)
+        self.context = nn.Parameter(token + apart)
 
     def forward(self, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
         """int64[T,M+L], the first M+1 being the start token → float[T,M+L,D]."""
