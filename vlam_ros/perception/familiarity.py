@@ -39,8 +39,9 @@ Float32Array = npt.NDArray[np.float32]
 class Density:
     """What images of one kind look like to the vision tower.
 
-    It is of the last D numbers of an image's statistics, those of the last layer first of all: what
-    earlier ones say of light and of surfaces tells photographs less well from many kinds of images.
+    It knows the last D numbers of an image's statistics. A calibration fits it to those of the last
+    layer: over many kinds of images, light and surfaces, which earlier ones tell of, hide what is
+    strange about a photograph.
 
     Attributes:
         mean: float32[D].
