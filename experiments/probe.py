@@ -1,7 +1,7 @@
 """How well the vision tower tells shapes apart that it was never trained on, by a linear probe on a
 few close crops of each.
 
-    python experiments/probe.py --models embedded experiments/embedded_2
+    python experiments/probe.py --models embedded-1 embedded
 """
 
 from __future__ import annotations

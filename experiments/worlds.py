@@ -1,12 +1,12 @@
 """What each part of a wider world is worth to the embedded model.
 
-The shipped checkpoint is trained further by the recipe of its second edition, at a reduced budget:
+The first edition is trained further by the recipe of the second, at a reduced budget:
 on as many images, and as many steps, of its own rooms alone, then through a camera, then with
 meshes and with household objects among them. All are measured on images of every generator that
 none was trained on.
 
     python experiments/worlds.py --cache cache --markdown worlds.md
-    python experiments/worlds.py --models embedded experiments/embedded_2
+    python experiments/worlds.py --models embedded-1 embedded
 """
 
 from __future__ import annotations
@@ -36,14 +36,11 @@ from vlam_ros.lab.report.table import NOTHING, Table
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import load_splits, render_split
-from vlam_ros.perception.clipseg import (
-    EMBEDDED,
-    Calibration,
-    ClipsegGrounder,
-    load_checkpoint,
-)
+from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
 from vlam_ros.resources import resource_path, write_file
 
+FIRST = "embedded-1"
+"""The edition that knew the rooms alone."""
 PAIRS = "pairs never trained"
 FIGURES = ("IoU", "hits", "false alarms")
 
@@ -81,7 +78,7 @@ def worlds(
     images: int = 3000,
     only: Sequence[str] = tuple(WORLDS),
     validation: int = 100,
-    start: str = "embedded",
+    start: str = FIRST,
     threads: int = 1,
 ) -> Report:
     """Train and measure in the worlds that the cache does not have, and tell of all that it has.
@@ -128,11 +125,11 @@ def _trained(
 
 
 def examine(model: str | Path, images: int) -> dict[str, dict[str, float]]:
-    """FIGURES of a checkpoint's masks, by generator and of PAIRS, by the thresholds of "embedded":
+    """FIGURES of a checkpoint's masks, by generator and of PAIRS, by the thresholds of the first:
     the provisional ones of what was only just trained reject nothing that a crop tells apart.
     """
     grounder, settings = ClipsegGrounder.from_pretrained(model), Settings.load()
-    known, own = Calibration.load(EMBEDDED), grounder.calibration
+    known, own = load_checkpoint(FIRST).calibration, grounder.calibration
     grounder.calibration = own and replace(own, **{name: getattr(known, name) for name in OF_MASKS})
     asked = {
         name: answers_about(name, images, grounder, settings.perception)[0] for name in GENERATORS

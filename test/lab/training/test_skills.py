@@ -195,7 +195,7 @@ def test_a_file_is_taught_and_told_of(tmp_path: Path) -> None:
     source = tmp_path / "mine.yaml"
     source.write_text(f"skills:\n{entries}\n")
     told = learn_skills_file("embedded", source, tmp_path / "out", replace(SETTINGS, steps=1))
-    assert "full: 717,569 parameters" in told
+    assert "full: 746,241 parameters" in told
     assert "nonsense refused: " in told
     assert (tmp_path / "out" / "adapter.safetensors").is_file()
 

@@ -49,7 +49,11 @@ from vlam_ros.perception.clipseg.exported import load_exported
 from vlam_ros.perception.clipseg.preprocess import Preprocessing
 
 MODELS = Path(__file__).parents[2] / "models"
-SHIPPED = {"embedded": MODELS / "embedded-1", "embedded-1": MODELS / "embedded-1"}
+SHIPPED = {
+    "embedded": MODELS / "embedded-2",
+    "embedded-2": MODELS / "embedded-2",
+    "embedded-1": MODELS / "embedded-1",
+}
 """The checkpoints that come with the package: the newest edition, and each by its number."""
 EMBEDDED = SHIPPED["embedded"]
 
