@@ -12,7 +12,7 @@ from tiny_clipseg import save_tiny_checkpoint
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
-from vlam_ros.lab.simulation.scene import COLOURS
+from vlam_ros.lab.generators.vocabulary import vocabulary
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, known_words
 from vlam_ros.lab.training.fit import FitSettings
 from vlam_ros.lab.training.objectives import drift, skill_contrast
@@ -114,7 +114,7 @@ def test_names_that_the_model_has_learned_are_held_as_well() -> None:
     assert {"mug", "red mug", "white mug", "cup", "red cup"} <= set(paraphrases.phrases)
     assert not {"red red", "red object object", "mug mug"} & set(paraphrases.phrases)
     assert set(paraphrases.phrases) - set(Paraphrases(SKILLS).phrases) == {
-        "mug", *(f"{colour} mug" for colour in COLOURS)
+        "mug", *(f"{colour} mug" for colour in vocabulary().colours)
     }  # fmt: skip
     assert any("mug" in paraphrases.batch(step).phrases for step in range(50))
     rng = np.random.default_rng(0)

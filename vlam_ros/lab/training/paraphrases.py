@@ -12,8 +12,9 @@ from numpy.random import Generator
 from torch import Tensor
 
 from vlam_ros.errors import InstructionError, LearningError
+from vlam_ros.lab.generators.vocabulary import vocabulary
+from vlam_ros.lab.simulation.scene import SHAPES
 from vlam_ros.lab.training.captions import (
-    COLOUR_NAMES,
     FLOOR_PHRASE,
     PLACEHOLDERS,
     SENTENCES,
@@ -81,9 +82,10 @@ class Paraphrases:
         self._seed = seed
         said = {word for skill in skills for p in skill.prompts for word in p.split()}
         # What the embedded model calls objects, and each new word, bare and with every colour.
-        nouns = sorted(set(words) - known_words() - set(PLACEHOLDERS))
-        coloured = [f"{colour} {noun}" for noun in nouns for colour in COLOUR_NAMES]
-        self.phrases = (*all_phrases(), FLOOR_PHRASE, *nouns, *coloured)
+        colours = vocabulary().colour_names
+        nouns = sorted(set(words) - known_words() - {*PLACEHOLDERS, *colours})
+        coloured = [f"{colour} {noun}" for noun in (*SHAPES, *nouns) for colour in colours]
+        self.phrases = tuple(dict.fromkeys((*all_phrases(), FLOOR_PHRASE, *nouns, *coloured)))
         self._known = sorted(known_words() | said | set(words))
         self._words = sorted(said - known_words())
         self._taken = (said | set(words)) - known_words()
