@@ -302,14 +302,17 @@ class Pipeline:
 
     def _check_words(self, instruction: Instruction) -> None:
         """Refuse nouns that the checkpoint never saw: it would take the nearest thing for them."""
+        calibration = self.grounder.calibration
         for noun, phrase in instruction.named.items():
             for text in phrase.texts:
-                for word in unknown_words(text, self.grounder.calibration):
-                    known = ", ".join(sorted(self.lexicon.known or ()))
+                for word in unknown_words(text, calibration):
+                    competing = self.perceiver.settings
+                    words = (*competing.colours, *competing.nouns)
+                    known = ", ".join(w for w in words if not unknown_words(w, calibration))
                     raise Refusal(
                         NOT_FOUND[noun],
-                        f"the model does not know '{word}', but {known}: use those, as in "
-                        f"'{self.lexicon.example}'",
+                        f"the model does not know '{word}', but among others {known}: use words "
+                        f"that it knows, as in '{self.lexicon.example}'",
                     )
 
     def _chunk(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.configuration import Settings
+from vlam_ros.configuration import PerceptionSettings, Settings
 from vlam_ros.perception.clipseg import Calibration
 from vlam_ros.pipeline import Pipeline, robot_lexicon
 from vlam_ros.policies import Policy, Skill, load_skills
@@ -190,6 +190,7 @@ class ToldPerceiver:
     asked: list[tuple[list[str], list[str]]] = field(default_factory=list)
     error: Exception | None = None
     unfamiliarity: float = 0.0
+    settings: PerceptionSettings = field(default_factory=lambda: settings().perception)
 
     def perceive(
         self,
