@@ -30,7 +30,7 @@ from vlam_ros.lab.training.captions import (
 from vlam_ros.language import parse_instruction
 from vlam_ros.policies import Skill
 
-COUNT, PHRASES = 64, 36
+COUNT, PHRASES = 64, 48
 """Sentences of a step, and object phrases, each bare and in a sentence frame."""
 NEW, OLD = 0.35, 0.25
 """Shares of sentences that mean a new skill and an old one; the rest means none."""
