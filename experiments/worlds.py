@@ -36,7 +36,8 @@ from vlam_ros.lab.report.table import NOTHING, Table
 from vlam_ros.lab.training.embedded import export, fit_embedded
 from vlam_ros.lab.training.recipe import Recipe
 from vlam_ros.lab.training.scenes import load_splits, render_split
-from vlam_ros.perception.clipseg import ClipsegGrounder, load_checkpoint
+from vlam_ros.perception.clipseg import Calibration, ClipsegGrounder, load_checkpoint
+from vlam_ros.perception.clipseg.loader import SHIPPED
 from vlam_ros.resources import resource_path, write_file
 
 FIRST = "embedded-1"
@@ -129,7 +130,7 @@ def examine(model: str | Path, images: int) -> dict[str, dict[str, float]]:
     the provisional ones of what was only just trained reject nothing that a crop tells apart.
     """
     grounder, settings = ClipsegGrounder.from_pretrained(model), Settings.load()
-    known, own = load_checkpoint(FIRST).calibration, grounder.calibration
+    known, own = Calibration.load(SHIPPED[FIRST]), grounder.calibration
     grounder.calibration = own and replace(own, **{name: getattr(known, name) for name in OF_MASKS})
     asked = {
         name: answers_about(name, images, grounder, settings.perception)[0] for name in GENERATORS

@@ -197,13 +197,13 @@ def scene_source(
     def asked(start: int, end: int) -> Iterator[Question]:
         if start >= end:
             return
-        done, further = divmod(start, kinds)
+        done, of_next = divmod(start, kinds)
         with ExitStack() as opened:
             world = opened.enter_context(World())
-            in_turn = [questions(world, SPLIT, end, done + (further > 0))]
+            in_turn = [questions(world, SPLIT, end, done + (of_next > 0))]
             for kind, name in enumerate(generators, 1):
                 generator = opened.enter_context(generator_named(name))
-                first = done + (further > kind)
+                first = done + (of_next > kind)
                 if name not in shown:
                     shown[name] = nouns_of(generator, SPLIT, settings)
                 in_turn.append(questions_of(generator, SPLIT, end, shown[name], first, True))
