@@ -15,6 +15,7 @@ from vlam_ros.policies.transformer.grammar import Choices
 from vlam_ros.policies.transformer.inputs import batch_of
 from vlam_ros.policies.transformer.model import (
     NO_WORD,
+    NOUNS,
     STATES,
     ActionTransformer,
     ActionTransformerConfig,
@@ -43,8 +44,9 @@ def inputs(seed: int = 0, words: int = 4) -> PolicyInputs:
         return torch.randn(*shape, generator=rng)
 
     return PolicyInputs(
-        drawn(1, 10, 12), drawn(1, 9, 3), drawn(1, 9, 3), drawn(1, words, 8),
-        torch.zeros(1, words, dtype=torch.long), drawn(1, len(STATES)),
+        drawn(1, 10, 12), drawn(1, 9, 3), drawn(1, 9, 3), drawn(1, 9, len(NOUNS)),
+        drawn(1, words, 8), torch.zeros(1, words, dtype=torch.long), drawn(1, len(STATES)),
+        drawn(1, 2, 3),
     )  # fmt: skip
 
 
@@ -71,7 +73,10 @@ def test_a_token_does_not_know_what_follows_it(model: ActionTransformer) -> None
     assert not torch.allclose(first[:, 2:], second[:, 2:])
 
 
-@pytest.mark.parametrize("part", ["patches", "places", "floor", "words", "states"])
+@pytest.mark.parametrize(
+    "part",
+    ["patches", "places", "floor", "relevance", "words", "states", "remembered"],
+)
 def test_everything_that_is_seen_counts(model: ActionTransformer, part: str) -> None:
     tokens = torch.tensor([[3]])
     other = replace(inputs(), **{part: getattr(inputs(seed=1), part)})
@@ -80,7 +85,7 @@ def test_everything_that_is_seen_counts(model: ActionTransformer, part: str) -> 
     )
 
 
-@pytest.mark.parametrize("part", ["places", "floor", "states"])
+@pytest.mark.parametrize("part", ["places", "floor", "relevance", "states", "remembered"])
 def test_what_is_unknown_is_no_zero(model: ActionTransformer, part: str) -> None:
     tokens, value = torch.tensor([[3]]), getattr(inputs(), part)
     for name, parameter in model.named_parameters():
@@ -90,6 +95,18 @@ def test_what_is_unknown_is_no_zero(model: ActionTransformer, part: str) -> None
     unknown, zero = (model(tokens, model.look(each)) for each in told)
     assert unknown.isfinite().all()
     assert not torch.allclose(unknown, zero, atol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["patches", "places", "relevance", "words", "remembered"])
+def test_what_is_ignored_does_not_count(model: ActionTransformer, part: str) -> None:
+    blind = ActionTransformer(replace(CONFIG, ignores=(part,))).eval()
+    blind.load_state_dict(model.state_dict())
+    tokens, other = torch.tensor([[3, 1]]), inputs(seed=1)
+    changed = replace(inputs(), **{part: getattr(other, part)})
+    first, second = (blind(tokens, blind.look(each)) for each in (inputs(), changed))
+    assert first.isfinite().all()
+    torch.testing.assert_close(first, second)
+    assert not torch.allclose(first, model(tokens, model.look(inputs())), atol=1e-6)
 
 
 def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
@@ -111,7 +128,7 @@ def test_attention_is_where_each_token_looks(model: ActionTransformer) -> None:
     for layer in alike.layers:
         torch.nn.init.zeros_(layer.memory.query.weight)
         torch.nn.init.zeros_(layer.memory.query.bias)
-    seen = 10 + 4 + len(STATES)
+    seen = 10 + 4 + len(STATES) + 2
     torch.testing.assert_close(alike.attention([3], inputs()), torch.full((1, 9), 1 / seen))
 
 

@@ -26,7 +26,13 @@ from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.transformer import TransformerPolicy
 from vlam_ros.policies.transformer.checkpoint import load_policy
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import FAR, looked_at, states_of
+from vlam_ros.policies.transformer.inputs import (
+    FAR,
+    looked_at,
+    relevance_of,
+    remembered_places,
+    states_of,
+)
 from vlam_ros.policies.transformer.model import SECTORS, STATES, ActionTransformer, WrittenTokens
 from vlam_ros.policies.transformer.policy import possible_steps
 from vlam_ros.ros.decisions import chunk_to_message
@@ -43,6 +49,7 @@ from vlam_ros.types import (
     Reason,
     Scene,
     SceneObject,
+    Sighting,
     Task,
 )
 from vlam_ros.verification import Limits, verify
@@ -56,7 +63,7 @@ AHEAD = " ".join(f"1 {128 + 10 * i} 127 255 127" for i in range(8))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return random_policy(tmp_path_factory.mktemp("policy"))
+    return random_policy(tmp_path_factory.mktemp("policy"), seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +299,31 @@ def test_near_things_count_more_in_a_patch() -> None:
     depth[:, ::2] = 1.0
     places, _ = looked_at(observation(depth=DepthImage(START, depth)), 1)
     assert places[0, 0] - 0.1 == pytest.approx(1.6, abs=0.05)
+
+
+def test_masks_of_the_nouns_are_read_where_there_are_nouns(grounder: ClipsegGrounder) -> None:
+    features = grounder.encode_image(observation().image)
+    beside = task("put the red cup left of the box on the blue plate").instruction
+    relevance = relevance_of(beside, features, grounder, 20)
+    assert relevance.shape == (400, 4)
+    assert relevance.isfinite().all(0).tolist() == [True, True, True, False]
+    for column, phrase in enumerate(("red cup", "box", "blue plate")):
+        mean = grounder.segment(features, [phrase])[0].mean()
+        assert float(relevance[:, column].mean()) == pytest.approx(mean, abs=1e-3)
+    alone = relevance_of(task(PUT).instruction, features, grounder, 20)
+    assert alone.isfinite().all(0).tolist() == [True, False, True, False]
+    assert relevance_of(task("stop").instruction, features, grounder, 20).isnan().all()
+
+
+def test_what_was_seen_is_remembered_where_it_must_be_now() -> None:
+    seen = Sighting(CUP, START, odometry(), math.inf)
+    progress = Progress(destination=seen)
+    moved = observation(odometry=odometry(0.5, 0.0, math.pi / 2))
+    target, destination = remembered_places(moved, progress)
+    assert np.isnan(target).all()
+    assert destination == pytest.approx((0.0, -1.5, 0.0), abs=1e-6)
+    lost = observation(odometry=Missing("no odometry"))
+    assert np.isnan(remembered_places(lost, progress)).all()
 
 
 def test_states_are_what_is_known_and_nan_else() -> None:

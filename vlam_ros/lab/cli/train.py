@@ -138,8 +138,10 @@ def _add_policy(subjects: Subparsers) -> None:
     ):
         add_option(parser, f"--{name}", "N", positive, text, default)
     add_option(parser, "--rate", "X", positive_number, "peak learning rate", 5e-4)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
-    add_threads(parser)
+    add_option(
+        parser, "--start", "POLICY", Path, "folder of the policy whose weights to begin with"
+    )
+    add_machine(parser)
     parser.set_defaults(run=run_policy)
 
 
@@ -222,7 +224,14 @@ def run_policy(options: argparse.Namespace) -> int:
     recipe = PolicyRecipe(**{name: getattr(options, name) for name in names})
     settings = Settings.load(model__name_or_path=options.model)
     result = train_policy(
-        options.demonstrations, options.validation, options.out, recipe, settings, options.threads
+        options.demonstrations,
+        options.validation,
+        options.out,
+        recipe,
+        settings,
+        options.threads,
+        options.device,
+        options.start,
     )
     told = ", ".join(f"{name} {value:.3f}" for name, value in result.after.items())
     print(f"wrote {options.out}, best at step {result.best_step}: {told}")

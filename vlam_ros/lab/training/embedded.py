@@ -18,7 +18,7 @@ from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.captions import PLACEHOLDERS, taught_sentences
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
-from vlam_ros.lab.training.fit import Fit, FitSettings
+from vlam_ros.lab.training.fit import Fit, FitSettings, quick_dtype
 from vlam_ros.lab.training.recipe import (
     MEAN,
     STD,
@@ -116,7 +116,7 @@ def fit_embedded(
         save_every=SAVE_EVERY,
         seed=recipe.seed,
         device="cpu",
-        dtype=_cpu_dtype() if recipe.dtype == "auto" else recipe.dtype,
+        dtype=quick_dtype() if recipe.dtype == "auto" else recipe.dtype,
     )
     fit = Fit(
         task,
@@ -128,11 +128,6 @@ def fit_embedded(
     )
     task.known = fit.averages()
     return task, fit
-
-
-def _cpu_dtype() -> str:
-    # A step takes 16 times as long where a CPU only imitates bfloat16.
-    return "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
 
 
 def _begin_with(model: Any, tokenizer: Any, start: Checkpoint) -> None:

@@ -97,9 +97,8 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
         values: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if values.pop("kind", None) != KIND:
             raise ValueError(f"it does not say that it is a {KIND}")
-        model = ActionTransformerConfig(**values.pop("model"))
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        config = PolicyConfig(model, **values)
+        model = ActionTransformerConfig(**_tuples(values.pop("model")))
+        config = PolicyConfig(model, **_tuples(values))
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ModelError(f"{folder / CONFIG} is not of a policy: {error}") from error
     transformer = ActionTransformer(config.model)
@@ -111,6 +110,10 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
     if not all(bool(torch.isfinite(value).all()) for value in transformer.state_dict().values()):
         raise ModelError(f"{folder / WEIGHTS} has weights that are not finite: train it again")
     return config, transformer.eval()
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def _told(value: object) -> str:

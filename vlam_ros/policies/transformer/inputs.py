@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.perception.positions import floor_plane
+from vlam_ros.perception.tracking import expected
 from vlam_ros.policies.transformer.model import (
     NO_WORD,
+    NOUNS,
     OF_HELD,
     OF_INSTRUCTION,
     OF_STEP,
@@ -22,7 +25,16 @@ from vlam_ros.policies.transformer.model import (
     STATES,
     PolicyInputs,
 )
-from vlam_ros.types import Camera, FloorPlane, Missing, Observation, Progress, Task
+from vlam_ros.types import (
+    Camera,
+    FloorPlane,
+    Instruction,
+    Missing,
+    Noun,
+    Observation,
+    Progress,
+    Task,
+)
 
 OVER = "done"
 FAR = 4.0
@@ -47,10 +59,31 @@ def inputs_of(
         patches,
         torch.from_numpy(places).float()[None].to(device),
         torch.from_numpy(floor).float()[None].to(device),
+        relevance_of(task.instruction, features, grounder, side)[None].to(device),
         words,
         kinds,
         torch.tensor([states_of(observation, progress)], device=device),
+        torch.from_numpy(remembered_places(observation, progress)).float()[None].to(device),
     )
+
+
+def relevance_of(
+    instruction: Instruction, features: ImageFeatures, grounder: ClipsegGrounder, side: int
+) -> Tensor:
+    """Mask logits of NOUNS at each of side x side patches, float32[side²,K], row by row; NaN where
+    the instruction has no such noun.
+    """
+    phrases: list[str | None] = []
+    for noun in Noun:
+        phrase = instruction.named.get(noun)
+        texts: tuple[str | None, ...] = phrase.texts if phrase else ()
+        phrases += (*texts, None, None)[:2]
+    relevance = torch.full((side * side, len(NOUNS)), math.nan)
+    if asked := [phrase for phrase in phrases if phrase]:
+        logits = torch.from_numpy(grounder.segment(features, asked))
+        pooled = functional.adaptive_avg_pool2d(logits, side).flatten(1)
+        relevance[:, [phrase is not None for phrase in phrases]] = pooled.T
+    return relevance
 
 
 def words_of(task: Task, progress: Progress) -> dict[int, str]:
@@ -85,9 +118,11 @@ def batch_of(many: list[PolicyInputs]) -> PolicyInputs:
         torch.cat([each.patches for each in many]),
         torch.cat([each.places for each in many]),
         torch.cat([each.floor for each in many]),
+        torch.cat([each.relevance for each in many]),
         torch.cat([filled(each.words, 0.0) for each in many]),
         torch.cat([filled(each.kinds, NO_WORD) for each in many]),
         torch.cat([each.states for each in many]),
+        torch.cat([each.remembered for each in many]),
     )
 
 
@@ -130,6 +165,23 @@ def _on_floor(rays: Points, camera: Camera, floor: FloorPlane) -> Points:
         along = (floor.offset - camera.position @ normal) / (rays @ normal)
     along[~((along > 0) & (along < 100))] = np.nan
     return camera.position + rays * along[:, None]
+
+
+def remembered_places(observation: Observation, progress: Progress) -> Points:
+    """Where target and destination must be by where they were seen last, float64[2,3] in
+    `base_link`; NaN where nobody knows. When the arm is at work, or the robot close by, what it is
+    about is often out of view.
+    """
+    places = np.full((len(Noun), 3), np.nan)
+    base = observation.odometry
+    for row, noun in enumerate(Noun):
+        sighting = progress.sightings.get(noun)
+        if sighting is None or isinstance(base, Missing):
+            continue
+        place = expected(sighting, base).position
+        if place is not None:
+            places[row] = place
+    return places
 
 
 def states_of(observation: Observation, progress: Progress) -> list[float]:

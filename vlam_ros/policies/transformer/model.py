@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -30,8 +30,11 @@ current step began, m/s, rad/s, rad, rad, and metres to the nearest obstacle of 
 """
 OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
 """Whose words are read: the instruction's, of the step under way, and of what the gripper holds."""
+NOUNS = ("target", "reference of the target", "destination", "reference of the destination")
+"""The noun phrases of an instruction whose masks are read."""
+LARGEST_LOGIT = 10.0
 OCTAVES = 6
-"""Frequencies at which a place in metres is read: a period of 8 m, and its halves."""
+"""Frequencies at which a number is read, of metres or seconds: a period of 8, and its halves."""
 PERIOD = 8.0
 
 
@@ -49,6 +52,7 @@ class ActionTransformerConfig:
         layers: of the decoder.
         heads: of its attentions.
         dropout: share of channels that training leaves out.
+        ignores: names of PolicyInputs that it does not read, to find out what they are worth.
     """
 
     tokens: int
@@ -60,6 +64,7 @@ class ActionTransformerConfig:
     layers: int = 6
     heads: int = 6
     dropout: float = 0.1
+    ignores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,32 @@ class PolicyInputs:
         places: float[B,N,3], where in `base_link` each patch looks at by depth, m; NaN where
             there is none.
         floor: float[B,N,3], where it would look at the floor, m; NaN above the horizon.
+        relevance: float[B,N,K], mask logits of the K NOUNS at each patch; NaN where there is no
+            such noun.
         words: float[B,T,text_width], hidden states of the text tower.
         kinds: int64[B,T], whose word each is; NO_WORD where there is none.
         states: float[B,S] of STATES, NaN where unknown.
+        remembered: float[B,2,3], where in `base_link` target and destination must be by where they
+            were seen last, m; NaN where they were not.
     """
 
     patches: Tensor
     places: Tensor
     floor: Tensor
+    relevance: Tensor
     words: Tensor
     kinds: Tensor
     states: Tensor
+    remembered: Tensor
+
+    def without(self, names: Sequence[str]) -> PolicyInputs:
+        """The same, but of these nothing is known."""
+        unknown = {name: torch.full_like(getattr(self, name), torch.nan) for name in names}
+        if "patches" in names:
+            unknown["patches"] = torch.zeros_like(self.patches)
+        if "words" in names:
+            unknown |= {"words": self.words, "kinds": torch.full_like(self.kinds, NO_WORD)}
+        return replace(self, **unknown)
 
 
 @dataclass
@@ -218,13 +238,16 @@ class ActionTransformer(nn.Module):
             nn.LayerNorm(config.tower_width), nn.Linear(config.tower_width, width)
         )
         self.patch_positions = nn.Parameter(torch.zeros(1 + config.patches, width))
-        self.places, self.floor = Place(width), Place(width)
+        self.places, self.floor, self.remembered = (Place(width) for _ in range(3))
+        self.remembered_names = nn.Parameter(torch.zeros(2, width))
+        self.relevance = nn.Linear(3 * len(NOUNS), width)
         self.words = nn.Sequential(
             nn.LayerNorm(config.text_width), nn.Linear(config.text_width, width)
         )
         self.kinds = nn.Embedding(3, width)
-        self.states, self.state_names, self.no_state = (
-            nn.Parameter(torch.zeros(len(STATES), width)) for _ in range(3)
+        self.states = nn.Parameter(torch.zeros(len(STATES), 1 + 2 * OCTAVES, width))
+        self.state_names, self.no_state = (
+            nn.Parameter(torch.zeros(len(STATES), width)) for _ in range(2)
         )
         self.memory_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(
@@ -237,14 +260,19 @@ class ActionTransformer(nn.Module):
 
     def look(self, inputs: PolicyInputs) -> Memory:
         """What texts about these observations are written with: image, words and state."""
+        inputs = inputs.without(self.config.ignores)
         image = self.patches(inputs.patches) + self.patch_positions
-        where = self.places(inputs.places) + self.floor(inputs.floor)
-        image = torch.cat([image[:, :1], image[:, 1:] + where], 1)
+        of_patches = self.places(inputs.places) + self.floor(inputs.floor)
+        of_patches = of_patches + self.relevance(_relevance(inputs.relevance))
+        image = torch.cat([image[:, :1], image[:, 1:] + of_patches], 1)
         words = self.words(inputs.words) + self.kinds(inputs.kinds.clamp(min=0))
         told = inputs.states.isfinite()[..., None]
-        value = inputs.states.nan_to_num()[..., None] * self.states
-        state = torch.where(told, value, self.no_state) + self.state_names
-        seen = self.memory_norm(torch.cat([image, words, state], 1))
+        values = torch.einsum(
+            "bsw,swd->bsd", _waves(inputs.states.nan_to_num()[..., None]), self.states
+        )
+        state = torch.where(told, values, self.no_state) + self.state_names
+        remembered = self.remembered(inputs.remembered) + self.remembered_names
+        seen = self.memory_norm(torch.cat([image, words, state, remembered], 1))
         mask = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
         mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
         layers = cast("list[DecoderLayer]", list(self.layers))
@@ -352,9 +380,17 @@ def _causal(new: int, total: int, device: torch.device) -> Tensor | None:
     return places <= places[total - new :, None]
 
 
-def _waves(places: Tensor) -> Tensor:
-    """A place float[…,3] in metres as it is, and as sines and cosines: float[…,3·(1+2·OCTAVES)]."""
-    octaves = 2.0 ** torch.arange(OCTAVES, device=places.device)
-    angles = places[..., None] * octaves * (2 * math.pi / PERIOD)
-    parts = [places[..., None] / PERIOD, angles.sin(), angles.cos()]
+def _relevance(logits: Tensor) -> Tensor:
+    """Mask logits float[…,K] as float[…,3·K]: as probabilities, as they are, and whether there are
+    any. A probability tells what is there, a logit what is likelier there than elsewhere.
+    """
+    known, logits = logits.isfinite(), logits.nan_to_num().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+    return torch.cat([logits.sigmoid() * known, logits / LARGEST_LOGIT, known.to(logits.dtype)], -1)
+
+
+def _waves(numbers: Tensor) -> Tensor:
+    """D numbers float[…,D] as they are, and as sines and cosines: float[…,D·(1+2·OCTAVES)]."""
+    octaves = 2.0 ** torch.arange(OCTAVES, device=numbers.device)
+    angles = numbers[..., None] * octaves * (2 * math.pi / PERIOD)
+    parts = [numbers[..., None] / PERIOD, angles.sin(), angles.cos()]
     return torch.cat(parts, -1).flatten(-2)

@@ -230,6 +230,21 @@ def test_each_token_is_part_of_something(
         assert unknown == 6 - len(data.rows[index].known)
 
 
+def test_what_is_shown_can_be_told_in_fewer_tokens(
+    data: Demonstrations, vocabulary: PolicyVocabulary
+) -> None:
+    texts = {row.kind: row.text for row in data.shortened(False, 1, 5).rows}
+    assert texts["ABSENT"] == "<hold> TARGET_NOT_FOUND <end>"
+    turning = next(row.text for row in data.shortened(True, 2, 5).rows if row.kind == "TURN_TO")
+    plan, rows = turning.split("<execute>")
+    whole = next(row.text for row in data.rows if row.kind == "TURN_TO")
+    assert plan == whole.split("<execute>")[0]
+    assert rows.split() == [*whole.split("<execute>")[1].split()[:10], "<end>"]
+    short = data.shortened(False, 1, 5)
+    _, parts_of = written(short, range(len(short)), vocabulary)
+    assert set(parts_of.unique().tolist()) == {UNJUDGED, DECIDED, ROWS}
+
+
 def test_batches_are_a_function_of_the_step(
     data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
 ) -> None:
@@ -338,6 +353,12 @@ def test_a_policy_learns_what_it_was_shown(
     assert Pipeline.from_settings(pupil).policy.name == "transformer"
     again = train_policy([folder], [other], out, recipe, SETTINGS)
     assert dict(again.after) == pytest.approx(dict(result.after), nan_ok=True)
+    further = replace(recipe, steps=1)
+    on = train_policy([folder], [other], tmp_path / "on", further, SETTINGS, start=out)
+    assert on.before["decision"] == pytest.approx(result.after["decision"], abs=0.1)
+    wide = replace(further, width=64)
+    with pytest.raises(LearningError, match="is another model"):
+        train_policy([folder], [other], tmp_path / "wide", wide, SETTINGS, start=out)
 
 
 def test_confidence_is_as_often_right_as_it_says() -> None:

@@ -2,7 +2,17 @@
 
 from vlam_ros.lab.training.balancing import Weights
 from vlam_ros.lab.training.fit.parts import Log
-from vlam_ros.lab.training.fit.settings import FitSettings, Stepwise
+from vlam_ros.lab.training.fit.settings import FitSettings, Stepwise, quick_dtype
 from vlam_ros.lab.training.fit.trainer import STATE, BatchSource, Fit, FitResult
 
-__all__ = ["STATE", "BatchSource", "Fit", "FitResult", "FitSettings", "Log", "Stepwise", "Weights"]
+__all__ = [
+    "STATE",
+    "BatchSource",
+    "Fit",
+    "FitResult",
+    "FitSettings",
+    "Log",
+    "Stepwise",
+    "Weights",
+    "quick_dtype",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,11 @@ PART_NAMES = ("plan", "claims", "decision", "rows", "answers")
 
 ASKED = 1 / 3
 """Share of a batch that are questions."""
-NO_DEPTH, DEPTH_LOST = 0.1, 0.1
-"""How often an observation has no depth, and what share of patches loses its own."""
-PLACE_NOISE, STATE_NOISE = 0.01, 0.02
+NO_DEPTH, DEPTH_LOST, NO_RELEVANCE, FORGOTTEN = 0.1, 0.1, 0.1, 0.1
+"""How often an observation has no depth, what share of patches loses its own, how often nothing is
+known of where the nouns are, and of where they were.
+"""
+PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.03
 """Standard deviations, in m and in the units of the states."""
 
 Read = Callable[[dict[int, str]], tuple[Tensor, Tensor]]
@@ -96,6 +98,23 @@ class Demonstrations:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def shortened(self, plans: bool, rows: int, columns: int) -> Demonstrations:
+        """The same in fewer tokens: without plans and claims, or with so many rows of `columns`
+        numbers.
+        """
+
+        def short(row: Demonstration) -> Demonstration:
+            words = row.text.split()
+            if row.kind == QUESTION:
+                return row
+            end = words.index(VERIFY) + 1 + len(CLAIMS)
+            before, after = words[:end] if plans else [], words[end:]
+            if after[0] == EXECUTE:
+                after = [*after[: 1 + rows * columns], after[-1]]
+            return replace(row, text=" ".join(before + after))
+
+        return replace(self, rows=tuple(map(short, self.rows)))
+
 
 def _row(values: dict[str, Any]) -> Demonstration:
     words = {int(kind): text for kind, text in values.pop("words").items()}
@@ -107,11 +126,11 @@ def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> Polic
     many = []
     for index in indices:
         words, kinds = read(data.rows[index].words)
-        patches, places, floor, states = (
-            torch.from_numpy(np.array(data.arrays[name][index], np.float32))[None]
+        arrays = {
+            name: torch.from_numpy(np.array(data.arrays[name][index], np.float32))[None]
             for name in ARRAYS
-        )
-        many.append(PolicyInputs(patches, places, floor, words, kinds, states))
+        }
+        many.append(PolicyInputs(words=words, kinds=kinds, **arrays))
     return batch_of(many)
 
 
@@ -134,10 +153,12 @@ def written(
 
 
 def _parts(text: Sequence[int], known: Sequence[str], vocabulary: PolicyVocabulary) -> list[int]:
-    claims = text.index(vocabulary[VERIFY]) + 1
-    end = claims + len(CLAIMS)
-    parts = [PLANNED] * claims
-    parts += [CLAIMED if name in known else UNJUDGED for name in CLAIMS]
+    parts, end = [], 0
+    if vocabulary[VERIFY] in text:
+        claims = text.index(vocabulary[VERIFY]) + 1
+        end = claims + len(CLAIMS)
+        parts = [PLANNED] * claims
+        parts += [CLAIMED if name in known else UNJUDGED for name in CLAIMS]
     parts += [DECIDED] + [ROWS if text[end] == vocabulary[EXECUTE] else DECIDED] * (
         len(text) - end - 1
     )
@@ -146,16 +167,26 @@ def _parts(text: Sequence[int], known: Sequence[str], vocabulary: PolicyVocabula
 
 def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
     """Inputs with the noise and the gaps that sensors have."""
-    places = inputs.places.clone()
-    count, patches, _ = places.shape
-    places += PLACE_NOISE * torch.from_numpy(rng.standard_normal(places.shape, np.float32))
+    count, patches, _ = inputs.places.shape
+
+    def noisy(values: Tensor, deviation: float) -> Tensor:
+        return values + deviation * torch.from_numpy(rng.standard_normal(values.shape, np.float32))
+
+    def some(share: float) -> Tensor:
+        return torch.from_numpy(rng.random(count) < share)
+
+    places = noisy(inputs.places, PLACE_NOISE)
     lost = rng.random((count, patches)) < DEPTH_LOST * rng.random((count, 1))
-    lost |= rng.random((count, 1)) < NO_DEPTH
     places[torch.from_numpy(lost)] = math.nan
-    noise = STATE_NOISE * rng.standard_normal(inputs.states.shape, np.float32)
-    noise[:, STATES.index("holding")] = 0.0
-    states = inputs.states + torch.from_numpy(noise)
-    return PolicyInputs(inputs.patches, places, inputs.floor, inputs.words, inputs.kinds, states)
+    places[some(NO_DEPTH)] = math.nan
+    relevance = inputs.relevance.clone()
+    relevance[some(NO_RELEVANCE)] = math.nan
+    states = noisy(inputs.states, STATE_NOISE)
+    holding = STATES.index("holding")
+    states[:, holding] = inputs.states[:, holding]
+    remembered = noisy(inputs.remembered, MEMORY_NOISE)
+    remembered[some(FORGOTTEN)] = math.nan
+    return replace(inputs, places=places, relevance=relevance, states=states, remembered=remembered)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ from vlam_ros.types import (
     Uint8Array,
 )
 
+PRECISE = ("states", "remembered")
+"""Those of ARRAYS that are kept in float32."""
 EPISODES = 20
 """Episodes of a shard."""
 ALIKE = 3
@@ -55,7 +57,8 @@ ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
 EPOCH = 1_750_000_000 * 10**9
 """ns: when episodes begin, in bags."""
-ARRAYS = ("patches", "places", "floor", "states")
+ARRAYS = ("patches", "places", "floor", "relevance", "states", "remembered")
+"""What of PolicyInputs is kept as arrays; what is said is read when it is learned."""
 QUESTION = "QUESTION"
 """The kind of a row that is no decision, but an answer about an image."""
 
@@ -125,9 +128,9 @@ class DemonstrationPolicy:
         if self._rng.random() < 0.5:
             features = self._grounder.encode_image(_relit(observation.image, self._rng))
         inputs = inputs_of(observation, task, features, progress, self._grounder)
-        for name in ("patches", "places", "floor"):
-            self.arrays[name].append(getattr(inputs, name)[0].half().numpy())
-        self.arrays["states"].append(inputs.states[0].numpy())
+        for name, kept in self.arrays.items():
+            value = getattr(inputs, name)[0].numpy()
+            kept.append(value.astype(np.float32 if name in PRECISE else np.float16))
         self.rows.append(
             Demonstration(
                 words_of(task, progress),

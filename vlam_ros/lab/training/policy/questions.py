@@ -23,8 +23,9 @@ from vlam_ros.lab.training.policy.demonstrations import (
     write_shard,
 )
 from vlam_ros.perception.clipseg import ClipsegGrounder
-from vlam_ros.policies.transformer.model import OF_INSTRUCTION, STATES
+from vlam_ros.policies.transformer.model import NOUNS, OF_INSTRUCTION, STATES
 from vlam_ros.policies.transformer.vocabulary import END
+from vlam_ros.types import Noun
 
 IMAGES = 250
 """Images of a shard."""
@@ -136,9 +137,13 @@ def ask_about(
                                 {OF_INSTRUCTION: question}, f"{answer} {END}", (), QUESTION, number
                             )
                         )
-                        nowhere = np.full((len(patches) - 1, 3), np.nan, np.float16)
                         arrays["patches"].append(patches.numpy())
-                        arrays["places"].append(nowhere)
-                        arrays["floor"].append(nowhere)
-                        arrays["states"].append(np.full(len(STATES), np.nan, np.float32))
+                        for array, shape in (
+                            ("places", (len(patches) - 1, 3)),
+                            ("floor", (len(patches) - 1, 3)),
+                            ("relevance", (len(patches) - 1, len(NOUNS))),
+                            ("states", (len(STATES),)),
+                            ("remembered", (len(Noun), 3)),
+                        ):
+                            arrays[array].append(np.full(shape, np.nan, np.float16))
                 write_shard(path, rows, arrays)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from torch.nn import functional
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings
+from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings, quick_dtype
+from vlam_ros.lab.training.fit.parts import to_device
 from vlam_ros.lab.training.policy.confidence import (
     NEAR_BINS,
     ConfidenceFit,
@@ -37,10 +40,11 @@ from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 from vlam_ros.pipeline import robot_lexicon
 from vlam_ros.policies import load_skills
 from vlam_ros.policies.skills.skill import action_space
-from vlam_ros.policies.transformer.checkpoint import PolicyConfig, save_policy
+from vlam_ros.policies.transformer.checkpoint import WEIGHTS, PolicyConfig, load_policy, save_policy
 from vlam_ros.policies.transformer.inputs import read_words
 from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransformerConfig
 from vlam_ros.policies.transformer.vocabulary import PolicyVocabulary
+from vlam_ros.types import DIMENSIONS
 
 SMOOTHED = 1.0
 """Standard deviation, in bins, over which the truth of a number is spread: its neighbours are
@@ -56,7 +60,11 @@ ROOM = 24
 
 @dataclass(frozen=True)
 class PolicyRecipe:
-    """What decides what `vlam train policy` makes: sizes of the model, and how it is trained."""
+    """What decides what `vlam train policy` makes: sizes of the model, and how it is trained.
+
+    To find out what they are worth, the model can ignore some of its inputs, write no plans, or
+    write fewer `rows` than were shown.
+    """
 
     steps: int = 6000
     batch: int = 48
@@ -70,6 +78,9 @@ class PolicyRecipe:
     dropout: float = 0.1
     validate_every: int = 500
     seed: int = 0
+    ignores: tuple[str, ...] = ()
+    plans: bool = True
+    rows: int = 0
 
 
 class PolicyLosses(nn.Module):
@@ -117,14 +128,14 @@ def examine(
     """What is written next after what was shown: the share of right decisions, of plans and
     answers word by word, of rows within NEAR_BINS, and the balanced accuracy of the claims.
     """
-    vocabulary = batches.vocabulary
+    vocabulary, device = batches.vocabulary, model.positions.weight.device
     right: dict[str, list[float]] = {name: [] for name in PART_NAMES}
     true_claims: list[tuple[bool, bool]] = []
     for start in range(0, len(data), AT_ONCE):
         indices = range(start, min(start + AT_ONCE, len(data)))
         tokens, parts = written(data, indices, vocabulary)
-        memory = model.look(inputs_at(data, indices, batches.read))
-        best = model(tokens[:, :-1], memory).argmax(-1)
+        memory = model.look(to_device(inputs_at(data, indices, batches.read), device))
+        best = model(tokens[:, :-1].to(device), memory).argmax(-1).cpu()
         targets = tokens[:, 1:]
         off = (best - targets).abs()
         hits = torch.where(parts == ROWS, off <= NEAR_BINS, off == 0)
@@ -153,6 +164,8 @@ def train_policy(
     recipe: PolicyRecipe,
     settings: Settings,
     threads: int = 1,
+    device: str = "cpu",
+    start: Path | None = None,
 ) -> FitResult:
     """Train, or go on, and write the policy's folder.
 
@@ -163,13 +176,20 @@ def train_policy(
         recipe: sizes and steps.
         settings: of the robot: its skills, its action space, its checkpoint.
         threads: processor cores to use.
+        device: "auto", "cpu" or "cuda".
+        start: folder of the policy whose weights to begin with.
 
     Raises:
-        LearningError: there are no demonstrations, or the folder has the state of another run.
+        LearningError: there are no demonstrations, the folder has the state of another run, or the
+            policy to begin with is another model.
         ModelError: the checkpoint cannot be loaded, or runs on another backend.
     """
     torch.set_num_threads(threads)
-    data, held_out = Demonstrations.load(folders), Demonstrations.load(validation)
+    rows, columns = recipe.rows or settings.action.horizon, 1 + len(DIMENSIONS)
+    data, held_out = (
+        Demonstrations.load(some).shortened(recipe.plans, rows, columns)
+        for some in (folders, validation)
+    )
     episodes, others = (
         {(row.kind, row.seed) for row in of.rows if row.kind != QUESTION} for of in (data, held_out)
     )
@@ -183,7 +203,13 @@ def train_policy(
     vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, config.bins)
     read = partial(read_words, word_states=cache(grounder.word_states))
     torch.manual_seed(recipe.seed)
-    model = ActionTransformer(config.model)
+    if start is None:
+        model = ActionTransformer(config.model)
+    else:
+        config, model = _begun(start, config)
+    about = f"{recipe} on {len(data)} demonstrations"
+    if start is not None:
+        about += f" from {sha256((start / WEIGHTS).read_bytes()).hexdigest()[:12]}"
     batches = DemonstrationBatches(data, vocabulary, read, recipe.batch, recipe.seed)
     fit = Fit(
         PolicyLosses(model, vocabulary),
@@ -198,13 +224,15 @@ def train_policy(
             validate_every=recipe.validate_every,
             save_every=100,
             seed=recipe.seed,
-            device="cpu",
+            device=device,
+            dtype=quick_dtype(),
         ),
         out / "run",
         lambda: examine(model, held_out, batches),
-        about=f"{recipe} on {len(data)} demonstrations",
+        about=about,
     )
     result = fit.run()
+    model.cpu()
     skills = load_skills(settings.policy.skills)
     lexicon = robot_lexicon(grounder.calibration, settings.perception, skills)
     space = action_space(skills, settings.action)
@@ -214,6 +242,18 @@ def train_policy(
     config = replace(config, confidence=(sure.slope, sure.offset))
     save_policy(out, config, model, _card(config, data, held_out, result, sure))
     return result
+
+
+def _begun(start: Path, config: PolicyConfig) -> tuple[PolicyConfig, ActionTransformer]:
+    """The model in a folder, and what it is for."""
+    begun, model = load_policy(start)
+    other = replace(begun.model, longest=config.model.longest, dropout=config.model.dropout)
+    if other != config.model or begun.model.longest < config.model.longest:
+        raise LearningError(
+            f"{start} is another model, {begun.model}, than these demonstrations and options ask "
+            f"for, {config.model}: choose its sizes, or begin anew"
+        )
+    return replace(config, model=begun.model), model
 
 
 def policy_config(
@@ -230,11 +270,12 @@ def policy_config(
         patches=data.arrays["places"].shape[1],
         tower_width=tower.vision_config.hidden_size,
         text_width=tower.text_config.hidden_size,
-        longest=max(len(vocabulary.encode(text)) for text in texts) + ROOM,
+        longest=math.ceil((max(len(vocabulary.encode(text)) for text in texts) + ROOM) / 64) * 64,
         width=recipe.width,
         layers=recipe.layers,
         heads=recipe.heads,
         dropout=recipe.dropout,
+        ignores=recipe.ignores,
     )
     return PolicyConfig(
         model=model,
@@ -245,8 +286,9 @@ def policy_config(
         low=space.low,
         high=space.high,
         bins=action.bins,
-        horizon=action.horizon,
+        horizon=recipe.rows or action.horizon,
         step=action.step,
+        plans=recipe.plans,
     )
 
 
