@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from random_policy import random_policy
 
 from vlam_ros.cli.main import main
+from vlam_ros.errors import ModelError
 from vlam_ros.lab.evaluation import task_runs
 from vlam_ros.lab.evaluation.task_runs import policy_settings
 from vlam_ros.lab.training.fit import FitResult
@@ -19,14 +21,15 @@ def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     seen: list[Any] = []
     monkeypatch.setattr(demonstrations, "demonstrate", lambda *args: seen.append(args))
     assert main(["data", "demos", "--out", str(tmp_path)]) == 0
-    options = "--episodes 3 --control 0 --seed 7 --driver pupil --workers 1 --bags recorded"
+    pupil = str(random_policy(tmp_path / "pupil"))
+    options = f"--episodes 3 --control 0 --seed 7 --driver {pupil} --workers 1 --bags recorded"
     assert main(["data", "demos", "--out", str(tmp_path), *options.split()]) == 0
     (first, second) = seen
     assert first[0] == second[0] == tmp_path
     assert first[2:] == (20_000_000, 20, 10, 2, None)
     assert first[1].policy.kind == "skills"
     assert second[2:] == (7, 3, 0, 1, Path("recorded"))
-    assert (second[1].policy.kind, second[1].policy.name_or_path) == ("transformer", "pupil")
+    assert (second[1].policy.kind, second[1].policy.name_or_path) == ("transformer", pupil)
 
 
 def test_a_training_is_asked_for(
@@ -40,10 +43,11 @@ def test_a_training_is_asked_for(
 
     monkeypatch.setattr(train, "train_policy", run)
     command = ["train", "policy", "one", "two", "--validation", "held_out", "--out", str(tmp_path)]
-    assert main([*command, "--steps", "9", "--width", "96", "--threads", "1"]) == 0
-    ((folders, validation, out, recipe, settings, threads),) = seen
+    begun = ["--device", "cpu", "--start", "begun"]
+    assert main([*command, "--steps", "9", "--width", "96", "--threads", "1", *begun]) == 0
+    ((folders, validation, out, recipe, settings, *machine),) = seen
     assert (folders, validation) == ([Path("one"), Path("two")], [Path("held_out")])
-    assert (out, threads) == (tmp_path, 1)
+    assert (out, machine) == (tmp_path, [1, "cpu", Path("begun")])
     assert recipe == PolicyRecipe(steps=9, width=96)
     assert settings.model.name_or_path == "embedded"
     assert "best at step 6: score 0.500" in capsys.readouterr().out
@@ -58,9 +62,13 @@ def test_a_policy_is_measured_behind_the_gate_or_without(
     main([*command, "--policy", "pupil", "--verify", "report"])
     assert [(job.policy, job.verify) for job in jobs] == [("pupil", "report")] * 2
     assert policy_settings("skills") == {"policy__kind": "skills"}
-    assert policy_settings("pupil") == {
+    pupil = str(random_policy(tmp_path / "pupil", horizon=1))
+    assert policy_settings(pupil) == {
         "policy__kind": "transformer",
-        "policy__name_or_path": "pupil",
+        "policy__name_or_path": pupil,
+        "action__horizon": 1,
     }
+    with pytest.raises(ModelError, match="there is no policy 'nobody'"):
+        policy_settings("nobody")
     assert main([*command, "--policy", "pupil", "--ros"]) == 2
     assert "no --ros" in capsys.readouterr().err

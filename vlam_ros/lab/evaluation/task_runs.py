@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -27,6 +28,7 @@ from vlam_ros.lab.evaluation.lockstep import run_episode
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.registry import policy_kinds
 from vlam_ros.policies.skills.planner import SkillPlanner
+from vlam_ros.policies.transformer.checkpoint import read_config
 from vlam_ros.resources import write_file
 from vlam_ros.runtime import DecisionMaker
 
@@ -127,11 +129,20 @@ def keep(job: EpisodeJob, record: EpisodeRecord, strip: FilmStrip) -> None:
     write_file(job.record, json.dumps(asdict(record), indent=1).encode())
 
 
-def policy_settings(policy: str) -> dict[str, str]:
-    """The parameters of a policy that is told by its kind, or by the folder of a transformer."""
+def policy_settings(policy: str) -> dict[str, Any]:
+    """The parameters of a policy that is told by its kind, or by the folder of a transformer, whose
+    chunks are as long as it has learned.
+
+    Raises:
+        ModelError: there is no policy in the folder.
+    """
     if policy in policy_kinds():
         return {"policy__kind": policy}
-    return {"policy__kind": "transformer", "policy__name_or_path": policy}
+    return {
+        "policy__kind": "transformer",
+        "policy__name_or_path": policy,
+        "action__horizon": read_config(Path(policy)).horizon,
+    }
 
 
 @cache

@@ -88,19 +88,7 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
         ModelError: there is none, a part of it is missing, or its weights are of another model.
     """
     folder = Path(name_or_path)
-    if not folder.is_dir():
-        raise ModelError(
-            f"there is no policy '{name_or_path}': policy.name_or_path must be the folder of one "
-            "that was trained"
-        )
-    try:
-        values: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if values.pop("kind", None) != KIND:
-            raise ValueError(f"it does not say that it is a {KIND}")
-        model = ActionTransformerConfig(**_tuples(values.pop("model")))
-        config = PolicyConfig(model, **_tuples(values))
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError(f"{folder / CONFIG} is not of a policy: {error}") from error
+    config = read_config(folder)
     transformer = ActionTransformer(config.model)
     try:
         weights = load_file(folder / WEIGHTS)
@@ -110,6 +98,23 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
     if not all(bool(torch.isfinite(value).all()) for value in transformer.state_dict().values()):
         raise ModelError(f"{folder / WEIGHTS} has weights that are not finite: train it again")
     return config, transformer.eval()
+
+
+def read_config(folder: Path) -> PolicyConfig:
+    """What the policy in a folder was trained for; ModelError if there is none."""
+    if not folder.is_dir():
+        raise ModelError(
+            f"there is no policy '{folder}': policy.name_or_path must be the folder of one that "
+            "was trained"
+        )
+    try:
+        values: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if values.pop("kind", None) != KIND:
+            raise ValueError(f"it does not say that it is a {KIND}")
+        model = ActionTransformerConfig(**_tuples(values.pop("model")))
+        return PolicyConfig(model, **_tuples(values))
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ModelError(f"{folder / CONFIG} is not of a policy: {error}") from error
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -245,6 +245,15 @@ def test_what_is_shown_can_be_told_in_fewer_tokens(
     assert set(parts_of.unique().tolist()) == {UNJUDGED, DECIDED, ROWS}
 
 
+def test_of_episodes_a_share_can_be_learned(data: Demonstrations) -> None:
+    assert data.part(1.0) is data
+    some = data.part(0.25)
+    assert {row.kind for row in some.rows} == {"TURN_TO", "AMBIGUOUS"}
+    assert len(some.arrays["patches"]) == len(some)
+    indices = [i for i, row in enumerate(data.rows) if row in some.rows]
+    assert np.array_equal(some.arrays["patches"], data.arrays["patches"][indices])
+
+
 def test_batches_are_a_function_of_the_step(
     data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
 ) -> None:

@@ -98,6 +98,14 @@ class Demonstrations:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def part(self, share: float) -> Demonstrations:
+        """Those of a share of the episodes, and of the questions."""
+        if share >= 1:
+            return self
+        kept = [np.random.default_rng([row.seed, 11]).random() < share for row in self.rows]
+        rows = tuple(row for row, keep in zip(self.rows, kept, strict=True) if keep)
+        return Demonstrations(rows, {name: values[kept] for name, values in self.arrays.items()})
+
     def shortened(self, plans: bool, rows: int, columns: int) -> Demonstrations:
         """The same in fewer tokens: without plans and claims, or with so many rows of `columns`
         numbers.

@@ -62,8 +62,8 @@ ROOM = 24
 class PolicyRecipe:
     """What decides what `vlam train policy` makes: sizes of the model, and how it is trained.
 
-    To find out what they are worth, the model can ignore some of its inputs, write no plans, or
-    write fewer `rows` than were shown.
+    To find out what they are worth, the model can ignore some of its inputs, write no plans, write
+    fewer `rows` than were shown, or learn of a `share` of the episodes only.
     """
 
     steps: int = 6000
@@ -81,6 +81,7 @@ class PolicyRecipe:
     ignores: tuple[str, ...] = ()
     plans: bool = True
     rows: int = 0
+    share: float = 1.0
 
 
 class PolicyLosses(nn.Module):
@@ -187,8 +188,8 @@ def train_policy(
     torch.set_num_threads(threads)
     rows, columns = recipe.rows or settings.action.horizon, 1 + len(DIMENSIONS)
     data, held_out = (
-        Demonstrations.load(some).shortened(recipe.plans, rows, columns)
-        for some in (folders, validation)
+        Demonstrations.load(some).part(share).shortened(recipe.plans, rows, columns)
+        for some, share in ((folders, recipe.share), (validation, 1.0))
     )
     episodes, others = (
         {(row.kind, row.seed) for row in of.rows if row.kind != QUESTION} for of in (data, held_out)
