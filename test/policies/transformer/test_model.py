@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import batch_of
+from vlam_ros.policies.transformer.inputs import filled
 from vlam_ros.policies.transformer.model import (
     NO_WORD,
     NOUNS,
@@ -27,7 +27,15 @@ from vlam_ros.policies.transformer.model import (
 )
 
 CONFIG = ActionTransformerConfig(
-    tokens=40, patches=9, tower_width=12, text_width=8, longest=20, width=24, layers=2, heads=2
+    tokens=40,
+    patches=16,
+    tower_width=12,
+    text_width=8,
+    longest=20,
+    width=24,
+    layers=2,
+    heads=2,
+    merged=2,
 )
 
 
@@ -44,7 +52,7 @@ def inputs(seed: int = 0, words: int = 4) -> PolicyInputs:
         return torch.randn(*shape, generator=rng)
 
     return PolicyInputs(
-        drawn(1, 10, 12), drawn(1, 9, 3), drawn(1, 9, 3), drawn(1, 9, len(NOUNS)),
+        drawn(1, 17, 12), drawn(1, 16, 3), drawn(1, 16, 3), drawn(1, 16, len(NOUNS)),
         drawn(1, words, 8), torch.zeros(1, words, dtype=torch.long), drawn(1, len(STATES)),
         drawn(1, 2, 3),
     )  # fmt: skip
@@ -111,8 +119,14 @@ def test_what_is_ignored_does_not_count(model: ActionTransformer, part: str) -> 
 
 def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
     tokens, few, many = torch.tensor([[3, 1]]), inputs(words=2), inputs(seed=1, words=5)
-    batch = batch_of([few, many])
-    assert batch.kinds.tolist() == [[0, 0, NO_WORD, NO_WORD, NO_WORD], [0] * 5]
+    words, kinds = filled([(few.words, few.kinds), (many.words, many.kinds)])
+    assert kinds.tolist() == [[0, 0, NO_WORD, NO_WORD, NO_WORD], [0] * 5]
+    arrays = {
+        name: torch.cat([value, getattr(many, name)])
+        for name, value in vars(few).items()
+        if name not in ("words", "kinds")
+    }
+    batch = PolicyInputs(words=words, kinds=kinds, **arrays)
     both = model(tokens.expand(2, -1), model.look(batch))
     for row, alone in enumerate((few, many)):
         torch.testing.assert_close(both[row : row + 1], model(tokens, model.look(alone)))
@@ -120,7 +134,7 @@ def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
 
 def test_attention_is_where_each_token_looks(model: ActionTransformer) -> None:
     looked = model.attention([3, 1, 4], inputs())
-    assert looked.shape == (3, 9)
+    assert looked.shape == (3, 4)
     assert (looked >= 0).all()
     assert ((looked.sum(-1) > 0) & (looked.sum(-1) < 1)).all()
     # It is what the decoder mixes by: to nobody's key, everybody looks alike.
@@ -128,8 +142,8 @@ def test_attention_is_where_each_token_looks(model: ActionTransformer) -> None:
     for layer in alike.layers:
         torch.nn.init.zeros_(layer.memory.query.weight)
         torch.nn.init.zeros_(layer.memory.query.bias)
-    seen = 10 + 4 + len(STATES) + 2
-    torch.testing.assert_close(alike.attention([3], inputs()), torch.full((1, 9), 1 / seen))
+    seen = 1 + 4 + 4 + len(STATES) + 2
+    torch.testing.assert_close(alike.attention([3], inputs()), torch.full((1, 4), 1 / seen))
 
 
 def test_the_likeliest_is_written_and_drawing_goes_by_the_seed(model: ActionTransformer) -> None:

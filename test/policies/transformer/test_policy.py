@@ -63,7 +63,7 @@ AHEAD = " ".join(f"1 {128 + 10 * i} 127 255 127" for i in range(8))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return random_policy(tmp_path_factory.mktemp("policy"), seed=5)
+    return random_policy(tmp_path_factory.mktemp("policy"), seed=8)
 
 
 @pytest.fixture(scope="module")

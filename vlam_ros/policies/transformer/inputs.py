@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.perception.positions import floor_plane
@@ -105,25 +106,10 @@ def read_words(
     return states[None], torch.cat(kinds)[None].to(states.device)
 
 
-def batch_of(many: list[PolicyInputs]) -> PolicyInputs:
-    """Inputs of single observations as one batch; fewer words are filled up."""
-    longest = max(each.kinds.shape[1] for each in many)
-
-    def filled(values: Tensor, by: float) -> Tensor:
-        missing = longest - values.shape[1]
-        shape = (1, missing, *values.shape[2:])
-        return torch.cat([values, values.new_full(shape, by)], 1) if missing else values
-
-    return PolicyInputs(
-        torch.cat([each.patches for each in many]),
-        torch.cat([each.places for each in many]),
-        torch.cat([each.floor for each in many]),
-        torch.cat([each.relevance for each in many]),
-        torch.cat([filled(each.words, 0.0) for each in many]),
-        torch.cat([filled(each.kinds, NO_WORD) for each in many]),
-        torch.cat([each.states for each in many]),
-        torch.cat([each.remembered for each in many]),
-    )
+def filled(many: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Words of several observations, as `read_words` has them, as those of one batch."""
+    words = pad_sequence([each[0] for each, _ in many], batch_first=True)
+    return words, pad_sequence([each[0] for _, each in many], True, NO_WORD)
 
 
 def looked_at(observation: Observation, side: int) -> tuple[Points, Points]:

@@ -45,6 +45,8 @@ class ActionTransformerConfig:
     Attributes:
         tokens: of its vocabulary.
         patches: of an image, the class token not counted.
+        merged: side of the squares of patches that become one token of the memory, as in a Swin
+            transformer: an image is most of what is looked at.
         tower_width: channels of a patch's hidden state.
         text_width: channels of a word's hidden state.
         longest: tokens of the longest text that it writes.
@@ -65,6 +67,12 @@ class ActionTransformerConfig:
     heads: int = 6
     dropout: float = 0.1
     ignores: tuple[str, ...] = ()
+    merged: int = 1
+
+    @property
+    def cells(self) -> int:
+        """Tokens of the memory that are of the image, the class token not counted."""
+        return self.patches // self.merged**2
 
 
 @dataclass(frozen=True)
@@ -238,6 +246,7 @@ class ActionTransformer(nn.Module):
             nn.LayerNorm(config.tower_width), nn.Linear(config.tower_width, width)
         )
         self.patch_positions = nn.Parameter(torch.zeros(1 + config.patches, width))
+        self.cells = nn.Linear(config.merged**2 * width, width)
         self.places, self.floor, self.remembered = (Place(width) for _ in range(3))
         self.remembered_names = nn.Parameter(torch.zeros(2, width))
         self.relevance = nn.Linear(3 * len(NOUNS), width)
@@ -264,7 +273,7 @@ class ActionTransformer(nn.Module):
         image = self.patches(inputs.patches) + self.patch_positions
         of_patches = self.places(inputs.places) + self.floor(inputs.floor)
         of_patches = of_patches + self.relevance(_relevance(inputs.relevance))
-        image = torch.cat([image[:, :1], image[:, 1:] + of_patches], 1)
+        image = torch.cat([image[:, :1], self.cells(self._merged(image[:, 1:] + of_patches))], 1)
         words = self.words(inputs.words) + self.kinds(inputs.kinds.clamp(min=0))
         told = inputs.states.isfinite()[..., None]
         values = torch.einsum(
@@ -279,6 +288,12 @@ class ActionTransformer(nn.Module):
         caches = [LayerCache(None, layer.memory.keys_and_values(seen)) for layer in layers]
         return Memory(mask[:, None, None], caches)
 
+    def _merged(self, patches: Tensor) -> Tensor:
+        """Patches [B,N,D] as squares of them, row by row, [B,N/merged²,merged²·D]."""
+        side, merged = math.isqrt(self.config.patches), self.config.merged
+        squares = patches.unflatten(1, (side // merged, merged, side // merged, merged))
+        return squares.transpose(2, 3).flatten(3).flatten(1, 2)
+
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
         """Logits float[B,L,tokens] of what follows each of the tokens int64[B,L], which come after
         those that the memory has had already.
@@ -292,16 +307,16 @@ class ActionTransformer(nn.Module):
 
     @torch.inference_mode()
     def attention(self, tokens: Sequence[int], inputs: PolicyInputs) -> Tensor:
-        """How much each token of a text about one observation looks at each patch when it is to be
-        followed, float[L,N]: the mean of all layers and heads. What is missing to a sum of 1 looks
-        at words, state and the image as a whole.
+        """How much each token of a text about one observation looks at each cell of the image when
+        it is to be followed, float[L,cells]: the mean of all layers and heads. What is missing to a
+        sum of 1 looks at words, state and the image as a whole.
         """
         memory, device = self.look(inputs), inputs.patches.device
         for cache in memory.layers:
             cache.looked = []
         self(torch.tensor([list(tokens)], device=device), memory)
         looked = torch.stack([each for cache in memory.layers for each in cache.looked or ()])
-        return looked.mean(0)[0, :, 1 : 1 + self.config.patches]
+        return looked.mean(0)[0, :, 1 : 1 + self.config.cells]
 
     @torch.inference_mode()
     def write(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
-from vlam_ros.policies.transformer.inputs import batch_of
+from vlam_ros.policies.transformer.inputs import filled
 from vlam_ros.policies.transformer.model import STATES, PolicyInputs
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
@@ -131,15 +131,9 @@ def _row(values: dict[str, Any]) -> Demonstration:
 
 def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
     """What was read at some demonstrations, as it was."""
-    many = []
-    for index in indices:
-        words, kinds = read(data.rows[index].words)
-        arrays = {
-            name: torch.from_numpy(np.array(data.arrays[name][index], np.float32))[None]
-            for name in ARRAYS
-        }
-        many.append(PolicyInputs(words=words, kinds=kinds, **arrays))
-    return batch_of(many)
+    words, kinds = filled([read(data.rows[index].words) for index in indices])
+    arrays = {name: torch.from_numpy(data.arrays[name][list(indices)]).float() for name in ARRAYS}
+    return PolicyInputs(words=words, kinds=kinds, **arrays)
 
 
 def written(

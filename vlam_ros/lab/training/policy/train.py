@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import sha256
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
@@ -100,7 +102,10 @@ class PolicyLosses(nn.Module):
 
     def forward(self, batch: PolicyBatch) -> dict[str, Tensor]:
         """float[] of each of PART_NAMES that the batch has."""
-        logits = self.model(batch.tokens[:, :-1], self.model.look(batch.inputs)).float()
+        # On a CPU the backward pass of the flash kernel takes as long as all the rest.
+        on_cpu = batch.tokens.device.type == "cpu"
+        with sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext():
+            logits = self.model(batch.tokens[:, :-1], self.model.look(batch.inputs)).float()
         targets, parts = batch.tokens[:, 1:], batch.parts
         losses = {}
         for part, name in enumerate(PART_NAMES):
@@ -277,6 +282,7 @@ def policy_config(
         heads=recipe.heads,
         dropout=recipe.dropout,
         ignores=recipe.ignores,
+        merged=2 if data.arrays["places"].shape[1] % 4 == 0 else 1,
     )
     return PolicyConfig(
         model=model,
