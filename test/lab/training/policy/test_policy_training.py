@@ -204,6 +204,13 @@ def test_an_episode_is_a_bag_too_that_demonstrates_as_one_of_a_robot(
     assert np.isfinite(driven.arrays["places"]).any()
 
 
+def test_what_makes_no_sense_is_refused_before_the_expert_is_asked(parts: Parts) -> None:
+    policy, record = show_episode(episode_of_seed(seed_of(Kind.NONSENSE), True), parts)
+    assert not policy.rows
+    assert record.success
+    assert record.reason != Reason.INTERNAL_ERROR.name
+
+
 def test_the_words_say_what_is_under_way(data: Demonstrations) -> None:
     turning = [row.words for row in data.rows if row.kind == "TURN_TO"]
     assert set(turning[0]) == {0}

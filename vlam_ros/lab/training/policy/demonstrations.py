@@ -206,7 +206,9 @@ def show_episode(
     )
     with Simulator(room, seed=episode.seed) as simulator:
         robot = WatchedRobot(simulator)
-        perceiver = TruthPerceiver(parts.grounder, room.scene.objects, robot.truth)
+        perceiver = TruthPerceiver(
+            parts.grounder, settings.perception, room.scene.objects, robot.truth
+        )
         pipeline = Pipeline(
             parts.grounder, cast("Perceiver", perceiver), parts.skills, policy, settings.policy,
             settings.action, settings.perception.nouns, parts.lexicon,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlam_ros.actions import ActionTokenizer
-from vlam_ros.configuration import ActionSettings, PolicySettings
+from vlam_ros.configuration import ActionSettings, PerceptionSettings, PolicySettings
 from vlam_ros.lab.simulation.scene import ObjectSpec
 from vlam_ros.lab.simulation.task_objects import is_called
 from vlam_ros.lab.simulation.truth import Truth
@@ -64,9 +64,11 @@ class TruthPerceiver:
     def __init__(
         self,
         grounder: ClipsegGrounder,
+        settings: PerceptionSettings,
         objects: Sequence[ObjectSpec],
         look: Callable[[int], Truth],
     ) -> None:
+        self.settings = settings
         self._grounder, self._objects, self._look = grounder, tuple(objects), look
 
     def perceive(
