@@ -125,7 +125,7 @@ class PolicySettings:
     kind: str = parameter(
         "what proposes the motions: 'skills', 'transformer', or the name of an entry point"
     )
-    name_or_path: str = parameter("folder of a trained policy; of kind transformer")
+    name_or_path: str = parameter("'embedded' or a trained one's folder; of kind transformer")
     skills: str = parameter("skill definitions: a file, or a name in config/")
     verify: str = parameter(
         "whether what the gate refuses is held back, is done and told, or is done; the last two in "

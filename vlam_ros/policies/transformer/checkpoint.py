@@ -17,6 +17,8 @@ from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransfo
 from vlam_ros.resources import write_file
 from vlam_ros.types import ActionSpace
 
+SHIPPED = {"embedded": Path(__file__).parents[2] / "models" / "action-transformer-1"}
+"""The policies that come with the package, which read the checkpoint of the same name."""
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 KIND = "vlam_ros action transformer"
 
@@ -87,7 +89,7 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
     Raises:
         ModelError: there is none, a part of it is missing, or its weights are of another model.
     """
-    folder = Path(name_or_path)
+    folder = folder_of(name_or_path)
     config = read_config(folder)
     transformer = ActionTransformer(config.model)
     try:
@@ -98,6 +100,11 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
     if not all(bool(torch.isfinite(value).all()) for value in transformer.state_dict().values()):
         raise ModelError(f"{folder / WEIGHTS} has weights that are not finite: train it again")
     return config, transformer.eval()
+
+
+def folder_of(name_or_path: str | Path) -> Path:
+    """The folder of a policy of SHIPPED, or that of another one."""
+    return SHIPPED.get(str(name_or_path)) or Path(name_or_path)
 
 
 def read_config(folder: Path) -> PolicyConfig:
