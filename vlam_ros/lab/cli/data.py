@@ -138,6 +138,8 @@ def _add_demos(kinds: Subparsers) -> None:
     )
     add_option(parser, "--episodes", "N", _count, "that can be done", 20)
     add_option(parser, "--control", "N", _count, "that must be refused", 10)
+    text = "of both, of which only what is done first is shown, about several things of the room"
+    add_option(parser, "--starts", "N", _count, text, 0)
     add_option(parser, "--seed", "S", int, "of the first", 20_000_000)
     add_option(parser, "--driver", "POLICY", str, "folder of the policy that acts")
     add_option(parser, "--bags", "DIR", Path, "record each episode as a bag, too")
@@ -209,7 +211,7 @@ def run_bag(options: argparse.Namespace) -> int:
 def run_demos(options: argparse.Namespace) -> int:
     from vlam_ros.configuration import Settings
     from vlam_ros.lab.evaluation.task_runs import policy_settings
-    from vlam_ros.lab.training.policy.demonstrations import demonstrate
+    from vlam_ros.lab.training.policy.demonstrations import Kept, demonstrate
 
     driver = policy_settings(options.driver) if options.driver else {}
     settings = Settings.load(model__name_or_path=options.model, **driver)
@@ -217,8 +219,14 @@ def run_demos(options: argparse.Namespace) -> int:
         options.out,
         settings,
         options.seed,
-        options.episodes,
-        options.control,
+        {
+            kept: getattr(options, name)
+            for name, kept in (
+                ("episodes", Kept.TASKS),
+                ("control", Kept.CONTROL),
+                ("starts", Kept.STARTS),
+            )
+        },
         options.workers,
         options.bags,
     )

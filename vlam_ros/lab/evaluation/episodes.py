@@ -65,14 +65,15 @@ def episode_of_seed(seed: int, control: bool = False, trained: bool = False) -> 
     rng = generator_of(seed, control)
     task = random_task(rng, control)
     paraphrased = bool(rng.random() < 0.5) and not trained
-    script = [(0.0, _sentence(task, paraphrased, rng))]
+    script = [(0.0, sentence(task, paraphrased, rng))]
     if task.kind is Kind.STOP:
         stops = (TEST_PATTERNS if paraphrased else SKILL_PATTERNS)["stop"]
         script.append((STOP_AFTER, stops[int(rng.integers(len(stops)))]))
     return Episode(seed, task, tuple(script), paraphrased and task.kind is not Kind.NONSENSE)
 
 
-def _sentence(task: TaskSpec, paraphrased: bool, rng: Generator) -> str:
+def sentence(task: TaskSpec, paraphrased: bool, rng: Generator) -> str:
+    """How a task is said: `paraphrased`, in words that no model is trained on."""
     target, destination = f"the {task.noun}", f"the {task.place}"
     if task.kind is Kind.NONSENSE:
         return _nonsense(target, rng)

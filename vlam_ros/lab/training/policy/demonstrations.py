@@ -10,6 +10,7 @@ import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
@@ -22,11 +23,13 @@ from tqdm import tqdm
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord
-from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_seed
+from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_seed, sentence
 from vlam_ros.lab.evaluation.lockstep import Lockstep, RobotProxy, run_in
 from vlam_ros.lab.live.recorded_robot import RecordedRobot
 from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS
 from vlam_ros.lab.simulation.simulator import Simulator
+from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.lab.simulation.truth import Truth, truth_of
 from vlam_ros.lab.training.batches import relit
 from vlam_ros.lab.training.policy.expert import Expert, Shown, TruthPerceiver
@@ -37,6 +40,7 @@ from vlam_ros.pipeline import Pipeline, robot_lexicon
 from vlam_ros.policies import Policy, ReadsFeatures, Skill, load_skills, make_policy
 from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.policies.transformer.inputs import inputs_of, words_of
+from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import (
     ActionSpace,
     Observation,
@@ -55,6 +59,10 @@ ALIKE = 3
 """Decisions in a row that say the same, of which more teach nothing."""
 ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
+START_ASIDE, START_TURNED = 0.3, 0.35
+"""The same where only the first decision is shown."""
+THERE, LIKE = 4, 1
+"""Things that are asked about besides what a task is about: of the room, and like those."""
 EPOCH = 1_750_000_000 * 10**9
 """ns: when episodes begin, in bags."""
 ARRAYS = ("patches", "places", "floor", "relevance", "states", "remembered")
@@ -198,21 +206,8 @@ def show_episode(
     the robot's sensors say as a bag, if one is named.
     """
     rng = np.random.default_rng([episode.seed, 6])
-    x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, TURNED)
-    room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
-    settings = parts.settings
-    policy = DemonstrationPolicy(
-        parts.expert, parts.grounder, episode.task.kind.name, episode.seed, parts.driver
-    )
-    with Simulator(room, seed=episode.seed) as simulator:
-        robot = WatchedRobot(simulator)
-        perceiver = TruthPerceiver(
-            parts.grounder, settings.perception, room.scene.objects, robot.truth
-        )
-        pipeline = Pipeline(
-            parts.grounder, cast("Perceiver", perceiver), parts.skills, policy, settings.policy,
-            settings.action, settings.perception.nouns, parts.lexicon,
-        )  # fmt: skip
+    simulator, robot, policy, pipeline = _robot(episode, parts, rng, ASIDE, TURNED)
+    with simulator:
         fusion = FusionNodeSettings.load()
         recorded = RecordedRobot(robot, fusion.lidar, EPOCH) if bag else None
         loop = Lockstep(recorded or robot, pipeline, fusion, ControllerSettings.load())
@@ -225,47 +220,113 @@ def show_episode(
         return policy, record
 
 
+def show_start(episode: Episode, parts: Parts, asked: Sequence[str]) -> DemonstrationPolicy:
+    """What is done first about each of several instructions, where an episode would begin; the
+    robot may look elsewhere. In one image different words ask for different motions.
+    """
+    rng = np.random.default_rng([episode.seed, 7])
+    simulator, robot, policy, pipeline = _robot(episode, parts, rng, START_ASIDE, START_TURNED)
+    with simulator:
+        loop = Lockstep(robot, pipeline, FusionNodeSettings.load(), ControllerSettings.load())
+        while simulator.now < SETTLING * 1e9:
+            loop.tick(lambda decided: None)
+        for text in asked:
+            decided: list[DecisionResult] = []
+            loop.instruct(text)
+            while not decided:
+                loop.tick(decided.append)
+    return policy
+
+
+def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
+    """An episode's own instruction, and the same about other things of the room and about something
+    like them that is not there.
+    """
+    task, things = episode.task, [o for o in episode.task.room.scene.objects if o.colour]
+    there = {(o.colour, o.shape) for o in things} - HELD_OUT_PAIRS
+    like = {(o.colour, p.shape) for o in things for p in things} - HELD_OUT_PAIRS - there
+    asked = [episode.script[0][1]]
+    others = [
+        pair
+        for some, count in ((there, THERE), (like, LIKE))
+        for pair in rng.permutation(sorted(some)).tolist()[:count]
+    ]
+    for colour, shape in others:
+        other = replace(task, noun=f"{colour} {shape}")
+        if other.noun != task.place and task.kind is not Kind.NONSENSE:
+            asked.append(sentence(other, False, rng))
+    return asked
+
+
+def _robot(
+    episode: Episode, parts: Parts, rng: np.random.Generator, aside: float, turned: float
+) -> tuple[Simulator, WatchedRobot, DemonstrationPolicy, Pipeline]:
+    """A simulated robot that begins a little elsewhere than the task was made for, and who decides
+    for it.
+    """
+    x, y, yaw = rng.uniform(-1, 1, 3) * (aside, aside, turned)
+    room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
+    settings = parts.settings
+    policy = DemonstrationPolicy(
+        parts.expert, parts.grounder, episode.task.kind.name, episode.seed, parts.driver
+    )
+    simulator = Simulator(room, seed=episode.seed)
+    robot = WatchedRobot(simulator)
+    perceiver = TruthPerceiver(parts.grounder, settings.perception, room.scene.objects, robot.truth)
+    pipeline = Pipeline(
+        parts.grounder, cast("Perceiver", perceiver), parts.skills, policy, settings.policy,
+        settings.action, settings.perception.nouns, parts.lexicon,
+    )  # fmt: skip
+    return simulator, robot, policy, pipeline
+
+
+class Kept(Enum):
+    """What is shown of an episode, and whose it is; the values name shards."""
+
+    TASKS = "tasks"
+    CONTROL = "control"
+    STARTS = "starts"
+    """What is done first about several instructions, of tasks and of the control set."""
+
+
 @dataclass(frozen=True)
 class DemonstrationJob:
-    """Episodes from a seed on, of the tasks or of the control set, shown into a shard."""
+    """Episodes from a seed on, shown into a shard."""
 
     folder: Path
     seed: int
     episodes: int
-    control: bool
+    kept: Kept
     settings: Settings
     bags: Path | None = None
 
     @property
     def path(self) -> Path:
         """The shard, with its end, lest a short one passes for a full one in a longer run."""
-        kind = "control" if self.control else "tasks"
-        return self.folder / f"{kind}-{self.seed:08d}-{self.seed + self.episodes:08d}.npz"
+        end = self.seed + self.episodes
+        return self.folder / f"{self.kept.value}-{self.seed:08d}-{end:08d}.npz"
 
 
 def demonstrate(
     folder: Path,
     settings: Settings,
     seed: int,
-    tasks: int,
-    control: int,
+    counts: Mapping[Kept, int],
     workers: int = 1,
     bags: Path | None = None,
 ) -> None:
-    """Show so many episodes of the tasks and of the control set, in shards, and each as a bag in
+    """Show so many episodes of each kind, in shards, and those of TASKS and CONTROL as bags in
     `bags`, if that is given; finished ones stay.
 
     Raises:
         LearningError: no episode is asked for.
     """
-    if tasks + control < 1:
+    if sum(counts.values()) < 1:
         raise LearningError("there is nothing to show: ask for one episode or more")
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
-        DemonstrationJob(
-            folder, start, min(EPISODES, seed + count - start), is_control, settings, bags
-        )
-        for is_control, count in ((False, tasks), (True, control))
+        DemonstrationJob(folder, start, min(EPISODES, seed + count - start), kept, settings, bags)
+        for kept, count in counts.items()
         for start in range(seed, seed + count, EPISODES)
     ]
     due = [job for job in jobs if not job.path.exists()]
@@ -283,10 +344,20 @@ def run_shard(job: DemonstrationJob) -> None:
     rows: list[Demonstration] = []
     arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
     for seed in range(job.seed, job.seed + job.episodes):
-        bag = job.bags and job.bags / episode_name(seed, job.control)
-        if bag and bag.exists():  # of a shard that was interrupted
-            bag = None
-        policy, _ = show_episode(episode_of_seed(seed, job.control, trained=True), parts, bag)
+        starts = job.kept is Kept.STARTS
+        control = job.kept is Kept.CONTROL or (starts and seed % 3 == 0)
+        episode = episode_of_seed(seed, control, trained=True)
+        if episode.task.held_out:  # by what is never named, what was learned is judged
+            continue
+        if starts:
+            policy = show_start(
+                episode, parts, things_to_ask(episode, np.random.default_rng([seed, 8]))
+            )
+        else:
+            bag = job.bags and job.bags / episode_name(seed, control)
+            if bag and bag.exists():  # of a shard that was interrupted
+                bag = None
+            policy, _ = show_episode(episode, parts, bag)
         rows += policy.rows
         for name, values in policy.arrays.items():
             arrays[name] += values
