@@ -14,7 +14,10 @@ from vlam_ros.lab.evaluation import task_runs
 from vlam_ros.lab.evaluation.task_runs import policy_settings
 from vlam_ros.lab.training.fit import FitResult
 from vlam_ros.lab.training.policy import demonstrations, train
+from vlam_ros.lab.training.policy.demonstrations import Kept
 from vlam_ros.lab.training.policy.train import PolicyRecipe
+
+TASKS, CONTROL, STARTS = Kept
 
 
 def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,13 +25,15 @@ def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(demonstrations, "demonstrate", lambda *args: seen.append(args))
     assert main(["data", "demos", "--out", str(tmp_path)]) == 0
     pupil = str(random_policy(tmp_path / "pupil"))
-    options = f"--episodes 3 --control 0 --seed 7 --driver {pupil} --workers 1 --bags recorded"
+    options = (
+        f"--episodes 3 --control 0 --starts 2 --seed 7 --driver {pupil} --workers 1 --bags recorded"
+    )
     assert main(["data", "demos", "--out", str(tmp_path), *options.split()]) == 0
     (first, second) = seen
     assert first[0] == second[0] == tmp_path
-    assert first[2:] == (20_000_000, 20, 10, 2, None)
+    assert first[2:] == (20_000_000, {TASKS: 20, CONTROL: 10, STARTS: 0}, 2, None)
     assert first[1].policy.kind == "skills"
-    assert second[2:] == (7, 3, 0, 1, Path("recorded"))
+    assert second[2:] == (7, {TASKS: 3, CONTROL: 0, STARTS: 2}, 1, Path("recorded"))
     assert (second[1].policy.kind, second[1].policy.name_or_path) == ("transformer", pupil)
 
 

@@ -29,6 +29,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     VERIFY,
     PolicyVocabulary,
 )
+from vlam_ros.types import Noun
 
 PLANNED, CLAIMED, DECIDED, ROWS, ANSWERED, UNJUDGED = 0, 1, 2, 3, 4, -1
 """What a token is part of: the plan, the claims, what it comes to, the rows, the answer to a
@@ -38,10 +39,12 @@ PART_NAMES = ("plan", "claims", "decision", "rows", "answers")
 
 ASKED = 1 / 3
 """Share of a batch that are questions."""
-NO_DEPTH, DEPTH_LOST, NO_RELEVANCE, FORGOTTEN = 0.1, 0.1, 0.1, 0.1
+NO_DEPTH, DEPTH_LOST, NO_RELEVANCE, FORGOTTEN = 0.1, 0.1, 0.1, 0.4
 """How often an observation has no depth, what share of patches loses its own, how often nothing is
-known of where the nouns are, and of where they were.
+known of where the nouns are, and how often what is in view is not remembered, so that one looks.
 """
+IN_VIEW = 0.2
+"""Metres from where a patch looks at to a thing that is in view."""
 PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.03
 """Standard deviations, in m and in the units of the states."""
 
@@ -187,7 +190,10 @@ def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
     holding = STATES.index("holding")
     states[:, holding] = inputs.states[:, holding]
     remembered = noisy(inputs.remembered, MEMORY_NOISE)
-    remembered[some(FORGOTTEN)] = math.nan
+    gaps = (inputs.places[:, None] - inputs.remembered[:, :, None]).norm(dim=-1)
+    in_view = (gaps < IN_VIEW).any(-1)
+    forgotten = torch.from_numpy(rng.random((count, len(Noun))) < FORGOTTEN)
+    remembered[in_view & forgotten] = math.nan
     return replace(inputs, places=places, relevance=relevance, states=states, remembered=remembered)
 
 
