@@ -16,6 +16,7 @@ import torch
 
 from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
+from vlam_ros.errors import ConfigurationError
 from vlam_ros.lab.evaluation.episodes import Episode, episode_of_seed
 from vlam_ros.lab.evaluation.lockstep import run_episode
 from vlam_ros.lab.evaluation.task_runs import policy_settings
@@ -82,8 +83,13 @@ def _draw(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     settings = Settings.load(model__name_or_path=options.model, **policy_settings(options.policy))
     pipeline = Pipeline.from_settings(settings)
-    pictures = [picture(pipeline, episode_of_seed(seed)) for seed in options.seeds]
-    canvas = mosaic([each for each in pictures if each is not None])
+    drawn = [picture(pipeline, episode_of_seed(seed)) for seed in options.seeds]
+    pictures = [each for each in drawn if each is not None]
+    if not pictures:
+        raise ConfigurationError(
+            "the policy carries out none of these episodes: name other --seeds"
+        )
+    canvas = mosaic(pictures)
     done, png = cv2.imencode(".png", canvas[..., ::-1])
     assert done
     write_file(options.out, png.tobytes())
