@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -45,7 +46,7 @@ from vlam_ros.policies.skills.skill import action_space
 from vlam_ros.policies.transformer.checkpoint import WEIGHTS, PolicyConfig, load_policy, save_policy
 from vlam_ros.policies.transformer.inputs import read_words
 from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransformerConfig
-from vlam_ros.policies.transformer.vocabulary import PolicyVocabulary
+from vlam_ros.policies.transformer.vocabulary import CLAIMS, PolicyVocabulary
 from vlam_ros.types import DIMENSIONS
 
 SMOOTHED = 1.0
@@ -132,11 +133,12 @@ def examine(
     model: ActionTransformer, data: Demonstrations, batches: DemonstrationBatches
 ) -> dict[str, float]:
     """What is written next after what was shown: the share of right decisions, of plans and
-    answers word by word, of rows within NEAR_BINS, and the balanced accuracy of the claims.
+    answers word by word, of rows within NEAR_BINS, and the balanced accuracy of each claim that is
+    true and false, and its mean.
     """
     vocabulary, device = batches.vocabulary, model.positions.weight.device
     right: dict[str, list[float]] = {name: [] for name in PART_NAMES}
-    true_claims: list[tuple[bool, bool]] = []
+    claimed: dict[int, dict[bool, list[bool]]] = defaultdict(lambda: {True: [], False: []})
     for start in range(0, len(data), AT_ONCE):
         indices = range(start, min(start + AT_ONCE, len(data)))
         tokens, parts = written(data, indices, vocabulary)
@@ -155,12 +157,17 @@ def examine(
         # Each claim is written before its contrary: an even distance from the first is true.
         first = vocabulary["<found>"]
         for told, truth in zip(best[claims].tolist(), targets[claims].tolist(), strict=True):
-            true_claims.append((told == truth, (truth - first) % 2 == 0))
-    by_truth = [[hit for hit, truth in true_claims if truth is kind] for kind in (True, False)]
-    balanced = [float(np.mean(hits)) for hits in by_truth if hits]
-    means = {name: float(np.mean(hits)) if hits else float("nan") for name, hits in right.items()}
+            which, denied = divmod(truth - first, 2)
+            claimed[which][not denied].append(told == truth)
+    means = {name: float(np.mean(hits)) if hits else math.nan for name, hits in right.items()}
     score = float(np.nanmean([means["decision"], means["rows"], means["plan"]]))
-    return {"score": score, **means, "claims": float(np.mean(balanced))}
+    balanced = {
+        name: float(np.mean([np.mean(hits) for hits in claimed[which].values()]))
+        for which, name in enumerate(CLAIMS)
+        if all(claimed[which].values())
+    }
+    means["claims"] = float(np.mean(list(balanced.values()))) if balanced else math.nan
+    return {"score": score, **means, **balanced}
 
 
 def train_policy(
