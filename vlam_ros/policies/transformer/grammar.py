@@ -1,10 +1,12 @@
 """What a decision may look like, token by token, so that whatever is written can be read.
 
-    <plan> step (<then> step)* <verify> claim … (<execute> row … | <hold> REASON | <done>) <end>
+    <plan> step (<then> step)* (<at> x y)* <verify> claim …
+    (<execute> row … | <hold> REASON | <done>) <end>
 
-Steps are those of the robot's skills with the nouns of the instruction, one token of each claim is
-true and one is false, and rows are those of the first step's command. Which of them is written is
-the model's choice: the grammar forces nothing where there is one.
+Steps are those of the robot's skills with the nouns of the instruction. Then follows where each
+noun is that they are about (as in ECoT, Zawalski et al. 2024). One token of each claim is true and
+one is false, and rows are those of the first step's command. Which of them is written is the model's
+choice: the grammar forces nothing where there is one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 
 from vlam_ros.errors import ModelError
 from vlam_ros.policies.transformer.vocabulary import (
+    AT,
     CLAIMS,
     DONE,
     END,
@@ -42,20 +45,22 @@ Writing = Generator[list[int], int, T]
 
 @dataclass(frozen=True)
 class Written:
-    """A decision as it was written: the texts of the steps to come, what is claimed of CLAIMS, and
-    rows uint16[H,1+D] where it is to EXECUTE, or a reason where it is to HOLD.
+    """A decision as it was written: the texts of the steps to come, where each noun is, in bins of
+    x and y, what is claimed of CLAIMS, and rows uint16[H,1+D] where it is to EXECUTE, or a reason
+    where it is to HOLD.
     """
 
     plan: tuple[str, ...]
     claims: Mapping[str, bool]
     outcome: Outcome
     rows: Uint16Array | None = field(default=None, compare=False)
+    places: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     reason: Reason = Reason.NONE
 
 
 class Grammar:
     """The decisions about one task: `steps` are the texts that a plan is made of, each with the
-    command index of its rows.
+    command index of its rows, and `nouns` how many things the instruction names.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Grammar:
         space: ActionSpace,
         horizon: int,
         steps: Mapping[str, int],
+        nouns: int,
         plans: bool = True,
     ) -> None:
         """Prepare what may be written; without `plans` a decision begins with what it comes to.
@@ -72,7 +78,7 @@ class Grammar:
             ModelError: the policy cannot write the numbers of the action space.
         """
         self.vocabulary, self.space, self.horizon, self.plans = vocabulary, space, horizon, plans
-        self.steps = dict(steps)
+        self.steps, self.nouns = dict(steps), nouns
         self._tree: dict[int, Any] = {}
         for text in steps:
             branch = self._tree
@@ -92,7 +98,7 @@ class Grammar:
         """Tokens of the longest decision."""
         plan = max(len(self.vocabulary.encode(text)) + 1 for text in self.steps) * MOST_STEPS
         rows = self.horizon * len(self.space.columns)
-        return 2 + (plan + len(CLAIMS) if self.plans else 0) + rows + 1
+        return 2 + (plan + 3 * self.nouns + len(CLAIMS) if self.plans else 0) + rows + 1
 
     def choices(self) -> Choices:
         """What may be written from the beginning on."""
@@ -133,14 +139,21 @@ class Grammar:
     def _decision(self) -> Writing[Written]:
         words, commands = self.vocabulary, self._commands
         plan: list[str] = []
+        places: list[tuple[int, int]] = []
         claims: dict[str, bool] = {}
         if self.plans:
             yield [words[PLAN]]
             while True:
                 text, following = yield from self._step(len(plan) + 1 < MOST_STEPS)
                 plan.append(text)
-                if following == words[VERIFY]:
+                if following != words[THEN]:
                     break
+            for noun in range(self.nouns):
+                if noun:
+                    yield [words[AT]]
+                places.append((yield from self._place()))
+            if self.nouns:
+                yield [words[VERIFY]]
             for name, pair in zip(CLAIMS, self._claims, strict=True):
                 claims[name] = (yield pair) == pair[0]
             commands = words.numbers([self.steps[plan[0]]])
@@ -152,11 +165,12 @@ class Grammar:
             reason = REASONS[words.decode([(yield self._reasons)])]
         yield [words[END]]
         kind = (Outcome.EXECUTE, Outcome.HOLD, Outcome.DONE)[self._ends.index(outcome)]
-        return Written(tuple(plan), claims, kind, rows, reason)
+        return Written(tuple(plan), claims, kind, rows, tuple(places), reason)
 
     def _step(self, more: bool) -> Writing[tuple[str, int]]:
         """The text of a step, and the token after it."""
-        ends = [self.vocabulary[sign] for sign in ((THEN, VERIFY) if more else (VERIFY,))]
+        end = AT if self.nouns else VERIFY
+        ends = [self.vocabulary[sign] for sign in ((THEN, end) if more else (end,))]
         branch = self._tree
         while True:
             over = ends if _END_OF_STEP in branch else []
@@ -165,13 +179,21 @@ class Grammar:
                 return branch[_END_OF_STEP], token
             branch = branch[token]
 
+    def _place(self) -> Writing[tuple[int, int]]:
+        x, y = self._columns[:2]
+        first = yield x
+        # A place on the floor has both coordinates or none.
+        second = yield y[-1:] if first == x[-1] else y[:-1]
+        numbers = [self.vocabulary.number(token) for token in (first, second)]
+        return numbers[0] or 0, numbers[1] or 0
+
     def _rows(self, commands: list[int]) -> Writing[Uint16Array]:
         numbers: list[int] = []
         unused = self._columns[0][-1]
         for _ in range(self.horizon):
             numbers.append((yield commands))
             for place, column in enumerate(self._columns):
-                # A place on the floor has both coordinates or none.
+                # As in a place.
                 paired = column[-1:] if numbers[-1] == unused else column[:-1]
                 numbers.append((yield paired if place == 1 else column))
         values = [self.vocabulary.number(token) for token in numbers]

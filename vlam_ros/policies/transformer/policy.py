@@ -120,7 +120,12 @@ class TransformerPolicy:
         possible = possible_steps(self._skills, task.instruction)
         steps = {text: self._index[step.skill] for text, step in possible.items()}
         grammar = Grammar(
-            self._vocabulary, self.space, self.config.horizon, steps, self.config.plans
+            self._vocabulary,
+            self.space,
+            self.config.horizon,
+            steps,
+            len(task.instruction.named),
+            self.config.plans,
         )
         inputs = inputs_of(observation, task, scene.features, progress, self._grounder)
         if not bool(torch.isfinite(inputs.patches).all() & torch.isfinite(inputs.words).all()):

@@ -18,7 +18,9 @@ PAD, PLAN, THEN, VERIFY = "<pad>", "<plan>", "<then>", "<verify>"
 EXECUTE, DONE, HOLD, END = "<execute>", "<done>", "<hold>", "<end>"
 ACT, ANSWER = "<act>", "<answer>"
 """What a decision is asked for by, and the answer to a question, which only training asks."""
-SPECIAL = (PAD, ACT, ANSWER, PLAN, THEN, VERIFY, EXECUTE, DONE, HOLD, END)
+AT = "<at>"
+"""Before the place of what is to come: x and y in bins of the action space, or not used."""
+SPECIAL = (PAD, ACT, ANSWER, PLAN, THEN, VERIFY, EXECUTE, DONE, HOLD, END, AT)
 
 CLAIMS: dict[str, tuple[str, str]] = {
     "found": ("<found>", "<not_found>"),

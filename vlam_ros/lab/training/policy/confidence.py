@@ -113,7 +113,8 @@ def decisions(
         instruction = parse_instruction(data.rows[i].words[OF_INSTRUCTION], lexicon)
         steps = possible_steps(skills, instruction)
         commands = {text: index[step.skill] for text, step in steps.items()}
-        grammar = Grammar(vocabulary, space, config.horizon, commands, config.plans)
+        nouns = len(instruction.named)
+        grammar = Grammar(vocabulary, space, config.horizon, commands, nouns, config.plans)
         choices = grammar.choices()
         inputs = inputs_at(data, [i], read)
         out = model.write(inputs, [vocabulary[ACT]], choices, draft=grammar.draft)

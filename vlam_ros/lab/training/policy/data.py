@@ -23,6 +23,7 @@ from vlam_ros.policies.transformer.model import STATES, PolicyInputs
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
     ANSWER,
+    AT,
     CLAIMS,
     EXECUTE,
     PAD,
@@ -31,11 +32,11 @@ from vlam_ros.policies.transformer.vocabulary import (
 )
 from vlam_ros.types import Noun
 
-PLANNED, CLAIMED, DECIDED, ROWS, ANSWERED, UNJUDGED = 0, 1, 2, 3, 4, -1
-"""What a token is part of: the plan, the claims, what it comes to, the rows, the answer to a
-question; or nothing.
+PLANNED, PLACED, CLAIMED, DECIDED, ROWS, ANSWERED, UNJUDGED = 0, 1, 2, 3, 4, 5, -1
+"""What a token is part of: the plan, where things are, the claims, what it comes to, the rows, the
+answer to a question; or nothing.
 """
-PART_NAMES = ("plan", "claims", "decision", "rows", "answers")
+PART_NAMES = ("plan", "places", "claims", "decision", "rows", "answers")
 
 ASKED = 1 / 3
 """Share of a batch that are questions."""
@@ -162,7 +163,8 @@ def _parts(text: Sequence[int], known: Sequence[str], vocabulary: PolicyVocabula
     if vocabulary[VERIFY] in text:
         claims = text.index(vocabulary[VERIFY]) + 1
         end = claims + len(CLAIMS)
-        parts = [PLANNED] * claims
+        placed = text.index(vocabulary[AT]) + 1 if vocabulary[AT] in text else claims - 1
+        parts = [PLANNED] * placed + [PLACED] * (claims - 1 - placed) + [PLANNED]
         parts += [CLAIMED if name in known else UNJUDGED for name in CLAIMS]
     parts += [DECIDED] + [ROWS if text[end] == vocabulary[EXECUTE] else DECIDED] * (
         len(text) - end - 1

@@ -21,7 +21,7 @@ from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.roles import Assignment, assign
 from vlam_ros.lab.replay.timed import Cue, timed_messages
 from vlam_ros.lab.training.policy.demonstrations import DemonstrationPolicy, write_shard
-from vlam_ros.lab.training.policy.expert import Shown, decision_text, rows_text
+from vlam_ros.lab.training.policy.expert import Shown, decision_text, places_text, rows_text
 from vlam_ros.perception import Perceiver
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.pipeline import Pipeline, robot_lexicon
@@ -118,15 +118,16 @@ class Driver:
         if way is None:
             self._notes.add("an image has no odometry at its time and is left out")
             return Proposal(plan, following), None
+        places = places_text(plan.steps, task, self._tokenizer)
         lengths, angles = np.hypot(way[:, 0], way[:, 1]), np.abs(way[:, 2])
         if (lengths <= MOVED).all() and (angles <= TURNED).all():
-            shown = Shown(decision_text(steps, task, {"there": True}, DONE), KNOWN)
+            shown = Shown(decision_text(steps, task, places, {"there": True}, DONE), KNOWN)
             return finished(following), shown
         rows = np.full((self._timing.horizon, len(self.space.columns)), np.nan)
         rows[:, 0] = self.space.names.index(skill.name)
         rows[:, [1, 2, 4]] = self._waypoints(skill, way)
         said = rows_text(rows, self._tokenizer)
-        shown = Shown(decision_text(steps, task, {"there": False}, said), KNOWN)
+        shown = Shown(decision_text(steps, task, places, {"there": False}, said), KNOWN)
         return Proposal(plan, following, rows, 1.0), shown
 
     def _waypoints(self, skill: Skill, way: Poses) -> Poses:

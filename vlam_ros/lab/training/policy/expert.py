@@ -23,6 +23,7 @@ from vlam_ros.policies import Skill
 from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.policies.transformer.policy import step_text
 from vlam_ros.policies.transformer.vocabulary import (
+    AT,
     CLAIMS,
     DONE,
     END,
@@ -36,6 +37,7 @@ from vlam_ros.policies.transformer.vocabulary import (
 from vlam_ros.types import (
     ActionSpace,
     FloatArray,
+    Noun,
     Observation,
     Outcome,
     PlanarPose,
@@ -155,7 +157,8 @@ class Expert:
         if not steps or (verdict.outcome is Outcome.HOLD and verdict.reason.name not in REASONS):
             return None
         claims = claims_of(proposal, verdict)
-        text = decision_text(steps, task, claims, self._end(proposal, verdict))
+        places = places_text(steps, task, self._tokenizer)
+        text = decision_text(steps, task, places, claims, self._end(proposal, verdict))
         return Shown(text, frozenset(claims))
 
     def _end(self, proposal: Proposal, verdict: Verdict) -> str:
@@ -173,13 +176,28 @@ def rows_text(rows: FloatArray, tokenizer: ActionTokenizer) -> str:
     return f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
 
 
+def places_text(steps: Sequence[SkillStep], task: Task, tokenizer: ActionTokenizer) -> str:
+    """Where the nouns of the instruction are that steps are about, as a policy writes it."""
+    found: dict[Noun, SceneObject] = {}
+    for step in steps:
+        found |= step.objects
+    rows = np.full((len(task.instruction.named), len(tokenizer.space.columns)), np.nan)
+    rows[:, 0] = 1
+    low, high = tokenizer.space.low, tokenizer.space.high
+    for row, noun in zip(rows, task.instruction.named, strict=True):
+        if noun in found and (position := found[noun].position):
+            row[1:3] = np.clip(position[:2], low[:2], high[:2])
+    tokens = tokenizer.encode(rows, ~np.isnan(rows[:, 1:])) if len(rows) else rows
+    return " ".join(f"{AT} {int(row[1])} {int(row[2])}" for row in tokens)
+
+
 def decision_text(
-    steps: Sequence[SkillStep], task: Task, claims: Mapping[str, bool], end: str
+    steps: Sequence[SkillStep], task: Task, places: str, claims: Mapping[str, bool], end: str
 ) -> str:
     """A decision as a policy writes it; what is not claimed is written as true."""
     said = [CLAIMS[name][0 if claims.get(name, True) else 1] for name in CLAIMS]
     texts = f" {THEN} ".join(step_text(step, task.instruction) for step in steps)
-    return f"{PLAN} {texts} {VERIFY} {' '.join(said)} {end} {END}"
+    return " ".join(f"{PLAN} {texts} {places} {VERIFY} {' '.join(said)} {end} {END}".split())
 
 
 _BEFORE: dict[Reason, tuple[str, ...]] = {

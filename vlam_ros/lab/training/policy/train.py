@@ -30,6 +30,7 @@ from vlam_ros.lab.training.policy.data import (
     ANSWERED,
     CLAIMED,
     PART_NAMES,
+    PLACED,
     ROWS,
     DemonstrationBatches,
     Demonstrations,
@@ -113,7 +114,7 @@ class PolicyLosses(nn.Module):
             chosen = parts == part
             if not chosen.any():
                 continue
-            if part in (ROWS, ANSWERED):
+            if part in (PLACED, ROWS, ANSWERED):
                 losses[name] = self._of_numbers(logits[chosen], targets[chosen])
             else:
                 losses[name] = functional.cross_entropy(logits[chosen], targets[chosen])
@@ -133,8 +134,8 @@ def examine(
     model: ActionTransformer, data: Demonstrations, batches: DemonstrationBatches
 ) -> dict[str, float]:
     """What is written next after what was shown: the share of right decisions, of plans and
-    answers word by word, of rows within NEAR_BINS, and the balanced accuracy of each claim that is
-    true and false, and its mean.
+    answers word by word, of places and rows within NEAR_BINS, and the balanced accuracy of each
+    claim that is true and false, and its mean.
     """
     vocabulary, device = batches.vocabulary, model.positions.weight.device
     right: dict[str, list[float]] = {name: [] for name in PART_NAMES}
@@ -146,7 +147,8 @@ def examine(
         best = model(tokens[:, :-1].to(device), memory).argmax(-1).cpu()
         targets = tokens[:, 1:]
         off = (best - targets).abs()
-        hits = torch.where(parts == ROWS, off <= NEAR_BINS, off == 0)
+        numbers = (parts == ROWS) | (parts == PLACED)
+        hits = torch.where(numbers, off <= NEAR_BINS, off == 0)
         # A place in an image is a large number, how many there are of something is a small one.
         place = (parts == ANSWERED) & (targets >= vocabulary[str(MANY)])
         hits |= place & (off <= NEAR_PLACES)
