@@ -37,7 +37,7 @@ def policy_config(settings: Settings, checkpoint: Checkpoint) -> PolicyConfig:
     planner = SkillPlanner(load_skills("skills.yaml"), settings.policy, action)
     vocabulary = PolicyVocabulary(checkpoint.tokenizer, action.bins)
     steps = {"pick up a thing that has quite a long name": 1}
-    longest = Grammar(vocabulary, planner.space, action.horizon, steps).longest
+    longest = Grammar(vocabulary, planner.space, action.horizon, steps, 2).longest
     model = ActionTransformerConfig(
         tokens=len(vocabulary),
         patches=(tower.vision_config.image_size // tower.vision_config.patch_size) ** 2,

@@ -21,6 +21,7 @@ SPACE = policy().space
 STEPS = {"go to red cup": 1, "pick up red cup": 3, "place on blue plate": 4, "go to": 1}
 CLAIMED = "<found> <single> <reachable> <blocked> <ready> <not_there>"
 ROW = "1 190 127 255 127"
+AT = "<at> 211 127"
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,10 @@ def vocabulary() -> PolicyVocabulary:
     return PolicyVocabulary(load_checkpoint("embedded", "cpu", "float32").tokenizer, 255)
 
 
-def grammar(vocabulary: PolicyVocabulary, plans: bool = True, horizon: int = 2) -> Grammar:
-    return Grammar(vocabulary, SPACE, horizon, STEPS, plans)
+def grammar(
+    vocabulary: PolicyVocabulary, plans: bool = True, horizon: int = 2, nouns: int = 1
+) -> Grammar:
+    return Grammar(vocabulary, SPACE, horizon, STEPS, nouns, plans)
 
 
 def drawn(of: Grammar, seed: int) -> list[int]:
@@ -42,7 +45,9 @@ def drawn(of: Grammar, seed: int) -> list[int]:
 
 
 def test_a_text_has_tokens_and_comes_back(vocabulary: PolicyVocabulary) -> None:
-    text = f"<plan> go to red cup <then> pick up red cup <verify> {CLAIMED} <execute> {ROW} <end>"
+    text = (
+        f"<plan> go to red cup <then> pick up red cup {AT} <verify> {CLAIMED} <execute> {ROW} <end>"
+    )
     tokens = vocabulary.encode(text)
     assert vocabulary.decode(tokens) == text
     assert len(tokens) < len(text.split()) + 4
@@ -58,9 +63,10 @@ def test_a_text_has_tokens_and_comes_back(vocabulary: PolicyVocabulary) -> None:
 
 def test_a_decision_is_read_as_it_was_written(vocabulary: PolicyVocabulary) -> None:
     plan = "<plan> go to red cup <then> pick up red cup"
-    text = f"{plan} <verify> {CLAIMED} <execute> {ROW} {ROW} <end>"
+    text = f"{plan} {AT} <verify> {CLAIMED} <execute> {ROW} {ROW} <end>"
     written = grammar(vocabulary).read(vocabulary.encode(text))
     assert written.plan == ("go to red cup", "pick up red cup")
+    assert written.places == ((211, 127),)
     assert dict(written.claims) == {
         "found": True, "single": True, "reachable": True, "free": False, "ready": True,
         "there": False,
@@ -70,16 +76,21 @@ def test_a_decision_is_read_as_it_was_written(vocabulary: PolicyVocabulary) -> N
     assert written.rows.dtype == np.uint16
     assert written.rows.tolist() == [[1, 190, 127, 255, 127]] * 2
     held = grammar(vocabulary).read(
-        vocabulary.encode(f"<plan> go to red cup <verify> {CLAIMED} <hold> PATH_BLOCKED <end>")
+        vocabulary.encode(f"<plan> go to red cup {AT} <verify> {CLAIMED} <hold> PATH_BLOCKED <end>")
     )
     assert (held.outcome, held.reason, held.rows) == (Outcome.HOLD, Reason.PATH_BLOCKED, None)
+    far = f"<plan> place on blue plate {AT} <at> 255 255 <verify> {CLAIMED} <done> <end>"
+    both = grammar(vocabulary, nouns=2).read(vocabulary.encode(far))
+    assert both.places == ((211, 127), (255, 255))
+    back = f"<plan> go to <verify> {CLAIMED} <done> <end>"
+    assert grammar(vocabulary, nouns=0).read(vocabulary.encode(back)).places == ()
     alone = grammar(vocabulary, plans=False).read(vocabulary.encode("<done> <end>"))
     assert (alone.plan, alone.outcome) == ((), Outcome.DONE)
 
 
 def test_rows_are_guessed_to_go_on_as_they_began(vocabulary: PolicyVocabulary) -> None:
     rows = ["1 130 127 255 120", "1 134 127 255 121", "1 138 127 255 122", "1 142 127 255 123"]
-    whole = f"<plan> go to red cup <verify> {CLAIMED} <execute> {' '.join(rows)} <end>".split()
+    whole = f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> {' '.join(rows)} <end>".split()
     begin = whole.index("<execute>") + 1
     of = grammar(vocabulary, horizon=4)
 
@@ -98,17 +109,19 @@ def test_rows_are_guessed_to_go_on_as_they_began(vocabulary: PolicyVocabulary) -
 
 
 @pytest.mark.parametrize("plans", [True, False])
-@given(seed=st.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32), nouns=st.integers(0, 2))
 def test_whatever_is_written_can_be_read(
-    vocabulary: PolicyVocabulary, plans: bool, seed: int
+    vocabulary: PolicyVocabulary, plans: bool, seed: int, nouns: int
 ) -> None:
-    own = grammar(vocabulary, plans)
+    own = grammar(vocabulary, plans, nouns=nouns)
     tokens = drawn(own, seed)
     written = own.read(tokens)
     assert vocabulary.encode(vocabulary.decode(tokens)) == tokens
     assert len(tokens) <= own.longest
     assert len(written.plan) <= MOST_STEPS
     assert all(step in STEPS for step in written.plan)
+    assert len(written.places) == (nouns if plans else 0)
+    assert all((x == 255) == (y == 255) for x, y in written.places)
     assert set(written.claims) == (set(CLAIMS) if plans else set())
     assert (written.outcome is Outcome.HOLD) == (written.reason in REASONS.values())
     assert (written.rows is not None) == (written.outcome is Outcome.EXECUTE)
@@ -123,11 +136,19 @@ def test_whatever_is_written_can_be_read(
     ("text", "wrong"),
     [
         ("<plan> go to red plate <verify>", "cannot stand there"),
-        ("<plan> pick up <verify>", "'<verify>' cannot stand there"),
-        (f"<plan> go to red cup <verify> {CLAIMED} <execute> 3 190 127 255 127", "'3' cannot"),
-        (f"<plan> go to red cup <verify> {CLAIMED} <execute> 1 255 127 255 127", "'127' cannot"),
-        (f"<plan> go to red cup <verify> {CLAIMED} <hold> INTERNAL_ERROR", "cannot stand there"),
-        (f"<plan> go to red cup <verify> {CLAIMED} <done>", "it has no end"),
+        ("<plan> pick up <at>", "'<at>' cannot stand there"),
+        ("<plan> go to red cup <verify>", "'<verify>' cannot stand there"),
+        ("<plan> go to red cup <at> 255 127", "'127' cannot stand there"),
+        (f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> 3 190 127 255 127", "'3' cannot"),
+        (
+            f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> 1 255 127 255 127",
+            "'127' cannot",
+        ),
+        (
+            f"<plan> go to red cup {AT} <verify> {CLAIMED} <hold> INTERNAL_ERROR",
+            "cannot stand there",
+        ),
+        (f"<plan> go to red cup {AT} <verify> {CLAIMED} <done>", "it has no end"),
         ("<execute>", "'<execute>' cannot stand there"),
         ("", "it has no end"),
     ],
@@ -142,7 +163,7 @@ def test_what_is_no_decision_is_refused(
 def test_the_text_of_a_step_may_be_the_beginning_of_another(vocabulary: PolicyVocabulary) -> None:
     texts: Sequence[str] = ("go to", "go to red cup")
     for text in texts:
-        tokens = vocabulary.encode(f"<plan> {text} <verify> {CLAIMED} <done> <end>")
+        tokens = vocabulary.encode(f"<plan> {text} {AT} <verify> {CLAIMED} <done> <end>")
         assert grammar(vocabulary).read(tokens).plan == (text,)
 
 
@@ -151,4 +172,4 @@ def test_an_action_space_that_is_finer_than_the_policy_is_refused(
 ) -> None:
     fine = policy(bins=401).space
     with pytest.raises(ModelError, match=r"writes numbers 0..255, not 401"):
-        Grammar(vocabulary, fine, 2, STEPS)
+        Grammar(vocabulary, fine, 2, STEPS, 1)

@@ -56,6 +56,7 @@ from vlam_ros.verification import Limits, verify
 
 GO, PUT = "go to the red cup", "put the red cup on the blue plate"
 CLAIMED = "<found> <single> <reachable> <free> <ready> <not_there>"
+AT = "<at> 211 127"
 CUP, PLATE = thing("red cup", 2.0), thing("blue plate", 0.5, -0.3, size=0.2)
 AHEAD = " ".join(f"1 {128 + 10 * i} 127 255 127" for i in range(8))
 """Rows that go ahead, to 1.7 m."""
@@ -128,7 +129,9 @@ def task(text: str, skill: str = "go_to") -> Task:
 def test_what_it_writes_is_a_proposal_that_passes_the_gate(
     ask: Ask, policy: TransformerPolicy
 ) -> None:
-    proposal = ask(GO, f"<plan> go to red cup <verify> {CLAIMED} <execute> {AHEAD} <end>", [CUP])
+    proposal = ask(
+        GO, f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> {AHEAD} <end>", [CUP]
+    )
     (step,) = proposal.plan.steps
     assert (step.skill, step.target, step.approach) == ("go_to", CUP, False)
     assert proposal.plan.trace == "go to red cup (2.00, 0.00) [0.90]"
@@ -164,7 +167,7 @@ def test_it_says_where_it_looked_when_it_decided(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     assert unattached(folder).attention() is None
-    ask(GO, f"<plan> go to red cup <verify> {CLAIMED} {end} <end>", [CUP])
+    ask(GO, f"<plan> go to red cup {AT} <verify> {CLAIMED} {end} <end>", [CUP])
     looked = policy.attention()
     assert looked is not None
     assert looked.shape == (20, 20)
@@ -185,7 +188,10 @@ def test_a_plan_of_several_steps_goes_there_first(ask: Ask) -> None:
         "go to red cup <then> pick up red cup <then> go to blue plate <then> place on blue plate"
     )
     proposal = ask(
-        PUT, f"<plan> {steps} <verify> {CLAIMED} <execute> {AHEAD} <end>", [CUP, PLATE], "place"
+        PUT,
+        f"<plan> {steps} {AT} <at> 255 255 <verify> {CLAIMED} <execute> {AHEAD} <end>",
+        [CUP, PLATE],
+        "place",
     )
     assert [(s.skill, s.approach) for s in proposal.plan.steps] == [
         ("go_to", True), ("pick_up", False), ("go_to", True), ("place", False),
@@ -195,7 +201,7 @@ def test_a_plan_of_several_steps_goes_there_first(ask: Ask) -> None:
 
 
 def test_a_step_goes_on_from_when_it_began_and_the_next_begins_anew(ask: Ask) -> None:
-    text = f"<plan> go to red cup <verify> {CLAIMED} <execute> {AHEAD} <end>"
+    text = f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> {AHEAD} <end>"
     first = ask(GO, text, [CUP]).progress
     later = ask(GO, text, [CUP], seconds=0.5, progress=first).progress
     assert later.since == first.since == START
@@ -206,7 +212,7 @@ def test_a_step_goes_on_from_when_it_began_and_the_next_begins_anew(ask: Ask) ->
 def test_what_the_gripper_took_is_remembered(ask: Ask) -> None:
     near = thing("red cup", 0.5)
     rows = " ".join(["3 148 127 135 127"] * 8)
-    text = f"<plan> pick up red cup <verify> {CLAIMED} <execute> {rows} <end>"
+    text = f"<plan> pick up red cup {AT} <verify> {CLAIMED} <execute> {rows} <end>"
     begun = ask("pick up the red cup", text, [near], "pick_up").progress
     assert begun.held == ""
     # The arm hides it.
@@ -221,20 +227,20 @@ def test_what_the_gripper_took_is_remembered(ask: Ask) -> None:
 
 def test_it_may_hold_or_be_done(ask: Ask) -> None:
     denied = CLAIMED.replace("<free>", "<blocked>")
-    held = ask(GO, f"<plan> go to red cup <verify> {denied} <hold> PATH_BLOCKED <end>", [CUP])
+    held = ask(GO, f"<plan> go to red cup {AT} <verify> {denied} <hold> PATH_BLOCKED <end>", [CUP])
     assert held.refusal is not None
     assert held.refusal.reason is Reason.PATH_BLOCKED
     assert held.refusal.message == (
         "the policy holds: path blocked ('go to red cup' is not free, there)"
     )
     assert held.progress.since == 0
-    done = ask(GO, f"<plan> go to red cup <verify> {CLAIMED} <done> <end>", [CUP])
+    done = ask(GO, f"<plan> go to red cup {AT} <verify> {CLAIMED} <done> <end>", [CUP])
     assert done.done
     assert not done.plan.to_come
 
 
 def test_what_is_not_found_has_no_object_and_is_the_gates_to_refuse(ask: Ask) -> None:
-    proposal = ask(GO, f"<plan> go to red cup <verify> {CLAIMED} <execute> {AHEAD} <end>", [])
+    proposal = ask(GO, f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> {AHEAD} <end>", [])
     assert proposal.plan.steps[0].target is None
     assert proposal.refusal is None
 

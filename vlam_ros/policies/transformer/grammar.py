@@ -5,8 +5,8 @@
 
 Steps are those of the robot's skills with the nouns of the instruction. Then follows where each
 noun is that they are about (as in ECoT, Zawalski et al. 2024). One token of each claim is true and
-one is false, and rows are those of the first step's command. Which of them is written is the model's
-choice: the grammar forces nothing where there is one.
+one is false, and rows are those of the first step's command. Which of them is written is the
+model's choice: the grammar forces nothing where there is one.
 """
 
 from __future__ import annotations

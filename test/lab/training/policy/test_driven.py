@@ -77,7 +77,7 @@ def test_a_way_ends_where_the_robot_is_told_something_else() -> None:
 
 def test_waypoints_are_at_equal_shares_of_the_way_as_the_planners_are() -> None:
     text = shown(drive(4.0, 0.5, 0.0), "go to the red cup", "go_to")
-    assert text.startswith("<plan> go to red cup <verify> <found> ")
+    assert text.startswith("<plan> go to red cup <at> ")
     assert "<not_there> <execute> 1 " in text
     poses = rows(text)
     np.testing.assert_allclose(poses[:, 1], np.arange(1, 9) / 4, atol=0.02)
