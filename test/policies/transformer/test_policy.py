@@ -189,7 +189,7 @@ def test_a_plan_of_several_steps_goes_there_first(ask: Ask) -> None:
     )
     proposal = ask(
         PUT,
-        f"<plan> {steps} {AT} <at> 255 255 <verify> {CLAIMED} <execute> {AHEAD} <end>",
+        f"<plan> {steps} {AT} <nowhere> <verify> {CLAIMED} <execute> {AHEAD} <end>",
         [CUP, PLATE],
         "place",
     )

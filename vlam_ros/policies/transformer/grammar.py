@@ -1,6 +1,6 @@
 """What a decision may look like, token by token, so that whatever is written can be read.
 
-    <plan> step (<then> step)* (<at> x y)* <verify> claim …
+    <plan> step (<then> step)* (<at> x y | <nowhere>)* <verify> claim …
     (<execute> row … | <hold> REASON | <done>) <end>
 
 Steps are those of the robot's skills with the nouns of the instruction. Then follows where each
@@ -25,6 +25,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     END,
     EXECUTE,
     HOLD,
+    NOWHERE,
     PLAN,
     REASONS,
     THEN,
@@ -54,7 +55,7 @@ class Written:
     claims: Mapping[str, bool]
     outcome: Outcome
     rows: Uint16Array | None = field(default=None, compare=False)
-    places: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    places: tuple[tuple[int, int] | None, ...] = field(default=(), compare=False)
     reason: Reason = Reason.NONE
 
 
@@ -139,7 +140,7 @@ class Grammar:
     def _decision(self) -> Writing[Written]:
         words, commands = self.vocabulary, self._commands
         plan: list[str] = []
-        places: list[tuple[int, int]] = []
+        places: list[tuple[int, int] | None] = []
         claims: dict[str, bool] = {}
         if self.plans:
             yield [words[PLAN]]
@@ -148,12 +149,10 @@ class Grammar:
                 plan.append(text)
                 if following != words[THEN]:
                     break
-            for noun in range(self.nouns):
-                if noun:
-                    yield [words[AT]]
-                places.append((yield from self._place()))
-            if self.nouns:
-                yield [words[VERIFY]]
+            while following != words[VERIFY]:
+                places.append((yield from self._place()) if following == words[AT] else None)
+                more = [AT, NOWHERE] if len(places) < self.nouns else [VERIFY]
+                following = yield [words[sign] for sign in more]
             for name, pair in zip(CLAIMS, self._claims, strict=True):
                 claims[name] = (yield pair) == pair[0]
             commands = words.numbers([self.steps[plan[0]]])
@@ -169,8 +168,8 @@ class Grammar:
 
     def _step(self, more: bool) -> Writing[tuple[str, int]]:
         """The text of a step, and the token after it."""
-        end = AT if self.nouns else VERIFY
-        ends = [self.vocabulary[sign] for sign in ((THEN, end) if more else (end,))]
+        signs = ([THEN] if more else []) + ([AT, NOWHERE] if self.nouns else [VERIFY])
+        ends = [self.vocabulary[sign] for sign in signs]
         branch = self._tree
         while True:
             over = ends if _END_OF_STEP in branch else []
@@ -180,12 +179,9 @@ class Grammar:
             branch = branch[token]
 
     def _place(self) -> Writing[tuple[int, int]]:
-        x, y = self._columns[:2]
-        first = yield x
-        # A place on the floor has both coordinates or none.
-        second = yield y[-1:] if first == x[-1] else y[:-1]
-        numbers = [self.vocabulary.number(token) for token in (first, second)]
-        return numbers[0] or 0, numbers[1] or 0
+        x = self.vocabulary.number((yield self._columns[0][:-1]))
+        y = self.vocabulary.number((yield self._columns[1][:-1]))
+        return x or 0, y or 0
 
     def _rows(self, commands: list[int]) -> Writing[Uint16Array]:
         numbers: list[int] = []
@@ -193,7 +189,7 @@ class Grammar:
         for _ in range(self.horizon):
             numbers.append((yield commands))
             for place, column in enumerate(self._columns):
-                # As in a place.
+                # A place on the floor has both coordinates or none.
                 paired = column[-1:] if numbers[-1] == unused else column[:-1]
                 numbers.append((yield paired if place == 1 else column))
         values = [self.vocabulary.number(token) for token in numbers]

@@ -18,9 +18,10 @@ PAD, PLAN, THEN, VERIFY = "<pad>", "<plan>", "<then>", "<verify>"
 EXECUTE, DONE, HOLD, END = "<execute>", "<done>", "<hold>", "<end>"
 ACT, ANSWER = "<act>", "<answer>"
 """What a decision is asked for by, and the answer to a question, which only training asks."""
-AT = "<at>"
-"""Before the place of what is to come: x and y in bins of the action space, or not used."""
-SPECIAL = (PAD, ACT, ANSWER, PLAN, THEN, VERIFY, EXECUTE, DONE, HOLD, END, AT)
+AT, NOWHERE = "<at>", "<nowhere>"
+"""Before the place of what is to come, x and y in bins of the action space; or that nobody knows.
+"""
+SPECIAL = (PAD, ACT, ANSWER, PLAN, THEN, VERIFY, EXECUTE, DONE, HOLD, END, AT, NOWHERE)
 
 CLAIMS: dict[str, tuple[str, str]] = {
     "found": ("<found>", "<not_found>"),

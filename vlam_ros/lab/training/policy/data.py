@@ -26,6 +26,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     AT,
     CLAIMS,
     EXECUTE,
+    NOWHERE,
     PAD,
     VERIFY,
     PolicyVocabulary,
@@ -163,7 +164,8 @@ def _parts(text: Sequence[int], known: Sequence[str], vocabulary: PolicyVocabula
     if vocabulary[VERIFY] in text:
         claims = text.index(vocabulary[VERIFY]) + 1
         end = claims + len(CLAIMS)
-        placed = text.index(vocabulary[AT]) + 1 if vocabulary[AT] in text else claims - 1
+        signs = {vocabulary[AT], vocabulary[NOWHERE]}
+        placed = next((i for i, token in enumerate(text) if token in signs), claims - 1)
         parts = [PLANNED] * placed + [PLACED] * (claims - 1 - placed) + [PLANNED]
         parts += [CLAIMED if name in known else UNJUDGED for name in CLAIMS]
     parts += [DECIDED] + [ROWS if text[end] == vocabulary[EXECUTE] else DECIDED] * (

@@ -29,6 +29,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     END,
     EXECUTE,
     HOLD,
+    NOWHERE,
     PLAN,
     REASONS,
     THEN,
@@ -181,14 +182,17 @@ def places_text(steps: Sequence[SkillStep], task: Task, tokenizer: ActionTokeniz
     found: dict[Noun, SceneObject] = {}
     for step in steps:
         found |= step.objects
-    rows = np.full((len(task.instruction.named), len(tokenizer.space.columns)), np.nan)
-    rows[:, 0] = 1
-    low, high = tokenizer.space.low, tokenizer.space.high
-    for row, noun in zip(rows, task.instruction.named, strict=True):
-        if noun in found and (position := found[noun].position):
-            row[1:3] = np.clip(position[:2], low[:2], high[:2])
-    tokens = tokenizer.encode(rows, ~np.isnan(rows[:, 1:])) if len(rows) else rows
-    return " ".join(f"{AT} {int(row[1])} {int(row[2])}" for row in tokens)
+    space, said = tokenizer.space, []
+    for noun in task.instruction.named:
+        position = found[noun].position if noun in found else None
+        if position is None:
+            said.append(NOWHERE)
+            continue
+        row = np.full((1, len(space.columns)), np.nan)
+        row[0, :3] = 1, *np.clip(position[:2], space.low[:2], space.high[:2])
+        _, x, y, *_ = tokenizer.encode(row, ~np.isnan(row[:, 1:]))[0].tolist()
+        said.append(f"{AT} {x} {y}")
+    return " ".join(said)
 
 
 def decision_text(
