@@ -20,6 +20,7 @@ from vlam_ros.lab.training.policy.demonstrations import (
     ARRAYS,
     QUESTION,
     Demonstration,
+    names_held_out,
     write_shard,
 )
 from vlam_ros.perception.clipseg import ClipsegGrounder
@@ -128,7 +129,11 @@ def ask_about(
                 for number in numbers:
                     rng = np.random.default_rng([number, 9])
                     shown = photographed(generator.draw(split, number), rng)
-                    asked = list(questions_about(shown, rng))
+                    asked = [
+                        each
+                        for each in questions_about(shown, rng)
+                        if not any(map(names_held_out, each))
+                    ]
                     rng.shuffle(asked)
                     patches = grounder.encode_image(shown.image).activations[-1][0].half().cpu()
                     for question, answer in asked[:each]:
