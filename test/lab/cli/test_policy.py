@@ -14,10 +14,10 @@ from vlam_ros.lab.evaluation import task_runs
 from vlam_ros.lab.evaluation.task_runs import policy_settings
 from vlam_ros.lab.training.fit import FitResult
 from vlam_ros.lab.training.policy import demonstrations, train
-from vlam_ros.lab.training.policy.demonstrations import Kept
+from vlam_ros.lab.training.policy.demonstrations import ShardKind
 from vlam_ros.lab.training.policy.train import PolicyRecipe
 
-TASKS, CONTROL, STARTS = Kept
+TASKS, CONTROL, STARTS = ShardKind
 
 
 def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_a_training_is_asked_for(
     assert main([*command, "--steps", "9", "--width", "96", "--threads", "1", *begun]) == 0
     ((folders, validation, out, recipe, settings, *machine),) = seen
     assert (folders, validation) == ([Path("one"), Path("two")], [Path("held_out")])
-    assert (out, machine) == (tmp_path, [1, "cpu", Path("begun")])
+    assert (out, machine) == (tmp_path, [1, "cpu", "begun"])
     assert recipe == PolicyRecipe(steps=9, width=96)
     assert settings.model.name_or_path == "embedded"
     assert "best at step 6: score 0.500" in capsys.readouterr().out

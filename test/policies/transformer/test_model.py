@@ -6,13 +6,14 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import filled
+from vlam_ros.policies.transformer.inputs import padded
 from vlam_ros.policies.transformer.model import (
     NO_WORD,
     NOUNS,
@@ -117,9 +118,22 @@ def test_what_is_ignored_does_not_count(model: ActionTransformer, part: str) -> 
     assert not torch.allclose(first, model(tokens, model.look(inputs())), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "changes"),
+    [
+        ("24 channels are not divided by 5 heads", {"heads": 5}),
+        ("4 x 4 patches are not merged by 3", {"merged": 3}),
+        ("there is no input kinds", {"ignores": ("kinds",)}),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(wrong: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        replace(CONFIG, **changes)
+
+
 def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
     tokens, few, many = torch.tensor([[3, 1]]), inputs(words=2), inputs(seed=1, words=5)
-    words, kinds = filled([(few.words, few.kinds), (many.words, many.kinds)])
+    words, kinds = padded([(few.words, few.kinds), (many.words, many.kinds)])
     assert kinds.tolist() == [[0, 0, NO_WORD, NO_WORD, NO_WORD], [0] * 5]
     arrays = {
         name: torch.cat([value, getattr(many, name)])

@@ -211,7 +211,7 @@ def run_bag(options: argparse.Namespace) -> int:
 def run_demos(options: argparse.Namespace) -> int:
     from vlam_ros.configuration import Settings
     from vlam_ros.lab.evaluation.task_runs import policy_settings
-    from vlam_ros.lab.training.policy.demonstrations import Kept, demonstrate
+    from vlam_ros.lab.training.policy.demonstrations import ShardKind, demonstrate
 
     driver = policy_settings(options.driver) if options.driver else {}
     settings = Settings.load(model__name_or_path=options.model, **driver)
@@ -220,12 +220,9 @@ def run_demos(options: argparse.Namespace) -> int:
         settings,
         options.seed,
         {
-            kept: getattr(options, name)
-            for name, kept in (
-                ("episodes", Kept.TASKS),
-                ("control", Kept.CONTROL),
-                ("starts", Kept.STARTS),
-            )
+            ShardKind.TASKS: options.episodes,
+            ShardKind.CONTROL: options.control,
+            ShardKind.STARTS: options.starts,
         },
         options.workers,
         options.bags,

@@ -138,9 +138,8 @@ def _add_policy(subjects: Subparsers) -> None:
     ):
         add_option(parser, f"--{name}", "N", positive, text, default)
     add_option(parser, "--rate", "X", positive_number, "peak learning rate", 5e-4)
-    add_option(
-        parser, "--start", "POLICY", Path, "folder of the policy whose weights to begin with"
-    )
+    text = "the policy whose weights to begin with, 'embedded' or a folder"
+    add_option(parser, "--start", "POLICY", str, text, "")
     add_machine(parser)
     parser.set_defaults(run=run_policy)
 

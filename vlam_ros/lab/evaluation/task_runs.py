@@ -141,7 +141,7 @@ def policy_settings(policy: str) -> dict[str, Any]:
     return {
         "policy__kind": "transformer",
         "policy__name_or_path": policy,
-        "action__horizon": read_config(Path(policy)).horizon,
+        "action__horizon": read_config(policy).horizon,
     }
 
 

@@ -18,7 +18,7 @@ from vlam_ros.lab.training.balancing import UncertaintyWeighting
 from vlam_ros.lab.training.captions import PLACEHOLDERS, taught_sentences
 from vlam_ros.lab.training.embedded_batches import EmbeddedBatches
 from vlam_ros.lab.training.embedded_losses import EmbeddedLosses, term_weights
-from vlam_ros.lab.training.fit import Fit, FitSettings, quick_dtype
+from vlam_ros.lab.training.fit import Fit, FitSettings, fastest_dtype
 from vlam_ros.lab.training.recipe import (
     MEAN,
     STD,
@@ -116,7 +116,7 @@ def fit_embedded(
         save_every=SAVE_EVERY,
         seed=recipe.seed,
         device="cpu",
-        dtype=quick_dtype() if recipe.dtype == "auto" else recipe.dtype,
+        dtype=fastest_dtype() if recipe.dtype == "auto" else recipe.dtype,
     )
     fit = Fit(
         task,

@@ -89,8 +89,7 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
     Raises:
         ModelError: there is none, a part of it is missing, or its weights are of another model.
     """
-    folder = folder_of(name_or_path)
-    config = read_config(folder)
+    folder, config = folder_of(name_or_path), read_config(name_or_path)
     transformer = ActionTransformer(config.model)
     try:
         weights = load_file(folder / WEIGHTS)
@@ -107,12 +106,12 @@ def folder_of(name_or_path: str | Path) -> Path:
     return SHIPPED.get(str(name_or_path)) or Path(name_or_path)
 
 
-def read_config(folder: Path) -> PolicyConfig:
-    """What the policy in a folder was trained for; ModelError if there is none."""
+def read_config(name_or_path: str | Path) -> PolicyConfig:
+    """What a policy was trained for; ModelError if there is none."""
+    folder = folder_of(name_or_path)
     if not folder.is_dir():
         raise ModelError(
-            f"there is no policy '{folder}': policy.name_or_path must be the folder of one that "
-            "was trained"
+            f"there is no policy '{name_or_path}': name the folder of one that was trained"
         )
     try:
         values: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

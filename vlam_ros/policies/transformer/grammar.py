@@ -46,16 +46,14 @@ Writing = Generator[list[int], int, T]
 
 @dataclass(frozen=True)
 class Written:
-    """A decision as it was written: the texts of the steps to come, where each noun is, in bins of
-    x and y, what is claimed of CLAIMS, and rows uint16[H,1+D] where it is to EXECUTE, or a reason
-    where it is to HOLD.
+    """A decision as it was written: the texts of the steps to come, what is claimed of CLAIMS, and
+    rows uint16[H,1+D] where it is to EXECUTE, or a reason where it is to HOLD.
     """
 
     plan: tuple[str, ...]
     claims: Mapping[str, bool]
     outcome: Outcome
     rows: Uint16Array | None = field(default=None, compare=False)
-    places: tuple[tuple[int, int] | None, ...] = field(default=(), compare=False)
     reason: Reason = Reason.NONE
 
 
@@ -140,7 +138,6 @@ class Grammar:
     def _decision(self) -> Writing[Written]:
         words, commands = self.vocabulary, self._commands
         plan: list[str] = []
-        places: list[tuple[int, int] | None] = []
         claims: dict[str, bool] = {}
         if self.plans:
             yield [words[PLAN]]
@@ -149,9 +146,11 @@ class Grammar:
                 plan.append(text)
                 if following != words[THEN]:
                     break
-            while following != words[VERIFY]:
-                places.append((yield from self._place()) if following == words[AT] else None)
-                more = [AT, NOWHERE] if len(places) < self.nouns else [VERIFY]
+            for noun in range(1, self.nouns + 1):
+                if following == words[AT]:
+                    yield self._columns[0][:-1]
+                    yield self._columns[1][:-1]
+                more = [AT, NOWHERE] if noun < self.nouns else [VERIFY]
                 following = yield [words[sign] for sign in more]
             for name, pair in zip(CLAIMS, self._claims, strict=True):
                 claims[name] = (yield pair) == pair[0]
@@ -164,7 +163,7 @@ class Grammar:
             reason = REASONS[words.decode([(yield self._reasons)])]
         yield [words[END]]
         kind = (Outcome.EXECUTE, Outcome.HOLD, Outcome.DONE)[self._ends.index(outcome)]
-        return Written(tuple(plan), claims, kind, rows, tuple(places), reason)
+        return Written(tuple(plan), claims, kind, rows, reason)
 
     def _step(self, more: bool) -> Writing[tuple[str, int]]:
         """The text of a step, and the token after it."""
@@ -177,11 +176,6 @@ class Grammar:
             if token in over:
                 return branch[_END_OF_STEP], token
             branch = branch[token]
-
-    def _place(self) -> Writing[tuple[int, int]]:
-        x = self.vocabulary.number((yield self._columns[0][:-1]))
-        y = self.vocabulary.number((yield self._columns[1][:-1]))
-        return x or 0, y or 0
 
     def _rows(self, commands: list[int]) -> Writing[Uint16Array]:
         numbers: list[int] = []

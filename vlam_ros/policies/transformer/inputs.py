@@ -106,7 +106,7 @@ def read_words(
     return states[None], torch.cat(kinds)[None].to(states.device)
 
 
-def filled(many: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def padded(many: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Words of several observations, as `read_words` has them, as those of one batch."""
     words = pad_sequence([each[0] for each, _ in many], batch_first=True)
     return words, pad_sequence([each[0] for _, each in many], True, NO_WORD)

@@ -33,6 +33,8 @@ OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
 NOUNS = ("target", "reference of the target", "destination", "reference of the destination")
 """The noun phrases of an instruction whose masks are read."""
 LARGEST_LOGIT = 10.0
+IGNORABLE = ("patches", "places", "floor", "relevance", "words", "states", "remembered")
+"""What of PolicyInputs a model can do without."""
 OCTAVES = 6
 """Frequencies at which a number is read, of metres or seconds: a period of 8, and its halves."""
 PERIOD = 8.0
@@ -68,6 +70,15 @@ class ActionTransformerConfig:
     dropout: float = 0.1
     ignores: tuple[str, ...] = ()
     merged: int = 1
+
+    def __post_init__(self) -> None:
+        side = math.isqrt(self.patches)
+        if self.width % self.heads:
+            raise ValueError(f"{self.width} channels are not divided by {self.heads} heads")
+        if self.merged < 1 or side % self.merged:
+            raise ValueError(f"{side} x {side} patches are not merged by {self.merged}")
+        if strange := set(self.ignores) - set(IGNORABLE):
+            raise ValueError(f"there is no input {min(strange)}: {', '.join(IGNORABLE)}")
 
     @property
     def cells(self) -> int:

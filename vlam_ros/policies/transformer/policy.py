@@ -249,16 +249,7 @@ def followed(
             known |= step.objects
         plan = with_objects(plan, known, instruction)
         return remembered(plan, instruction, observation, replace(following, plan=plan))
-    found: dict[Noun, SceneObject] = {}
-    for noun in instruction.named:
-        if any(noun in step.nouns for step in steps):
-            try:
-                found[noun] = referent(
-                    noun, instruction, observation, scene.objects, progress, ambiguity,
-                    found.get(Noun.TARGET),
-                )  # fmt: skip
-            except Refusal:
-                continue
+    found = found_by(steps, instruction, observation, scene, progress, ambiguity)
     target, destination = (
         sighting_of(found.get(noun), before, observation, scene.objects)
         for noun, before in (
@@ -272,6 +263,28 @@ def followed(
         target=target,
         destination=destination,
     )
+
+
+def found_by(
+    steps: Sequence[SkillStep],
+    instruction: Instruction,
+    observation: Observation,
+    scene: Scene,
+    progress: Progress,
+    ambiguity: float,
+) -> dict[Noun, SceneObject]:
+    """What the nouns of an instruction mean that steps are about, as far as it is found."""
+    found: dict[Noun, SceneObject] = {}
+    for noun in instruction.named:
+        if any(noun in step.nouns for step in steps):
+            try:
+                found[noun] = referent(
+                    noun, instruction, observation, scene.objects, progress, ambiguity,
+                    found.get(Noun.TARGET),
+                )  # fmt: skip
+            except Refusal:
+                continue
+    return found
 
 
 def finished(following: Progress, confidence: float = 0.0) -> Proposal:

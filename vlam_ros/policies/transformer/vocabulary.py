@@ -19,7 +19,8 @@ EXECUTE, DONE, HOLD, END = "<execute>", "<done>", "<hold>", "<end>"
 ACT, ANSWER = "<act>", "<answer>"
 """What a decision is asked for by, and the answer to a question, which only training asks."""
 AT, NOWHERE = "<at>", "<nowhere>"
-"""Before the place of what is to come, x and y in bins of the action space; or that nobody knows.
+"""Before x and y of a noun of the instruction, in bins of the action space; or that nobody knows
+where it is, or what is to come is not about it.
 """
 SPECIAL = (PAD, ACT, ANSWER, PLAN, THEN, VERIFY, EXECUTE, DONE, HOLD, END, AT, NOWHERE)
 

@@ -29,25 +29,34 @@ from vlam_ros.lab.training.policy.confidence import (
 from vlam_ros.lab.training.policy.data import (
     ANSWERED,
     DECIDED,
+    FORGOTTEN,
+    MEMORY_NOISE,
+    NO_RELEVANCE,
     PART_NAMES,
     ROWS,
     UNJUDGED,
     DemonstrationBatches,
     Demonstrations,
+    inputs_at,
     varied,
     written,
 )
 from vlam_ros.lab.training.policy.demonstrations import (
+    ARRAYS,
+    LIKE,
+    THERE,
     DemonstrationJob,
-    Kept,
     Parts,
+    ShardKind,
     demonstrate,
     names_held_out,
     run_shard,
     show_episode,
+    things_to_ask,
+    write_shard,
 )
 from vlam_ros.lab.training.policy.driven import demonstrate_bag
-from vlam_ros.lab.training.policy.expert import Expert, is_true
+from vlam_ros.lab.training.policy.expert import PLACES, Expert, is_true
 from vlam_ros.lab.training.policy.questions import ask_about, questions_about
 from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
 from vlam_ros.language import parse_instruction
@@ -83,9 +92,11 @@ def parts() -> Parts:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Demonstrations of three short episodes, of tasks and of the control set."""
     made = tmp_path_factory.mktemp("demonstrations")
-    run_shard(DemonstrationJob(made, seed_of(Kind.TURN_TO), 1, Kept.TASKS, SETTINGS, made / "bags"))
-    run_shard(DemonstrationJob(made, seed_of(Kind.ABSENT), 1, Kept.CONTROL, SETTINGS))
-    run_shard(DemonstrationJob(made, seed_of(Kind.AMBIGUOUS), 1, Kept.CONTROL, SETTINGS))
+    run_shard(
+        DemonstrationJob(made, seed_of(Kind.TURN_TO), 1, ShardKind.TASKS, SETTINGS, made / "bags")
+    )
+    run_shard(DemonstrationJob(made, seed_of(Kind.ABSENT), 1, ShardKind.CONTROL, SETTINGS))
+    run_shard(DemonstrationJob(made, seed_of(Kind.AMBIGUOUS), 1, ShardKind.CONTROL, SETTINGS))
     return made
 
 
@@ -151,7 +162,24 @@ def test_what_the_expert_shows_says_what_is_true(
     assert denied in shown.text
     assert end in shown.text
     assert shown.text.endswith(" <end>")
-    assert " ".join(sorted(shown.known)) == known
+    assert " ".join(sorted(shown.known - {PLACES})) == known
+    assert PLACES in shown.known
+
+
+def test_of_two_nouns_the_place_of_each_is_told_that_is_seen(parts: Parts) -> None:
+    expert = Expert(tuple(skills().values()), SETTINGS.policy, SETTINGS.action)
+    asked = task("put the red cup on the blue plate", "place", parts)
+    far = thing("blue plate", 3.5, 0.0, size=0.2)
+    for objects, where in (
+        ([CUP, far], "<at> 212 127 <at> 254 127"),
+        ([far], "<nowhere> <at> 254 127"),
+        ([CUP], "<at> 212 127 <nowhere>"),
+    ):
+        scene = Scene(observation().stamp, tuple(objects))
+        _, shown = expert.show(observation(), asked, scene, Progress())
+        assert shown is not None
+        assert f" {where} <verify>" in shown.text
+        assert ("<hold>" in shown.text) == (len(objects) == 1)
 
 
 def test_what_no_policy_can_know_is_not_shown(parts: Parts) -> None:
@@ -215,7 +243,7 @@ def test_an_episode_is_a_bag_too_that_demonstrates_as_one_of_a_robot(
 
 def test_of_one_image_several_things_are_asked(tmp_path: Path) -> None:
     seed = next(s for s in range(SEED, SEED + 99) if s % 3 and held_out(s) == 0)
-    run_shard(DemonstrationJob(tmp_path, seed, 1, Kept.STARTS, SETTINGS))
+    run_shard(DemonstrationJob(tmp_path, seed, 1, ShardKind.STARTS, SETTINGS))
     data = Demonstrations.load([tmp_path])
     assert len(data) > 2
     assert len({row.words[OF_INSTRUCTION] for row in data.rows}) > 2
@@ -228,9 +256,22 @@ def held_out(seed: int) -> bool:
     return names_held_out(episode_of_seed(seed, trained=True).script[0][1])
 
 
+def test_the_same_is_not_asked_again_and_no_pair_that_is_held_out() -> None:
+    for seed in range(SEED, SEED + 60):
+        episode = episode_of_seed(seed, trained=True)
+        if names_held_out(episode.script[0][1]):
+            continue
+        asked = things_to_ask(episode, np.random.default_rng(seed))
+        assert len(asked) <= 1 + THERE + LIKE
+        assert not any(map(names_held_out, asked))
+        assert not any(f" {episode.task.noun}" in f" {text}" for text in asked[1:])
+    nonsense = episode_of_seed(seed_of(Kind.NONSENSE), True, True)
+    assert len(things_to_ask(nonsense, np.random.default_rng(0))) == 1
+
+
 def test_by_what_is_never_named_to_a_model_nothing_is_shown(tmp_path: Path) -> None:
     seed = next(s for s in range(SEED, SEED + 500) if held_out(s))
-    job = DemonstrationJob(tmp_path, seed, 1, Kept.TASKS, SETTINGS)
+    job = DemonstrationJob(tmp_path, seed, 1, ShardKind.TASKS, SETTINGS)
     run_shard(job)
     with np.load(job.path) as shard:
         assert not len(shard["states"])
@@ -266,7 +307,7 @@ def test_each_token_is_part_of_something(
         )
         # What nobody knows of is not learned.
         unknown = int((parts_of[row, :count] == UNJUDGED).sum())
-        assert unknown == 6 - len(data.rows[index].known)
+        assert unknown == 6 - len(set(data.rows[index].known) - {PLACES})
 
 
 def test_what_is_shown_can_be_told_in_fewer_tokens(
@@ -308,6 +349,23 @@ def test_batches_are_a_function_of_the_step(
     assert torch.equal(noisy.patches, one.inputs.patches)
 
 
+def test_what_is_in_view_is_often_forgotten_and_what_is_not_never(
+    data: Demonstrations, parts: Parts
+) -> None:
+    inputs = inputs_at(data, [0] * 200, lambda said: read_words(said, parts.grounder.word_states))
+    patch = int(inputs.places[0].isfinite().all(-1).int().argmax())
+    seen, unseen = inputs.places[:, patch], torch.tensor([9.0, 9.0, 0.0]).expand(200, 3)
+    noisy = varied(
+        replace(inputs, remembered=torch.stack([seen, unseen], 1)), np.random.default_rng(0)
+    )
+    forgotten = noisy.remembered.isnan().any(-1).float().mean(0)
+    assert forgotten.tolist() == [pytest.approx(FORGOTTEN, abs=0.1), 0.0]
+    off = (noisy.remembered[:, 1] - unseen).std()
+    assert float(off) == pytest.approx(MEMORY_NOISE, rel=0.2)
+    lost = noisy.relevance.isnan().all(-1).all(-1).float().mean()
+    assert float(lost) == pytest.approx(NO_RELEVANCE, abs=0.06)
+
+
 def test_a_pupil_drives_and_the_expert_says_what_it_would_have_done(tmp_path: Path) -> None:
     pupil = Settings.load(
         model__dtype="float32",
@@ -319,7 +377,8 @@ def test_a_pupil_drives_and_the_expert_says_what_it_would_have_done(tmp_path: Pa
     policy, record = show_episode(episode, parts)
     assert not record.success
     assert policy.rows
-    assert "<execute> 2 " in policy.rows[0].text
+    # Wherever the pupil went, it is the expert who turns, or says that all is done.
+    assert all("<execute> 2 " in row.text or "<done>" in row.text for row in policy.rows)
 
 
 # ---------------------------------------------------------------------------------- questions
@@ -380,7 +439,7 @@ def test_a_policy_learns_what_it_was_shown(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    run_shard(DemonstrationJob(other, seed_of(Kind.BLOCKED), 1, Kept.CONTROL, SETTINGS))
+    run_shard(DemonstrationJob(other, seed_of(Kind.BLOCKED), 1, ShardKind.CONTROL, SETTINGS))
     recipe = PolicyRecipe(
         steps=60, batch=8, rate=3e-3, warmup=5, average=0.9, width=48, layers=2, heads=2,
         dropout=0.0, validate_every=60,
@@ -404,9 +463,27 @@ def test_a_policy_learns_what_it_was_shown(
     further = replace(recipe, steps=1)
     on = train_policy([folder], [other], tmp_path / "on", further, SETTINGS, start=out)
     assert on.before["decision"] == pytest.approx(result.after["decision"], abs=0.1)
-    wide = replace(further, width=64)
-    with pytest.raises(LearningError, match="is another model"):
-        train_policy([folder], [other], tmp_path / "wide", wide, SETTINGS, start=out)
+    for wrong, changes in (
+        (r"has another model.width than is to be trained, 48 and not 64", {"width": 64}),
+        (r"has another plans than is to be trained, True and not False", {"plans": False}),
+        (r"192 channels are not divided by 5 heads", {"width": 192, "heads": 5}),
+    ):
+        another = replace(further, **changes)
+        with pytest.raises(LearningError, match=wrong):
+            train_policy([folder], [other], tmp_path / "wide", another, SETTINGS, start=out)
+
+
+def test_what_a_policy_cannot_write_is_refused_before_it_is_trained(
+    data: Demonstrations, folder: Path, tmp_path: Path
+) -> None:
+    old = [replace(row, text=row.text.replace("<nowhere>", "<at> 255 255")) for row in data.rows]
+    assert old != list(data.rows)
+    write_shard(tmp_path / "old-0-1.npz", old, {n: list(v) for n, v in data.arrays.items()})
+    other = tmp_path / "other"
+    other.mkdir()
+    run_shard(DemonstrationJob(other, seed_of(Kind.BLOCKED), 1, ShardKind.CONTROL, SETTINGS))
+    with pytest.raises(LearningError, match=r"of seed \d+ is of other skills .* make it again"):
+        train_policy([tmp_path], [other], tmp_path / "out", PolicyRecipe(steps=1), SETTINGS)
 
 
 def test_confidence_is_as_often_right_as_it_says() -> None:
@@ -429,7 +506,7 @@ def test_a_decision_is_right_if_it_comes_to_what_was_shown() -> None:
     assert is_right(replace(shown, rows=near, claims={}), shown)
     assert not is_right(replace(shown, rows=far), shown)
     assert not is_right(replace(shown, plan=("turn to cup",)), shown)
-    held = Written(("go to cup",), {}, Outcome.HOLD, None, Reason.TARGET_NOT_FOUND)
+    held = Written(("go to cup",), {}, Outcome.HOLD, reason=Reason.TARGET_NOT_FOUND)
     assert not is_right(held, shown)
     assert is_right(held, replace(held, plan=()))
     assert not is_right(replace(held, reason=Reason.UNREACHABLE), held)
@@ -442,7 +519,12 @@ def test_what_cannot_be_learned_of_is_refused(folder: Path, tmp_path: Path) -> N
     broken.write_bytes(b"no shard")
     with pytest.raises(LearningError, match="is no shard of demonstrations"):
         Demonstrations.load([tmp_path])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    write_shard(empty / "tasks-00000000-00000001.npz", [], {name: [] for name in ARRAYS})
+    with pytest.raises(LearningError, match=r"nothing is shown in .*empty"):
+        Demonstrations.load([empty])
     with pytest.raises(LearningError, match="the validation has episodes of the training"):
         train_policy([folder], [folder], tmp_path / "out", PolicyRecipe(), SETTINGS)
     with pytest.raises(LearningError, match="ask for one episode or more"):
-        demonstrate(tmp_path / "none", SETTINGS, 0, {Kept.TASKS: 0})
+        demonstrate(tmp_path / "none", SETTINGS, 0, {ShardKind.TASKS: 0})

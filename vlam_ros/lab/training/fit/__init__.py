@@ -2,7 +2,7 @@
 
 from vlam_ros.lab.training.balancing import Weights
 from vlam_ros.lab.training.fit.parts import Log
-from vlam_ros.lab.training.fit.settings import FitSettings, Stepwise, quick_dtype
+from vlam_ros.lab.training.fit.settings import FitSettings, Stepwise, fastest_dtype
 from vlam_ros.lab.training.fit.trainer import STATE, BatchSource, Fit, FitResult
 
 __all__ = [
@@ -14,5 +14,5 @@ __all__ = [
     "Log",
     "Stepwise",
     "Weights",
-    "quick_dtype",
+    "fastest_dtype",
 ]

@@ -102,7 +102,7 @@ class FitSettings:
             raise LearningError(f"{name} must be {expected}, got {getattr(self, name)!r}")
 
 
-def quick_dtype() -> str:
+def fastest_dtype() -> str:
     """The dtype "bfloat16" where also the CPU calculates in it, or else "auto"."""
     # A step takes 16 times as long where a CPU only imitates bfloat16.
     return "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "auto"

@@ -126,7 +126,7 @@ class Fit:
             settings.dtype == "auto" and device.type == "cuda"
         )
         run = {**dataclasses.asdict(settings), "about": about, "processes": self._processes.count}
-        del run["device"]
+        del run["device"], run["dtype"]
         self._run: dict[str, Any] = run
         folder.mkdir(parents=True, exist_ok=True)
         begun = (folder / STATE).exists()

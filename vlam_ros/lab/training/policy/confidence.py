@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.training.policy.data import Demonstrations, Read, inputs_at
-from vlam_ros.lab.training.policy.demonstrations import QUESTION
+from vlam_ros.lab.training.policy.demonstrations import QUESTION, Demonstration
 from vlam_ros.language import Lexicon, parse_instruction
 from vlam_ros.policies import Skill
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig
@@ -92,35 +93,55 @@ def _logistic(logs: Floats, right: Bools) -> tuple[float, float]:
     return slope, offset
 
 
-def decisions(
-    model: ActionTransformer,
-    config: PolicyConfig,
-    data: Demonstrations,
-    read: Read,
-    vocabulary: PolicyVocabulary,
-    skills: Sequence[Skill],
-    space: ActionSpace,
-    lexicon: Lexicon,
-) -> tuple[Floats, Bools]:
-    """What the model writes by itself where something was shown, up to MOST times: the mean
-    logarithm of each decision's tokens, and whether it is what was shown.
-    """
-    shown = [i for i, row in enumerate(data.rows) if row.kind != QUESTION]
-    shown = [shown[i] for i in np.linspace(0, len(shown) - 1, min(MOST, len(shown))).astype(int)]
-    index = {name: i for i, name in enumerate(space.names)}
-    logs, right = [], []
-    for i in shown:
-        instruction = parse_instruction(data.rows[i].words[OF_INSTRUCTION], lexicon)
-        steps = possible_steps(skills, instruction)
-        commands = {text: index[step.skill] for text, step in steps.items()}
-        nouns = len(instruction.named)
-        grammar = Grammar(vocabulary, space, config.horizon, commands, nouns, config.plans)
-        choices = grammar.choices()
-        inputs = inputs_at(data, [i], read)
-        out = model.write(inputs, [vocabulary[ACT]], choices, draft=grammar.draft)
-        logs.append(np.mean(out.log_probabilities))
-        right.append(is_right(choices.written, grammar.read(vocabulary.encode(data.rows[i].text))))
-    return np.array(logs), np.array(right)
+@dataclass(frozen=True)
+class Decider:
+    """A model that decides by itself where something was shown."""
+
+    model: ActionTransformer
+    config: PolicyConfig
+    read: Read
+    vocabulary: PolicyVocabulary
+    skills: Sequence[Skill]
+    space: ActionSpace
+    lexicon: Lexicon
+
+    def check(self, data: Demonstrations) -> None:
+        """LearningError if something was shown that a policy cannot write."""
+        for row in data.rows:
+            if row.kind == QUESTION:
+                continue
+            try:
+                self._grammar(row).read(self.vocabulary.encode(row.text))
+            except ModelError as error:
+                raise LearningError(
+                    f"the demonstration {row.kind} of seed {row.seed} is of other skills or "
+                    f"chunks, or made by an earlier version: {error}; make it again"
+                ) from error
+
+    def decisions(self, data: Demonstrations) -> tuple[Floats, Bools]:
+        """What the model writes by itself where something was shown, up to MOST times: the mean
+        logarithm of each decision's tokens, and whether it is what was shown.
+        """
+        shown = [i for i, row in enumerate(data.rows) if row.kind != QUESTION]
+        some = np.linspace(0, len(shown) - 1, min(MOST, len(shown))).astype(int)
+        logs, right = [], []
+        for i in (shown[which] for which in some):
+            grammar = self._grammar(data.rows[i])
+            choices, inputs = grammar.choices(), inputs_at(data, [i], self.read)
+            act = [self.vocabulary[ACT]]
+            out = self.model.write(inputs, act, choices, draft=grammar.draft)
+            logs.append(np.mean(out.log_probabilities))
+            wanted = grammar.read(self.vocabulary.encode(data.rows[i].text))
+            right.append(is_right(choices.written, wanted))
+        return np.array(logs), np.array(right)
+
+    def _grammar(self, row: Demonstration) -> Grammar:
+        instruction = parse_instruction(row.words[OF_INSTRUCTION], self.lexicon)
+        index = {name: i for i, name in enumerate(self.space.names)}
+        possible = possible_steps(self.skills, instruction)
+        steps = {text: index[step.skill] for text, step in possible.items()}
+        config, nouns = self.config, len(instruction.named)
+        return Grammar(self.vocabulary, self.space, config.horizon, steps, nouns, config.plans)
 
 
 def is_right(written: Written, shown: Written) -> bool:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
-from vlam_ros.policies.transformer.inputs import filled
+from vlam_ros.lab.training.policy.expert import PLACES
+from vlam_ros.policies.transformer.inputs import padded
 from vlam_ros.policies.transformer.model import STATES, PolicyInputs
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
@@ -95,6 +96,8 @@ class Demonstrations:
                 except (OSError, ValueError, KeyError) as error:
                     raise LearningError(f"{path} is no shard of demonstrations: {error}") from error
                 rows += [_row(each) for each in told]
+        if not rows:
+            raise LearningError(f"nothing is shown in {', '.join(map(str, folders))}: make more")
         whole = {
             name: np.concatenate([p for p in parts if len(p)]) for name, parts in arrays.items()
         }
@@ -136,7 +139,7 @@ def _row(values: dict[str, Any]) -> Demonstration:
 
 def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
     """What was read at some demonstrations, as it was."""
-    words, kinds = filled([read(data.rows[index].words) for index in indices])
+    words, kinds = padded([read(data.rows[index].words) for index in indices])
     arrays = {name: torch.from_numpy(data.arrays[name][list(indices)]).float() for name in ARRAYS}
     return PolicyInputs(words=words, kinds=kinds, **arrays)
 
@@ -166,7 +169,8 @@ def _parts(text: Sequence[int], known: Sequence[str], vocabulary: PolicyVocabula
         end = claims + len(CLAIMS)
         signs = {vocabulary[AT], vocabulary[NOWHERE]}
         placed = next((i for i, token in enumerate(text) if token in signs), claims - 1)
-        parts = [PLANNED] * placed + [PLACED] * (claims - 1 - placed) + [PLANNED]
+        of_places = PLACED if PLACES in known else UNJUDGED
+        parts = [PLANNED] * placed + [of_places] * (claims - 1 - placed) + [PLANNED]
         parts += [CLAIMED if name in known else UNJUDGED for name in CLAIMS]
     parts += [DECIDED] + [ROWS if text[end] == vocabulary[EXECUTE] else DECIDED] * (
         len(text) - end - 1

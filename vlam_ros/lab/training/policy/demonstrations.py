@@ -61,6 +61,8 @@ ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
 START_ASIDE, START_TURNED = 0.3, 0.35
 """The same where only the first decision is shown."""
+OF_CONTROL = 3
+"""One of so many is of the control set."""
 THERE, LIKE = 4, 1
 """Things that are asked about besides what a task is about: of the room, and like those."""
 EPOCH = 1_750_000_000 * 10**9
@@ -253,7 +255,7 @@ def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
     ]
     for colour, shape in others:
         other = replace(task, noun=f"{colour} {shape}")
-        if other.noun != task.place and task.kind is not Kind.NONSENSE:
+        if other.noun not in (task.noun, task.place) and task.kind is not Kind.NONSENSE:
             asked.append(sentence(other, False, rng))
     return asked
 
@@ -285,7 +287,7 @@ def _robot(
     return simulator, robot, policy, pipeline
 
 
-class Kept(Enum):
+class ShardKind(Enum):
     """What is shown of an episode, and whose it is; the values name shards."""
 
     TASKS = "tasks"
@@ -301,7 +303,7 @@ class DemonstrationJob:
     folder: Path
     seed: int
     episodes: int
-    kept: Kept
+    kind: ShardKind
     settings: Settings
     bags: Path | None = None
 
@@ -309,14 +311,14 @@ class DemonstrationJob:
     def path(self) -> Path:
         """The shard, with its end, lest a short one passes for a full one in a longer run."""
         end = self.seed + self.episodes
-        return self.folder / f"{self.kept.value}-{self.seed:08d}-{end:08d}.npz"
+        return self.folder / f"{self.kind.value}-{self.seed:08d}-{end:08d}.npz"
 
 
 def demonstrate(
     folder: Path,
     settings: Settings,
     seed: int,
-    counts: Mapping[Kept, int],
+    counts: Mapping[ShardKind, int],
     workers: int = 1,
     bags: Path | None = None,
 ) -> None:
@@ -330,8 +332,8 @@ def demonstrate(
         raise LearningError("there is nothing to show: ask for one episode or more")
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
-        DemonstrationJob(folder, start, min(EPISODES, seed + count - start), kept, settings, bags)
-        for kept, count in counts.items()
+        DemonstrationJob(folder, start, min(EPISODES, seed + count - start), kind, settings, bags)
+        for kind, count in counts.items()
         for start in range(seed, seed + count, EPISODES)
     ]
     due = [job for job in jobs if not job.path.exists()]
@@ -349,8 +351,8 @@ def run_shard(job: DemonstrationJob) -> None:
     rows: list[Demonstration] = []
     arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
     for seed in range(job.seed, job.seed + job.episodes):
-        starts = job.kept is Kept.STARTS
-        control = job.kept is Kept.CONTROL or (starts and seed % 3 == 0)
+        starts = job.kind is ShardKind.STARTS
+        control = job.kind is ShardKind.CONTROL or (starts and seed % OF_CONTROL == 0)
         episode = episode_of_seed(seed, control, trained=True)
         if names_held_out(episode.script[0][1]):
             continue

@@ -118,7 +118,7 @@ class Driver:
         if way is None:
             self._notes.add("an image has no odometry at its time and is left out")
             return Proposal(plan, following), None
-        places = places_text(plan.steps, task, self._tokenizer)
+        places = places_text(plan.steps[0].objects, task, self._tokenizer)
         lengths, angles = np.hypot(way[:, 0], way[:, 1]), np.abs(way[:, 2])
         if (lengths <= MOVED).all() and (angles <= TURNED).all():
             shown = Shown(decision_text(steps, task, places, {"there": True}, DONE), KNOWN)

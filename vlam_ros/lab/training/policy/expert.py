@@ -21,7 +21,7 @@ from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.policies import Skill
 from vlam_ros.policies.skills.planner import SkillPlanner
-from vlam_ros.policies.transformer.policy import step_text
+from vlam_ros.policies.transformer.policy import found_by, step_text
 from vlam_ros.policies.transformer.vocabulary import (
     AT,
     CLAIMS,
@@ -57,6 +57,7 @@ from vlam_ros.verification import Limits, verify
 
 SEEN_PIXELS = 60
 """Pixels of an image from which an object in it can be found."""
+PLACES = "places"
 SPREAD = 0.01
 """Metres; nobody is surer of where a thing is than that."""
 
@@ -124,7 +125,8 @@ def _object(truth: Truth, index: int, spec: ObjectSpec, phrase: str) -> SceneObj
 @dataclass(frozen=True)
 class Shown:
     """What the expert does about an observation: as it is written, and what of CLAIMS is known to
-    be true or false. Of a step that cannot be planned nobody knows whether its way is free.
+    be true or false, with PLACES if it is known where things are. Of a step that cannot be planned
+    nobody knows whether its way is free.
     """
 
     text: str
@@ -138,6 +140,7 @@ class Expert:
         self, skills: Sequence[Skill], settings: PolicySettings, action: ActionSettings
     ) -> None:
         self.planner = SkillPlanner(skills, settings, action)
+        self._ambiguity = settings.ambiguity
         self._limits = Limits(settings, self.planner.space)
         self._tokenizer = ActionTokenizer(self.planner.space)
 
@@ -151,16 +154,24 @@ class Expert:
         """What it would do, and how that is written; None for what a policy cannot write."""
         proposal = self.planner.infer(observation, task, scene, progress)
         verdict = verify(proposal, task, scene, observation, progress, self._limits)
-        return proposal, self._shown(proposal, verdict, task)
+        found = found_by(
+            proposal.plan.steps, task.instruction, observation, scene, progress, self._ambiguity
+        )
+        return proposal, self._shown(proposal, verdict, task, found)
 
-    def _shown(self, proposal: Proposal, verdict: Verdict, task: Task) -> Shown | None:
+    def _shown(
+        self, proposal: Proposal, verdict: Verdict, task: Task, found: Mapping[Noun, SceneObject]
+    ) -> Shown | None:
         steps = proposal.plan.to_come or proposal.plan.steps[-1:]
         if not steps or (verdict.outcome is Outcome.HOLD and verdict.reason.name not in REASONS):
             return None
         claims = claims_of(proposal, verdict)
-        places = places_text(steps, task, self._tokenizer)
+        for step in steps:
+            found = {**found, **step.objects}
+        about = {noun for step in steps for noun in step.nouns}
+        places = places_text({n: o for n, o in found.items() if n in about}, task, self._tokenizer)
         text = decision_text(steps, task, places, claims, self._end(proposal, verdict))
-        return Shown(text, frozenset(claims))
+        return Shown(text, frozenset((*claims, PLACES)))
 
     def _end(self, proposal: Proposal, verdict: Verdict) -> str:
         if verdict.outcome is Outcome.DONE:
@@ -177,11 +188,10 @@ def rows_text(rows: FloatArray, tokenizer: ActionTokenizer) -> str:
     return f"{EXECUTE} {' '.join(map(str, tokens.ravel().tolist()))}"
 
 
-def places_text(steps: Sequence[SkillStep], task: Task, tokenizer: ActionTokenizer) -> str:
-    """Where the nouns of the instruction are that steps are about, as a policy writes it."""
-    found: dict[Noun, SceneObject] = {}
-    for step in steps:
-        found |= step.objects
+def places_text(found: Mapping[Noun, SceneObject], task: Task, tokenizer: ActionTokenizer) -> str:
+    """Where the nouns of the instruction are, as a policy writes it, at most at the edge of the
+    action space.
+    """
     space, said = tokenizer.space, []
     for noun in task.instruction.named:
         position = found[noun].position if noun in found else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings, quick_dtype
+from vlam_ros.lab.training.fit import Fit, FitResult, FitSettings, fastest_dtype
 from vlam_ros.lab.training.fit.parts import to_device
 from vlam_ros.lab.training.policy.confidence import (
     NEAR_BINS,
     ConfidenceFit,
-    decisions,
+    Decider,
     fit_confidence,
 )
 from vlam_ros.lab.training.policy.data import (
@@ -44,7 +45,13 @@ from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 from vlam_ros.pipeline import robot_lexicon
 from vlam_ros.policies import load_skills
 from vlam_ros.policies.skills.skill import action_space
-from vlam_ros.policies.transformer.checkpoint import WEIGHTS, PolicyConfig, load_policy, save_policy
+from vlam_ros.policies.transformer.checkpoint import (
+    WEIGHTS,
+    PolicyConfig,
+    folder_of,
+    load_policy,
+    save_policy,
+)
 from vlam_ros.policies.transformer.inputs import read_words
 from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransformerConfig
 from vlam_ros.policies.transformer.vocabulary import CLAIMS, PolicyVocabulary
@@ -60,6 +67,8 @@ AT_ONCE = 64
 """Demonstrations that are validated at once."""
 ROOM = 24
 """Tokens by which a text may be longer than all that were shown."""
+ANEW = ("model", "longest", "dropout", "confidence", "horizon")
+"""What a policy may have otherwise than the one that it begins with."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +147,7 @@ def examine(
     claim that is true and false, and its mean.
     """
     vocabulary, device = batches.vocabulary, model.positions.weight.device
+    unused = vocabulary[str(vocabulary.largest)]
     right: dict[str, list[float]] = {name: [] for name in PART_NAMES}
     claimed: dict[int, dict[bool, list[bool]]] = defaultdict(lambda: {True: [], False: []})
     for start in range(0, len(data), AT_ONCE):
@@ -147,11 +157,11 @@ def examine(
         best = model(tokens[:, :-1].to(device), memory).argmax(-1).cpu()
         targets = tokens[:, 1:]
         off = (best - targets).abs()
-        numbers = (parts == ROWS) | (parts == PLACED)
-        hits = torch.where(numbers, off <= NEAR_BINS, off == 0)
-        # A place in an image is a large number, how many there are of something is a small one.
-        place = (parts == ANSWERED) & (targets >= vocabulary[str(MANY)])
-        hits |= place & (off <= NEAR_PLACES)
+        # A place is a large number; how many there are of something, and a command, is a small one.
+        number = (targets >= vocabulary[str(MANY)]) & (best >= vocabulary[str(MANY)])
+        number &= (targets == unused) == (best == unused)
+        near = torch.where(parts == ANSWERED, NEAR_PLACES, NEAR_BINS)
+        hits = (off == 0) | (number & (off <= near))
         for part, name in enumerate(PART_NAMES):
             chosen = parts == part
             right[name] += hits[chosen].float().tolist()
@@ -180,7 +190,7 @@ def train_policy(
     settings: Settings,
     threads: int = 1,
     device: str = "cpu",
-    start: Path | None = None,
+    start: str | Path = "",
 ) -> FitResult:
     """Train, or go on, and write the policy's folder.
 
@@ -192,7 +202,7 @@ def train_policy(
         settings: of the robot: its skills, its action space, its checkpoint.
         threads: processor cores to use.
         device: "auto", "cpu" or "cuda".
-        start: folder of the policy whose weights to begin with.
+        start: the policy whose weights to begin with, "embedded" or a folder; none if empty.
 
     Raises:
         LearningError: there are no demonstrations, the folder has the state of another run, or the
@@ -218,13 +228,20 @@ def train_policy(
     vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, config.bins)
     read = partial(read_words, word_states=cache(grounder.word_states))
     torch.manual_seed(recipe.seed)
-    if start is None:
-        model = ActionTransformer(config.model)
+    if start:
+        config, model = _begun(folder_of(start), config)
     else:
-        config, model = _begun(start, config)
+        model = ActionTransformer(config.model)
+    skills = load_skills(settings.policy.skills)
+    lexicon = robot_lexicon(grounder.calibration, settings.perception, skills)
+    space = action_space(skills, settings.action)
+    decider = Decider(model, config, read, vocabulary, skills, space, lexicon)
+    decider.check(data)
+    decider.check(held_out)
     about = f"{recipe} on {len(data)} demonstrations"
-    if start is not None:
-        about += f" from {sha256((start / WEIGHTS).read_bytes()).hexdigest()[:12]}"
+    if start:
+        begun = (folder_of(start) / WEIGHTS).read_bytes()
+        about += f" from {sha256(begun).hexdigest()[:12]}"
     batches = DemonstrationBatches(data, vocabulary, read, recipe.batch, recipe.seed)
     fit = Fit(
         PolicyLosses(model, vocabulary),
@@ -240,7 +257,7 @@ def train_policy(
             save_every=100,
             seed=recipe.seed,
             device=device,
-            dtype=quick_dtype(),
+            dtype=fastest_dtype(),
         ),
         out / "run",
         lambda: examine(model, held_out, batches),
@@ -248,12 +265,8 @@ def train_policy(
     )
     result = fit.run()
     model.cpu()
-    skills = load_skills(settings.policy.skills)
-    lexicon = robot_lexicon(grounder.calibration, settings.perception, skills)
-    space = action_space(skills, settings.action)
-    sure = fit_confidence(
-        *decisions(model.eval(), config, held_out, read, vocabulary, skills, space, lexicon)
-    )
+    model.eval()
+    sure = fit_confidence(*decider.decisions(held_out))
     config = replace(config, confidence=(sure.slope, sure.offset))
     save_policy(out, config, model, _card(config, data, held_out, result, sure))
     return result
@@ -262,11 +275,18 @@ def train_policy(
 def _begun(start: Path, config: PolicyConfig) -> tuple[PolicyConfig, ActionTransformer]:
     """The model in a folder, and what it is for."""
     begun, model = load_policy(start)
-    other = replace(begun.model, longest=config.model.longest, dropout=config.model.dropout)
-    if other != config.model or begun.model.longest < config.model.longest:
+    for name in (*vars(config), *(f"model.{name}" for name in vars(config.model))):
+        of, _, part = name.rpartition(".")
+        ours, theirs = (getattr(each.model if of else each, part) for each in (config, begun))
+        if part not in ANEW and ours != theirs:
+            raise LearningError(
+                f"{start} has another {name} than is to be trained, {theirs} and not {ours}: "
+                "choose the same, or begin anew"
+            )
+    if begun.model.longest < config.model.longest:
         raise LearningError(
-            f"{start} is another model, {begun.model}, than these demonstrations and options ask "
-            f"for, {config.model}: choose its sizes, or begin anew"
+            f"{start} writes {begun.model.longest} tokens at most, these demonstrations have "
+            f"{config.model.longest}: begin anew"
         )
     return replace(config, model=begun.model), model
 
@@ -280,7 +300,7 @@ def policy_config(
     space = action_space(skills, action)
     vocabulary = PolicyVocabulary(grounder.checkpoint.tokenizer, action.bins)
     texts = {row.text for row in data.rows}
-    model = ActionTransformerConfig(
+    model = _sizes(
         tokens=len(vocabulary),
         patches=data.arrays["places"].shape[1],
         tower_width=tower.vision_config.hidden_size,
@@ -306,6 +326,13 @@ def policy_config(
         step=action.step,
         plans=recipe.plans,
     )
+
+
+def _sizes(**values: Any) -> ActionTransformerConfig:
+    try:
+        return ActionTransformerConfig(**values)
+    except ValueError as error:
+        raise LearningError(f"there is no such model: {error}") from error
 
 
 def _card(
