@@ -19,6 +19,7 @@ from pathlib import Path
 from vlam_ros.cli.arguments import positive
 from vlam_ros.cli.main import run_command
 from vlam_ros.configuration import Settings
+from vlam_ros.errors import LearningError
 from vlam_ros.lab.cli.evaluate import add_common, tell
 from vlam_ros.lab.evaluation.report import Report
 from vlam_ros.lab.evaluation.task_counts import Done, Refused
@@ -52,7 +53,7 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "whole": Part("whole"),
     # A plan is written in the nouns of the instruction.
-    "language": Part("blind to language", ignores=BY_LANGUAGE, plans=False),
+    "language": Part("blind to language, and so without plan", ignores=BY_LANGUAGE, plans=False),
     "vision": Part("blind to vision", ignores=BY_VISION),
     "plan": Part("without plan and claims", plans=False),
     "questions": Part("without co-fine-tuning", questions=False),
@@ -94,16 +95,22 @@ def parts(
     shown, asked, validation = folders
     settings = Settings.load(model__name_or_path=judged.model)
     done: dict[str, Mapping[str, float]] = {}
+    made_with: dict[str, str | int] = {"steps": recipe.steps, **asdict(judged)}
     for name, part in PARTS.items():
         path = out / name / "figures.json"
         if not path.exists() and name in only:
             data = [*shown, *(asked if part.questions else [])]
             threads = os.cpu_count() or 1
             train_policy(data, validation, out / name, part.of(recipe), settings, threads)
-            write_file(path, (json.dumps(judge(out / name, judged), indent=2) + "\n").encode())
+            found = {"made with": made_with, "figures": judge(out / name, judged)}
+            write_file(path, (json.dumps(found, indent=2) + "\n").encode())
         if path.exists():
-            done[name] = json.loads(path.read_text(encoding="utf-8"))
-    made_with: dict[str, str | int] = {"steps": recipe.steps, **asdict(judged)}
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["made with"] != made_with:
+                raise LearningError(
+                    f"{path} was made with {found['made with']}: name another --out"
+                )
+            done[name] = found["figures"]
     return Report((), made_with, tables=(_table(done),))
 
 
