@@ -27,5 +27,5 @@ def test_a_policy_that_does_nothing_has_no_picture(
     policy = random_policy(tmp_path / "policy")
     options = ["--policy", str(policy), "--seeds", "46000000", "--out", str(tmp_path / "a.png")]
     assert main(options) == 2
-    assert "it carries out none of these episodes" in capsys.readouterr().err
+    assert "carries out none of these episodes" in capsys.readouterr().err
     assert not (tmp_path / "a.png").exists()
