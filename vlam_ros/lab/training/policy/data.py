@@ -48,7 +48,7 @@ known of where the nouns are, and how often what is in view is not remembered, s
 """
 IN_VIEW = 0.2
 """Metres from where a patch looks at to a thing that is in view."""
-PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.03
+PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.015
 """Standard deviations, in m and in the units of the states."""
 
 Read = Callable[[dict[int, str]], tuple[Tensor, Tensor]]
