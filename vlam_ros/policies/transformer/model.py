@@ -38,6 +38,8 @@ IGNORABLE = ("patches", "places", "floor", "relevance", "words", "states", "reme
 OCTAVES = 6
 """Frequencies at which a number is read, of metres or seconds: a period of 8, and its halves."""
 PERIOD = 8.0
+LARGEST_PLACE = 3.0
+"""What the largest number is read as; by default it is so many metres in the action space."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class ActionTransformerConfig:
         layers: of the decoder.
         heads: of its attentions.
         dropout: share of channels that training leaves out.
+        numbers: tokens at the end of the vocabulary that are numbers, the last of which is none.
         ignores: names of PolicyInputs that it does not read, to find out what they are worth.
     """
 
@@ -68,6 +71,7 @@ class ActionTransformerConfig:
     layers: int = 6
     heads: int = 6
     dropout: float = 0.1
+    numbers: int = 0
     ignores: tuple[str, ...] = ()
     merged: int = 1
 
@@ -252,6 +256,7 @@ class ActionTransformer(nn.Module):
         self.config = config
         width = config.width
         self.embedding = nn.Embedding(config.tokens, width)
+        self.by_value = nn.Linear(1 + 2 * OCTAVES, width, bias=False)
         self.positions = nn.Embedding(config.longest, width)
         self.patches = nn.Sequential(
             nn.LayerNorm(config.tower_width), nn.Linear(config.tower_width, width)
@@ -310,11 +315,21 @@ class ActionTransformer(nn.Module):
         those that the memory has had already.
         """
         places = torch.arange(memory.length, memory.length + tokens.shape[1], device=tokens.device)
-        states = self.embedding(tokens) + self.positions(places)
+        table = self._table()
+        states = functional.embedding(tokens, table) + self.positions(places)
         for layer, cache in zip(self.layers, memory.layers, strict=True):
             states = layer(states, cache, memory.mask)
         memory.length += tokens.shape[1]
-        return self.norm(states) @ self.embedding.weight.T
+        return self.norm(states) @ table.T
+
+    def _table(self) -> Tensor:
+        """The embeddings of all tokens; those of numbers know how large they are, as places do."""
+        weight, count = self.embedding.weight, self.config.numbers
+        if not count:
+            return weight
+        values = torch.linspace(-LARGEST_PLACE, LARGEST_PLACE, count - 1, device=weight.device)
+        by_value = self.by_value(_waves(values[:, None]))
+        return weight + functional.pad(by_value, (0, 0, len(weight) - count, 1))
 
     @torch.inference_mode()
     def attention(self, tokens: Sequence[int], inputs: PolicyInputs) -> Tensor:

@@ -310,6 +310,7 @@ def policy_config(
         layers=recipe.layers,
         heads=recipe.heads,
         dropout=recipe.dropout,
+        numbers=vocabulary.largest + 1,
         ignores=recipe.ignores,
         merged=2 if data.arrays["places"].shape[1] % 4 == 0 else 1,
     )
