@@ -231,3 +231,20 @@ def test_where_there_is_no_choice_nothing_is_calculated(
     assert lengths == [3, 2]
     assert written.tokens[:2] == (4, 5)
     assert written.log_probabilities[:2] == (0.0, 0.0)
+
+
+def test_numbers_are_written_by_how_large_they_are() -> None:
+    torch.manual_seed(1)
+    plain = ActionTransformer(replace(CONFIG, numbers=0)).eval()
+    valued = ActionTransformer(replace(CONFIG, numbers=20)).eval()
+    valued.load_state_dict(plain.state_dict())
+    first, tokens = CONFIG.tokens - 20, torch.tensor([[3]])
+    changed = valued._table() - plain._table()
+    # Words, and the number that is none, are as they were; neighbours are more alike.
+    assert changed[:first].abs().max() == changed[-1].abs().max() == 0
+    near, far = ((changed[first] - changed[first + n]).norm() for n in (1, 9))
+    assert 0 < near < far
+    other = valued(tokens, valued.look(inputs()))
+    same = plain(tokens, plain.look(inputs()))
+    torch.testing.assert_close(other[..., :first], same[..., :first])
+    assert not torch.allclose(other[..., first:-1], same[..., first:-1], atol=1e-4)
