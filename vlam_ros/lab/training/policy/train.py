@@ -172,7 +172,7 @@ def examine(
             which, denied = divmod(truth - first, 2)
             claimed[which][not denied].append(told == truth)
     means = {name: float(np.mean(hits)) if hits else math.nan for name, hits in right.items()}
-    score = float(np.nanmean([means["decision"], means["rows"], means["plan"]]))
+    score = float(np.nanmean([means[part] for part in ("decision", "plan", "places", "rows")]))
     balanced = {
         name: float(np.mean([np.mean(hits) for hits in claimed[which].values()]))
         for which, name in enumerate(CLAIMS)
