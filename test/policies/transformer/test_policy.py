@@ -266,8 +266,8 @@ def test_untrained_it_is_read_and_moves_nothing_that_is_not_asked_for(folder: Pa
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_replay_decides_the_same(folder: Path) -> None:
-    reported = settings(folder, policy__verify="report")
+def test_a_replay_decides_the_same() -> None:
+    reported = settings("embedded", policy__verify="report")
     first, again = (
         replay(BAGS / "pick_and_place", Pipeline.from_settings(reported), period=0.4)
         for _ in range(2)
