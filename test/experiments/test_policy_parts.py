@@ -10,7 +10,7 @@ import pytest
 from policy_parts import PARTS, Judged, parts
 
 from vlam_ros.lab.training.policy.train import PolicyRecipe
-from vlam_ros.policies.transformer.model import PolicyInputs
+from vlam_ros.policies.transformer.inputs import PolicyInputs
 
 JUDGED = Judged("embedded", 7, 2, 1, "enforce", 1)
 

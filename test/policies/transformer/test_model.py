@@ -13,16 +13,12 @@ import torch
 from torch import Tensor
 
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import padded
+from vlam_ros.policies.transformer.inputs import NO_WORD, NOUNS, STATES, PolicyInputs, padded
 from vlam_ros.policies.transformer.model import (
-    NO_WORD,
-    NOUNS,
-    STATES,
     ActionTransformer,
     ActionTransformerConfig,
     Draft,
     Memory,
-    PolicyInputs,
     WrittenTokens,
     no_draft,
 )

@@ -28,12 +28,14 @@ from vlam_ros.policies.transformer.checkpoint import load_policy
 from vlam_ros.policies.transformer.grammar import Choices
 from vlam_ros.policies.transformer.inputs import (
     FAR,
+    SECTORS,
+    STATES,
     looked_at,
     relevance_of,
     remembered_places,
     states_of,
 )
-from vlam_ros.policies.transformer.model import SECTORS, STATES, ActionTransformer, WrittenTokens
+from vlam_ros.policies.transformer.model import ActionTransformer, WrittenTokens
 from vlam_ros.policies.transformer.policy import possible_steps
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.types import (

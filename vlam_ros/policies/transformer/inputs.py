@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,16 +17,6 @@ from torch.nn.utils.rnn import pad_sequence
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.perception.positions import floor_plane
 from vlam_ros.perception.tracking import expected
-from vlam_ros.policies.transformer.model import (
-    NO_WORD,
-    NOUNS,
-    OF_HELD,
-    OF_INSTRUCTION,
-    OF_STEP,
-    SECTORS,
-    STATES,
-    PolicyInputs,
-)
 from vlam_ros.types import (
     Camera,
     FloorPlane,
@@ -37,10 +28,62 @@ from vlam_ros.types import (
     Task,
 )
 
+SECTORS = 12
+"""Directions, from straight ahead to the left, in which the nearest obstacle is told."""
+STATES = (
+    "holding", "elapsed", "speed", "yaw_rate", "roll", "pitch",
+    *(f"obstacle_{i}" for i in range(SECTORS)),
+)  # fmt: skip
+"""What the robot knows of itself: 1 if the gripper holds something and 0 if not, seconds since the
+current step began, m/s, rad/s, rad, rad, and metres to the nearest obstacle of each sector.
+"""
+OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
+"""Whose words are read: the instruction's, of the step under way, and of what the gripper holds."""
+NOUNS = ("target", "reference of the target", "destination", "reference of the destination")
+"""The noun phrases of an instruction whose masks are read."""
+IGNORABLE = ("patches", "places", "floor", "relevance", "words", "states", "remembered")
+"""What of PolicyInputs a model can do without."""
 OVER = "done"
 FAR = 4.0
 """Metres; what is farther away is told as being there."""
 Points = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PolicyInputs:
+    """What a decision is made on, for B observations of N patches and up to T words.
+
+    Attributes:
+        patches: float[B,1+N,tower_width], hidden states of the vision tower, the class token first.
+        places: float[B,N,3], where in `base_link` each patch looks at by depth, m; NaN where
+            there is none.
+        floor: float[B,N,3], where it would look at the floor, m; NaN above the horizon.
+        relevance: float[B,N,K], mask logits of the K NOUNS at each patch; NaN where there is no
+            such noun.
+        words: float[B,T,text_width], hidden states of the text tower.
+        kinds: int64[B,T], whose word each is; NO_WORD where there is none.
+        states: float[B,S] of STATES, NaN where unknown.
+        remembered: float[B,2,3], where in `base_link` target and destination must be by where they
+            were seen last, m; NaN where they were not.
+    """
+
+    patches: Tensor
+    places: Tensor
+    floor: Tensor
+    relevance: Tensor
+    words: Tensor
+    kinds: Tensor
+    states: Tensor
+    remembered: Tensor
+
+    def without(self, names: Sequence[str]) -> PolicyInputs:
+        """The same, but of these nothing is known."""
+        unknown = {name: torch.full_like(getattr(self, name), torch.nan) for name in names}
+        if "patches" in names:
+            unknown["patches"] = torch.zeros_like(self.patches)
+        if "words" in names:
+            unknown |= {"words": self.words, "kinds": torch.full_like(self.kinds, NO_WORD)}
+        return replace(self, **unknown)
 
 
 def inputs_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -18,23 +18,9 @@ from torch.nn import functional
 
 from vlam_ros.errors import ModelError
 from vlam_ros.policies.transformer.grammar import Choices
+from vlam_ros.policies.transformer.inputs import IGNORABLE, NO_WORD, NOUNS, STATES, PolicyInputs
 
-SECTORS = 12
-"""Directions, from straight ahead to the left, in which the nearest obstacle is told."""
-STATES = (
-    "holding", "elapsed", "speed", "yaw_rate", "roll", "pitch",
-    *(f"obstacle_{i}" for i in range(SECTORS)),
-)  # fmt: skip
-"""What the robot knows of itself: 1 if the gripper holds something and 0 if not, seconds since the
-current step began, m/s, rad/s, rad, rad, and metres to the nearest obstacle of each sector.
-"""
-OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
-"""Whose words are read: the instruction's, of the step under way, and of what the gripper holds."""
-NOUNS = ("target", "reference of the target", "destination", "reference of the destination")
-"""The noun phrases of an instruction whose masks are read."""
 LARGEST_LOGIT = 10.0
-IGNORABLE = ("patches", "places", "floor", "relevance", "words", "states", "remembered")
-"""What of PolicyInputs a model can do without."""
 OCTAVES = 6
 """Frequencies at which a number is read, of metres or seconds: a period of 8, and its halves."""
 PERIOD = 8.0
@@ -88,43 +74,6 @@ class ActionTransformerConfig:
     def cells(self) -> int:
         """Tokens of the memory that are of the image, the class token not counted."""
         return self.patches // self.merged**2
-
-
-@dataclass(frozen=True)
-class PolicyInputs:
-    """What a decision is made on, for B observations of N patches and up to T words.
-
-    Attributes:
-        patches: float[B,1+N,tower_width], hidden states of the vision tower, the class token first.
-        places: float[B,N,3], where in `base_link` each patch looks at by depth, m; NaN where
-            there is none.
-        floor: float[B,N,3], where it would look at the floor, m; NaN above the horizon.
-        relevance: float[B,N,K], mask logits of the K NOUNS at each patch; NaN where there is no
-            such noun.
-        words: float[B,T,text_width], hidden states of the text tower.
-        kinds: int64[B,T], whose word each is; NO_WORD where there is none.
-        states: float[B,S] of STATES, NaN where unknown.
-        remembered: float[B,2,3], where in `base_link` target and destination must be by where they
-            were seen last, m; NaN where they were not.
-    """
-
-    patches: Tensor
-    places: Tensor
-    floor: Tensor
-    relevance: Tensor
-    words: Tensor
-    kinds: Tensor
-    states: Tensor
-    remembered: Tensor
-
-    def without(self, names: Sequence[str]) -> PolicyInputs:
-        """The same, but of these nothing is known."""
-        unknown = {name: torch.full_like(getattr(self, name), torch.nan) for name in names}
-        if "patches" in names:
-            unknown["patches"] = torch.zeros_like(self.patches)
-        if "words" in names:
-            unknown |= {"words": self.words, "kinds": torch.full_like(self.kinds, NO_WORD)}
-        return replace(self, **unknown)
 
 
 @dataclass

@@ -28,8 +28,7 @@ from vlam_ros.policies.skills.planner import APPROACH
 from vlam_ros.policies.skills.skill import Skill, action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, load_policy
 from vlam_ros.policies.transformer.grammar import Grammar, Written
-from vlam_ros.policies.transformer.inputs import inputs_of
-from vlam_ros.policies.transformer.model import PolicyInputs
+from vlam_ros.policies.transformer.inputs import PolicyInputs, inputs_of
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
     DONE,

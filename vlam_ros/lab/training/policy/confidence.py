@@ -19,7 +19,8 @@ from vlam_ros.language import Lexicon, parse_instruction
 from vlam_ros.policies import Skill
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig
 from vlam_ros.policies.transformer.grammar import Grammar, Written
-from vlam_ros.policies.transformer.model import OF_INSTRUCTION, ActionTransformer
+from vlam_ros.policies.transformer.inputs import OF_INSTRUCTION
+from vlam_ros.policies.transformer.model import ActionTransformer
 from vlam_ros.policies.transformer.policy import possible_steps
 from vlam_ros.policies.transformer.vocabulary import ACT, PolicyVocabulary
 from vlam_ros.types import ActionSpace

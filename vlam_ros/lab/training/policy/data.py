@@ -19,8 +19,7 @@ from torch import Tensor
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
 from vlam_ros.lab.training.policy.expert import PLACES
-from vlam_ros.policies.transformer.inputs import padded
-from vlam_ros.policies.transformer.model import STATES, PolicyInputs
+from vlam_ros.policies.transformer.inputs import STATES, PolicyInputs, padded
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
     ANSWER,

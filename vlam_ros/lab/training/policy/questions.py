@@ -24,7 +24,7 @@ from vlam_ros.lab.training.policy.demonstrations import (
     write_shard,
 )
 from vlam_ros.perception.clipseg import ClipsegGrounder
-from vlam_ros.policies.transformer.model import NOUNS, OF_INSTRUCTION, STATES
+from vlam_ros.policies.transformer.inputs import NOUNS, OF_INSTRUCTION, STATES
 from vlam_ros.policies.transformer.vocabulary import END
 from vlam_ros.types import Noun
 
