@@ -13,11 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from vlam_ros.errors import ModelError
+from vlam_ros.perception.clipseg.loader import MODELS
 from vlam_ros.policies.transformer.model import ActionTransformer, ActionTransformerConfig
 from vlam_ros.resources import write_file
 from vlam_ros.types import ActionSpace
 
-SHIPPED = {"embedded": Path(__file__).parents[2] / "models" / "action-transformer-1"}
+SHIPPED = {"embedded": MODELS / "action-transformer-1"}
 """The policies that come with the package, which read the checkpoint of the same name."""
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 KIND = "vlam_ros action transformer"

@@ -89,10 +89,13 @@ class LayerCache:
 
 @dataclass
 class Memory:
-    """What a text is written about: its mask bool[B,1,1,M], and what every layer made of it."""
+    """What a text is written about: its mask bool[B,1,1,M], and what every layer made of it; with
+    the embeddings of all tokens float[tokens,D], which are the same for all that is written.
+    """
 
     mask: Tensor
     layers: list[LayerCache]
+    table: Tensor
     length: int = 0
 
     def forget(self, tokens: int) -> None:
@@ -251,7 +254,7 @@ class ActionTransformer(nn.Module):
         mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
         layers = cast("list[DecoderLayer]", list(self.layers))
         caches = [LayerCache(None, layer.memory.keys_and_values(seen)) for layer in layers]
-        return Memory(mask[:, None, None], caches)
+        return Memory(mask[:, None, None], caches, self._table())
 
     def _merged(self, patches: Tensor) -> Tensor:
         """Patches [B,N,D] as squares of them, row by row, [B,N/merged²,merged²·D]."""
@@ -264,12 +267,11 @@ class ActionTransformer(nn.Module):
         those that the memory has had already.
         """
         places = torch.arange(memory.length, memory.length + tokens.shape[1], device=tokens.device)
-        table = self._table()
-        states = functional.embedding(tokens, table) + self.positions(places)
+        states = functional.embedding(tokens, memory.table) + self.positions(places)
         for layer, cache in zip(self.layers, memory.layers, strict=True):
             states = layer(states, cache, memory.mask)
         memory.length += tokens.shape[1]
-        return self.norm(states) @ table.T
+        return self.norm(states) @ memory.table.T
 
     def _table(self) -> Tensor:
         """The embeddings of all tokens; those of numbers know how large they are, as places do."""

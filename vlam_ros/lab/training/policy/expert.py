@@ -58,6 +58,7 @@ from vlam_ros.verification import Limits, verify
 SEEN_PIXELS = 60
 """Pixels of an image from which an object in it can be found."""
 PLACES = "places"
+"""Stands among what is known for where things are."""
 SPREAD = 0.01
 """Metres; nobody is surer of where a thing is than that."""
 
@@ -211,7 +212,8 @@ def decision_text(
     """A decision as a policy writes it; what is not claimed is written as true."""
     said = [CLAIMS[name][0 if claims.get(name, True) else 1] for name in CLAIMS]
     texts = f" {THEN} ".join(step_text(step, task.instruction) for step in steps)
-    return " ".join(f"{PLAN} {texts} {places} {VERIFY} {' '.join(said)} {end} {END}".split())
+    parts = (PLAN, texts, places, VERIFY, *said, end, END)
+    return " ".join(part for part in parts if part)
 
 
 _BEFORE: dict[Reason, tuple[str, ...]] = {
