@@ -140,6 +140,8 @@ def _add_demos(kinds: Subparsers) -> None:
     add_option(parser, "--control", "N", _count, "that must be refused", 10)
     text = "of both, of which only what is done first is shown, about several things of the room"
     add_option(parser, "--starts", "N", _count, text, 0)
+    text = "of both, shown without images, where nobody has to look for the things of the room"
+    add_option(parser, "--blind", "N", _count, text, 0)
     add_option(parser, "--seed", "S", int, "of the first", 20_000_000)
     add_option(parser, "--driver", "POLICY", str, "folder of the policy that acts")
     add_option(parser, "--bags", "DIR", Path, "record each episode as a bag, too")
@@ -223,6 +225,7 @@ def run_demos(options: argparse.Namespace) -> int:
             ShardKind.TASKS: options.episodes,
             ShardKind.CONTROL: options.control,
             ShardKind.STARTS: options.starts,
+            ShardKind.BLIND: options.blind,
         },
         options.workers,
         options.bags,

@@ -133,8 +133,8 @@ def _add_policy(subjects: Subparsers) -> None:
     for name, default, text in (
         ("steps", 6000, "of the optimizer"),
         ("batch", 48, "demonstrations of a step"),
-        ("width", 192, "channels of the decoder"),
-        ("layers", 6, "of the decoder"),
+        ("width", 256, "channels of the decoder"),
+        ("layers", 4, "of the decoder"),
     ):
         add_option(parser, f"--{name}", "N", positive, text, default)
     add_option(parser, "--rate", "X", positive_number, "peak learning rate", 5e-4)

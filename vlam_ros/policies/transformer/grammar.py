@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vlam_ros.errors import ModelError
+from vlam_ros.policies.skills.plan import PREPOSITIONS
 from vlam_ros.policies.transformer.vocabulary import (
     AT,
     CLAIMS,
@@ -32,7 +33,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     VERIFY,
     PolicyVocabulary,
 )
-from vlam_ros.types import ActionSpace, Outcome, Reason, Uint16Array
+from vlam_ros.types import ActionSpace, Instruction, Outcome, Reason, SkillStep, Uint16Array
 
 MOST_STEPS = 4
 """Steps of a plan; "put X on Y" takes four."""
@@ -55,6 +56,15 @@ class Written:
     outcome: Outcome
     rows: Uint16Array | None = field(default=None, compare=False)
     reason: Reason = Reason.NONE
+
+
+def step_text(step: SkillStep, instruction: Instruction) -> str:
+    """A step as it is written in a plan: "place on blue plate"."""
+    target, destination = (instruction.named.get(noun) if noun else None for noun in step.nouns)
+    words = [step.said, *([target.text] if target else [])]
+    if destination:
+        words += [PREPOSITIONS[step.placement], destination.text]
+    return " ".join(words)
 
 
 class Grammar:

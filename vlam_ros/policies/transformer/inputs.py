@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.perception.positions import floor_plane
 from vlam_ros.perception.tracking import expected
+from vlam_ros.policies.transformer.grammar import step_text
 from vlam_ros.types import (
     Camera,
     FloorPlane,
@@ -41,6 +42,8 @@ OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
 """Whose words are read: the instruction's, of the step under way, and of what the gripper holds."""
 NOUNS = ("target", "reference of the target", "destination", "reference of the destination")
 """The noun phrases of an instruction whose masks are read."""
+UNKNOWN = {"patches": 0.0}
+"""What stands for one of PolicyInputs of which nothing is known; NaN for all others."""
 IGNORABLE = ("patches", "places", "floor", "relevance", "words", "states", "remembered")
 """What of PolicyInputs a model can do without."""
 OVER = "done"
@@ -78,9 +81,10 @@ class PolicyInputs:
 
     def without(self, names: Sequence[str]) -> PolicyInputs:
         """The same, but of these nothing is known."""
-        unknown = {name: torch.full_like(getattr(self, name), torch.nan) for name in names}
-        if "patches" in names:
-            unknown["patches"] = torch.zeros_like(self.patches)
+        unknown = {
+            name: torch.full_like(getattr(self, name), UNKNOWN.get(name, math.nan))
+            for name in names
+        }
         if "words" in names:
             unknown |= {"words": self.words, "kinds": torch.full_like(self.kinds, NO_WORD)}
         return replace(self, **unknown)
@@ -134,7 +138,8 @@ def words_of(task: Task, progress: Progress) -> dict[int, str]:
     """What is read, by whose words it is; of a plan that is carried out, that it is."""
     step = ""
     if progress.plan:
-        step = progress.plan.to_come[0].said if progress.plan.to_come else OVER
+        to_come = progress.plan.to_come
+        step = step_text(to_come[0], task.instruction) if to_come else OVER
     said = {OF_INSTRUCTION: task.instruction.text, OF_STEP: step, OF_HELD: progress.held}
     return {kind: text for kind, text in said.items() if text}
 

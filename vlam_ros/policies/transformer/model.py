@@ -218,6 +218,8 @@ class ActionTransformer(nn.Module):
         self.places, self.floor, self.remembered = (Place(width) for _ in range(3))
         self.remembered_names = nn.Parameter(torch.zeros(2, width))
         self.relevance = nn.Linear(3 * len(NOUNS), width)
+        self.seen = Place(width)
+        self.noun_names = nn.Parameter(torch.zeros(len(NOUNS), width))
         self.words = nn.Sequential(
             nn.LayerNorm(config.text_width), nn.Linear(config.text_width, width)
         )
@@ -249,7 +251,8 @@ class ActionTransformer(nn.Module):
         )
         state = torch.where(told, values, self.no_state) + self.state_names
         remembered = self.remembered(inputs.remembered) + self.remembered_names
-        seen = self.memory_norm(torch.cat([image, words, state, remembered], 1))
+        nouns = self.seen(_spatial_softmax(inputs.relevance, inputs.places)) + self.noun_names
+        seen = self.memory_norm(torch.cat([image, words, state, remembered, nouns], 1))
         mask = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
         mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
         layers = cast("list[DecoderLayer]", list(self.layers))
@@ -378,6 +381,16 @@ def _relevance(logits: Tensor) -> Tensor:
     """
     known, logits = logits.isfinite(), logits.nan_to_num().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
     return torch.cat([logits.sigmoid() * known, logits / LARGEST_LOGIT, known.to(logits.dtype)], -1)
+
+
+def _spatial_softmax(logits: Tensor, places: Tensor) -> Tensor:
+    """Where K nouns are by their mask logits float[B,N,K] and where the patches look float[B,N,3]:
+    the mean place, as often as it is likely, float[B,K,3] in metres (Levine et al. 2016); NaN where
+    nobody knows.
+    """
+    looks = places.isfinite().all(-1, keepdim=True)
+    likely = logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).masked_fill(~looks, -torch.inf)
+    return likely.softmax(1).transpose(1, 2) @ places.nan_to_num()
 
 
 def _waves(numbers: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from vlam_ros.perception.clipseg.adapters.attach import fingerprint
 from vlam_ros.perception.perceiver import Float32Array
 from vlam_ros.perception.tracking import referent
 from vlam_ros.policies.skills.plan import (
-    PREPOSITIONS,
     closes,
     remembered,
     sighting_of,
@@ -27,7 +26,7 @@ from vlam_ros.policies.skills.plan import (
 from vlam_ros.policies.skills.planner import APPROACH
 from vlam_ros.policies.skills.skill import Skill, action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, load_policy
-from vlam_ros.policies.transformer.grammar import Grammar, Written
+from vlam_ros.policies.transformer.grammar import Grammar, Written, step_text
 from vlam_ros.policies.transformer.inputs import PolicyInputs, inputs_of
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
@@ -211,15 +210,6 @@ def possible_steps(skills: Sequence[Skill], instruction: Instruction) -> dict[st
             # What is picked up is taken to where it is put.
             steps.append(replace(step, nouns=(Noun.DESTINATION, None)))
     return {step_text(step, instruction): step for step in steps}
-
-
-def step_text(step: SkillStep, instruction: Instruction) -> str:
-    """A step as it is written in a plan: "place on blue plate"."""
-    target, destination = (instruction.named.get(noun) if noun else None for noun in step.nouns)
-    words = [step.said, *([target.text] if target else [])]
-    if destination:
-        words += [PREPOSITIONS[step.placement], destination.text]
-    return " ".join(words)
 
 
 def followed(

@@ -19,7 +19,7 @@ from torch import Tensor
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
 from vlam_ros.lab.training.policy.expert import PLACES
-from vlam_ros.policies.transformer.inputs import STATES, PolicyInputs, padded
+from vlam_ros.policies.transformer.inputs import STATES, UNKNOWN, PolicyInputs, padded
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
     ANSWER,
@@ -33,14 +33,16 @@ from vlam_ros.policies.transformer.vocabulary import (
 )
 from vlam_ros.types import Noun
 
+NONE = -1
+"""The index of what a row has not."""
 PLANNED, PLACED, CLAIMED, DECIDED, ROWS, ANSWERED, UNJUDGED = 0, 1, 2, 3, 4, 5, -1
 """What a token is part of: the plan, where things are, the claims, what it comes to, the rows, the
 answer to a question; or nothing.
 """
 PART_NAMES = ("plan", "places", "claims", "decision", "rows", "answers")
 
-ASKED = 1 / 3
-"""Share of a batch that are questions."""
+ASKED, BLIND = 1 / 3, 1 / 3
+"""Share of a batch that are questions, and of the rest what is shown without images."""
 NO_DEPTH, DEPTH_LOST, NO_RELEVANCE, FORGOTTEN = 0.1, 0.1, 0.1, 0.4
 """How often an observation has no depth, what share of patches loses its own, how often nothing is
 known of where the nouns are, and how often what is in view is not remembered, so that one looks.
@@ -67,10 +69,13 @@ class PolicyBatch:
 
 @dataclass(frozen=True)
 class Demonstrations:
-    """Shards of demonstrations: rows, and arrays [N,…] of ARRAYS."""
+    """Shards of demonstrations: rows, arrays [M,…] of what of ARRAYS is known, and which of those a
+    row has, int64[N] each, NONE where it is not.
+    """
 
     rows: tuple[Demonstration, ...]
     arrays: dict[str, npt.NDArray[Any]]
+    which: dict[str, npt.NDArray[np.int64]]
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> Demonstrations:
@@ -81,6 +86,7 @@ class Demonstrations:
         """
         rows: list[Demonstration] = []
         arrays: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ARRAYS}
+        which: dict[str, list[int]] = {name: [] for name in ARRAYS}
         for folder in folders:
             if not (paths := sorted(folder.glob("*-*-*.npz"))):
                 raise LearningError(
@@ -91,16 +97,22 @@ class Demonstrations:
                     with np.load(path) as shard:
                         told = json.loads(shard["rows"].tobytes())
                         for name in ARRAYS:
-                            arrays[name].append(shard[name])
+                            _add(arrays[name], which[name], shard[name], len(told))
                 except (OSError, ValueError, KeyError) as error:
                     raise LearningError(f"{path} is no shard of demonstrations: {error}") from error
                 rows += [_row(each) for each in told]
         if not rows:
             raise LearningError(f"nothing is shown in {', '.join(map(str, folders))}: make more")
-        whole = {
-            name: np.concatenate([p for p in parts if len(p)]) for name, parts in arrays.items()
-        }
-        return cls(tuple(rows), whole)
+        if missing := [name for name, parts in arrays.items() if not parts]:
+            raise LearningError(
+                f"no demonstration in {', '.join(map(str, folders))} has {', '.join(missing)}: add "
+                "some with images, of `vlam data demos`"
+            )
+        return cls(
+            tuple(rows),
+            {name: np.concatenate(parts) for name, parts in arrays.items()},
+            {name: np.array(indices) for name, indices in which.items()},
+        )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -111,7 +123,9 @@ class Demonstrations:
             return self
         kept = [np.random.default_rng([row.seed, 11]).random() < share for row in self.rows]
         rows = tuple(row for row, keep in zip(self.rows, kept, strict=True) if keep)
-        return Demonstrations(rows, {name: values[kept] for name, values in self.arrays.items()})
+        return replace(
+            self, rows=rows, which={name: values[kept] for name, values in self.which.items()}
+        )
 
     def shortened(self, plans: bool, rows: int, columns: int) -> Demonstrations:
         """The same in fewer tokens: without plans and claims, or with so many rows of `columns`
@@ -131,6 +145,18 @@ class Demonstrations:
         return replace(self, rows=tuple(map(short, self.rows)))
 
 
+def _add(
+    arrays: list[npt.NDArray[Any]], which: list[int], values: npt.NDArray[Any], rows: int
+) -> None:
+    """Add what the rows of a shard have of one of ARRAYS, all or none."""
+    if len(values) not in (0, rows):
+        raise ValueError(f"{rows} rows and {len(values)} arrays")
+    before = sum(map(len, arrays))
+    which += range(before, before + rows) if len(values) else [NONE] * rows
+    if len(values):
+        arrays.append(values)
+
+
 def _row(values: dict[str, Any]) -> Demonstration:
     words = {int(kind): text for kind, text in values.pop("words").items()}
     return Demonstration(words, values.pop("text"), tuple(values.pop("known")), **values)
@@ -139,7 +165,12 @@ def _row(values: dict[str, Any]) -> Demonstration:
 def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
     """What was read at some demonstrations, as it was."""
     words, kinds = padded([read(data.rows[index].words) for index in indices])
-    arrays = {name: torch.from_numpy(data.arrays[name][list(indices)]).float() for name in ARRAYS}
+    arrays = {}
+    for name in ARRAYS:
+        which, known = data.which[name][list(indices)], data.arrays[name]
+        values = np.full((len(which), *known.shape[1:]), UNKNOWN.get(name, np.nan), np.float32)
+        values[which != NONE] = known[which[which != NONE]]
+        arrays[name] = torch.from_numpy(values)
     return PolicyInputs(words=words, kinds=kinds, **arrays)
 
 
@@ -206,8 +237,8 @@ def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
 
 @dataclass(frozen=True)
 class DemonstrationBatches:
-    """The batches of a training: a function of its seed and the step. A third of each are questions
-    about images, where there are any.
+    """The batches of a training: a function of its seed and the step. Of each a share are questions
+    about images, and what is shown without images, where there are any.
     """
 
     data: Demonstrations
@@ -229,7 +260,9 @@ class DemonstrationBatches:
         _, which, counts = np.unique(episodes, return_inverse=True, return_counts=True)
         weights = 1 / np.sqrt(counts[which])
         asks = np.array([row.kind == QUESTION for row in self.data.rows])
-        for some, share in ((asks, ASKED), (~asks, 1 - ASKED)):
-            if some.any():
+        blind = self.data.which["patches"] == NONE
+        for some, others, share in ((blind, ~blind & ~asks, BLIND), (asks, ~asks, ASKED)):
+            if some.any() and others.any():
                 weights[some] *= share / weights[some].sum()
+                weights[others] *= (1 - share) / weights[others].sum()
         return weights / weights.sum()

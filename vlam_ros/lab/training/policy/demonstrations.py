@@ -7,11 +7,12 @@ The expert drives, or a pupil does and the expert says what it would have done (
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -27,25 +28,33 @@ from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_s
 from vlam_ros.lab.evaluation.lockstep import Lockstep, RobotProxy, run_in
 from vlam_ros.lab.live.recorded_robot import RecordedRobot
 from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS
 from vlam_ros.lab.simulation.simulator import Simulator
+from vlam_ros.lab.simulation.task_objects import is_free, stop_before
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.lab.simulation.truth import Truth, truth_of
 from vlam_ros.lab.training.batches import relit
 from vlam_ros.lab.training.policy.expert import Expert, Shown, TruthPerceiver
+from vlam_ros.lab.training.policy.kinematic import BLANK, KinematicRobot
 from vlam_ros.language import Lexicon
 from vlam_ros.perception import Perceiver
-from vlam_ros.perception.clipseg import ClipsegGrounder
+from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
 from vlam_ros.pipeline import Pipeline, robot_lexicon
 from vlam_ros.policies import Policy, ReadsFeatures, Skill, load_skills, make_policy
 from vlam_ros.policies.skills.planner import SkillPlanner
-from vlam_ros.policies.transformer.inputs import inputs_of, words_of
+from vlam_ros.policies.transformer.inputs import inputs_of, remembered_places, states_of, words_of
+from vlam_ros.policies.transformer.vocabulary import CLAIMS
 from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import (
     ActionSpace,
+    InstructionRequest,
+    Noun,
     Observation,
+    Outcome,
     Progress,
     Proposal,
+    Reason,
     Scene,
     Task,
     Uint8Array,
@@ -61,14 +70,20 @@ ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
 START_ASIDE, START_TURNED = 0.3, 0.35
 """The same where only the first decision is shown."""
+BEFORE_THINGS, BACK = 0.5, 0.4
+"""How often it starts before a thing, up to so many metres from where it would stop there."""
 OF_CONTROL = 3
 """One of so many is of the control set."""
 THERE, LIKE = 4, 1
 """Things that are asked about besides what a task is about: of the room, and like those."""
 EPOCH = 1_750_000_000 * 10**9
 """ns: when episodes begin, in bags."""
+PAUSES, LONGEST = (0.4, 0.8, 1.6), 40
+"""Seconds from one decision without an image to the next, one of these; and how many at most."""
 ARRAYS = ("patches", "places", "floor", "relevance", "states", "remembered")
-"""What of PolicyInputs is kept as arrays; what is said is read when it is learned."""
+"""What of PolicyInputs is kept as arrays, where it is known; what is said is read when one learns.
+"""
+AMBIGUOUS = CLAIMS["single"][1]
 QUESTION = "QUESTION"
 """The kind of a row that is no decision, but an answer about an image."""
 
@@ -123,6 +138,15 @@ class DemonstrationPolicy:
         proposal, shown = self._expert.show(observation, task, scene, progress)
         if shown is not None and not self._is_known(shown):
             self._keep(observation, task, scene, progress, shown)
+            self.rows.append(
+                Demonstration(
+                    words_of(task, progress),
+                    shown.text,
+                    tuple(sorted(shown.known)),
+                    self._kind,
+                    self._seed,
+                )
+            )
         if self._driver is None:
             return proposal
         return self._driver.infer(observation, task, scene, progress)
@@ -141,15 +165,34 @@ class DemonstrationPolicy:
         for name, kept in self.arrays.items():
             value = getattr(inputs, name)[0].numpy()
             kept.append(value.astype(np.float32 if name in PRECISE else np.float16))
-        self.rows.append(
-            Demonstration(
-                words_of(task, progress),
-                shown.text,
-                tuple(sorted(shown.known)),
-                self._kind,
-                self._seed,
-            )
-        )
+
+
+class BlindDemonstrationPolicy(DemonstrationPolicy):
+    """The expert, as one learns of it that sees nothing, but knows where all things are."""
+
+    proposal: Proposal | None = None
+    """What it did last."""
+
+    def infer(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress
+    ) -> Proposal:
+        self.proposal = super().infer(observation, task, scene, progress)
+        return self.proposal
+
+    def _is_known(self, shown: Shown) -> bool:
+        # That there are two of something is not told: a memory has one.
+        return AMBIGUOUS in shown.text or super()._is_known(shown)
+
+    def _keep(
+        self, observation: Observation, task: Task, scene: Scene, progress: Progress, shown: Shown
+    ) -> None:
+        places = remembered_places(observation, progress)
+        for row, noun in enumerate(Noun):
+            if noun in shown.found:
+                places[row] = shown.found[noun].position
+        self.arrays["remembered"].append(places.astype(np.float32))
+        states = states_of(observation, progress)
+        self.arrays["states"].append(np.array(states, np.float32))
 
 
 def _relit(image: Uint8Array, rng: np.random.Generator) -> Uint8Array:
@@ -200,6 +243,11 @@ class Parts:
         expert = Expert(skills, settings.policy, settings.action)
         return cls(settings, grounder, skills, lexicon, expert, driver)
 
+    @cached_property
+    def blank(self) -> ImageFeatures:
+        """What the towers see of no image."""
+        return self.grounder.encode_image(BLANK)
+
 
 def show_episode(
     episode: Episode, parts: Parts, bag: Path | None = None
@@ -223,11 +271,17 @@ def show_episode(
 
 
 def show_start(episode: Episode, parts: Parts, asked: Sequence[str]) -> DemonstrationPolicy:
-    """What is done first about each of several instructions, where an episode would begin; the
-    robot may look elsewhere. In one image different words ask for different motions.
+    """What is done first about each of several instructions, where an episode would begin or before
+    one of the things; the robot may look elsewhere. In one image different words ask for different
+    motions.
     """
     rng = np.random.default_rng([episode.seed, 7])
-    simulator, robot, policy, pipeline = _robot(episode, parts, rng, START_ASIDE, START_TURNED)
+    aside = START_ASIDE
+    if rng.random() < BEFORE_THINGS:
+        task, aside = episode.task, ASIDE
+        room = replace(task.room, start=before_a_thing(task.room, rng))
+        episode = replace(episode, task=replace(task, room=room))
+    simulator, robot, policy, pipeline = _robot(episode, parts, rng, aside, START_TURNED)
     with simulator:
         loop = Lockstep(robot, pipeline, FusionNodeSettings.load(), ControllerSettings.load())
         while simulator.now < SETTLING * 1e9:
@@ -237,6 +291,52 @@ def show_start(episode: Episode, parts: Parts, asked: Sequence[str]) -> Demonstr
             loop.instruct(text)
             while not decided:
                 loop.tick(decided.append)
+    return policy
+
+
+def before_a_thing(room: RoomSpec, rng: np.random.Generator) -> BasePose:
+    """A pose on the way to one of the things of a room, to which the arm nearly reaches; where the
+    robot starts anyway, if that way is not free.
+    """
+    start, things = room.start, room.scene.objects
+    thing = things[int(rng.integers(len(things)))]
+    x, y = stop_before(thing.position[:2], (start.x, start.y))
+    if not is_free((start.x, start.y), (x, y), [other for other in things if other is not thing]):
+        return start
+    yaw, back = math.atan2(y - start.y, x - start.x), rng.uniform(0, BACK)
+    return BasePose(x=x - back * math.cos(yaw), y=y - back * math.sin(yaw), yaw=yaw)
+
+
+def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDemonstrationPolicy:
+    """What is done about each of several instructions, from the start to the end, where things are
+    known and nothing is seen.
+    """
+    rng = np.random.default_rng([episode.seed, 12])
+    settings, action, task = parts.settings, parts.settings.action, episode.task
+    policy = BlindDemonstrationPolicy(
+        parts.expert, parts.grounder, task.kind.name, episode.seed, None
+    )
+    skills = {skill.name: skill for skill in parts.skills}
+    for text in asked:
+        room = task.room
+        if rng.random() < BEFORE_THINGS:
+            room = replace(room, start=before_a_thing(room, rng))
+        x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, START_TURNED)
+        start = room.start
+        room = replace(room, start=BasePose(x=start.x + x, y=start.y + y, yaw=start.yaw + yaw))
+        robot = KinematicRobot(room, rng, action.start_offset + action.step * action.horizon)
+        perceiver = TruthPerceiver(
+            lambda image: parts.blank, settings.perception, room.scene.objects, robot.truth
+        )
+        pipeline = _pipeline(parts, perceiver, policy)
+        for _ in range(LONGEST):
+            decision = pipeline.step(robot.observe(), InstructionRequest(text))
+            if decision.verdict.reason is Reason.INTERNAL_ERROR:
+                raise LearningError(f"'{text}' cannot be shown: {decision.verdict.message}")
+            if decision.verdict.outcome is not Outcome.EXECUTE or policy.proposal is None:
+                break
+            skill = skills[policy.proposal.plan.to_come[0].skill]
+            robot.carry_out(policy.proposal, pipeline.progress, skill, float(rng.choice(PAUSES)))
     return policy
 
 
@@ -279,12 +379,18 @@ def _robot(
     )
     simulator = Simulator(room, seed=episode.seed)
     robot = WatchedRobot(simulator)
-    perceiver = TruthPerceiver(parts.grounder, settings.perception, room.scene.objects, robot.truth)
-    pipeline = Pipeline(
+    perceiver = TruthPerceiver(
+        parts.grounder.encode_image, settings.perception, room.scene.objects, robot.truth
+    )
+    return simulator, robot, policy, _pipeline(parts, perceiver, policy)
+
+
+def _pipeline(parts: Parts, perceiver: TruthPerceiver, policy: Policy) -> Pipeline:
+    settings = parts.settings
+    return Pipeline(
         parts.grounder, cast("Perceiver", perceiver), parts.skills, policy, settings.policy,
         settings.action, settings.perception.nouns, parts.lexicon,
     )  # fmt: skip
-    return simulator, robot, policy, pipeline
 
 
 class ShardKind(Enum):
@@ -294,6 +400,8 @@ class ShardKind(Enum):
     CONTROL = "control"
     STARTS = "starts"
     """What is done first about several instructions, of tasks and of the control set."""
+    BLIND = "blind"
+    """What is done about several instructions, of tasks and of the control set, without images."""
 
 
 @dataclass(frozen=True)
@@ -351,15 +459,14 @@ def run_shard(job: DemonstrationJob) -> None:
     rows: list[Demonstration] = []
     arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
     for seed in range(job.seed, job.seed + job.episodes):
-        starts = job.kind is ShardKind.STARTS
-        control = job.kind is ShardKind.CONTROL or (starts and seed % OF_CONTROL == 0)
+        mixed = job.kind in (ShardKind.STARTS, ShardKind.BLIND)
+        control = job.kind is ShardKind.CONTROL or (mixed and seed % OF_CONTROL == 0)
         episode = episode_of_seed(seed, control, trained=True)
         if names_held_out(episode.script[0][1]):
             continue
-        if starts:
-            policy = show_start(
-                episode, parts, things_to_ask(episode, np.random.default_rng([seed, 8]))
-            )
+        if mixed:
+            show = show_start if job.kind is ShardKind.STARTS else show_blind
+            policy = show(episode, parts, things_to_ask(episode, np.random.default_rng([seed, 8])))
         else:
             bag = job.bags and job.bags / episode_name(seed, control)
             if bag and bag.exists():  # of a shard that was interrupted

@@ -8,7 +8,7 @@ brought it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from vlam_ros.lab.simulation.scene import ObjectSpec
 from vlam_ros.lab.simulation.task_objects import is_called
 from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.lab.training.captions import PLACEHOLDERS
-from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
+from vlam_ros.perception.clipseg import ImageFeatures
 from vlam_ros.policies import Skill
 from vlam_ros.policies.skills.planner import SkillPlanner
-from vlam_ros.policies.transformer.policy import found_by, step_text
+from vlam_ros.policies.transformer.grammar import step_text
+from vlam_ros.policies.transformer.policy import found_by
 from vlam_ros.policies.transformer.vocabulary import (
     AT,
     CLAIMS,
@@ -51,6 +52,7 @@ from vlam_ros.types import (
     SceneObject,
     SkillStep,
     Task,
+    Uint8Array,
     Verdict,
 )
 from vlam_ros.verification import Limits, verify
@@ -64,17 +66,19 @@ SPREAD = 0.01
 
 
 class TruthPerceiver:
-    """Perception that is told: `look` gives the truth at the stamp of an image."""
+    """Perception that is told: `look` gives the truth at the stamp of an image, and `see` what the
+    towers see of it.
+    """
 
     def __init__(
         self,
-        grounder: ClipsegGrounder,
+        see: Callable[[Uint8Array], ImageFeatures],
         settings: PerceptionSettings,
         objects: Sequence[ObjectSpec],
         look: Callable[[int], Truth],
     ) -> None:
         self.settings = settings
-        self._grounder, self._objects, self._look = grounder, tuple(objects), look
+        self._see, self._objects, self._look = see, tuple(objects), look
 
     def perceive(
         self,
@@ -92,8 +96,7 @@ class TruthPerceiver:
             for index, spec in enumerate(self._objects)
             if visible[index] >= SEEN_PIXELS and is_true(phrase, spec)
         ]
-        features = self._grounder.encode_image(observation.image)
-        return Scene(observation.stamp, tuple(found)), features
+        return Scene(observation.stamp, tuple(found)), self._see(observation.image)
 
 
 def is_true(phrase: str, thing: ObjectSpec) -> bool:
@@ -127,11 +130,12 @@ def _object(truth: Truth, index: int, spec: ObjectSpec, phrase: str) -> SceneObj
 class Shown:
     """What the expert does about an observation: as it is written, and what of CLAIMS is known to
     be true or false, with PLACES if it is known where things are. Of a step that cannot be planned
-    nobody knows whether its way is free.
+    nobody knows whether its way is free. `found` are the things that it is about.
     """
 
     text: str
     known: frozenset[str]
+    found: Mapping[Noun, SceneObject] = field(default_factory=dict)
 
 
 class Expert:
@@ -170,9 +174,10 @@ class Expert:
         for step in steps:
             found = {**found, **step.objects}
         about = {noun for step in steps for noun in step.nouns}
-        places = places_text({n: o for n, o in found.items() if n in about}, task, self._tokenizer)
+        found = {noun: thing for noun, thing in found.items() if noun in about}
+        places = places_text(found, task, self._tokenizer)
         text = decision_text(steps, task, places, claims, self._end(proposal, verdict))
-        return Shown(text, frozenset((*claims, PLACES)))
+        return Shown(text, frozenset((*claims, PLACES)), found)
 
     def _end(self, proposal: Proposal, verdict: Verdict) -> str:
         if verdict.outcome is Outcome.DONE:

@@ -24,9 +24,8 @@ from vlam_ros.lab.training.policy.demonstrations import (
     write_shard,
 )
 from vlam_ros.perception.clipseg import ClipsegGrounder
-from vlam_ros.policies.transformer.inputs import NOUNS, OF_INSTRUCTION, STATES
+from vlam_ros.policies.transformer.inputs import OF_INSTRUCTION
 from vlam_ros.policies.transformer.vocabulary import END
-from vlam_ros.types import Noun
 
 IMAGES = 250
 """Images of a shard."""
@@ -143,12 +142,4 @@ def ask_about(
                             )
                         )
                         arrays["patches"].append(patches.numpy())
-                        for array, shape in (
-                            ("places", (len(patches) - 1, 3)),
-                            ("floor", (len(patches) - 1, 3)),
-                            ("relevance", (len(patches) - 1, len(NOUNS))),
-                            ("states", (len(STATES),)),
-                            ("remembered", (len(Noun), 3)),
-                        ):
-                            arrays[array].append(np.full(shape, np.nan, np.float16))
                 write_shard(path, rows, arrays)

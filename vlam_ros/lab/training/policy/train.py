@@ -85,9 +85,9 @@ class PolicyRecipe:
     warmup: int = 200
     weight_decay: float = 0.05
     average: float = 0.998
-    width: int = 192
-    layers: int = 6
-    heads: int = 6
+    width: int = 256
+    layers: int = 4
+    heads: int = 8
     dropout: float = 0.1
     validate_every: int = 500
     seed: int = 0
