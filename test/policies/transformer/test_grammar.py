@@ -87,24 +87,32 @@ def test_a_decision_is_read_as_it_was_written(vocabulary: PolicyVocabulary) -> N
     assert (alone.plan, alone.outcome) == ((), Outcome.DONE)
 
 
-def test_rows_are_guessed_to_go_on_as_they_began(vocabulary: PolicyVocabulary) -> None:
+def test_a_decision_is_guessed_to_go_on_as_it_began_and_as_the_last_one(
+    vocabulary: PolicyVocabulary,
+) -> None:
     rows = ["1 130 127 255 120", "1 134 127 255 121", "1 138 127 255 122", "1 142 127 255 123"]
-    whole = f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> {' '.join(rows)} <end>".split()
-    begin = whole.index("<execute>") + 1
+    begin = f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute>"
+    whole = f"{begin} {' '.join(rows)}".split()
+    count = len(begin.split())
     of = grammar(vocabulary, horizon=4)
 
-    def guess(count: int) -> str:
-        return vocabulary.decode(of.draft(vocabulary.encode(" ".join(whole[:count]))))
+    def guess(many: int, previous: str = "") -> str:
+        tokens = vocabulary.encode(" ".join(whole[:many]))
+        return vocabulary.decode(of.draft(tokens, vocabulary.encode(previous)))
 
-    assert guess(begin) == guess(begin + 4) == ""
-    assert guess(begin + 5) == rows[0]
-    assert guess(begin + 10) == rows[2]
-    assert guess(begin + 12) == " ".join([*rows[2].split()[2:], *rows[3].split()[:2]])
-    # No more than there is to write, and nothing that is no number.
-    assert guess(begin + 18) == " ".join(rows[3].split()[3:])
+    assert guess(count - 1) == guess(count) == guess(count + 4) == ""
+    assert guess(count + 5) == " ".join([rows[0]] * 3)
+    assert guess(count + 10) == " ".join(rows[2:])
+    assert guess(count + 12) == " ".join(whole[count + 12 :])
     assert guess(len(whole)) == ""
+    last = f"{begin} 1 131 127 255 119 1 135 127 255 119 <end>"
+    assert guess(0, last) == last
+    assert guess(count - 3, last) == " ".join(last.split()[count - 3 :])
+    assert guess(count, last).startswith("1 131 127 255 119 1 135 127 255 119 1 139 127 255 119 ")
+    assert guess(count + 5, last).startswith("1 135 127 255 119 1 140 127 255 118 ")
+    # Nothing that is no number.
     high = of.draft(vocabulary.encode("<execute> 1 10 10 255 9 1 250 10 255 200"))
-    assert vocabulary.decode(high) == "1 255 10 255 255"
+    assert vocabulary.decode(high[:5]) == "1 255 10 255 255"
 
 
 @pytest.mark.parametrize("plans", [True, False])

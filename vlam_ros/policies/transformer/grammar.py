@@ -113,20 +113,26 @@ class Grammar:
         """What may be written from the beginning on."""
         return Choices(self._decision())
 
-    def draft(self, tokens: Sequence[int]) -> list[int]:
-        """The tokens of a row after some of a decision, if the rows go on as they began: each
-        number changes as it did before.
+    def draft(self, tokens: Sequence[int], previous: Sequence[int] = ()) -> list[int]:
+        """What may follow some tokens of a decision, to its end: what the previous one had there,
+        and rows that go on as they began.
         """
         sign, width = self.vocabulary[EXECUTE], len(self.space.columns)
         if sign not in tokens:
-            return []
+            return list(previous[len(tokens) :])
         rows = list(tokens[tokens.index(sign) + 1 :])
+        before = list(previous[previous.index(sign) + 1 :]) if sign in previous else []
         begun = len(rows)
         low, high = self.vocabulary.numbers([0, self.vocabulary.largest])
-        while width <= len(rows) < min(begun + width, self.horizon * width):
-            last = rows[-width]
-            change = last - rows[-2 * width] if len(rows) >= 2 * width else 0
-            rows.append(min(max(last + change, low), high))
+        while len(rows) < self.horizon * width:
+            if len(rows) >= 2 * width:
+                rows.append(min(max(2 * rows[-width] - rows[-2 * width], low), high))
+            elif len(rows) < len(before):
+                rows.append(before[len(rows)])
+            elif len(rows) >= width:
+                rows.append(rows[-width])
+            else:
+                break
         return rows[begun:]
 
     def read(self, tokens: Sequence[int]) -> Written:

@@ -107,6 +107,7 @@ class Memory:
                 cache.written = key, value
 
 
+SHORTEST_DRAFT = 4
 Draft = Callable[[Sequence[int]], Sequence[int]]
 """What may follow the tokens that are written; any of the vocabulary, or none."""
 
@@ -311,7 +312,8 @@ class ActionTransformer(nn.Module):
         """Write a text about one observation.
 
         A `draft` is read at once with what was written, and kept as far as it is what would have
-        been written (speculative decoding, Leviathan et al. 2023): only the time depends on it.
+        been written (speculative decoding, Leviathan et al. 2023): only the time depends on it. Of
+        the next one as much is read as was kept of the last, twice.
 
         Args:
             inputs: of a single observation.
@@ -331,6 +333,7 @@ class ActionTransformer(nn.Module):
         logs: list[float] = []
         guessed: list[int] = []  # read already, after all that is written
         logits: list[Tensor] = []  # of what follows that, and each of the guessed
+        most, kept = self.config.longest, 0  # of a guess
         while choices.allowed:
             if memory.length - len(guessed) + len(pending) >= self.config.longest:
                 raise ModelError(
@@ -342,9 +345,8 @@ class ActionTransformer(nn.Module):
                 token, log = choices.allowed[0], 0.0
             else:
                 if not logits:
-                    guessed = list(draft(tokens))[
-                        : self.config.longest - memory.length - len(pending)
-                    ]
+                    room = self.config.longest - memory.length - len(pending)
+                    guessed, kept = list(draft(tokens))[: min(room, most)], 0
                     read = torch.tensor([pending + guessed], device=device)
                     logits, pending = [*self(read, memory)[0, len(pending) - 1 :]], []
                 allowed = torch.tensor(choices.allowed, device=device)
@@ -359,8 +361,9 @@ class ActionTransformer(nn.Module):
             logs.append(log)
             choices.write(token)
             if guessed[:1] == [token]:
-                guessed, logits = guessed[1:], logits[1:]
+                guessed, logits, kept = guessed[1:], logits[1:], kept + 1
             else:
+                most = max(SHORTEST_DRAFT, 2 * kept)
                 memory.forget(len(guessed))
                 guessed, logits = [], []
                 pending.append(token)

@@ -129,7 +129,14 @@ class TransformerPolicy:
         if not bool(torch.isfinite(inputs.patches).all() & torch.isfinite(inputs.words).all()):
             raise ModelError("the hidden states of the towers are not finite")
         choices = grammar.choices()
-        written = self.model.write(inputs, [self._vocabulary[ACT]], choices, draft=grammar.draft)
+        # It mostly decides as it did a moment ago.
+        previous = self._last[1][1:] if self._last else []
+        written = self.model.write(
+            inputs,
+            [self._vocabulary[ACT]],
+            choices,
+            draft=lambda tokens: grammar.draft(tokens, previous),
+        )
         self._last = inputs, [self._vocabulary[ACT], *written.tokens]
         confidence = min(task.confidence, self._confidence(written.log_probabilities))
         return self._proposal(
