@@ -48,6 +48,7 @@ from vlam_ros.policies.transformer.vocabulary import CLAIMS
 from vlam_ros.runtime import DecisionResult
 from vlam_ros.types import (
     ActionSpace,
+    Decision,
     InstructionRequest,
     Noun,
     Observation,
@@ -74,8 +75,10 @@ BEFORE_THINGS, BACK = 0.5, 0.4
 """How often it starts before a thing, up to so many metres from where it would stop there."""
 OF_CONTROL = 3
 """One of so many is of the control set."""
-THERE, LIKE = 4, 1
+THERE, LIKE = 6, 2
 """Things that are asked about besides what a task is about: of the room, and like those."""
+ALONE = Kind.GO_TO, Kind.TURN_TO, Kind.PICK_UP, Kind.PUSH, Kind.SEARCH
+"""What can be asked about one thing."""
 EPOCH = 1_750_000_000 * 10**9
 """ns: when episodes begin, in bags."""
 PAUSES, LONGEST = (0.4, 0.8, 1.6), 40
@@ -125,6 +128,7 @@ class DemonstrationPolicy:
         self._expert, self._grounder, self._driver = expert, grounder, driver
         self._kind, self._seed, self._rng = kind, seed, np.random.default_rng([seed, 5])
         self.space: ActionSpace = expert.space
+        self._seen: tuple[int, ImageFeatures] | None = None
         self.rows: list[Demonstration] = []
         self.arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
 
@@ -158,10 +162,12 @@ class DemonstrationPolicy:
     def _keep(
         self, observation: Observation, task: Task, scene: Scene, progress: Progress, shown: Shown
     ) -> None:
-        features = scene.features
-        if self._rng.random() < 0.5:
-            features = self._grounder.encode_image(_relit(observation.image, self._rng))
-        inputs = inputs_of(observation, task, features, progress, self._grounder)
+        if self._seen is None or self._seen[0] != observation.stamp:
+            features = scene.features
+            if self._rng.random() < 0.5:
+                features = self._grounder.encode_image(_relit(observation.image, self._rng))
+            self._seen = observation.stamp, features
+        inputs = inputs_of(observation, task, self._seen[1], progress, self._grounder)
         for name, kept in self.arrays.items():
             value = getattr(inputs, name)[0].numpy()
             kept.append(value.astype(np.float32 if name in PRECISE else np.float16))
@@ -283,15 +289,33 @@ def show_start(episode: Episode, parts: Parts, asked: Sequence[str]) -> Demonstr
         episode = replace(episode, task=replace(task, room=room))
     simulator, robot, policy, pipeline = _robot(episode, parts, rng, aside, START_TURNED)
     with simulator:
-        loop = Lockstep(robot, pipeline, FusionNodeSettings.load(), ControllerSettings.load())
+        maker = _Examiner(pipeline, asked)
+        loop = Lockstep(robot, maker, FusionNodeSettings.load(), ControllerSettings.load())
         while simulator.now < SETTLING * 1e9:
             loop.tick(lambda decided: None)
-        for text in asked:
-            decided: list[DecisionResult] = []
-            loop.instruct(text)
-            while not decided:
-                loop.tick(decided.append)
+        decided: list[DecisionResult] = []
+        loop.instruct(asked[0])
+        while not decided:
+            loop.tick(decided.append)
     return policy
+
+
+@dataclass(frozen=True)
+class _Examiner:
+    """Whoever is asked something by it is asked all, about the same observation."""
+
+    pipeline: Pipeline
+    asked: Sequence[str]
+
+    def step(self, observation: Observation, request: InstructionRequest | None) -> Decision:
+        decisions = []
+        for text in self.asked if request else ():
+            self.pipeline.reset()
+            decisions.append(self.pipeline.step(observation, InstructionRequest(text)))
+        return decisions[0] if decisions else self.pipeline.step(observation, request)
+
+    def reset(self) -> None:
+        self.pipeline.reset()
 
 
 def before_a_thing(room: RoomSpec, rng: np.random.Generator) -> BasePose:
@@ -354,8 +378,9 @@ def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
         for pair in rng.permutation(sorted(some)).tolist()[:count]
     ]
     for colour, shape in others:
-        other = replace(task, noun=f"{colour} {shape}")
-        if other.noun not in (task.noun, task.place) and task.kind is not Kind.NONSENSE:
+        kind = task.kind if task.place else ALONE[int(rng.integers(len(ALONE)))]
+        other = replace(task, kind=kind, noun=f"{colour} {shape}")
+        if other.noun not in (task.noun, task.place):
             asked.append(sentence(other, False, rng))
     return asked
 
