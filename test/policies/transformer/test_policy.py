@@ -36,7 +36,7 @@ from vlam_ros.policies.transformer.inputs import (
     states_of,
 )
 from vlam_ros.policies.transformer.model import ActionTransformer, WrittenTokens
-from vlam_ros.policies.transformer.policy import possible_steps
+from vlam_ros.policies.transformer.policy import mean_logs, possible_steps
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.types import (
     DepthImage,
@@ -126,6 +126,26 @@ def task(text: str, skill: str = "go_to") -> Task:
 
 
 # ---------------------------------------------------------------------------------- proposals
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (f"<plan> go to <nowhere> <verify> {CLAIMED} <execute> {AHEAD} <end>", (5, 6, 2, 40)),
+        (f"<plan> go to <nowhere> <verify> {CLAIMED} <hold> TARGET_NOT_FOUND <end>", (5, 6, 2, 1)),
+        (f"<plan> go to <nowhere> <verify> {CLAIMED} <done> <end>", (5, 6, 2, 0)),
+        (f"<execute> {AHEAD} <end>", (0, 0, 2, 40)),
+    ],
+)
+def test_how_sure_it_is_is_told_of_each_part(
+    text: str, parts: tuple[int, ...], policy: TransformerPolicy
+) -> None:
+    tokens = policy._vocabulary.encode(text)
+    told = [math.log(0.9 - 0.2 * part) for part, count in enumerate(parts) for _ in range(count)]
+    assert len(told) == len(tokens)
+    means = mean_logs(WrittenTokens(tuple(tokens), tuple(told)), policy._vocabulary)
+    wanted = [math.log(0.9 - 0.2 * part) if count else 0 for part, count in enumerate(parts)]
+    assert means.tolist() == pytest.approx(wanted)
 
 
 def test_what_it_writes_is_a_proposal_that_passes_the_gate(

@@ -39,8 +39,8 @@ class PolicyConfig:
         horizon: rows of a chunk.
         step: seconds from one row to the next.
         plans: whether plan and claims are written before what they come to.
-        confidence: slope and offset of the log-odds that a decision is right, over the mean
-            logarithm of its tokens' probabilities.
+        confidence: weights of `policy.mean_logs` in the log-odds that a decision is right, and
+            their offset.
     """
 
     model: ActionTransformerConfig
@@ -54,7 +54,7 @@ class PolicyConfig:
     horizon: int
     step: float
     plans: bool = True
-    confidence: tuple[float, float] = (1.0, 0.0)
+    confidence: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 0.0)
 
     def check_space(self, space: ActionSpace, horizon: int, step: float) -> None:
         """ModelError unless it is what the robot's commands and chunks are."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from vlam_ros.actions import STOP, ActionTokenizer
@@ -28,14 +29,18 @@ from vlam_ros.policies.skills.skill import Skill, action_space
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig, load_policy
 from vlam_ros.policies.transformer.grammar import Grammar, Written, step_text
 from vlam_ros.policies.transformer.inputs import PolicyInputs, inputs_of
+from vlam_ros.policies.transformer.model import WrittenTokens
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
+    CLAIMS,
     DONE,
     EXECUTE,
     HOLD,
+    VERIFY,
     PolicyVocabulary,
 )
 from vlam_ros.types import (
+    FloatArray,
     Instruction,
     Noun,
     Observation,
@@ -138,7 +143,7 @@ class TransformerPolicy:
             draft=lambda tokens: grammar.draft(tokens, previous),
         )
         self._last = inputs, [self._vocabulary[ACT], *written.tokens]
-        confidence = min(task.confidence, self._confidence(written.log_probabilities))
+        confidence = min(task.confidence, self._confidence(written))
         return self._proposal(
             choices.written, possible, observation, task, scene, progress, confidence
         )
@@ -147,9 +152,10 @@ class TransformerPolicy:
     def _index(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.space.names)}
 
-    def _confidence(self, logs: Sequence[float]) -> float:
-        slope, offset = self.config.confidence
-        return 1 / (1 + math.exp(-(slope * sum(logs) / max(1, len(logs)) + offset)))
+    def _confidence(self, written: WrittenTokens) -> float:
+        *weights, offset = self.config.confidence
+        odds = float(np.dot(weights, mean_logs(written, self._vocabulary))) + offset
+        return 1 / (1 + math.exp(-odds))
 
     def _proposal(
         self,
@@ -202,6 +208,19 @@ def checked_vocabulary(config: PolicyConfig, grounder: ClipsegGrounder) -> Polic
             f"there are {len(vocabulary)}: train it again"
         )
     return vocabulary
+
+
+def mean_logs(written: WrittenTokens, vocabulary: PolicyVocabulary) -> FloatArray:
+    """The mean logarithms of the probabilities of a decision's tokens, float64[4]: of plan and
+    places, of the claims, of what it comes to, and of the rows; 0 of what it has not.
+    """
+    tokens, logs = written.tokens, np.array(written.log_probabilities)
+    sign = vocabulary[VERIFY]
+    claims = tokens.index(sign) + 1 if sign in tokens else 0
+    ends = claims, claims and claims + len(CLAIMS)
+    # The sign, and the command of the first row, or why it holds.
+    parts = np.split(logs, (*ends, ends[1] + 2))
+    return np.array([part.mean() if len(part) else 0.0 for part in parts])
 
 
 def possible_steps(skills: Sequence[Skill], instruction: Instruction) -> dict[str, SkillStep]:

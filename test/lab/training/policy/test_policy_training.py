@@ -18,6 +18,7 @@ from vlam_ros.lab.training.policy.confidence import (
     expected_calibration_error,
     fit_confidence,
     is_right,
+    probability,
 )
 from vlam_ros.lab.training.policy.data import (
     ANSWERED,
@@ -186,7 +187,8 @@ def test_a_policy_learns_what_it_was_shown(
     assert set(PART_NAMES) < set(result.after)
     config, _ = load_policy(out)
     assert config.commands[:2] == ("stop", "go_to")
-    assert config.confidence != (1.0, 0.0)
+    assert len(config.confidence) == 5
+    assert config.confidence[-1] != 0
     card = (out / "README.md").read_text()
     assert "Trained for 60 steps" in card
     assert f"Of {len(Demonstrations.load([other]))} decisions that it wrote by itself" in card
@@ -224,15 +226,15 @@ def test_what_a_policy_cannot_write_is_refused_before_it_is_trained(
 
 def test_confidence_is_as_often_right_as_it_says() -> None:
     rng = np.random.default_rng(0)
-    logs = -rng.exponential(0.1, 2000)
-    right = rng.random(2000) < 1 / (1 + np.exp(-(30 * logs + 2)))
+    logs = -rng.exponential(0.1, (4000, 2))
+    right = rng.random(4000) < 1 / (1 + np.exp(-(30 * logs[:, 0] + 2)))
     fit = fit_confidence(logs, right)
-    assert fit.slope == pytest.approx(30, rel=0.15)
-    assert fit.offset == pytest.approx(2, rel=0.15)
-    assert fit.error < 0.04 < expected_calibration_error(np.exp(logs), right)
+    assert fit.weights == pytest.approx((30, 0, 2), rel=0.15, abs=2)
+    assert fit.error < 0.04 < expected_calibration_error(np.exp(logs[:, 0]), right)
     # However few there are, nothing is certain.
-    alike = fit_confidence(np.full(10, -0.1), np.ones(10, bool))
-    assert 0.8 < 1 / (1 + np.exp(-(alike.slope * -0.1 + alike.offset))) < 0.95
+    few = np.full((10, 2), -0.1)
+    alike = fit_confidence(few, np.ones(10, bool))
+    assert 0.8 < probability(few, alike.weights)[0] < 0.95
 
 
 def test_a_decision_is_right_if_it_comes_to_what_was_shown() -> None:

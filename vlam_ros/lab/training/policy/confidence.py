@@ -21,15 +21,17 @@ from vlam_ros.policies.transformer.checkpoint import PolicyConfig
 from vlam_ros.policies.transformer.grammar import Grammar, Written
 from vlam_ros.policies.transformer.inputs import OF_INSTRUCTION
 from vlam_ros.policies.transformer.model import ActionTransformer
-from vlam_ros.policies.transformer.policy import possible_steps
+from vlam_ros.policies.transformer.policy import mean_logs, possible_steps
 from vlam_ros.policies.transformer.vocabulary import ACT, PolicyVocabulary
 from vlam_ros.types import ActionSpace
 
-MOST = 400
+MOST = 1000
 """Decisions that are enough, of all kinds: each takes as long as on the robot."""
 NEAR_BINS, NEAR_SHARE = 2, 0.9
 """Rows are right if so many of their numbers are as near as that to what was shown."""
 INTERVALS = 10
+SHRINK = 1e-5
+"""Of the squared weights; what tells nothing gets none."""
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -37,28 +39,24 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ConfidenceFit:
-    """Slope and offset of the log-odds that a decision is right over the mean logarithm of its
-    tokens' probabilities, and the expected calibration error where one half of the decisions is
-    judged by what the other says.
+    """Weights of F values and the offset, float[F+1], of the log-odds that a decision is right, and
+    the expected calibration error where one half of the decisions is judged by what the other says.
     """
 
-    slope: float
-    offset: float
+    weights: tuple[float, ...]
     error: float
     right: float
     decisions: int
 
 
 def fit_confidence(logs: Floats, right: Bools) -> ConfidenceFit:
-    """Of N decisions: mean logarithms float64[N], and whether they are right, bool[N]."""
+    """Of N decisions: their mean logarithms float64[N,F], and whether they are right, bool[N]."""
     halves = np.arange(len(logs)) % 2 == 0
     judged = np.empty(len(logs))
     for half in (halves, ~halves):
-        slope, offset = _logistic(logs[~half], right[~half])
-        judged[half] = _probability(logs[half], slope, offset)
-    slope, offset = _logistic(logs, right)
+        judged[half] = probability(logs[half], _logistic(logs[~half], right[~half]))
     error = expected_calibration_error(judged, right)
-    return ConfidenceFit(slope, offset, error, float(right.mean()), len(right))
+    return ConfidenceFit(_logistic(logs, right), error, float(right.mean()), len(right))
 
 
 def expected_calibration_error(confidences: Floats, right: Bools) -> float:
@@ -68,30 +66,29 @@ def expected_calibration_error(confidences: Floats, right: Bools) -> float:
     return float(sum(gaps) / len(right))
 
 
-def _probability(logs: Floats, slope: float, offset: float) -> Floats:
-    probability: Floats = 1 / (1 + np.exp(-(slope * logs + offset)))
-    return probability
+def probability(logs: Floats, weights: tuple[float, ...]) -> Floats:
+    """That decisions are right, float64[N], by values float64[N,F] and what a fit says of them."""
+    values: Floats = 1 / (1 + np.exp(-(logs @ weights[:-1] + weights[-1])))
+    return values
 
 
-def _logistic(logs: Floats, right: Bools) -> tuple[float, float]:
+def _logistic(logs: Floats, right: Bools) -> tuple[float, ...]:
     """Maximum likelihood, by Platt's targets: never quite sure, however few were wrong."""
     hits = int(right.sum())
     yes, no = (hits + 1) / (hits + 2), 1 / (len(right) - hits + 2)
     targets, values = torch.from_numpy(np.where(right, yes, no)), torch.from_numpy(logs)
-    weights = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(logs.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     fit = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         fit.zero_grad()
-        value = functional.binary_cross_entropy_with_logits(
-            weights[0] * values + weights[1], targets
-        )
-        value.backward()
+        odds = values @ weights[:-1] + weights[-1]
+        value = functional.binary_cross_entropy_with_logits(odds, targets)
+        (value + SHRINK * weights[:-1].square().sum()).backward()
         return value
 
     fit.step(loss)
-    slope, offset = weights.tolist()
-    return slope, offset
+    return tuple(weights.tolist())
 
 
 @dataclass(frozen=True)
@@ -120,8 +117,8 @@ class Decider:
                 ) from error
 
     def decisions(self, data: Demonstrations) -> tuple[Floats, Bools]:
-        """What the model writes by itself where something was shown, up to MOST times: the mean
-        logarithm of each decision's tokens, and whether it is what was shown.
+        """What the model writes by itself where something was shown, up to MOST times: `mean_logs`
+        of each decision, float64[N,4], and whether it is what was shown.
         """
         shown = [i for i, row in enumerate(data.rows) if row.kind != QUESTION]
         some = np.linspace(0, len(shown) - 1, min(MOST, len(shown))).astype(int)
@@ -131,7 +128,7 @@ class Decider:
             choices, inputs = grammar.choices(), inputs_at(data, [i], self.read)
             act = [self.vocabulary[ACT]]
             out = self.model.write(inputs, act, choices, draft=grammar.draft)
-            logs.append(np.mean(out.log_probabilities))
+            logs.append(mean_logs(out, self.vocabulary))
             wanted = grammar.read(self.vocabulary.encode(data.rows[i].text))
             right.append(is_right(choices.written, wanted))
         return np.array(logs), np.array(right)

@@ -267,7 +267,7 @@ def train_policy(
     model.cpu()
     model.eval()
     sure = fit_confidence(*decider.decisions(held_out))
-    config = replace(config, confidence=(sure.slope, sure.offset))
+    config = replace(config, confidence=sure.weights)
     save_policy(out, config, model, _card(config, data, held_out, result, sure))
     return result
 
