@@ -97,12 +97,11 @@ def answers_to(
 
 
 class RememberingGrounder:
-    """A ClipsegGrounder that keeps the last `image`, its `features` and masks, for many queries."""
+    """A ClipsegGrounder that keeps the last `image` and its `features`, for many queries."""
 
     def __init__(self, grounder: Grounder[Any]) -> None:
         self._grounder = grounder
         self.image: Uint8Array | None = None
-        self._masks: dict[str, npt.NDArray[np.float32]] = {}
         self.features: ImageFeatures | None = None
         self.mask_shape: tuple[int, ...] = ()
 
@@ -111,16 +110,13 @@ class RememberingGrounder:
 
     def encode_pixels(self, pixels: torch.Tensor, image: Uint8Array) -> ImageFeatures:
         if image is not self.image:
-            self.image, self._masks = image, {}
+            self.image = image
             self.features = self._grounder.encode_pixels(pixels, image)
         assert self.features is not None
         return self.features
 
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> npt.NDArray[np.float32]:
-        if missing := [p for p in prompts if p not in self._masks]:
-            decoded = self._grounder.segment(features, missing)
-            self._masks.update(zip(missing, decoded, strict=True))
-        masks = np.stack([self._masks[p] for p in prompts])
+        masks = self._grounder.segment(features, prompts)
         self.mask_shape = masks.shape[1:]
         return masks
 

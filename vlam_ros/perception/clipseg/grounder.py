@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -75,12 +75,14 @@ class ImageFeatures:
     """What the vision tower knows of an image.
 
     `activations` are what the decoder reads; `size` is the image's (height, width). The rest of
-    the tower is run when the embedding is first asked for.
+    the tower is run when the embedding is first asked for. `masks` are the logits of the prompts
+    that were segmented so far: perception and policy ask for the same.
     """
 
     activations: Activations
     size: tuple[int, int]
     _embed: Callable[[], torch.Tensor]
+    masks: dict[str, Float32Array] = field(default_factory=dict)
 
     @cached_property
     def embedding(self) -> torch.Tensor:
@@ -152,13 +154,14 @@ class ClipsegGrounder:
         return _statistics(features.activations)
 
     def segment(self, features: ImageFeatures, prompts: Sequence[str]) -> Float32Array:
-        """See Grounder; in one decoder batch."""
+        """See Grounder; in one decoder batch, but for what was asked of the image before."""
         if not prompts:
             raise ValueError("segment needs at least one prompt")
-        conditions = self._texts(prompts)
-        images = torch.zeros(len(prompts), dtype=torch.long)
-        logits = self._backend.decode_masks(features.activations, conditions, images)
-        return logits.float().cpu().numpy()
+        if new := [p for p in dict.fromkeys(prompts) if p not in features.masks]:
+            images = torch.zeros(len(new), dtype=torch.long)
+            logits = self._backend.decode_masks(features.activations, self._texts(new), images)
+            features.masks.update(zip(new, logits.float().cpu().numpy(), strict=True))
+        return np.stack([features.masks[prompt] for prompt in prompts])
 
     def similarity(self, features: ImageFeatures, texts: Sequence[str]) -> Float32Array:
         """CLIP cosines float32[T] of the whole image with texts."""
