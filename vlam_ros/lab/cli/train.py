@@ -132,8 +132,8 @@ def _add_policy(subjects: Subparsers) -> None:
     add_out(parser, "of the policy", "policy")
     for name, default, text in (
         ("steps", 6000, "of the optimizer"),
-        ("batch", 48, "demonstrations of a step"),
-        ("width", 256, "channels of the decoder"),
+        ("batch", 32, "demonstrations of a step"),
+        ("width", 224, "channels of the decoder"),
         ("layers", 4, "of the decoder"),
     ):
         add_option(parser, f"--{name}", "N", positive, text, default)

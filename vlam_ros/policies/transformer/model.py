@@ -37,13 +37,14 @@ class ActionTransformerConfig:
         patches: of an image, the class token not counted.
         merged: side of the squares of patches that become one token of the memory, as in a Swin
             transformer: an image is most of what is looked at.
+        patch_width: channels of a patch before that.
         tower_width: channels of a patch's hidden state.
         text_width: channels of a word's hidden state.
         longest: tokens of the longest text that it writes.
         width: channels of the decoder.
         layers: of the decoder.
         heads: of its attentions.
-        dropout: share of channels that training leaves out.
+        dropout: share of channels that training leaves out of what a layer ends with.
         numbers: tokens at the end of the vocabulary that are numbers, the last of which is none.
         ignores: names of PolicyInputs that it does not read, to find out what they are worth.
     """
@@ -53,13 +54,14 @@ class ActionTransformerConfig:
     tower_width: int
     text_width: int
     longest: int
-    width: int = 192
-    layers: int = 6
-    heads: int = 6
+    width: int = 224
+    layers: int = 4
+    heads: int = 7
     dropout: float = 0.1
     numbers: int = 0
     ignores: tuple[str, ...] = ()
     merged: int = 1
+    patch_width: int = 96
 
     def __post_init__(self) -> None:
         side = math.isqrt(self.patches)
@@ -179,11 +181,11 @@ class DecoderLayer(nn.Module):
             new = torch.cat([cache.written[0], new[0]], 2), torch.cat([cache.written[1], new[1]], 2)
         cache.written = new
         causal = _causal(states.shape[1], new[0].shape[2], states.device)
-        states = states + self.dropout(self.itself(normed, new, causal))
+        states = states + self.itself(normed, new, causal)
         queries = self.norms[1](states)
         if cache.looked is not None:
             cache.looked.append(self.memory.weights(queries, cache.seen[0], mask))
-        states = states + self.dropout(self.memory(queries, cache.seen, mask))
+        states = states + self.memory(queries, cache.seen, mask)
         out: Tensor = states + self.dropout(self.alone(self.norms[2](states)))
         return out
 
@@ -211,14 +213,16 @@ class ActionTransformer(nn.Module):
         self.embedding = nn.Embedding(config.tokens, width)
         self.by_value = nn.Linear(1 + 2 * OCTAVES, width, bias=False)
         self.positions = nn.Embedding(config.longest, width)
+        narrow = config.patch_width
         self.patches = nn.Sequential(
-            nn.LayerNorm(config.tower_width), nn.Linear(config.tower_width, width)
+            nn.LayerNorm(config.tower_width), nn.Linear(config.tower_width, narrow)
         )
-        self.patch_positions = nn.Parameter(torch.zeros(1 + config.patches, width))
-        self.cells = nn.Linear(config.merged**2 * width, width)
-        self.places, self.floor, self.remembered = (Place(width) for _ in range(3))
+        self.patch_positions = nn.Parameter(torch.zeros(1 + config.patches, narrow))
+        self.image = nn.Linear(narrow, width)
+        self.cells = nn.Linear(config.merged**2 * narrow, width)
+        self.places, self.floor, self.remembered = map(Place, (narrow, narrow, width))
         self.remembered_names = nn.Parameter(torch.zeros(2, width))
-        self.relevance = nn.Linear(3 * len(NOUNS), width)
+        self.relevance = nn.Linear(3 * len(NOUNS), narrow)
         self.seen = Place(width)
         self.noun_names = nn.Parameter(torch.zeros(len(NOUNS), width))
         self.words = nn.Sequential(
@@ -244,7 +248,8 @@ class ActionTransformer(nn.Module):
         image = self.patches(inputs.patches) + self.patch_positions
         of_patches = self.places(inputs.places) + self.floor(inputs.floor)
         of_patches = of_patches + self.relevance(_relevance(inputs.relevance))
-        image = torch.cat([image[:, :1], self.cells(self._merged(image[:, 1:] + of_patches))], 1)
+        cells = self.cells(self._merged(image[:, 1:] + of_patches))
+        image = torch.cat([self.image(image[:, :1]), cells], 1)
         words = self.words(inputs.words) + self.kinds(inputs.kinds.clamp(min=0))
         told = inputs.states.isfinite()[..., None]
         values = torch.einsum(

@@ -80,14 +80,14 @@ class PolicyRecipe:
     """
 
     steps: int = 6000
-    batch: int = 48
+    batch: int = 32
     rate: float = 5e-4
     warmup: int = 200
     weight_decay: float = 0.05
     average: float = 0.998
-    width: int = 256
+    width: int = 224
     layers: int = 4
-    heads: int = 8
+    heads: int = 7
     dropout: float = 0.1
     validate_every: int = 500
     seed: int = 0
