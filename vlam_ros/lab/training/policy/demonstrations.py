@@ -67,6 +67,8 @@ EPISODES = 20
 """Episodes of a shard."""
 ALIKE = 3
 """Decisions in a row that say the same, of which more teach nothing."""
+STUCK, HELPED = 5, 8
+"""After how many decisions without a change a pupil is helped, and with how many by the expert."""
 ASIDE, TURNED = 0.15, 0.25
 """Metres and rad by which the robot may start elsewhere than the task was made for."""
 START_ASIDE, START_TURNED = 0.3, 0.35
@@ -129,6 +131,7 @@ class DemonstrationPolicy:
         self._kind, self._seed, self._rng = kind, seed, np.random.default_rng([seed, 5])
         self.space: ActionSpace = expert.space
         self._seen: tuple[int, ImageFeatures] | None = None
+        self._stuck = self._helped = 0
         self.rows: list[Demonstration] = []
         self.arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
 
@@ -140,7 +143,8 @@ class DemonstrationPolicy:
     ) -> Proposal:
         """What is done; what should be done is kept."""
         proposal, shown = self._expert.show(observation, task, scene, progress)
-        if shown is not None and not self._is_known(shown):
+        known = shown is not None and self._is_known(shown)
+        if shown is not None and not known:
             self._keep(observation, task, scene, progress, shown)
             self.rows.append(
                 Demonstration(
@@ -153,7 +157,15 @@ class DemonstrationPolicy:
             )
         if self._driver is None:
             return proposal
-        return self._driver.infer(observation, task, scene, progress)
+        self._stuck = self._stuck + 1 if known else 0
+        if self._stuck == STUCK:
+            self._helped, self._stuck = HELPED, 0
+        driven = self._driver.infer(observation, task, scene, progress)
+        if self._helped > 0 or (driven.done and not proposal.done):
+            # A pupil that gets nowhere, or ends too early, would never see what comes then.
+            self._helped -= 1
+            return proposal
+        return driven
 
     def _is_known(self, shown: Shown) -> bool:
         last = [row.text for row in self.rows[-ALIKE:]]

@@ -8,7 +8,7 @@ brought it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from vlam_ros.lab.simulation.truth import Truth
 from vlam_ros.lab.training.captions import PLACEHOLDERS
 from vlam_ros.perception.clipseg import ImageFeatures
 from vlam_ros.policies import Skill
+from vlam_ros.policies.skills.plan import closes
 from vlam_ros.policies.skills.planner import SkillPlanner
 from vlam_ros.policies.transformer.grammar import step_text
 from vlam_ros.policies.transformer.policy import found_by
@@ -39,6 +40,7 @@ from vlam_ros.policies.transformer.vocabulary import (
 from vlam_ros.types import (
     ActionSpace,
     FloatArray,
+    GripperEffect,
     Noun,
     Observation,
     Outcome,
@@ -159,13 +161,29 @@ class Expert:
     def show(
         self, observation: Observation, task: Task, scene: Scene, progress: Progress
     ) -> tuple[Proposal, Shown | None]:
-        """What it would do, and how that is written; None for what a policy cannot write."""
+        """What it would do, and how that is written; None for what a policy cannot write.
+
+        A plan under way that leads elsewhere, or further than the robot has come, is a pupil's
+        error: then it begins anew.
+        """
+        if progress.plan and not self._leads_there(progress, task, observation):
+            progress = replace(progress, plan=None, since=0)
         proposal = self.planner.infer(observation, task, scene, progress)
         verdict = verify(proposal, task, scene, observation, progress, self._limits)
         found = found_by(
             proposal.plan.steps, task.instruction, observation, scene, progress, self._ambiguity
         )
         return proposal, self._shown(proposal, verdict, task, found)
+
+    def _leads_there(self, progress: Progress, task: Task, observation: Observation) -> bool:
+        """Whether the steps to come are the last ones of the task's, those before them done."""
+        assert progress.plan is not None
+        outline, to_come = self.planner.outline(task).steps, progress.plan.to_come
+        before, rest = outline[: -len(to_come)], outline[-len(to_come) :]
+        texts = [[step_text(step, task.instruction) for step in some] for some in (to_come, rest)]
+        lets_go = to_come[:1] and progress.since and to_come[0].gripper is GripperEffect.OPEN
+        taken = observation.holding or lets_go or not any(map(closes, before))
+        return not to_come or (texts[0] == texts[1] and bool(taken))
 
     def _shown(
         self, proposal: Proposal, verdict: Verdict, task: Task, found: Mapping[Noun, SceneObject]
