@@ -3,7 +3,8 @@
 Each is trained at the same reduced budget on the same demonstrations, and judged on the same
 episodes, which none was trained on:
 
-    python experiments/policy_parts.py demos --questions questions --validation held_out
+    python experiments/policy_parts.py demos --blind blind --questions questions \\
+        --validation held_out
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ from vlam_ros.lab.report.table import Table
 from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
 from vlam_ros.resources import write_file
 
+KINDS = {
+    "blind": "of demonstrations without images",
+    "questions": "of the co-fine-tuning",
+    "validation": "of demonstrations to validate on",
+}
 BY_VISION = ("patches", "places", "floor", "relevance", "remembered")
 BY_LANGUAGE = ("words", "relevance", "remembered")
 """What of PolicyInputs nobody knows without an image, and without an instruction."""
@@ -35,13 +41,13 @@ BY_LANGUAGE = ("words", "relevance", "remembered")
 
 @dataclass(frozen=True)
 class Part:
-    """How a policy is trained that lacks a part; questions are the co-fine-tuning."""
+    """How a policy is trained that lacks a part; `without` are kinds of data of KINDS."""
 
     label: str
     ignores: tuple[str, ...] = ()
     plans: bool = True
     rows: int = 0
-    questions: bool = True
+    without: tuple[str, ...] = ()
     share: float = 1.0
 
     def of(self, recipe: PolicyRecipe) -> PolicyRecipe:
@@ -56,7 +62,8 @@ PARTS: Mapping[str, Part] = {
     "language": Part("blind to language, and so without plan", ignores=BY_LANGUAGE, plans=False),
     "vision": Part("blind to vision", ignores=BY_VISION),
     "plan": Part("without plan and claims", plans=False),
-    "questions": Part("without co-fine-tuning", questions=False),
+    "questions": Part("without co-fine-tuning", without=("questions",)),
+    "blind": Part("all with images", without=("blind",)),
     "chunk": Part("chunks of one row", rows=1),
     "masks": Part("without the masks of the nouns", ignores=("relevance",)),
     "memory": Part("without remembered places", ignores=("remembered",)),
@@ -77,7 +84,7 @@ class Judged:
 
 
 def parts(
-    folders: tuple[list[Path], list[Path], list[Path]],
+    folders: Mapping[str, list[Path]],
     out: Path,
     recipe: PolicyRecipe,
     judged: Judged,
@@ -86,22 +93,23 @@ def parts(
     """Train and judge what `out` does not have, and tell of all that it has.
 
     Args:
-        folders: of demonstrations, of questions, and of demonstrations to validate on.
+        folders: of "demos", and of each of KINDS.
         out: folder of the policies and their episodes.
         recipe: the reduced one.
         judged: on what.
         only: what may be trained, of PARTS.
     """
-    shown, asked, validation = folders
     settings = Settings.load(model__name_or_path=judged.model)
     done: dict[str, Mapping[str, float]] = {}
     made_with: dict[str, str | int] = {"steps": recipe.steps, **asdict(judged)}
     for name, part in PARTS.items():
         path = out / name / "figures.json"
         if not path.exists() and name in only:
-            data = [*shown, *(asked if part.questions else [])]
-            threads = os.cpu_count() or 1
-            train_policy(data, validation, out / name, part.of(recipe), settings, threads)
+            learned = {"demos", "blind", "questions"} - {*part.without}
+            data = [path for kind, paths in folders.items() if kind in learned for path in paths]
+            recipe_of, threads = part.of(recipe), os.cpu_count() or 1
+            validation = folders["validation"]
+            train_policy(data, validation, out / name, recipe_of, settings, threads)
             found = {"made with": made_with, "figures": judge(out / name, judged)}
             write_file(path, (json.dumps(found, indent=2) + "\n").encode())
         if path.exists():
@@ -152,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "not done again, and a training that was stopped goes on."
     )
     parser.add_argument("demonstrations", nargs="+", type=Path, metavar="DEMOS", help="folders")
-    for name, text in (("questions", "of the co-fine-tuning"), ("validation", "to validate on")):
+    for name, text in KINDS.items():
         parser.add_argument(
             f"--{name}", nargs="+", type=Path, required=True, metavar="DEMOS",
             help=f"folders {text}",
@@ -184,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     report = parts(
-        (options.demonstrations, options.questions, options.validation),
+        {"demos": options.demonstrations, **{kind: getattr(options, kind) for kind in KINDS}},
         options.out,
         PolicyRecipe(steps=options.steps),
         Judged(

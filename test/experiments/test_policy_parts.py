@@ -7,7 +7,7 @@ from typing import Any
 
 import policy_parts as module
 import pytest
-from policy_parts import PARTS, Judged, parts
+from policy_parts import KINDS, PARTS, Judged, parts
 
 from vlam_ros.lab.training.policy.train import PolicyRecipe
 from vlam_ros.policies.transformer.inputs import PolicyInputs
@@ -20,7 +20,7 @@ def test_each_part_is_one_that_there_is() -> None:
     recipe = PolicyRecipe()
     for name, part in PARTS.items():
         assert set(part.ignores) <= names
-        changed = part.of(recipe) != recipe or not part.questions
+        changed = part.of(recipe) != recipe or bool(part.without)
         assert changed is (name != "whole")
 
 
@@ -35,14 +35,14 @@ def test_a_part_is_trained_and_judged_once_and_the_others_are_told(
 
     monkeypatch.setattr(module, "train_policy", train)
     monkeypatch.setattr(module, "judge", lambda *_: {"success": 0.5, "wrong object": 0.0})
-    folders = [Path("demos")], [Path("questions")], [Path("held_out")]
+    folders = {kind: [Path(kind)] for kind in ("demos", *KINDS)}
     recipe = PolicyRecipe(steps=3)
     first = parts(folders, tmp_path, recipe, JUDGED, ["whole"]).to_markdown()
     assert "| whole | 0.500 | 0.000 |" in first
     both = parts(folders, tmp_path, recipe, JUDGED, ["whole", "questions"]).to_markdown()
     assert [(name, data) for name, data, _ in trained] == [
-        ("whole", ["demos", "questions"]),
-        ("questions", ["demos"]),
+        ("whole", ["demos", "blind", "questions"]),
+        ("questions", ["demos", "blind"]),
     ]
     assert "| whole | 0.500" in both
     assert "| without co-fine-tuning | 0.500" in both
