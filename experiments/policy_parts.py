@@ -3,8 +3,7 @@
 Each is trained at the same reduced budget on the same demonstrations, and judged on the same
 episodes, which none was trained on:
 
-    python experiments/policy_parts.py demos --blind blind --questions questions \\
-        --validation held_out
+    python experiments/policy_parts.py demos --blind blind --questions asked --validation held
 """
 
 from __future__ import annotations
