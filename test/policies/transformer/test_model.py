@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import NO_WORD, NOUNS, STATES, PolicyInputs, padded
+from vlam_ros.policies.transformer.inputs import NO_WORD, NOUNS, STATES, PolicyInputs, Words, padded
 from vlam_ros.policies.transformer.model import (
     ActionTransformer,
     ActionTransformerConfig,
@@ -50,8 +50,8 @@ def inputs(seed: int = 0, words: int = 4) -> PolicyInputs:
 
     return PolicyInputs(
         drawn(1, 17, 12), drawn(1, 16, 3), drawn(1, 16, 3), drawn(1, 16, len(NOUNS)),
-        drawn(1, words, 8), torch.zeros(1, words, dtype=torch.long), drawn(1, len(STATES)),
-        drawn(1, 2, 3),
+        drawn(1, words, 8), torch.arange(words)[None], torch.zeros(1, words, dtype=torch.long),
+        drawn(1, len(STATES)), drawn(1, 2, 3),
     )  # fmt: skip
 
 
@@ -129,14 +129,14 @@ def test_sizes_that_do_not_fit_are_refused(wrong: str, changes: dict[str, Any]) 
 
 def test_where_there_is_no_word_nobody_looks(model: ActionTransformer) -> None:
     tokens, few, many = torch.tensor([[3, 1]]), inputs(words=2), inputs(seed=1, words=5)
-    words, kinds = padded([(few.words, few.kinds), (many.words, many.kinds)])
-    assert kinds.tolist() == [[0, 0, NO_WORD, NO_WORD, NO_WORD], [0] * 5]
+    words = padded([Words(each.words, each.pieces, each.kinds) for each in (few, many)])
+    assert words.kinds.tolist() == [[0, 0, NO_WORD, NO_WORD, NO_WORD], [0] * 5]
     arrays = {
         name: torch.cat([value, getattr(many, name)])
         for name, value in vars(few).items()
-        if name not in ("words", "kinds")
+        if name not in ("words", "pieces", "kinds")
     }
-    batch = PolicyInputs(words=words, kinds=kinds, **arrays)
+    batch = PolicyInputs(words=words.states, pieces=words.pieces, kinds=words.kinds, **arrays)
     both = model(tokens.expand(2, -1), model.look(batch))
     for row, alone in enumerate((few, many)):
         torch.testing.assert_close(both[row : row + 1], model(tokens, model.look(alone)))
@@ -154,6 +154,14 @@ def test_attention_is_where_each_token_looks(model: ActionTransformer) -> None:
         torch.nn.init.zeros_(layer.memory.query.bias)
     seen = 1 + 4 + 4 + len(STATES) + 2 + len(NOUNS)
     torch.testing.assert_close(alike.attention([3], inputs()), torch.full((1, 4), 1 / seen))
+
+
+def test_a_word_is_read_by_its_token_too(model: ActionTransformer) -> None:
+    same, other = inputs(), inputs()
+    other = replace(other, pieces=other.pieces + 1)
+    tokens = torch.tensor([[3, 1]])
+    logits, others = (model(tokens, model.look(each)) for each in (same, other))
+    assert not torch.equal(logits, others)
 
 
 def test_the_likeliest_is_written_and_drawing_goes_by_the_seed(model: ActionTransformer) -> None:

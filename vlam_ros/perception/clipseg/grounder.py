@@ -173,9 +173,9 @@ class ClipsegGrounder:
         own = self._skill_texts.directions([text])
         return (own @ self._skill_texts.directions(texts).T)[0].cpu().numpy()
 
-    def word_states(self, text: str) -> torch.Tensor:
-        """The text tower's hidden states float[L,width] of a text's tokens, for policies that read
-        them.
+    def word_states(self, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """A text's tokens int64[L], and the text tower's hidden states float[L,width] of them, for
+        policies that read them.
 
         Raises:
             ModelError: the checkpoint is an exported one, which has only the embeddings of texts.
@@ -187,7 +187,8 @@ class ClipsegGrounder:
                 "set model.backend to torch"
             )
         tokens = tokenized(self.checkpoint.tokenizer, self.checkpoint.config, [text])
-        return backend.encode_words(tokens.input_ids, tokens.attention_mask)[0]
+        states = backend.encode_words(tokens.input_ids, tokens.attention_mask)
+        return tokens.input_ids[0].to(states.device), states[0]
 
     def second_look(
         self,

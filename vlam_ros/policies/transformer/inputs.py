@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -52,6 +53,14 @@ FAR = 4.0
 Points = npt.NDArray[np.float64]
 
 
+class Words(NamedTuple):
+    """`words`, `pieces` and `kinds` of PolicyInputs."""
+
+    states: Tensor
+    pieces: Tensor
+    kinds: Tensor
+
+
 @dataclass(frozen=True)
 class PolicyInputs:
     """What a decision is made on, for B observations of N patches and up to T words.
@@ -64,6 +73,8 @@ class PolicyInputs:
         relevance: float[B,N,K], mask logits of the K NOUNS at each patch; NaN where there is no
             such noun.
         words: float[B,T,text_width], hidden states of the text tower.
+        pieces: int64[B,T], which tokens those are of. A text tower that tells sentences apart by
+            their verbs may have forgotten which colour was named.
         kinds: int64[B,T], whose word each is; NO_WORD where there is none.
         states: float[B,S] of STATES, NaN where unknown.
         remembered: float[B,2,3], where in `base_link` target and destination must be by where they
@@ -75,6 +86,7 @@ class PolicyInputs:
     floor: Tensor
     relevance: Tensor
     words: Tensor
+    pieces: Tensor
     kinds: Tensor
     states: Tensor
     remembered: Tensor
@@ -101,15 +113,14 @@ def inputs_of(
     patches = features.activations[-1].float()
     side = math.isqrt(patches.shape[1] - 1)
     places, floor = looked_at(observation, side)
-    words, kinds = read_words(words_of(task, progress), grounder.word_states)
+    read = read_words(words_of(task, progress), grounder.word_states)
     device = patches.device
     return PolicyInputs(
         patches,
         torch.from_numpy(places).float()[None].to(device),
         torch.from_numpy(floor).float()[None].to(device),
         relevance_of(task.instruction, features, grounder, side)[None].to(device),
-        words,
-        kinds,
+        *read,
         torch.tensor([states_of(observation, progress)], device=device),
         torch.from_numpy(remembered_places(observation, progress)).float()[None].to(device),
     )
@@ -145,19 +156,24 @@ def words_of(task: Task, progress: Progress) -> dict[int, str]:
 
 
 def read_words(
-    said: Mapping[int, str], word_states: Callable[[str], Tensor]
-) -> tuple[Tensor, Tensor]:
-    """The hidden states float[1,T,W] of all words that are said, and whose each is, int64[1,T]."""
-    words = {kind: word_states(text).float() for kind, text in said.items()}
-    kinds = [torch.full((len(states),), kind) for kind, states in words.items()]
-    states = torch.cat(list(words.values()))
-    return states[None], torch.cat(kinds)[None].to(states.device)
+    said: Mapping[int, str], word_states: Callable[[str], tuple[Tensor, Tensor]]
+) -> Words:
+    """All words that are said, of one observation; `word_states` is that of a grounder."""
+    read = {kind: word_states(text) for kind, text in said.items()}
+    kinds = torch.cat([torch.full((len(pieces),), kind) for kind, (pieces, _) in read.items()])
+    pieces, states = (torch.cat(parts) for parts in zip(*read.values(), strict=True))
+    return Words(states.float()[None], pieces[None], kinds[None].to(states.device))
 
 
-def padded(many: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Words of several observations, as `read_words` has them, as those of one batch."""
-    words = pad_sequence([each[0] for each, _ in many], batch_first=True)
-    return words, pad_sequence([each[0] for _, each in many], True, NO_WORD)
+def padded(many: Sequence[Words]) -> Words:
+    """Words of several observations as those of one batch."""
+    states, pieces, kinds = zip(*many, strict=True)
+    return Words(
+        *(
+            pad_sequence([each[0] for each in some], batch_first=True, padding_value=padding)
+            for some, padding in ((states, 0), (pieces, 0), (kinds, NO_WORD))
+        )
+    )
 
 
 def looked_at(observation: Observation, side: int) -> tuple[Points, Points]:

@@ -250,7 +250,9 @@ class ActionTransformer(nn.Module):
         of_patches = of_patches + self.relevance(_relevance(inputs.relevance))
         cells = self.cells(self._merged(image[:, 1:] + of_patches))
         image = torch.cat([self.image(image[:, :1]), cells], 1)
+        table = self._table()
         words = self.words(inputs.words) + self.kinds(inputs.kinds.clamp(min=0))
+        words = words + functional.embedding(inputs.pieces, table)
         told = inputs.states.isfinite()[..., None]
         values = torch.einsum(
             "bsw,swd->bsd", _waves(inputs.states.nan_to_num()[..., None]), self.states
@@ -263,7 +265,7 @@ class ActionTransformer(nn.Module):
         mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
         layers = cast("list[DecoderLayer]", list(self.layers))
         caches = [LayerCache(None, layer.memory.keys_and_values(seen)) for layer in layers]
-        return Memory(mask[:, None, None], caches, self._table())
+        return Memory(mask[:, None, None], caches, table)
 
     def _merged(self, patches: Tensor) -> Tensor:
         """Patches [B,N,D] as squares of them, row by row, [B,N/merged²,merged²·D]."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
 from vlam_ros.lab.training.policy.expert import PLACES
-from vlam_ros.policies.transformer.inputs import STATES, UNKNOWN, PolicyInputs, padded
+from vlam_ros.policies.transformer.inputs import STATES, UNKNOWN, PolicyInputs, Words, padded
 from vlam_ros.policies.transformer.vocabulary import (
     ACT,
     ANSWER,
@@ -52,8 +52,8 @@ IN_VIEW = 0.2
 PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.015
 """Standard deviations, in m and in the units of the states."""
 
-Read = Callable[[dict[int, str]], tuple[Tensor, Tensor]]
-"""Hidden states float[1,T,W] of words, and whose each is, int64[1,T]."""
+Read = Callable[[dict[int, str]], Words]
+"""What is read of what is said, by whose words it is."""
 
 
 @dataclass(frozen=True)
@@ -164,14 +164,14 @@ def _row(values: dict[str, Any]) -> Demonstration:
 
 def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
     """What was read at some demonstrations, as it was."""
-    words, kinds = padded([read(data.rows[index].words) for index in indices])
+    words = padded([read(data.rows[index].words) for index in indices])
     arrays = {}
     for name in ARRAYS:
         which, known = data.which[name][list(indices)], data.arrays[name]
         values = np.full((len(which), *known.shape[1:]), UNKNOWN.get(name, np.nan), np.float32)
         values[which != NONE] = known[which[which != NONE]]
         arrays[name] = torch.from_numpy(values)
-    return PolicyInputs(words=words, kinds=kinds, **arrays)
+    return PolicyInputs(words=words.states, pieces=words.pieces, kinds=words.kinds, **arrays)
 
 
 def written(
