@@ -26,7 +26,9 @@ from vlam_ros.lab.training.policy.data import (
     BLIND,
     DECIDED,
     FORGOTTEN,
+    MANY,
     MEMORY_NOISE,
+    MISREAD,
     NO_RELEVANCE,
     PART_NAMES,
     ROWS,
@@ -34,6 +36,7 @@ from vlam_ros.lab.training.policy.data import (
     DemonstrationBatches,
     Demonstrations,
     inputs_at,
+    misread,
     varied,
     written,
 )
@@ -114,6 +117,21 @@ def test_batches_are_a_function_of_the_step(
     noisy = varied(one.inputs, np.random.default_rng(0))
     assert noisy.places.isnan().sum() >= one.inputs.places.isnan().sum()
     assert torch.equal(noisy.patches, one.inputs.patches)
+
+
+def test_numbers_are_often_misread_and_nothing_else(
+    data: Demonstrations, vocabulary: PolicyVocabulary
+) -> None:
+    turning = next(i for i, row in enumerate(data.rows) if "<execute>" in row.text)
+    tokens, parts = written(data, [turning] * 200, vocabulary)
+    read = misread(tokens, parts, vocabulary, np.random.default_rng(0))
+    assert read.shape == parts.shape
+    told = vocabulary.decode(tokens[0, :-1].tolist()).split()
+    wrong = (read != tokens[:, :-1]).float().mean(0).tolist()
+    for word, share in zip(told, wrong, strict=True):
+        expected = MISREAD * 0.8 if word.isdigit() and MANY <= int(word) < 255 else 0
+        assert share == pytest.approx(expected, abs=0.1), word
+    assert (read - tokens[:, :-1]).float().mean().abs() < 0.1
 
 
 def test_what_is_in_view_is_often_forgotten_and_what_is_not_never(

@@ -49,9 +49,13 @@ known of where the nouns are, and how often what is in view is not remembered, s
 """
 IN_VIEW = 0.2
 """Metres from where a patch looks at to a thing that is in view."""
-PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.015
+PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.005
 """Standard deviations, in m and in the units of the states."""
 
+MISREAD, MISREAD_BINS = 0.3, 2.0
+"""Share of the numbers that were written which are read otherwise, and by how much, on average."""
+MANY = 10
+"""A number from which it is a place."""
 Read = Callable[[dict[int, str]], Words]
 """What is read of what is said, by whose words it is."""
 
@@ -59,12 +63,14 @@ Read = Callable[[dict[int, str]], Words]
 @dataclass(frozen=True)
 class PolicyBatch:
     """B observations, and what is to be written about them: tokens int64[B,1+L], the first of which
-    asks for it, and of which part each of the others is, int64[B,L].
+    asks for it, and of which part each of the others is, int64[B,L]; `read` are the tokens after
+    which each is to be written, int64[B,L], with the errors that a policy makes itself.
     """
 
     inputs: PolicyInputs
     tokens: Tensor
     parts: Tensor
+    read: Tensor
 
 
 @dataclass(frozen=True)
@@ -235,6 +241,21 @@ def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
     return replace(inputs, places=places, relevance=relevance, states=states, remembered=remembered)
 
 
+def misread(tokens: Tensor, parts: Tensor, vocabulary: PolicyVocabulary, rng: Generator) -> Tensor:
+    """Tokens int64[B,1+L] but the last as they are read, int64[B,L]: places and rows are often a
+    little off, so that a row is written by where things are, and not only by the row before, whose
+    error would go on.
+    """
+    zero, none = vocabulary["0"], vocabulary[str(vocabulary.largest)]
+    read = tokens[:, :-1].clone()
+    # What is read at a place was written one before it. A command is a small number.
+    part = torch.cat([torch.full_like(parts[:, :1], UNJUDGED), parts[:, :-1]], 1)
+    off = torch.from_numpy(rng.normal(0, MISREAD_BINS, read.shape).round()).long()
+    off[torch.from_numpy(rng.random(read.shape) >= MISREAD)] = 0
+    number = (read >= zero + MANY) & (read < none) & ((part == ROWS) | (part == PLACED))
+    return torch.where(number, (read + off).clamp(zero + MANY, none - 1), read)
+
+
 @dataclass(frozen=True)
 class DemonstrationBatches:
     """The batches of a training: a function of its seed and the step. Of each a share are questions
@@ -251,7 +272,8 @@ class DemonstrationBatches:
         rng = np.random.default_rng([self.seed, step])
         indices = rng.choice(len(self.data), self.size, p=self._weights).tolist()
         tokens, parts = written(self.data, indices, self.vocabulary)
-        return PolicyBatch(varied(inputs_at(self.data, indices, self.read), rng), tokens, parts)
+        inputs = varied(inputs_at(self.data, indices, self.read), rng)
+        return PolicyBatch(inputs, tokens, parts, misread(tokens, parts, self.vocabulary, rng))
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float64]:

@@ -30,6 +30,7 @@ from vlam_ros.lab.training.policy.confidence import (
 from vlam_ros.lab.training.policy.data import (
     ANSWERED,
     CLAIMED,
+    MANY,
     PART_NAMES,
     PLACED,
     ROWS,
@@ -61,8 +62,8 @@ SMOOTHED = 1.0
 """Standard deviation, in bins, over which the truth of a number is spread: its neighbours are
 nearly right.
 """
-NEAR_PLACES, MANY = 8, 10
-"""Parts of an image's side that are near enough, and a number from which it is a place."""
+NEAR_PLACES = 8
+"""Parts of an image's side that are near enough."""
 AT_ONCE = 64
 """Demonstrations that are validated at once."""
 ROOM = 24
@@ -116,7 +117,7 @@ class PolicyLosses(nn.Module):
         # On a CPU the backward pass of the flash kernel takes as long as all the rest.
         on_cpu = batch.tokens.device.type == "cpu"
         with sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext():
-            logits = self.model(batch.tokens[:, :-1], self.model.look(batch.inputs)).float()
+            logits = self.model(batch.read, self.model.look(batch.inputs)).float()
         targets, parts = batch.tokens[:, 1:], batch.parts
         losses = {}
         for part, name in enumerate(PART_NAMES):
