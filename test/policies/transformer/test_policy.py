@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from policy_world import CAMERA, SECOND, START, gripper, observation, odometry, skills, thing
+from policy_world import SECOND, START, gripper, observation, odometry, skills, thing
 from random_policy import random_policy
 from replayed import BAGS, replay
 from safetensors.torch import load_file, save_file
@@ -26,32 +26,19 @@ from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.transformer import TransformerPolicy
 from vlam_ros.policies.transformer.checkpoint import load_policy
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import (
-    FAR,
-    SECTORS,
-    STATES,
-    looked_at,
-    relevance_of,
-    remembered_places,
-    states_of,
-)
 from vlam_ros.policies.transformer.model import ActionTransformer, WrittenTokens
-from vlam_ros.policies.transformer.policy import mean_logs, possible_steps
+from vlam_ros.policies.transformer.policy import TEMPERATURE, mean_logs, possible_steps
 from vlam_ros.ros.decisions import chunk_to_message
 from vlam_ros.types import (
-    DepthImage,
-    FloorPlane,
     InstructionRequest,
     Missing,
     Noun,
-    Obstacles,
     Outcome,
     Progress,
     Proposal,
     Reason,
     Scene,
     SceneObject,
-    Sighting,
     Task,
 )
 from vlam_ros.verification import Limits, verify
@@ -104,7 +91,7 @@ def ask(
         text: str, written: str, objects: list[SceneObject], skill: str = "go_to", **others: Any
     ) -> Proposal:
         def write(
-            _: object, __: object, start: list[int], choices: Choices, **how: Any
+            _: object, __: object, start: list[int], choices: Choices, *how: Any
         ) -> WrittenTokens:
             tokens = policy._vocabulary.encode(written)
             for token in tokens:
@@ -146,6 +133,45 @@ def test_how_sure_it_is_is_told_of_each_part(
     means = mean_logs(WrittenTokens(tuple(tokens), tuple(told)), policy._vocabulary)
     wanted = [math.log(0.9 - 0.2 * part) if count else 0 for part, count in enumerate(parts)]
     assert means.tolist() == pytest.approx(wanted)
+
+
+def test_what_is_held_back_is_not_proposed_again(
+    policy: TransformerPolicy, grounder: ClipsegGrounder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[float, int]] = []
+    going = f"<plan> go to red cup {AT} <verify> {CLAIMED} <execute> {AHEAD} <end>"
+    holding = f"<plan> go to red cup {AT} <verify> {CLAIMED} <hold> UNREACHABLE <end>"
+    text = [going]
+
+    def write(
+        _: object,
+        __: object,
+        ___: object,
+        choices: Choices,
+        temperature: float,
+        seed: int,
+        *____: Any,
+    ) -> WrittenTokens:
+        drawn.append((temperature, seed))
+        tokens = policy._vocabulary.encode(text[0])
+        for token in tokens:
+            choices.write(token)
+        return WrittenTokens(tuple(tokens), (-0.1,) * len(tokens))
+
+    monkeypatch.setattr(ActionTransformer, "write", write)
+    looking = observation(odometry=odometry())
+    scene = Scene(looking.stamp, (CUP,), features=grounder.encode_image(looking.image))
+    policy.reset()
+    after = policy.infer(looking, task(GO), scene, Progress()).progress
+    assert after.since
+    policy.infer(looking, task(GO), scene, after)
+    for _ in range(2):
+        policy.infer(looking, task(GO), scene, after.interrupted())
+    # Another instruction, or what it holds itself, is not held back by anybody.
+    text[0] = holding
+    for said in ("approach the red cup", GO, GO):
+        policy.infer(looking, task(said), scene, Progress())
+    assert drawn == [(0, 0), (0, 0), (TEMPERATURE, 1), (TEMPERATURE, 2), *[(0, 0)] * 3]
 
 
 def test_what_it_writes_is_a_proposal_that_passes_the_gate(
@@ -300,74 +326,6 @@ def test_a_replay_decides_the_same() -> None:
     )
     assert chunks == same
     assert len({str(chunk.tokens) for chunk in chunks}) > 1
-
-
-# ---------------------------------------------------------------------------------- inputs
-
-
-def test_patches_look_where_depth_and_floor_say() -> None:
-    depth = np.full((48, 64), np.nan, np.float32)
-    depth[16:32] = 2.0
-    floor = FloorPlane(START, (0.0, 0.0, 1.0), 0.0)
-    places, on_floor = looked_at(observation(depth=DepthImage(START, depth), floor=floor), 3)
-    assert np.isnan(places[[0, 1, 2, 6, 7, 8]]).all()
-    # The camera looks ahead from 0.1 m before the base, 0.6 m high.
-    assert places[4] == pytest.approx((2.1, 0.0, 0.6), abs=0.02)
-    assert places[3][1] > 0 > places[5][1]
-    assert np.isnan(on_floor[:3]).all()
-    assert on_floor[6:, 2] == pytest.approx(0.0)
-    assert on_floor[7, 0] == pytest.approx(0.1 + 0.6 * 50 / 16, abs=0.1)
-    blind = looked_at(observation(camera=Missing("none")), 3)
-    assert np.isnan(blind).all()
-    assert np.isnan(looked_at(observation(), 3)[0]).all()
-
-
-def test_near_things_count_more_in_a_patch() -> None:
-    depth = np.full((CAMERA.height, CAMERA.width), 4.0, np.float32)
-    depth[:, ::2] = 1.0
-    places, _ = looked_at(observation(depth=DepthImage(START, depth)), 1)
-    assert places[0, 0] - 0.1 == pytest.approx(1.6, abs=0.05)
-
-
-def test_masks_of_the_nouns_are_read_where_there_are_nouns(grounder: ClipsegGrounder) -> None:
-    features = grounder.encode_image(observation().image)
-    beside = task("put the red cup left of the box on the blue plate").instruction
-    relevance = relevance_of(beside, features, grounder, 20)
-    assert relevance.shape == (400, 4)
-    assert relevance.isfinite().all(0).tolist() == [True, True, True, False]
-    for column, phrase in enumerate(("red cup", "box", "blue plate")):
-        mean = grounder.segment(features, [phrase])[0].mean()
-        assert float(relevance[:, column].mean()) == pytest.approx(mean, abs=1e-3)
-    alone = relevance_of(task(PUT).instruction, features, grounder, 20)
-    assert alone.isfinite().all(0).tolist() == [True, False, True, False]
-    assert relevance_of(task("stop").instruction, features, grounder, 20).isnan().all()
-
-
-def test_what_was_seen_is_remembered_where_it_must_be_now() -> None:
-    seen = Sighting(CUP, START, odometry(), math.inf)
-    progress = Progress(destination=seen)
-    moved = observation(odometry=odometry(0.5, 0.0, math.pi / 2))
-    target, destination = remembered_places(moved, progress)
-    assert np.isnan(target).all()
-    assert destination == pytest.approx((0.0, -1.5, 0.0), abs=1e-6)
-    lost = observation(odometry=Missing("no odometry"))
-    assert np.isnan(remembered_places(lost, progress)).all()
-
-
-def test_states_are_what_is_known_and_nan_else() -> None:
-    nothing = observation(gripper=Missing("no robot"), joints=Missing("no robot"))
-    assert states_of(nothing, Progress())[0] != states_of(nothing, Progress())[0]
-    points = np.array([[1.5, 0.0, 0.3], [0.0, 2.0, 0.3], [9.0, -9.0, 0.3]], np.float32)
-    looking = observation(
-        1.0, gripper=gripper(True), odometry=odometry(speed=0.4, yaw_rate=-0.2),
-        obstacles=Obstacles(START, points),
-    )  # fmt: skip
-    told = dict(zip(STATES, states_of(looking, Progress(since=START)), strict=True))
-    assert (told["holding"], told["elapsed"], told["speed"]) == (1.0, 1.0, 0.4)
-    assert math.isnan(told["roll"])
-    assert told["obstacle_0"] == pytest.approx(1.5)
-    assert told[f"obstacle_{SECTORS // 4}"] == pytest.approx(2.0)
-    assert told["obstacle_6"] == FAR
 
 
 # ---------------------------------------------------------------------------------- refusals

@@ -17,13 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlam_ros.errors import ModelError
+from vlam_ros.policies.transformer.embeddings import (
+    OCTAVES,
+    Place,
+    relevance,
+    spatial_softmax,
+    waves,
+)
 from vlam_ros.policies.transformer.grammar import Choices
 from vlam_ros.policies.transformer.inputs import IGNORABLE, NO_WORD, NOUNS, STATES, PolicyInputs
 
-LARGEST_LOGIT = 10.0
-OCTAVES = 6
-"""Frequencies at which a number is read, of metres or seconds: a period of 8, and its halves."""
-PERIOD = 8.0
 LARGEST_PLACE = 3.0
 """What the largest number is read as; by default it is so many metres in the action space."""
 
@@ -190,19 +193,6 @@ class DecoderLayer(nn.Module):
         return out
 
 
-class Place(nn.Module):
-    """A place float[…,3] in metres as channels; NaN is one that nobody knows."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.known = nn.Linear(3 * (1 + 2 * OCTAVES), width)
-        self.unknown = nn.Parameter(torch.zeros(width))
-
-    def forward(self, places: Tensor) -> Tensor:
-        known = places.isfinite().all(-1, keepdim=True)
-        return torch.where(known, self.known(_waves(places.nan_to_num())), self.unknown)
-
-
 class ActionTransformer(nn.Module):
     """Writes tokens about an observation and an instruction."""
 
@@ -247,7 +237,7 @@ class ActionTransformer(nn.Module):
         inputs = inputs.without(self.config.ignores)
         image = self.patches(inputs.patches) + self.patch_positions
         of_patches = self.places(inputs.places) + self.floor(inputs.floor)
-        of_patches = of_patches + self.relevance(_relevance(inputs.relevance))
+        of_patches = of_patches + self.relevance(relevance(inputs.relevance))
         cells = self.cells(self._merged(image[:, 1:] + of_patches))
         image = torch.cat([self.image(image[:, :1]), cells], 1)
         table = self._table()
@@ -255,11 +245,11 @@ class ActionTransformer(nn.Module):
         words = words + functional.embedding(inputs.pieces, table)
         told = inputs.states.isfinite()[..., None]
         values = torch.einsum(
-            "bsw,swd->bsd", _waves(inputs.states.nan_to_num()[..., None]), self.states
+            "bsw,swd->bsd", waves(inputs.states.nan_to_num()[..., None]), self.states
         )
         state = torch.where(told, values, self.no_state) + self.state_names
         remembered = self.remembered(inputs.remembered) + self.remembered_names
-        nouns = self.seen(_spatial_softmax(inputs.relevance, inputs.places)) + self.noun_names
+        nouns = self.seen(spatial_softmax(inputs.relevance, inputs.places)) + self.noun_names
         seen = self.memory_norm(torch.cat([image, words, state, remembered, nouns], 1))
         mask = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
         mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
@@ -290,7 +280,7 @@ class ActionTransformer(nn.Module):
         if not count:
             return weight
         values = torch.linspace(-LARGEST_PLACE, LARGEST_PLACE, count - 1, device=weight.device)
-        by_value = self.by_value(_waves(values[:, None]))
+        by_value = self.by_value(waves(values[:, None]))
         return weight + functional.pad(by_value, (0, 0, len(weight) - count, 1))
 
     @torch.inference_mode()
@@ -383,29 +373,3 @@ def _causal(new: int, total: int, device: torch.device) -> Tensor | None:
         return None
     places = torch.arange(total, device=device)
     return places <= places[total - new :, None]
-
-
-def _relevance(logits: Tensor) -> Tensor:
-    """Mask logits float[…,K] as float[…,3·K]: as probabilities, as they are, and whether there are
-    any. A probability tells what is there, a logit what is likelier there than elsewhere.
-    """
-    known, logits = logits.isfinite(), logits.nan_to_num().clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-    return torch.cat([logits.sigmoid() * known, logits / LARGEST_LOGIT, known.to(logits.dtype)], -1)
-
-
-def _spatial_softmax(logits: Tensor, places: Tensor) -> Tensor:
-    """Where K nouns are by their mask logits float[B,N,K] and where the patches look float[B,N,3]:
-    the mean place, as often as it is likely, float[B,K,3] in metres (Levine et al. 2016); NaN where
-    nobody knows.
-    """
-    looks = places.isfinite().all(-1, keepdim=True)
-    likely = logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).masked_fill(~looks, -torch.inf)
-    return likely.softmax(1).transpose(1, 2) @ places.nan_to_num()
-
-
-def _waves(numbers: Tensor) -> Tensor:
-    """D numbers float[…,D] as they are, and as sines and cosines: float[…,D·(1+2·OCTAVES)]."""
-    octaves = 2.0 ** torch.arange(OCTAVES, device=numbers.device)
-    angles = numbers[..., None] * octaves * (2 * math.pi / PERIOD)
-    parts = [numbers[..., None] / PERIOD, angles.sin(), angles.cos()]
-    return torch.cat(parts, -1).flatten(-2)

@@ -40,14 +40,13 @@ from vlam_ros.lab.training.policy.data import (
     varied,
     written,
 )
+from vlam_ros.lab.training.policy.demonstration_policy import ARRAYS, write_shard
 from vlam_ros.lab.training.policy.demonstrations import (
-    ARRAYS,
     DemonstrationJob,
     Parts,
     ShardKind,
     demonstrate,
     run_shard,
-    write_shard,
 )
 from vlam_ros.lab.training.policy.expert import PLACES
 from vlam_ros.lab.training.policy.questions import ask_about

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.training.policy.data import Demonstrations, Read, inputs_at
-from vlam_ros.lab.training.policy.demonstrations import QUESTION, Demonstration
+from vlam_ros.lab.training.policy.demonstration_policy import QUESTION, Demonstration
 from vlam_ros.language import Lexicon, parse_instruction
 from vlam_ros.policies import Skill
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from vlam_ros.errors import LearningError
-from vlam_ros.lab.training.policy.demonstrations import ARRAYS, QUESTION, Demonstration
+from vlam_ros.lab.training.policy.demonstration_policy import ARRAYS, QUESTION, Demonstration
 from vlam_ros.lab.training.policy.expert import PLACES
 from vlam_ros.policies.transformer.inputs import STATES, UNKNOWN, PolicyInputs, Words, padded
 from vlam_ros.policies.transformer.vocabulary import (

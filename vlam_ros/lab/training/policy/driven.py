@@ -20,7 +20,7 @@ from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.offline import ReplayOptions, replay_offline
 from vlam_ros.lab.replay.roles import Assignment, assign
 from vlam_ros.lab.replay.timed import Cue, timed_messages
-from vlam_ros.lab.training.policy.demonstrations import DemonstrationPolicy, write_shard
+from vlam_ros.lab.training.policy.demonstration_policy import DemonstrationPolicy, write_shard
 from vlam_ros.lab.training.policy.expert import Shown, decision_text, places_text, rows_text
 from vlam_ros.perception import Perceiver
 from vlam_ros.perception.clipseg import ClipsegGrounder

@@ -40,7 +40,7 @@ from vlam_ros.lab.training.policy.data import (
     inputs_at,
     written,
 )
-from vlam_ros.lab.training.policy.demonstrations import QUESTION
+from vlam_ros.lab.training.policy.demonstration_policy import QUESTION
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.perception.clipseg.adapters.attach import fingerprints
 from vlam_ros.pipeline import robot_lexicon
