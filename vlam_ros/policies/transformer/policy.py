@@ -56,8 +56,6 @@ from vlam_ros.types import (
     Task,
 )
 
-TEMPERATURE = 0.7
-"""Of what is drawn: mostly what is likely, and not the same again."""
 BEFORE_OUTCOME = {EXECUTE: 2, HOLD: 1, DONE: 0}
 """After which token from the sign on stands x of the first row, the reason, or the sign itself."""
 
@@ -94,12 +92,8 @@ class TransformerPolicy:
         self._grounder = grounder
 
     def reset(self) -> None:
-        """Of the past it has what was written last, what to do about when it would have moved, and
-        how often in a row that was held back.
-        """
+        """Of the past it has only what was written last, to be looked at and to be guessed from."""
         self._last: tuple[PolicyInputs, list[int]] | None = None
-        self._moving = ""
-        self._refused = 0
 
     def attention(self) -> Float32Array | None:
         """See ShowsAttention: when it wrote the first x, why it holds, or that all is done."""
@@ -119,8 +113,10 @@ class TransformerPolicy:
     def infer(
         self, observation: Observation, task: Task, scene: Scene, progress: Progress
     ) -> Proposal:
-        """Write a decision, and read it as a proposal: the likeliest; or one that is drawn, where
-        the last one was held back, for the same would be held back again.
+        """Write a decision, the likeliest one, and read it as a proposal.
+
+        It writes the same where it was held back: to draw others until the gate lets one through
+        is to look for the gate's errors.
 
         Returns:
             A refusal where it writes that it holds, with one of `vocabulary.REASONS`.
@@ -141,26 +137,19 @@ class TransformerPolicy:
         if not bool(torch.isfinite(inputs.patches).all() & torch.isfinite(inputs.words).all()):
             raise ModelError("the hidden states of the towers are not finite")
         choices = grammar.choices()
-        text = task.instruction.text
-        held_back = text == self._moving and not progress.since
-        self._refused = self._refused + 1 if held_back else 0
         # It mostly decides as it did a moment ago.
         previous = self._last[1][1:] if self._last else []
         written = self.model.write(
             inputs,
             [self._vocabulary[ACT]],
             choices,
-            TEMPERATURE if self._refused else 0.0,
-            self._refused,
-            lambda tokens: grammar.draft(tokens, previous),
+            draft=lambda tokens: grammar.draft(tokens, previous),
         )
         self._last = inputs, [self._vocabulary[ACT], *written.tokens]
         confidence = min(task.confidence, self._confidence(written))
-        proposal = self._proposal(
+        return self._proposal(
             choices.written, possible, observation, task, scene, progress, confidence
         )
-        self._moving = text if proposal.rows is not None else ""
-        return proposal
 
     @cached_property
     def _index(self) -> dict[str, int]:
