@@ -17,7 +17,7 @@ from vlam_ros.lab.training.policy import demonstrations, train
 from vlam_ros.lab.training.policy.demonstrations import ShardKind
 from vlam_ros.lab.training.policy.train import PolicyRecipe
 
-TASKS, CONTROL, STARTS = ShardKind
+TASKS, CONTROL, STARTS, BLIND = ShardKind
 
 
 def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,14 +26,15 @@ def test_demonstrations_are_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     assert main(["data", "demos", "--out", str(tmp_path)]) == 0
     pupil = str(random_policy(tmp_path / "pupil"))
     options = (
-        f"--episodes 3 --control 0 --starts 2 --seed 7 --driver {pupil} --workers 1 --bags recorded"
+        f"--episodes 3 --control 0 --starts 2 --blind 4 --seed 7 --driver {pupil} "
+        "--workers 1 --bags recorded"
     )
     assert main(["data", "demos", "--out", str(tmp_path), *options.split()]) == 0
     (first, second) = seen
     assert first[0] == second[0] == tmp_path
-    assert first[2:] == (20_000_000, {TASKS: 20, CONTROL: 10, STARTS: 0}, 2, None)
+    assert first[2:] == (20_000_000, {TASKS: 20, CONTROL: 10, STARTS: 0, BLIND: 0}, 2, None)
     assert first[1].policy.kind == "skills"
-    assert second[2:] == (7, {TASKS: 3, CONTROL: 0, STARTS: 2}, 1, Path("recorded"))
+    assert second[2:] == (7, {TASKS: 3, CONTROL: 0, STARTS: 2, BLIND: 4}, 1, Path("recorded"))
     assert (second[1].policy.kind, second[1].policy.name_or_path) == ("transformer", pupil)
 
 
@@ -48,12 +49,12 @@ def test_a_training_is_asked_for(
 
     monkeypatch.setattr(train, "train_policy", run)
     command = ["train", "policy", "one", "two", "--validation", "held_out", "--out", str(tmp_path)]
-    begun = ["--device", "cpu", "--start", "begun"]
+    begun = ["--heads", "3", "--device", "cpu", "--start", "begun"]
     assert main([*command, "--steps", "9", "--width", "96", "--threads", "1", *begun]) == 0
     ((folders, validation, out, recipe, settings, *machine),) = seen
     assert (folders, validation) == ([Path("one"), Path("two")], [Path("held_out")])
     assert (out, machine) == (tmp_path, [1, "cpu", "begun"])
-    assert recipe == PolicyRecipe(steps=9, width=96)
+    assert recipe == PolicyRecipe(steps=9, width=96, heads=3)
     assert settings.model.name_or_path == "embedded"
     assert "best at step 6: score 0.500" in capsys.readouterr().out
 

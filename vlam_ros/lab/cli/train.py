@@ -135,6 +135,7 @@ def _add_policy(subjects: Subparsers) -> None:
         ("batch", 32, "demonstrations of a step"),
         ("width", 224, "channels of the decoder"),
         ("layers", 4, "of the decoder"),
+        ("heads", 7, "of its attentions"),
     ):
         add_option(parser, f"--{name}", "N", positive, text, default)
     add_option(parser, "--rate", "X", positive_number, "peak learning rate", 5e-4)
@@ -219,7 +220,7 @@ def run_policy(options: argparse.Namespace) -> int:
     from vlam_ros.configuration import Settings
     from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
 
-    names = ("steps", "batch", "width", "layers", "rate", "seed")
+    names = ("steps", "batch", "width", "layers", "heads", "rate", "seed")
     recipe = PolicyRecipe(**{name: getattr(options, name) for name in names})
     settings = Settings.load(model__name_or_path=options.model)
     result = train_policy(
