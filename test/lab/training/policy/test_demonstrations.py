@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,29 @@ from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.generators import LabelledImage, Thing
 from vlam_ros.lab.notes import Notes
 from vlam_ros.lab.replay.offline import ReplayOptions
+from vlam_ros.lab.simulation.motion import BasePose
+from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.lab.training.captions import TEST_PATTERNS
+from vlam_ros.lab.training.policy import demonstrations
 from vlam_ros.lab.training.policy.data import (
     NONE,
     Demonstrations,
     inputs_at,
 )
 from vlam_ros.lab.training.policy.demonstrations import (
+    ASIDE,
     LIKE,
     THERE,
     DemonstrationJob,
     Parts,
     ShardKind,
+    elsewhere,
     names_held_out,
     run_shard,
     show_blind,
     show_episode,
+    show_start,
     things_to_ask,
 )
 from vlam_ros.lab.training.policy.driven import demonstrate_bag
@@ -210,6 +217,34 @@ def test_of_one_image_several_things_are_asked(tmp_path: Path) -> None:
     assert all(set(row.words) == {OF_INSTRUCTION} for row in data.rows)
     assert len({row.text for row in data.rows}) > 2
     assert np.isnan(data.arrays["remembered"]).all()
+
+
+def test_a_robot_starts_about_where_it_is_put() -> None:
+    room = episode_of_seed(seed_of(Kind.GO_TO)).task.room
+    put = replace(room, start=BasePose(x=1.0, y=-2.0, yaw=0.5))
+    rng = np.random.default_rng(0)
+    starts = [elsewhere(put, rng, 0.1, 0.2).start for _ in range(200)]
+    off = np.array([(s.x - 1.0, s.y + 2.0, s.yaw - 0.5) for s in starts])
+    assert (np.abs(off) <= (0.1, 0.1, 0.2)).all()
+    assert (np.abs(off).max(0) > (0.08, 0.08, 0.16)).all()
+
+
+def test_starts_are_also_before_things(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demonstrations, "BEFORE_THINGS", 1.0)
+    put = BasePose(x=0.4, y=0.0, yaw=0.0)
+    monkeypatch.setattr(demonstrations, "before_a_thing", lambda room, rng: put)
+    rooms: list[RoomSpec] = []
+
+    def simulator(room: RoomSpec, seed: int) -> None:
+        rooms.append(room)
+        raise InterruptedError
+
+    monkeypatch.setattr(demonstrations, "Simulator", simulator)
+    episode = episode_of_seed(seed_of(Kind.SEARCH), trained=True)
+    with pytest.raises(InterruptedError):
+        show_start(episode, parts, [episode.script[0][1]])
+    (start,) = (room.start for room in rooms)
+    assert 0 < math.dist((start.x, start.y), (put.x, put.y)) <= ASIDE * math.sqrt(2)
 
 
 def held_out(seed: int) -> bool:

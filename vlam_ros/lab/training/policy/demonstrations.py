@@ -185,6 +185,13 @@ class _Examiner:
         self.pipeline.reset()
 
 
+def elsewhere(room: RoomSpec, rng: np.random.Generator, aside: float, turned: float) -> RoomSpec:
+    """A room in which the robot starts up to so many metres and rad from where it would."""
+    start = room.start
+    x, y, yaw = rng.uniform(-1, 1, 3) * (aside, aside, turned)
+    return replace(room, start=BasePose(x=start.x + x, y=start.y + y, yaw=start.yaw + yaw))
+
+
 def before_a_thing(room: RoomSpec, rng: np.random.Generator) -> BasePose:
     """A pose on the way to one of the things of a room, to which the arm nearly reaches; where the
     robot starts anyway, if that way is not free.
@@ -212,9 +219,7 @@ def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDem
         room = task.room
         if rng.random() < BEFORE_THINGS:
             room = replace(room, start=before_a_thing(room, rng))
-        x, y, yaw = rng.uniform(-1, 1, 3) * (ASIDE, ASIDE, START_TURNED)
-        start = room.start
-        room = replace(room, start=BasePose(x=start.x + x, y=start.y + y, yaw=start.yaw + yaw))
+        room = elsewhere(room, rng, ASIDE, START_TURNED)
         robot = KinematicRobot(room, rng, action.start_offset + action.step * action.horizon)
         perceiver = TruthPerceiver(
             lambda image: parts.blank, settings.perception, room.scene.objects, robot.truth
@@ -263,8 +268,7 @@ def _robot(
     """A simulated robot that begins a little elsewhere than the task was made for, and who decides
     for it.
     """
-    x, y, yaw = rng.uniform(-1, 1, 3) * (aside, aside, turned)
-    room = replace(episode.task.room, start=BasePose(x=x, y=y, yaw=yaw))
+    room = elsewhere(episode.task.room, rng, aside, turned)
     settings = parts.settings
     policy = DemonstrationPolicy(
         parts.expert, parts.grounder, episode.task.kind.name, episode.seed, parts.driver
