@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from numpy.random import Generator
 
 from vlam_ros.lab.evaluation.skills import UNKNOWN_VERBS
-from vlam_ros.lab.simulation.tasks import CONTROL, Kind, TaskSpec, generator_of, random_task
+from vlam_ros.lab.simulation.tasks import (
+    CONTROL,
+    RELATIONAL_SHARE,
+    Kind,
+    TaskSpec,
+    generator_of,
+    random_task,
+)
 from vlam_ros.lab.training.captions import SKILL_PATTERNS, TEST_PATTERNS, pseudo_word
 
 STOP_AFTER = 3.0
@@ -60,10 +67,15 @@ def episode_name(seed: int, control: bool) -> str:
     return f"{'control' if control else 'task'}-{seed}"
 
 
-def episode_of_seed(seed: int, control: bool = False, trained: bool = False) -> Episode:
+def episode_of_seed(
+    seed: int,
+    control: bool = False,
+    trained: bool = False,
+    relational_share: float = RELATIONAL_SHARE,
+) -> Episode:
     """The episode of a seed; one that is `trained` on is told in words that models learn."""
     rng = generator_of(seed, control)
-    task = random_task(rng, control)
+    task = random_task(rng, control, relational_share)
     paraphrased = bool(rng.random() < 0.5) and not trained
     script = [(0.0, sentence(task, paraphrased, rng))]
     if task.kind is Kind.STOP:

@@ -178,8 +178,7 @@ def _relational(
 
     Raises Crowded where the relation does not come out clear.
     """
-    choices = [*_RELATIONS, *_RANKINGS, *_SIZES]
-    words = choices[int(rng.integers(len(choices)))]
+    words = _any_relation(rng)
     meant, twin = carried(rng, pair), carried(rng, pair)
     if words in _SIZES:
         small, large = sorted((meant, twin), key=width)
@@ -197,6 +196,16 @@ def _relational(
         if words in _RANKINGS and of_meant - of_twin < 2 * MARGIN:
             raise Crowded
     return [meant, twin, *references], words.format(t=" ".join(pair), r=" ".join(other))
+
+
+def _any_relation(rng: Generator) -> str:
+    choices = [*_RELATIONS, *_RANKINGS, *_SIZES]
+    return choices[int(rng.integers(len(choices)))]
+
+
+def some_relation(rng: Generator, thing: str, reference: str) -> str:
+    """What one of several things may be called that are alike; maybe it is true of none."""
+    return _any_relation(rng).format(t=thing, r=reference)
 
 
 def width(thing: ObjectSpec) -> float:

@@ -125,13 +125,17 @@ def generator_of(seed: int, control: bool) -> Generator:
     return np.random.default_rng([seed, control])
 
 
-def random_task(rng: Generator, control: bool = False) -> TaskSpec:
-    """Draw a task, of the control set if asked for."""
+def random_task(
+    rng: Generator, control: bool = False, relational_share: float = RELATIONAL_SHARE
+) -> TaskSpec:
+    """Draw a task, of the control set if asked for; so many of those of RELATIONAL mean one of two
+    objects of the same name.
+    """
     shares = CONTROL_SHARES if control else SHARES
     kinds, weights = list(shares), np.array(list(shares.values()))
     kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
     # Drawn once: a relation that does not come out clear is tried again, not given up.
-    relational = kind in RELATIONAL and rng.random() < RELATIONAL_SHARE
+    relational = kind in RELATIONAL and rng.random() < relational_share
     while True:
         try:
             return _MAKERS[kind](kind, rng, relational)
