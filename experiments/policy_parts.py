@@ -33,8 +33,8 @@ KINDS = {
     "questions": "of the co-fine-tuning",
     "validation": "of demonstrations to validate on",
 }
-BY_VISION = ("patches", "places", "floor", "relevance", "remembered")
-BY_LANGUAGE = ("words", "relevance", "remembered")
+BY_VISION = ("patches", "places", "floor", "relevance", "objects", "remembered")
+BY_LANGUAGE = ("words", "relevance", "objects", "remembered")
 """What of PolicyInputs nobody knows without an image, and without an instruction."""
 
 
@@ -65,6 +65,7 @@ PARTS: Mapping[str, Part] = {
     "blind": Part("all with images", without=("blind",)),
     "chunk": Part("chunks of one row", rows=1),
     "masks": Part("without the masks of the nouns", ignores=("relevance",)),
+    "objects": Part("without what perception found", ignores=("objects",)),
     "memory": Part("without remembered places", ignores=("remembered",)),
     "quarter": Part("on a quarter of the demonstrations", share=0.25),
 }

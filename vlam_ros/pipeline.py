@@ -23,7 +23,7 @@ from vlam_ros.configuration import (
 )
 from vlam_ros.errors import InstructionError
 from vlam_ros.language import PLAIN, Lexicon, parse_instruction
-from vlam_ros.perception import Perceiver, is_confirmed, unknown_words
+from vlam_ros.perception import Perceiver, perceived, unknown_words
 from vlam_ros.perception.answers import answer
 from vlam_ros.perception.calibration import Calibration, calibrate_command
 from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
@@ -176,9 +176,9 @@ class Pipeline:
             stop, tokens = self.skills[STOP], None
             task = Task(instruction, stop.name, 1.0)
             if not self._is_stop(instruction):
-                scene, features = self._perceive(observation, instruction)
+                scene = self._perceive(observation, instruction)
                 self._answer(instruction, scene, observation)
-                task = self._choose(instruction, features)
+                task = self._choose(instruction, scene.features)
             if task.skill == stop.name:
                 plan, after = Plan((stop.step(instruction),), trace=stop.said), before
                 verdict = Verdict(Outcome.DONE, confidence=task.confidence)
@@ -271,23 +271,19 @@ class Pipeline:
             return instruction.is_stop
         return means_stop(self.skills, self.grounder, instruction.skill_phrase)
 
-    def _perceive(
-        self, observation: Observation, instruction: Instruction
-    ) -> tuple[Scene, ImageFeatures]:
-        """The objects that the instruction names, those that are sure `confirmed`."""
+    def _perceive(self, observation: Observation, instruction: Instruction) -> Scene:
+        """The objects that the instruction names."""
         self._check_words(instruction)
         phrases: Sequence[str] = [t for noun in instruction.named.values() for t in noun.texts]
-        looks: dict[str, int] = {}
+        crops = None
         if instruction.query is Query.SCENE:
-            phrases, looks = self._nouns, {"crops": SCENE_CROPS}
+            phrases, crops = self._nouns, SCENE_CROPS
         calibration = self.grounder.calibration
         if phrases and calibration and calibration.is_provisional:
             command = calibrate_command(*self.grounder.name.split(" with ", 1))
             message = f"{self.grounder.name} is not calibrated, so it finds nothing: `{command}`"
             raise Refusal(Reason.LOW_CONFIDENCE, message)
-        scene, features = self.perceiver.perceive(observation, phrases, phrases, **looks)
-        objects = [replace(o, confirmed=is_confirmed(o, calibration)) for o in scene.objects]
-        return replace(scene, objects=tuple(objects), features=features), features
+        return perceived(self.perceiver, calibration, observation, phrases, crops)
 
     def _choose(self, instruction: Instruction, features: ImageFeatures) -> Task:
         """The task, with the skill that was chosen when its first image was seen."""

@@ -9,10 +9,13 @@ from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind
 from vlam_ros.lab.training.policy.demonstrations import (
     DemonstrationJob,
+    Parts,
     ShardKind,
     names_held_out,
     run_shard,
 )
+from vlam_ros.language import parse_instruction
+from vlam_ros.types import Task
 
 SETTINGS = Settings.load(model__dtype="float32")
 SEED = 21_000_000
@@ -40,3 +43,7 @@ def short_episodes(folder: Path) -> None:
     )
     for job in (turning, *held):
         run_shard(job)
+
+
+def task(text: str, skill: str, parts: Parts) -> Task:
+    return Task(parse_instruction(text, parts.lexicon), skill, 0.9)

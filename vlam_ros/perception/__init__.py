@@ -2,7 +2,7 @@
 
 from vlam_ros.perception.competitors import competitors, opponents, overlap, unknown_words
 from vlam_ros.perception.objects import find_objects
-from vlam_ros.perception.perceiver import Grounder, Perceiver, is_confirmed
+from vlam_ros.perception.perceiver import Grounder, Perceiver, is_confirmed, perceived
 from vlam_ros.perception.positions import Position, locate
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "locate",
     "opponents",
     "overlap",
+    "perceived",
     "unknown_words",
 ]

@@ -92,6 +92,21 @@ def is_confirmed(candidate: SceneObject, calibration: Calibration | None) -> boo
     return leads and candidate.score >= calibration.mask_threshold
 
 
+def perceived(
+    perceiver: Perceiver[Any],
+    calibration: Calibration | None,
+    observation: Observation,
+    phrases: Sequence[str],
+    crops: int | None = None,
+) -> Scene:
+    """What is seen of some phrases, with what is sure `confirmed`, and with its features."""
+    scene, features = perceiver.perceive(observation, phrases, phrases, crops)
+    objects = [
+        dataclasses.replace(o, confirmed=is_confirmed(o, calibration)) for o in scene.objects
+    ]
+    return dataclasses.replace(scene, objects=tuple(objects), features=features)
+
+
 class Perceiver(Generic[Features]):
     """Sees the objects that an instruction talks about; nothing is carried from call to call."""
 

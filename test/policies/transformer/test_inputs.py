@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vlam_ros.policies.transformer.inputs import (
     SECTORS,
     STATES,
     looked_at,
+    objects_of,
     relevance_of,
     remembered_places,
     states_of,
@@ -25,6 +27,7 @@ from vlam_ros.types import (
     Missing,
     Obstacles,
     Progress,
+    Scene,
     Sighting,
 )
 
@@ -72,6 +75,25 @@ def test_masks_of_the_nouns_are_read_where_there_are_nouns(grounder: ClipsegGrou
     )
     assert alone.isfinite().all(0).tolist() == [True, False, True, False]
     assert relevance_of(parse_instruction("stop", PLAIN), features, grounder, 20).isnan().all()
+
+
+def test_what_is_found_of_the_nouns_is_told_the_surest_first() -> None:
+    between = parse_instruction("put the red cup between the box and the cone on the plate", PLAIN)
+    cups = [
+        replace(thing("red cup", 3.0, score=0.9), confirmed=False),
+        thing("red cup", 1.0, 0.5, 0.04, score=0.6, size=0.08),
+        thing("red cup", score=0.8),
+        thing("red cup", 2.0, score=0.5),
+    ]
+    seen = Scene(START, (*cups, thing("box", 1.5), thing("cone", 1.6), thing("ball", 1.0)))
+    target, reference, destination, other = objects_of(between, seen)
+    assert target[1].tolist() == pytest.approx([1.0, 0.5, 0.04, 0.6, 1.0, 0.08])
+    assert np.isnan(target[0, :3]).all()
+    assert target[:, 3].tolist() == [0.8, 0.6, 0.5]
+    assert sorted(reference[:2, 0]) == [1.5, 1.6]
+    assert all(np.isnan(each).all() for each in (reference[2], destination, other))
+    unsure = objects_of(between, replace(seen, objects=(cups[0],)))
+    assert unsure[0, 0, 3:5].tolist() == [0.9, 0.0]
 
 
 def test_what_was_seen_is_remembered_where_it_must_be_now() -> None:

@@ -13,7 +13,16 @@ import torch
 from torch import Tensor
 
 from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import NO_WORD, NOUNS, STATES, PolicyInputs, Words, padded
+from vlam_ros.policies.transformer.inputs import (
+    CANDIDATES,
+    FOUND,
+    NO_WORD,
+    NOUNS,
+    STATES,
+    PolicyInputs,
+    Words,
+    padded,
+)
 from vlam_ros.policies.transformer.model import (
     ActionTransformer,
     ActionTransformerConfig,
@@ -50,7 +59,8 @@ def inputs(seed: int = 0, words: int = 4) -> PolicyInputs:
 
     return PolicyInputs(
         drawn(1, 17, 12), drawn(1, 16, 3), drawn(1, 16, 3), drawn(1, 16, len(NOUNS)),
-        drawn(1, words, 8), torch.arange(words)[None], torch.zeros(1, words, dtype=torch.long),
+        drawn(1, len(NOUNS), CANDIDATES, len(FOUND)), drawn(1, words, 8),
+        torch.arange(words)[None], torch.zeros(1, words, dtype=torch.long),
         drawn(1, len(STATES)), drawn(1, 2, 3),
     )  # fmt: skip
 
@@ -80,7 +90,7 @@ def test_a_token_does_not_know_what_follows_it(model: ActionTransformer) -> None
 
 @pytest.mark.parametrize(
     "part",
-    ["patches", "places", "floor", "relevance", "words", "states", "remembered"],
+    ["patches", "places", "floor", "relevance", "objects", "words", "states", "remembered"],
 )
 def test_everything_that_is_seen_counts(model: ActionTransformer, part: str) -> None:
     tokens = torch.tensor([[3]])
@@ -90,7 +100,9 @@ def test_everything_that_is_seen_counts(model: ActionTransformer, part: str) -> 
     )
 
 
-@pytest.mark.parametrize("part", ["places", "floor", "relevance", "states", "remembered"])
+@pytest.mark.parametrize(
+    "part", ["places", "floor", "relevance", "objects", "states", "remembered"]
+)
 def test_what_is_unknown_is_no_zero(model: ActionTransformer, part: str) -> None:
     tokens, value = torch.tensor([[3]]), getattr(inputs(), part)
     for name, parameter in model.named_parameters():
@@ -102,7 +114,9 @@ def test_what_is_unknown_is_no_zero(model: ActionTransformer, part: str) -> None
     assert not torch.allclose(unknown, zero, atol=1e-6)
 
 
-@pytest.mark.parametrize("part", ["patches", "places", "relevance", "words", "remembered"])
+@pytest.mark.parametrize(
+    "part", ["patches", "places", "relevance", "objects", "words", "remembered"]
+)
 def test_what_is_ignored_does_not_count(model: ActionTransformer, part: str) -> None:
     blind = ActionTransformer(replace(CONFIG, ignores=(part,))).eval()
     blind.load_state_dict(model.state_dict())
@@ -152,7 +166,7 @@ def test_attention_is_where_each_token_looks(model: ActionTransformer) -> None:
     for layer in alike.layers:
         torch.nn.init.zeros_(layer.memory.query.weight)
         torch.nn.init.zeros_(layer.memory.query.bias)
-    seen = 1 + 4 + 4 + len(STATES) + 2 + len(NOUNS)
+    seen = 1 + 4 + 4 + len(STATES) + 2 + len(NOUNS) * CANDIDATES
     torch.testing.assert_close(alike.attention([3], inputs()), torch.full((1, 4), 1 / seen))
 
 

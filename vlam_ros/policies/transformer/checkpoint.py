@@ -96,7 +96,8 @@ def load_policy(name_or_path: str | Path) -> tuple[PolicyConfig, ActionTransform
         weights = load_file(folder / WEIGHTS)
         transformer.load_state_dict({name: value.float() for name, value in weights.items()})
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{folder / WEIGHTS} does not fit its config: {error}") from error
+        path = folder / WEIGHTS
+        raise ModelError(f"{path} does not fit its config; train it again: {error}") from error
     if not all(bool(torch.isfinite(value).all()) for value in transformer.state_dict().values()):
         raise ModelError(f"{folder / WEIGHTS} has weights that are not finite: train it again")
     return config, transformer.eval()

@@ -27,6 +27,7 @@ from vlam_ros.types import (
     Noun,
     Observation,
     Progress,
+    Scene,
     Task,
 )
 
@@ -42,10 +43,14 @@ current step began, m/s, rad/s, rad, rad, and metres to the nearest obstacle of 
 OF_INSTRUCTION, OF_STEP, OF_HELD, NO_WORD = 0, 1, 2, -1
 """Whose words are read: the instruction's, of the step under way, and of what the gripper holds."""
 NOUNS = ("target", "reference of the target", "destination", "reference of the destination")
-"""The noun phrases of an instruction whose masks are read."""
+"""The noun phrases of an instruction whose masks are read, and what was found of them."""
+FOUND, CANDIDATES = ("x", "y", "z", "score", "confirmed", "size"), 3
+"""What is told of something that was found, with metres in `base_link`, and of how many a noun."""
 UNKNOWN = {"patches": 0.0}
 """What stands for one of PolicyInputs of which nothing is known; NaN for all others."""
-IGNORABLE = ("patches", "places", "floor", "relevance", "words", "states", "remembered")
+IGNORABLE = (
+    "patches", "places", "floor", "relevance", "objects", "words", "states", "remembered",
+)  # fmt: skip
 """What of PolicyInputs a model can do without."""
 OVER = "done"
 FAR = 4.0
@@ -72,6 +77,8 @@ class PolicyInputs:
         floor: float[B,N,3], where it would look at the floor, m; NaN above the horizon.
         relevance: float[B,N,K], mask logits of the K NOUNS at each patch; NaN where there is no
             such noun.
+        objects: float[B,K,C,F], what of FOUND perception knows of up to C CANDIDATES for each of
+            the NOUNS, the likeliest first; NaN where there are not so many.
         words: float[B,T,text_width], hidden states of the text tower.
         pieces: int64[B,T], which tokens those are of. A text tower that tells sentences apart by
             their verbs may have forgotten which colour was named.
@@ -85,6 +92,7 @@ class PolicyInputs:
     places: Tensor
     floor: Tensor
     relevance: Tensor
+    objects: Tensor
     words: Tensor
     pieces: Tensor
     kinds: Tensor
@@ -105,11 +113,12 @@ class PolicyInputs:
 def inputs_of(
     observation: Observation,
     task: Task,
-    features: ImageFeatures,
+    scene: Scene,
     progress: Progress,
     grounder: ClipsegGrounder,
 ) -> PolicyInputs:
-    """What the policy decides on, of one observation."""
+    """What the policy decides on, of one observation; the scene is with features."""
+    features: ImageFeatures = scene.features
     patches = features.activations[-1].float()
     side = math.isqrt(patches.shape[1] - 1)
     places, floor = looked_at(observation, side)
@@ -120,6 +129,7 @@ def inputs_of(
         torch.from_numpy(places).float()[None].to(device),
         torch.from_numpy(floor).float()[None].to(device),
         relevance_of(task.instruction, features, grounder, side)[None].to(device),
+        torch.from_numpy(objects_of(task.instruction, scene)).float()[None].to(device),
         *read,
         torch.tensor([states_of(observation, progress)], device=device),
         torch.from_numpy(remembered_places(observation, progress)).float()[None].to(device),
@@ -132,17 +142,35 @@ def relevance_of(
     """Mask logits of NOUNS at each of side x side patches, float32[side²,K], row by row; NaN where
     the instruction has no such noun.
     """
-    phrases: list[str | None] = []
-    for noun in Noun:
-        phrase = instruction.named.get(noun)
-        texts: tuple[str | None, ...] = phrase.texts if phrase else ()
-        phrases += (*texts, None, None)[:2]
+    phrases = [texts[0] if texts else None for texts in noun_texts(instruction)]
     relevance = torch.full((side * side, len(NOUNS)), math.nan)
     if asked := [phrase for phrase in phrases if phrase]:
         logits = torch.from_numpy(grounder.segment(features, asked))
         pooled = functional.adaptive_avg_pool2d(logits, side).flatten(1)
         relevance[:, [phrase is not None for phrase in phrases]] = pooled.T
     return relevance
+
+
+def noun_texts(instruction: Instruction) -> list[tuple[str, ...]]:
+    """What each of NOUNS is called in an instruction, none, one or two things."""
+    phrases = [instruction.named.get(noun) for noun in Noun]
+    return [
+        texts
+        for phrase in phrases
+        for texts in ((phrase.texts[:1], phrase.texts[1:]) if phrase else ((), ()))
+    ]
+
+
+def objects_of(instruction: Instruction, scene: Scene) -> Points:
+    """What was found of NOUNS, float64[K,C,F] as PolicyInputs has it."""
+    objects = np.full((len(NOUNS), CANDIDATES, len(FOUND)), np.nan)
+    for of_noun, texts in zip(objects, noun_texts(instruction), strict=True):
+        found = [thing for thing in scene.objects if thing.phrase in texts]
+        found.sort(key=lambda thing: (not thing.confirmed, -thing.score))
+        for row, thing in zip(of_noun, found, strict=False):
+            place = thing.position or (math.nan,) * 3
+            row[:] = *place, thing.score, thing.confirmed, thing.size
+    return objects
 
 
 def words_of(task: Task, progress: Progress) -> dict[int, str]:

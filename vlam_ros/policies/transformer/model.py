@@ -17,15 +17,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlam_ros.errors import ModelError
-from vlam_ros.policies.transformer.embeddings import (
+from vlam_ros.policies.transformer.grammar import Choices
+from vlam_ros.policies.transformer.inputs import (
+    FOUND,
+    IGNORABLE,
+    NO_WORD,
+    NOUNS,
+    STATES,
+    PolicyInputs,
+)
+from vlam_ros.policies.transformer.layers import (
     OCTAVES,
+    DecoderLayer,
+    EncoderLayer,
+    LayerCache,
     Place,
     relevance,
-    spatial_softmax,
     waves,
 )
-from vlam_ros.policies.transformer.grammar import Choices
-from vlam_ros.policies.transformer.inputs import IGNORABLE, NO_WORD, NOUNS, STATES, PolicyInputs
 
 LARGEST_PLACE = 3.0
 """What the largest number is read as; by default it is so many metres in the action space."""
@@ -46,6 +55,8 @@ class ActionTransformerConfig:
         longest: tokens of the longest text that it writes.
         width: channels of the decoder.
         layers: of the decoder.
+        encoder_layers: of what words, things, memories and states are told of each other before, so
+            that "the left cup" is one of the cups.
         heads: of its attentions.
         dropout: share of channels that training leaves out of what a layer ends with.
         numbers: tokens at the end of the vocabulary that are numbers, the last of which is none.
@@ -59,6 +70,7 @@ class ActionTransformerConfig:
     longest: int
     width: int = 224
     layers: int = 4
+    encoder_layers: int = 2
     heads: int = 7
     dropout: float = 0.1
     numbers: int = 0
@@ -79,17 +91,6 @@ class ActionTransformerConfig:
     def cells(self) -> int:
         """Tokens of the memory that are of the image, the class token not counted."""
         return self.patches // self.merged**2
-
-
-@dataclass
-class LayerCache:
-    """Keys and values float[B,H,M,D/H] of a layer: of what was written, and of what is seen. Where
-    somebody wants to know, `looked` gets how much each token looks at what is seen, float[B,L,M].
-    """
-
-    written: tuple[Tensor, Tensor] | None
-    seen: tuple[Tensor, Tensor]
-    looked: list[Tensor] | None = None
 
 
 @dataclass
@@ -132,67 +133,6 @@ class WrittenTokens:
     log_probabilities: tuple[float, ...]
 
 
-class Attention(nn.Module):
-    """Multi-head attention of queries [B,L,D] to something [B,M,D]."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-
-    def keys_and_values(self, of: Tensor) -> tuple[Tensor, Tensor]:
-        key, value = self.key_value(of).chunk(2, -1)
-        return self._split(key), self._split(value)
-
-    def forward(self, queries: Tensor, seen: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
-        """float[B,L,D]; nobody looks where `mask` bool[…,L,M] is false."""
-        mixed = functional.scaled_dot_product_attention(
-            self._split(self.query(queries)), *seen, attn_mask=mask
-        )
-        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
-        return out
-
-    def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """How much each query looks at each key, float[B,L,M], the mean of the heads."""
-        scores = self._split(self.query(queries)) @ keys.transpose(-1, -2)
-        scores = (scores / math.sqrt(keys.shape[-1])).masked_fill(~mask, -torch.inf)
-        return scores.softmax(-1).mean(1)
-
-    def _split(self, channels: Tensor) -> Tensor:
-        return channels.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-
-class DecoderLayer(nn.Module):
-    """What was written, then what is seen, then each token by itself; norms first."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.itself, self.memory = Attention(width, heads), Attention(width, heads)
-        self.alone = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, states: Tensor, cache: LayerCache, mask: Tensor) -> Tensor:
-        """New tokens [B,L,D] after those of the cache, which gets their keys and values."""
-        normed = self.norms[0](states)
-        new = self.itself.keys_and_values(normed)
-        if cache.written is not None:
-            new = torch.cat([cache.written[0], new[0]], 2), torch.cat([cache.written[1], new[1]], 2)
-        cache.written = new
-        causal = _causal(states.shape[1], new[0].shape[2], states.device)
-        states = states + self.itself(normed, new, causal)
-        queries = self.norms[1](states)
-        if cache.looked is not None:
-            cache.looked.append(self.memory.weights(queries, cache.seen[0], mask))
-        states = states + self.memory(queries, cache.seen, mask)
-        out: Tensor = states + self.dropout(self.alone(self.norms[2](states)))
-        return out
-
-
 class ActionTransformer(nn.Module):
     """Writes tokens about an observation and an instruction."""
 
@@ -213,7 +153,7 @@ class ActionTransformer(nn.Module):
         self.places, self.floor, self.remembered = map(Place, (narrow, narrow, width))
         self.remembered_names = nn.Parameter(torch.zeros(2, width))
         self.relevance = nn.Linear(3 * len(NOUNS), narrow)
-        self.seen = Place(width)
+        self.seen, self.told = Place(width), nn.Linear(len(FOUND) - 2, width, bias=False)
         self.noun_names = nn.Parameter(torch.zeros(len(NOUNS), width))
         self.words = nn.Sequential(
             nn.LayerNorm(config.text_width), nn.Linear(config.text_width, width)
@@ -222,6 +162,9 @@ class ActionTransformer(nn.Module):
         self.states = nn.Parameter(torch.zeros(len(STATES), 1 + 2 * OCTAVES, width))
         self.state_names, self.no_state = (
             nn.Parameter(torch.zeros(len(STATES), width)) for _ in range(2)
+        )
+        self.encoder = nn.ModuleList(
+            EncoderLayer(width, config.heads, config.dropout) for _ in range(config.encoder_layers)
         )
         self.memory_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(
@@ -243,19 +186,31 @@ class ActionTransformer(nn.Module):
         table = self._table()
         words = self.words(inputs.words) + self.kinds(inputs.kinds.clamp(min=0))
         words = words + functional.embedding(inputs.pieces, table)
-        told = inputs.states.isfinite()[..., None]
+        known = inputs.states.isfinite()[..., None]
         values = torch.einsum(
             "bsw,swd->bsd", waves(inputs.states.nan_to_num()[..., None]), self.states
         )
-        state = torch.where(told, values, self.no_state) + self.state_names
+        state = torch.where(known, values, self.no_state) + self.state_names
         remembered = self.remembered(inputs.remembered) + self.remembered_names
-        nouns = self.seen(spatial_softmax(inputs.relevance, inputs.places)) + self.noun_names
-        seen = self.memory_norm(torch.cat([image, words, state, remembered, nouns], 1))
-        mask = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
-        mask[:, image.shape[1] : image.shape[1] + words.shape[1]] = inputs.kinds != NO_WORD
+        objects = self._objects(inputs.objects).flatten(1, 2)
+        told = torch.cat([words, state, remembered, objects], 1)
+        mask = torch.ones(told.shape[:2], dtype=torch.bool, device=told.device)
+        mask[:, : words.shape[1]] = inputs.kinds != NO_WORD
+        for encoder in self.encoder:
+            told = encoder(told, mask[:, None, None])
+        seen = self.memory_norm(torch.cat([image, told], 1))
+        mask = functional.pad(mask, (image.shape[1], 0), value=True)
         layers = cast("list[DecoderLayer]", list(self.layers))
         caches = [LayerCache(None, layer.memory.keys_and_values(seen)) for layer in layers]
         return Memory(mask[:, None, None], caches, table)
+
+    def _objects(self, objects: Tensor) -> Tensor:
+        """What was found of nouns, float[B,K,C,F], as tokens [B,K,C,D]."""
+        places, told = objects.split([3, objects.shape[-1] - 3], -1)
+        there = told[..., :1].isfinite().to(told.dtype)
+        known = self.told(torch.cat([told.nan_to_num(), there], -1))
+        found: Tensor = self.seen(places) + known + self.noun_names[:, None]
+        return found
 
     def _merged(self, patches: Tensor) -> Tensor:
         """Patches [B,N,D] as squares of them, row by row, [B,N/merged²,merged²·D]."""
@@ -365,11 +320,3 @@ class ActionTransformer(nn.Module):
                 guessed, logits = [], []
                 pending.append(token)
         return WrittenTokens(tuple(tokens), tuple(logs))
-
-
-def _causal(new: int, total: int, device: torch.device) -> Tensor | None:
-    """bool[new,total]: each of the last tokens looks at itself and those before."""
-    if new == 1:
-        return None
-    places = torch.arange(total, device=device)
-    return places <= places[total - new :, None]

@@ -133,7 +133,7 @@ class TransformerPolicy:
             len(task.instruction.named),
             self.config.plans,
         )
-        inputs = inputs_of(observation, task, scene.features, progress, self._grounder)
+        inputs = inputs_of(observation, task, scene, progress, self._grounder)
         if not bool(torch.isfinite(inputs.patches).all() & torch.isfinite(inputs.words).all()):
             raise ModelError("the hidden states of the towers are not finite")
         choices = grammar.choices()

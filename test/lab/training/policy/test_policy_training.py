@@ -133,12 +133,27 @@ def test_numbers_are_often_misread_and_nothing_else(
     assert (read - tokens[:, :-1]).float().mean().abs() < 0.1
 
 
+def test_a_claim_that_is_not_judged_is_read_either_way(
+    data: Demonstrations, vocabulary: PolicyVocabulary
+) -> None:
+    absent = next(i for i, row in enumerate(data.rows) if row.kind == "ABSENT")
+    tokens, parts = written(data, [absent] * 200, vocabulary)
+    read = misread(tokens, parts, vocabulary, np.random.default_rng(0))
+    said = dict(enumerate(vocabulary.decode(tokens[0, :-1].tolist()).split()))
+    denied = {said[i]: (read[:, i] != tokens[:, i]).float().mean().item() for i in said}
+    assert denied["<not_found>"] == 0
+    assert denied["<single>"] == pytest.approx(0.5, abs=0.1)
+    signs = {vocabulary.decode([token]) for token in read.unique().tolist()}
+    assert {"<single>", "<ambiguous>", "<there>", "<not_there>"} < signs
+    assert "<found>" not in signs
+
+
 def test_what_is_in_view_is_often_forgotten_and_what_is_not_never(
     data: Demonstrations, parts: Parts
 ) -> None:
     inputs = inputs_at(data, [0] * 200, lambda said: read_words(said, parts.grounder.word_states))
-    patch = int(inputs.places[0].isfinite().all(-1).int().argmax())
-    seen, unseen = inputs.places[:, patch], torch.tensor([9.0, 9.0, 0.0]).expand(200, 3)
+    seen, unseen = torch.tensor([[1.0, 0.2, 0.1], [9.0, 9.0, 0.0]])[:, None].expand(-1, 200, -1)
+    inputs.objects[:, 0, 1, :3] = seen + 0.1
     noisy = varied(
         replace(inputs, remembered=torch.stack([seen, unseen], 1)), np.random.default_rng(0)
     )
@@ -170,7 +185,7 @@ def test_a_third_of_a_batch_are_questions(
         ask_about(tmp_path, {"rooms": 0}, "train", parts.grounder)
 
 
-def test_a_third_of_what_is_done_is_shown_without_images(
+def test_half_of_what_is_done_is_shown_without_images(
     folder: Path, parts: Parts, vocabulary: PolicyVocabulary, tmp_path: Path
 ) -> None:
     ask_about(tmp_path, {"rooms": 3}, "train", parts.grounder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from vlam_ros.lab.evaluation.task_runs import policy_settings
 from vlam_ros.lab.simulation.scene import scene_of_seed
 from vlam_ros.lab.simulation.world import World
 from vlam_ros.language import parse_instruction
+from vlam_ros.perception import perceived
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.types import Observation, Progress, Task
 
@@ -38,8 +38,8 @@ def policy_rows(policy: str, scenes: int) -> list[Metric]:
             instruction = parse_instruction(f"go to the {spec.objects[0].phrase}", pipeline.lexicon)
             looking = Observation(index, index, image, world.camera)
             phrases = [spec.objects[0].phrase]
-            found, features = pipeline.perceiver.perceive(looking, phrases, phrases)
-            scene = replace(found, features=features)
+            calibration = pipeline.grounder.calibration
+            scene = perceived(pipeline.perceiver, calibration, looking, phrases)
             begin = time.perf_counter()
             pipeline.policy.infer(looking, Task(instruction, "go_to", 1.0), scene, Progress())
             took.append(1e3 * (time.perf_counter() - begin))

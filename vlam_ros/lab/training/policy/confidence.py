@@ -5,7 +5,7 @@ right (Platt scaling; Guo et al., On Calibration of Modern Neural Networks, 2017
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from vlam_ros.errors import LearningError, ModelError
 from vlam_ros.lab.training.policy.data import Demonstrations, Read, inputs_at
-from vlam_ros.lab.training.policy.demonstration_policy import QUESTION, Demonstration
+from vlam_ros.lab.training.policy.demonstration_policy import QUESTION
 from vlam_ros.language import Lexicon, parse_instruction
 from vlam_ros.policies import Skill
 from vlam_ros.policies.transformer.checkpoint import PolicyConfig
@@ -102,6 +102,7 @@ class Decider:
     skills: Sequence[Skill]
     space: ActionSpace
     lexicon: Lexicon
+    _grammars: dict[str, Grammar] = field(default_factory=dict)
 
     def check(self, data: Demonstrations) -> None:
         """LearningError if something was shown that a policy cannot write."""
@@ -109,7 +110,7 @@ class Decider:
             if row.kind == QUESTION:
                 continue
             try:
-                self._grammar(row).read(self.vocabulary.encode(row.text))
+                self._grammar(row.words[OF_INSTRUCTION]).read(self.vocabulary.encode(row.text))
             except ModelError as error:
                 raise LearningError(
                     f"the demonstration {row.kind} of seed {row.seed} is of other skills or "
@@ -124,7 +125,7 @@ class Decider:
         some = np.linspace(0, len(shown) - 1, min(MOST, len(shown))).astype(int)
         logs, right = [], []
         for i in (shown[which] for which in some):
-            grammar = self._grammar(data.rows[i])
+            grammar = self._grammar(data.rows[i].words[OF_INSTRUCTION])
             choices, inputs = grammar.choices(), inputs_at(data, [i], self.read)
             act = [self.vocabulary[ACT]]
             out = self.model.write(inputs, act, choices, draft=grammar.draft)
@@ -133,8 +134,14 @@ class Decider:
             right.append(is_right(choices.written, wanted))
         return np.array(logs), np.array(right)
 
-    def _grammar(self, row: Demonstration) -> Grammar:
-        instruction = parse_instruction(row.words[OF_INSTRUCTION], self.lexicon)
+    def _grammar(self, text: str) -> Grammar:
+        """That of an instruction; many decisions are about the same."""
+        if text not in self._grammars:
+            self._grammars[text] = self._new_grammar(text)
+        return self._grammars[text]
+
+    def _new_grammar(self, text: str) -> Grammar:
+        instruction = parse_instruction(text, self.lexicon)
         index = {name: i for i, name in enumerate(self.space.names)}
         possible = possible_steps(self.skills, instruction)
         steps = {text: index[step.skill] for text, step in possible.items()}

@@ -41,14 +41,14 @@ answer to a question; or nothing.
 """
 PART_NAMES = ("plan", "places", "claims", "decision", "rows", "answers")
 
-ASKED, BLIND = 1 / 3, 1 / 3
+ASKED, BLIND = 1 / 3, 1 / 2
 """Share of a batch that are questions, and of the rest what is shown without images."""
 NO_DEPTH, DEPTH_LOST, NO_RELEVANCE, FORGOTTEN = 0.1, 0.1, 0.1, 0.4
 """How often an observation has no depth, what share of patches loses its own, how often nothing is
 known of where the nouns are, and how often what is in view is not remembered, so that one looks.
 """
 IN_VIEW = 0.2
-"""Metres from where a patch looks at to a thing that is in view."""
+"""Metres from what was found to what is remembered, if that is the same."""
 PLACE_NOISE, STATE_NOISE, MEMORY_NOISE = 0.01, 0.02, 0.005
 """Standard deviations, in m and in the units of the states."""
 
@@ -63,14 +63,14 @@ Read = Callable[[dict[int, str]], Words]
 @dataclass(frozen=True)
 class PolicyBatch:
     """B observations, and what is to be written about them: tokens int64[B,1+L], the first of which
-    asks for it, and of which part each of the others is, int64[B,L]; `read` are the tokens after
-    which each is to be written, int64[B,L], with the errors that a policy makes itself.
+    asks for it, and of which part each of the others is, int64[B,L]. `decoder_inputs`, int64[B,L],
+    are the tokens after which each is to be written, with the errors that a policy makes itself.
     """
 
     inputs: PolicyInputs
     tokens: Tensor
     parts: Tensor
-    read: Tensor
+    decoder_inputs: Tensor
 
 
 @dataclass(frozen=True)
@@ -234,17 +234,25 @@ def varied(inputs: PolicyInputs, rng: Generator) -> PolicyInputs:
     holding = STATES.index("holding")
     states[:, holding] = inputs.states[:, holding]
     remembered = noisy(inputs.remembered, MEMORY_NOISE)
-    gaps = (inputs.places[:, None] - inputs.remembered[:, :, None]).norm(dim=-1)
+    found = inputs.objects[..., :3].flatten(1, 2)
+    objects = inputs.objects.clone()
+    objects[..., :3] = noisy(objects[..., :3], PLACE_NOISE)
+    gaps = (found[:, None] - inputs.remembered[:, :, None]).norm(dim=-1)
     in_view = (gaps < IN_VIEW).any(-1)
     forgotten = torch.from_numpy(rng.random((count, len(Noun))) < FORGOTTEN)
     remembered[in_view & forgotten] = math.nan
-    return replace(inputs, places=places, relevance=relevance, states=states, remembered=remembered)
+    return replace(
+        inputs, places=places, relevance=relevance, objects=objects, states=states,
+        remembered=remembered,
+    )  # fmt: skip
 
 
 def misread(tokens: Tensor, parts: Tensor, vocabulary: PolicyVocabulary, rng: Generator) -> Tensor:
-    """Tokens int64[B,1+L] but the last as they are read, int64[B,L]: places and rows are often a
-    little off, so that a row is written by where things are, and not only by the row before, whose
-    error would go on.
+    """Tokens int64[B,1+L] but the last as they are read, int64[B,L].
+
+    Places and rows are often a little off, so that a row is written by where things are, and not
+    only by the row before, whose error would go on. A claim that is not judged is as often denied:
+    a policy writes anything there, and what follows must not depend on it.
     """
     zero, none = vocabulary["0"], vocabulary[str(vocabulary.largest)]
     read = tokens[:, :-1].clone()
@@ -253,6 +261,10 @@ def misread(tokens: Tensor, parts: Tensor, vocabulary: PolicyVocabulary, rng: Ge
     off = torch.from_numpy(rng.normal(0, MISREAD_BINS, read.shape).round()).long()
     off[torch.from_numpy(rng.random(read.shape) >= MISREAD)] = 0
     number = (read >= zero + MANY) & (read < none) & ((part == ROWS) | (part == PLACED))
+    first = vocabulary[CLAIMS["found"][0]]
+    claims = (part == UNJUDGED) & (read >= first) & (read < first + 2 * len(CLAIMS))
+    denied = claims & torch.from_numpy(rng.random(read.shape) < 0.5)
+    read = torch.where(denied, first + ((read - first) ^ 1), read)
     return torch.where(number, (read + off).clamp(zero + MANY, none - 1), read)
 
 

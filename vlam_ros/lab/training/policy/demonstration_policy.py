@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,38 +16,43 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vlam_ros.configuration import PerceptionSettings
 from vlam_ros.lab.training.batches import relit
 from vlam_ros.lab.training.policy.expert import Shown
-from vlam_ros.perception.clipseg import ClipsegGrounder, ImageFeatures
+from vlam_ros.perception import Perceiver, perceived
+from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies import Policy
 from vlam_ros.policies.transformer.inputs import (
     inputs_of,
+    objects_of,
     remembered_places,
     states_of,
     words_of,
 )
-from vlam_ros.policies.transformer.vocabulary import CLAIMS
 from vlam_ros.types import (
     ActionSpace,
-    Noun,
     Observation,
     Progress,
     Proposal,
     Scene,
+    SceneObject,
     Task,
     Uint8Array,
 )
 
-PRECISE = ("states", "remembered")
+PRECISE = ("objects", "states", "remembered")
 """Those of ARRAYS that are kept in float32."""
 ALIKE = 3
 """Decisions in a row that say the same, of which more teach nothing."""
 STUCK, HELPED = 5, 8
 """After how many decisions without a change a pupil is helped, and with how many by the expert."""
-ARRAYS = ("patches", "places", "floor", "relevance", "states", "remembered")
+ARRAYS = ("patches", "places", "floor", "relevance", "objects", "states", "remembered")
 """What of PolicyInputs is kept as arrays, where it is known; what is said is read when one learns.
 """
-AMBIGUOUS = CLAIMS["single"][1]
+PERCEIVED, SCORES, SIZES = 0.02, (0.5, 1.0), (0.9, 1.1)
+"""How perception finds things: the standard deviation of their places in m, the scores it gives
+them, and their sizes as shares of the true ones. So nine of ten are found in the rooms of tasks.
+"""
 QUESTION = "QUESTION"
 """The kind of a row that is no decision, but an answer about an image."""
 
@@ -84,12 +89,15 @@ class DemonstrationPolicy:
     name = "demonstration"
 
     def __init__(
-        self, expert: Shows, grounder: ClipsegGrounder, kind: str, seed: int, driver: Policy | None
-    ) -> None:
+        self, expert: Shows, grounder: ClipsegGrounder, perception: PerceptionSettings, kind: str,
+        seed: int, driver: Policy | None,
+    ) -> None:  # fmt: skip
+        """A policy reads what perception sees, also where what is decided on is the truth."""
         self._expert, self._grounder, self._driver = expert, grounder, driver
+        self._perceiver = Perceiver(grounder, perception)
         self._kind, self._seed, self._rng = kind, seed, np.random.default_rng([seed, 5])
         self.space: ActionSpace = expert.space
-        self._seen: tuple[int, ImageFeatures] | None = None
+        self._shown = Progress()
         self._stuck = self._helped = 0
         self.rows: list[Demonstration] = []
         self.arrays: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ARRAYS}
@@ -101,10 +109,15 @@ class DemonstrationPolicy:
         self, observation: Observation, task: Task, scene: Scene, progress: Progress
     ) -> Proposal:
         """What is done; what should be done is kept."""
-        proposal, shown = self._expert.show(observation, task, scene, progress)
+        own, known_by = self._shown, progress
+        if self._driver is not None and progress.plan:
+            # What a pupil took for a thing, the expert does not follow.
+            known_by = replace(progress, target=own.target, destination=own.destination)
+        proposal, shown = self._expert.show(observation, task, scene, known_by)
+        self._shown = proposal.progress
         known = shown is not None and self._is_known(shown)
         if shown is not None and not known:
-            self._keep(observation, task, scene, progress, shown)
+            self._keep(observation, task, scene, progress)
             self.rows.append(
                 Demonstration(
                     words_of(task, progress),
@@ -119,7 +132,8 @@ class DemonstrationPolicy:
         self._stuck = self._stuck + 1 if known else 0
         if self._stuck == STUCK:
             self._helped, self._stuck = HELPED, 0
-        driven = self._driver.infer(observation, task, scene, progress)
+        seen = self._see(observation, task)
+        driven = self._driver.infer(observation, task, seen, progress)
         if self._helped > 0 or (driven.done and not proposal.done):
             # A pupil that gets nowhere, or ends too early, would never see what comes then.
             self._helped -= 1
@@ -130,18 +144,18 @@ class DemonstrationPolicy:
         last = [row.text for row in self.rows[-ALIKE:]]
         return len(last) == ALIKE and set(last) == {shown.text}
 
-    def _keep(
-        self, observation: Observation, task: Task, scene: Scene, progress: Progress, shown: Shown
-    ) -> None:
-        if self._seen is None or self._seen[0] != observation.stamp:
-            features = scene.features
-            if self._rng.random() < 0.5:
-                features = self._grounder.encode_image(_relit(observation.image, self._rng))
-            self._seen = observation.stamp, features
-        inputs = inputs_of(observation, task, self._seen[1], progress, self._grounder)
+    def _keep(self, observation: Observation, task: Task, scene: Scene, progress: Progress) -> None:
+        if self._rng.random() < 0.5:
+            observation = replace(observation, image=_relit(observation.image, self._rng))
+        seen = self._see(observation, task)
+        inputs = inputs_of(observation, task, seen, progress, self._grounder)
         for name, kept in self.arrays.items():
             value = getattr(inputs, name)[0].numpy()
             kept.append(value.astype(np.float32 if name in PRECISE else np.float16))
+
+    def _see(self, observation: Observation, task: Task) -> Scene:
+        phrases = [text for noun in task.instruction.named.values() for text in noun.texts]
+        return perceived(self._perceiver, self._grounder.calibration, observation, phrases)
 
 
 class BlindDemonstrationPolicy(DemonstrationPolicy):
@@ -156,20 +170,22 @@ class BlindDemonstrationPolicy(DemonstrationPolicy):
         self.proposal = super().infer(observation, task, scene, progress)
         return self.proposal
 
-    def _is_known(self, shown: Shown) -> bool:
-        # That there are two of something is not told: a memory has one.
-        return AMBIGUOUS in shown.text or super()._is_known(shown)
+    def _keep(self, observation: Observation, task: Task, scene: Scene, progress: Progress) -> None:
+        seen = replace(scene, objects=tuple(map(self._about, scene.objects)))
+        known = {
+            "objects": objects_of(task.instruction, seen),
+            "remembered": remembered_places(observation, progress),
+            "states": states_of(observation, progress),
+        }
+        for name, values in known.items():
+            self.arrays[name].append(np.array(values, np.float32))
 
-    def _keep(
-        self, observation: Observation, task: Task, scene: Scene, progress: Progress, shown: Shown
-    ) -> None:
-        places = remembered_places(observation, progress)
-        for row, noun in enumerate(Noun):
-            if noun in shown.found:
-                places[row] = shown.found[noun].position
-        self.arrays["remembered"].append(places.astype(np.float32))
-        states = states_of(observation, progress)
-        self.arrays["states"].append(np.array(states, np.float32))
+    def _about(self, thing: SceneObject) -> SceneObject:
+        """A thing about as perception would find it."""
+        off = PERCEIVED * self._rng.standard_normal(3)
+        x, y, z = (np.array(thing.position) + off).tolist()
+        score, size = self._rng.uniform(*SCORES), thing.size * self._rng.uniform(*SIZES)
+        return replace(thing, position=(x, y, z), score=score, size=size)
 
 
 def _relit(image: Uint8Array, rng: np.random.Generator) -> Uint8Array:

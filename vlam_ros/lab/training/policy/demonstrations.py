@@ -26,8 +26,8 @@ from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS
 from vlam_ros.lab.simulation.simulator import Simulator
-from vlam_ros.lab.simulation.task_objects import is_free, stop_before
-from vlam_ros.lab.simulation.tasks import Kind
+from vlam_ros.lab.simulation.task_objects import LANE, is_free, some_relation, stop_before
+from vlam_ros.lab.simulation.tasks import RELATIONAL_SHARE, Kind
 from vlam_ros.lab.simulation.truth import Truth, truth_of
 from vlam_ros.lab.training.policy.demonstration_policy import (
     ARRAYS,
@@ -64,8 +64,12 @@ BEFORE_THINGS, BACK = 0.5, 0.4
 """How often it starts before a thing, up to so many metres from where it would stop there."""
 OF_CONTROL = 3
 """One of so many is of the control set."""
-THERE, LIKE = 6, 2
-"""Things that are asked about besides what a task is about: of the room, and like those."""
+THERE, LIKE, BARE, RELATED = 6, 2, 2, 4
+"""Things that are asked about besides what a task is about: of the room, like those, and by their
+shapes alone; and by how many relations, where a task has one.
+"""
+OFTEN_RELATIONAL = 0.7
+"""How often one of two things alike is meant, where first decisions are shown, or no images."""
 ALONE = Kind.GO_TO, Kind.TURN_TO, Kind.PICK_UP, Kind.PUSH, Kind.SEARCH
 """What can be asked about one thing."""
 EPOCH = 1_750_000_000 * 10**9
@@ -199,7 +203,8 @@ def before_a_thing(room: RoomSpec, rng: np.random.Generator) -> BasePose:
     start, things = room.start, room.scene.objects
     thing = things[int(rng.integers(len(things)))]
     x, y = stop_before(thing.position[:2], (start.x, start.y))
-    if not is_free((start.x, start.y), (x, y), [other for other in things if other is not thing]):
+    others = [other for other in (*things, *room.fixed.values()) if other is not thing]
+    if not is_free((start.x, start.y), (x, y), others, LANE + ASIDE):
         return start
     yaw, back = math.atan2(y - start.y, x - start.x), rng.uniform(0, BACK)
     return BasePose(x=x - back * math.cos(yaw), y=y - back * math.sin(yaw), yaw=yaw)
@@ -212,7 +217,7 @@ def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDem
     rng = np.random.default_rng([episode.seed, 12])
     settings, action, task = parts.settings, parts.settings.action, episode.task
     policy = BlindDemonstrationPolicy(
-        parts.expert, parts.grounder, task.kind.name, episode.seed, None
+        parts.expert, parts.grounder, settings.perception, task.kind.name, episode.seed, None
     )
     skills = {skill.name: skill for skill in parts.skills}
     for text in asked:
@@ -237,23 +242,27 @@ def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDem
 
 
 def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
-    """An episode's own instruction, and the same about other things of the room and about something
-    like them that is not there.
+    """An episode's own instruction, and the same about other things of the room, by their colour
+    and shape, their shape alone or a relation, and about something like them that is not there.
     """
     task, things = episode.task, [o for o in episode.task.room.scene.objects if o.colour]
-    there = {(o.colour, o.shape) for o in things} - HELD_OUT_PAIRS
-    like = {(o.colour, p.shape) for o in things for p in things} - HELD_OUT_PAIRS - there
+    named = {
+        noun: noun.split()[-1]
+        for noun in (f"{o.colour} {p.shape}" for o in things for p in things)
+        if not names_held_out(noun)
+    }
+    there = {o.phrase for o in things} & {*named}
     asked = [episode.script[0][1]]
-    others = [
-        pair
-        for some, count in ((there, THERE), (like, LIKE))
-        for pair in rng.permutation(sorted(some)).tolist()[:count]
-    ]
-    for colour, shape in others:
-        kind = task.kind if task.place else ALONE[int(rng.integers(len(ALONE)))]
-        other = replace(task, kind=kind, noun=f"{colour} {shape}")
-        if other.noun not in (task.noun, task.place):
-            asked.append(sentence(other, False, rng))
+    for some, count in ((there, THERE), ({*named} - there, LIKE), ({*named.values()}, BARE)):
+        for noun in rng.permutation(sorted(some)).tolist()[:count]:
+            kind = task.kind if task.place else ALONE[int(rng.integers(len(ALONE)))]
+            if noun not in (task.noun, task.place):
+                asked.append(sentence(replace(task, kind=kind, noun=noun), False, rng))
+    twin = things[0].phrase if task.relational else ""
+    for reference in rng.choice(sorted(there), RELATED).tolist() if twin in there else ():
+        noun = some_relation(rng, twin, reference)
+        if named[reference] != things[0].shape and noun != task.noun:
+            asked.append(sentence(replace(task, noun=noun), False, rng))
     return asked
 
 
@@ -271,8 +280,9 @@ def _robot(
     room = elsewhere(episode.task.room, rng, aside, turned)
     settings = parts.settings
     policy = DemonstrationPolicy(
-        parts.expert, parts.grounder, episode.task.kind.name, episode.seed, parts.driver
-    )
+        parts.expert, parts.grounder, settings.perception, episode.task.kind.name, episode.seed,
+        parts.driver,
+    )  # fmt: skip
     simulator = Simulator(room, seed=episode.seed)
     robot = WatchedRobot(simulator)
     perceiver = TruthPerceiver(
@@ -357,7 +367,8 @@ def run_shard(job: DemonstrationJob) -> None:
     for seed in range(job.seed, job.seed + job.episodes):
         mixed = job.kind in (ShardKind.STARTS, ShardKind.BLIND)
         control = job.kind is ShardKind.CONTROL or (mixed and seed % OF_CONTROL == 0)
-        episode = episode_of_seed(seed, control, trained=True)
+        relational = OFTEN_RELATIONAL if mixed else RELATIONAL_SHARE
+        episode = episode_of_seed(seed, control, True, relational)
         if names_held_out(episode.script[0][1]):
             continue
         if mixed:

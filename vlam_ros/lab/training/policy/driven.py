@@ -185,7 +185,9 @@ def demonstrate_bag(
         driver = Driver(
             _drive(bag, roles, options.script), skills, settings.policy, settings.action, notes
         )
-        policy = DemonstrationPolicy(driver, grounder, f"bag {path.stem}", 0, None)
+        policy = DemonstrationPolicy(
+            driver, grounder, settings.perception, f"bag {path.stem}", 0, None
+        )
         lexicon = robot_lexicon(grounder.calibration, settings.perception, skills)
         pipeline = Pipeline(
             grounder, Perceiver(grounder, settings.perception), skills, policy, settings.policy,

@@ -8,7 +8,7 @@ brought it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -135,12 +135,11 @@ def _object(truth: Truth, index: int, spec: ObjectSpec, phrase: str) -> SceneObj
 class Shown:
     """What the expert does about an observation: as it is written, and what of CLAIMS is known to
     be true or false, with PLACES if it is known where things are. Of a step that cannot be planned
-    nobody knows whether its way is free. `found` are the things that it is about.
+    nobody knows whether its way is free.
     """
 
     text: str
     known: frozenset[str]
-    found: Mapping[Noun, SceneObject] = field(default_factory=dict)
 
 
 class Expert:
@@ -198,7 +197,7 @@ class Expert:
         found = {noun: thing for noun, thing in found.items() if noun in about}
         places = places_text(found, task, self._tokenizer)
         text = decision_text(steps, task, places, claims, self._end(proposal, verdict))
-        return Shown(text, frozenset((*claims, PLACES)), found)
+        return Shown(text, frozenset((*claims, PLACES)))
 
     def _end(self, proposal: Proposal, verdict: Verdict) -> str:
         if verdict.outcome is Outcome.DONE:

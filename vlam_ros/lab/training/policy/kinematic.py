@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from vlam_ros.lab.simulation.mjcf import calibrated
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
 from vlam_ros.lab.simulation.scene import footprint_radius
@@ -22,10 +23,10 @@ from vlam_ros.policies.skills.skill import Skill
 from vlam_ros.policies.skills.tool_path import ToolPath, ToolSkill
 from vlam_ros.types import (
     Attitude,
+    Camera,
     GripperEffect,
     GripperState,
     JointState,
-    Missing,
     Observation,
     Obstacles,
     Odometry,
@@ -35,16 +36,15 @@ from vlam_ros.types import (
     SkillStep,
 )
 
-BLANK = np.zeros((8, 8, 3), np.uint8)
-NO_CAMERA = Missing("there is none: where things are is known")
+BLANK = np.zeros((6, 8, 3), np.uint8)
 SPEED, TURN = 0.4, 1.0
 """m/s and rad/s, as fast as the base moves."""
 ARRIVED = 0.03
 """Metres and rad that are not worth a motion."""
 SLIP = 0.02
 """Standard deviation, in m and rad, of where a motion ends."""
-ASIDE, NEAREST, FARTHEST = 1.2, 0.3, 5.0
-"""What is known: rad to both sides, and metres ahead."""
+FARTHEST = 5.0
+"""Metres in which a thing is found that would be in the image."""
 SEEN, HIDDEN = 10_000, 0
 """Pixels of a thing."""
 RETURNS, LOWEST = 16, 0.08
@@ -65,11 +65,13 @@ class KinematicRobot:
     yaw_rate: float = 0.0
     pose: PlanarPose = field(init=False)
     places: list[tuple[float, float, float]] = field(init=False)
+    camera: Camera = field(init=False)
 
     def __post_init__(self) -> None:
         start = self.room.start
         self.pose = PlanarPose(start.x, start.y, start.yaw)
         self.places = [thing.position for thing in self.room.scene.objects]
+        self.camera = calibrated(self.room.scene.camera, *BLANK.shape[1::-1])
         self._pushed = 0
 
     def observe(self) -> Observation:
@@ -79,7 +81,7 @@ class KinematicRobot:
             stamp=now,
             now=now,
             image=BLANK,
-            camera=NO_CAMERA,
+            camera=self.camera,
             attitude=Attitude(now, 0.0, 0.0),
             obstacles=Obstacles(now, self._returns()),
             odometry=Odometry(now, pose.x, pose.y, pose.yaw, self.speed, self.yaw_rate),
@@ -88,7 +90,7 @@ class KinematicRobot:
         )
 
     def truth(self, stamp: int) -> Truth:
-        """Where everything is; what is ahead counts as visible."""
+        """Where everything is; what is in the image counts as visible."""
         things = zip(self.room.scene.objects, self.places, strict=True)
         return Truth(
             stamp,
@@ -117,9 +119,11 @@ class KinematicRobot:
             self._drive(rows[-1], seconds)
 
     def _pixels(self, index: int) -> int:
-        x, y = self.pose.into(np.array([self.places[index][:2]]))[0]
-        ahead = NEAREST < x < FARTHEST and abs(math.atan2(y, x)) < ASIDE
-        return SEEN if ahead and index != self.held else HIDDEN
+        x, y, z = self.places[index]
+        ahead, aside = self.pose.into(np.array([[x, y]]))[0]
+        pixels, depth = self.camera.project([(ahead, aside, z)])
+        seen = np.isfinite(pixels).all() and depth[0] < FARTHEST and index != self.held
+        return SEEN if seen else HIDDEN
 
     def _returns(self) -> npt.NDArray[np.float32]:
         """What the LiDAR sees of things that are tall enough, float32[N,3] in `base_link`."""

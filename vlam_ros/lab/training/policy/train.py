@@ -117,7 +117,7 @@ class PolicyLosses(nn.Module):
         # On a CPU the backward pass of the flash kernel takes as long as all the rest.
         on_cpu = batch.tokens.device.type == "cpu"
         with sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext():
-            logits = self.model(batch.read, self.model.look(batch.inputs)).float()
+            logits = self.model(batch.decoder_inputs, self.model.look(batch.inputs)).float()
         targets, parts = batch.tokens[:, 1:], batch.parts
         losses = {}
         for part, name in enumerate(PART_NAMES):
