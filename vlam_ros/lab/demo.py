@@ -2,7 +2,8 @@
 
 First a robot that stands is asked what it would do; then another carries out an instruction. The
 nodes run as processes of their own and are talked to over ROS 2 alone, in a ROS domain of the
-demo's own on this machine, so that no robot hears of it.
+demo's own on this machine, so that no robot hears of it. At last the learned policy does the same
+in this process.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from rich.text import Text
 
 from vlam_ros.actions import ActionTokenizer
 from vlam_ros.cli.show import STYLES, show_decision, write_chunk, write_image
-from vlam_ros.configuration import FusionNodeSettings, Settings
+from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.lab.bags.recorder import recorder_process
 from vlam_ros.lab.evaluation.episode_recorder import EpisodeRecord
 from vlam_ros.lab.evaluation.episodes import Episode
 from vlam_ros.lab.evaluation.film import Film, PlanProgress
+from vlam_ros.lab.evaluation.lockstep import run_episode
 from vlam_ros.lab.live.client import NodeDecision
 from vlam_ros.lab.live.mission import (
     CommandEvent,
@@ -41,6 +43,7 @@ from vlam_ros.lab.simulation.rooms import DEMO_SCENE, named_room
 from vlam_ros.lab.simulation.tasks import Kind, TaskSpec
 from vlam_ros.lab.simulation.truth import truth_from_json
 from vlam_ros.lab.visualization import draw_depth, draw_top_view
+from vlam_ros.pipeline import Pipeline
 from vlam_ros.resources import write_file
 from vlam_ros.types import (
     ActionChunk,
@@ -69,6 +72,7 @@ def run_demo(out: Path, model: str, record: Path | None = None) -> int:
     with console.status("starting the nodes") as status:
         summary, failures = ask_all(console, status, out, model)
         wrong = run_pick_and_place(console, status, out, model, record)
+        wrong += run_learned(console, status, model)
     console.rule()
     console.print(summary)
     console.print(
@@ -235,7 +239,29 @@ def run_pick_and_place(
     if film.frames:
         write_file(out / "film.gif", film.gif())
         write_file(out / "film_strip.jpg", film.strip())
-    wrong = errors(episode)
+    return _told(console, episode)
+
+
+def run_learned(console: Console, status: Status, model: str) -> list[str]:
+    """Let the learned policy carry out the same in this process, and say how it went."""
+    console.rule("the same by the learned policy, behind the same gate", align="left")
+    status.update("the learned policy is at work")
+    if model != "embedded":
+        console.print("left out: it reads what the embedded model sees")
+        return []
+    settings = Settings.load(policy__kind="transformer", model__device="cpu")
+    pipeline = Pipeline.from_settings(settings)
+    robot = FusionNodeSettings.load(), ControllerSettings.load()
+    record = run_episode(pick_and_place(), pipeline, *robot)
+    console.print(
+        f"{record.outcome} after {record.seconds:.0f} simulated seconds; the robot drove "
+        f"{record.path:.2f} m"
+    )
+    return _told(console, record)
+
+
+def _told(console: Console, record: EpisodeRecord) -> list[str]:
+    wrong = errors(record)
     for error in wrong:
         console.print(f"wrong    {error}", style="bold red")
     return wrong

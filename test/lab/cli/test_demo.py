@@ -313,6 +313,7 @@ def test_wrong_answers_are_shown_and_counted(
     robot = "vlam_ros.lab.demo.simulated_robot"
     monkeypatch.setattr(robot, lambda *_: nullcontext(Blind()))
     monkeypatch.setattr("vlam_ros.lab.demo.run_pick_and_place", lambda *_: ["it fell"])
+    monkeypatch.setattr("vlam_ros.lab.demo.run_learned", lambda *_: [])
     monkeypatch.setattr("vlam_ros.lab.live.node_process.private_domain", lambda _: {})
     assert main(["demo", "--out", str(tmp_path)]) == 1
     shown = " ".join(capsys.readouterr().out.split())
