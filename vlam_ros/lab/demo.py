@@ -249,6 +249,7 @@ def run_learned(console: Console, status: Status, model: str) -> list[str]:
     if model != "embedded":
         console.print("left out: it reads what the embedded model sees")
         return []
+    # Named, lest the choice of one is told in the middle of the demo.
     settings = Settings.load(policy__kind="transformer", model__device="cpu")
     pipeline = Pipeline.from_settings(settings)
     robot = FusionNodeSettings.load(), ControllerSettings.load()

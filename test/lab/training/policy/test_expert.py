@@ -1,24 +1,19 @@
-"""An expert that knows the truth, and questions with answers beyond doubt."""
+"""An expert that knows the truth, and says so."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from demonstrated import SEED, SETTINGS, seed_of, task
 from policy_world import gripper, observation, skills, thing
 
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
-from vlam_ros.lab.generators import LabelledImage, Thing
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.lab.training.captions import TEST_PATTERNS
-from vlam_ros.lab.training.policy.demonstrations import (
-    Parts,
-)
+from vlam_ros.lab.training.policy.demonstrations import Parts
 from vlam_ros.lab.training.policy.expert import PLACES, Expert, is_true
-from vlam_ros.lab.training.policy.questions import questions_about
 from vlam_ros.policies.transformer.grammar import step_text
 from vlam_ros.policies.transformer.vocabulary import THEN
 from vlam_ros.types import (
@@ -142,30 +137,3 @@ def test_an_episode_that_is_trained_on_is_told_in_words_that_are_trained() -> No
     assert tested
     for seed in range(SEED, SEED + 40):
         assert not episode_of_seed(seed, trained=True).paraphrased
-
-
-def test_questions_have_answers_beyond_doubt() -> None:
-    labels = np.zeros((100, 200), np.uint8)
-    labels[40:60, 20:40], labels[40:60, 150:170], labels[70:90, 90:110] = 1, 2, 3
-    things = (Thing("box", "red"), Thing("box", "blue"), Thing("cup", "green"))
-    shown = LabelledImage(np.zeros((100, 200, 3), np.uint8), labels, things)
-    asked = dict(questions_about(shown, np.random.default_rng(0)))
-    assert asked["what colour is the left box"] == "red"
-    assert asked["what colour is the right box"] == "blue"
-    assert asked["what colour is the cup"] == "green"
-    assert asked["where is the red box"] == "37 126"
-    assert asked["what is there"] == "red box , green cup , blue box"
-    counts = {q: a for q, a in asked.items() if q.startswith("how many")}
-    assert set(counts.items()) <= {
-        ("how many boxes are there", "2"), ("how many cups are there", "1"),
-    }  # fmt: skip
-    there = {question: answer for question, answer in asked.items() if question.startswith("is")}
-    assert set(there.values()) == {"yes", "no"}
-    names = {f"is there a {thing.colour} {thing.noun}" for thing in things}
-    assert {question for question, answer in there.items() if answer == "yes"} <= names
-    # What is half hidden, or has no name, is nothing to ask about.
-    small = labels.copy()
-    small[72:90, 90:110] = 0
-    assert not list(questions_about(replace(shown, labels=small), np.random.default_rng(0)))
-    nameless = replace(shown, things=(*things[:2], Thing("?", "green")))
-    assert not list(questions_about(nameless, np.random.default_rng(0)))

@@ -102,7 +102,7 @@ class Decider:
     skills: Sequence[Skill]
     space: ActionSpace
     lexicon: Lexicon
-    _grammars: dict[str, Grammar] = field(default_factory=dict)
+    _grammars: dict[str, Grammar] = field(default_factory=dict, init=False, repr=False)
 
     def check(self, data: Demonstrations) -> None:
         """LearningError if something was shown that a policy cannot write."""

@@ -51,7 +51,7 @@ ARRAYS = ("patches", "places", "floor", "relevance", "objects", "states", "remem
 """
 PERCEIVED, SCORES, SIZES = 0.02, (0.5, 1.0), (0.9, 1.1)
 """How perception finds things: the standard deviation of their places in m, the scores it gives
-them, and their sizes as shares of the true ones. So nine of ten are found in the rooms of tasks.
+them, and their sizes as shares of the true ones.
 """
 QUESTION = "QUESTION"
 """The kind of a row that is no decision, but an answer about an image."""
