@@ -93,6 +93,7 @@ def ask(
         def write(
             _: object, __: object, start: list[int], choices: Choices, **how: Any
         ) -> WrittenTokens:
+            assert torch.get_num_threads() == 1
             tokens = policy._vocabulary.encode(written)
             for token in tokens:
                 assert token in choices.allowed, policy._vocabulary.decode([token])
@@ -103,7 +104,10 @@ def ask(
         progress = others.pop("progress", Progress())
         looking = observation(odometry=odometry(), **others)
         scene = Scene(looking.stamp, tuple(objects), features=grounder.encode_image(looking.image))
-        return policy.infer(looking, task(text, skill), scene, progress)
+        threads = torch.get_num_threads()
+        proposed = policy.infer(looking, task(text, skill), scene, progress)
+        assert torch.get_num_threads() == threads
+        return proposed
 
     return proposal
 

@@ -39,6 +39,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     VERIFY,
     PolicyVocabulary,
 )
+from vlam_ros.threads import one_thread
 from vlam_ros.types import (
     FloatArray,
     Instruction,
@@ -139,12 +140,13 @@ class TransformerPolicy:
         choices = grammar.choices()
         # It mostly decides as it did a moment ago.
         previous = self._last[1][1:] if self._last else []
-        written = self.model.write(
-            inputs,
-            [self._vocabulary[ACT]],
-            choices,
-            draft=lambda tokens: grammar.draft(tokens, previous),
-        )
+        with one_thread():
+            written = self.model.write(
+                inputs,
+                [self._vocabulary[ACT]],
+                choices,
+                draft=lambda tokens: grammar.draft(tokens, previous),
+            )
         self._last = inputs, [self._vocabulary[ACT], *written.tokens]
         confidence = min(task.confidence, self._confidence(written))
         return self._proposal(
