@@ -56,7 +56,7 @@ def test_a_training_is_asked_for(
     assert (out, machine) == (tmp_path, [1, "cpu", "begun"])
     assert recipe == PolicyRecipe(steps=9, width=96, heads=3)
     assert settings.model.name_or_path == "embedded"
-    assert "best at step 6: score 0.500" in capsys.readouterr().out
+    assert "the weights of step 6: score 0.500" in capsys.readouterr().out
 
 
 def test_a_policy_is_measured_behind_the_gate_or_without(

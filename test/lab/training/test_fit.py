@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
@@ -178,14 +179,21 @@ def test_the_best_weights_are_kept_and_patience_ends_a_run(tmp_path: Path) -> No
     assert distance(weights(again), seen[1]) == 0.0
 
 
-def test_figures_without_a_case_decide_nothing(tmp_path: Path) -> None:
-    class Unmeasured(Regression):
-        def figures(self) -> dict[str, float]:
-            return {"closeness": float("nan")}
+@pytest.mark.parametrize(
+    ("told", "keep_last"), [((math.nan,) * 4, False), ((0.9, 0.5, 0.4, 0.3), True)]
+)
+def test_the_last_weights_are_kept_where_figures_decide_nothing(
+    tmp_path: Path, told: tuple[float, ...], keep_last: bool
+) -> None:
+    figures = iter(told)
 
-    task = Unmeasured()
-    settings = replace(SETTINGS, patience=1)
-    result = fit(tmp_path / "nan", task, settings=settings).run()
+    class Judged(Regression):
+        def figures(self) -> dict[str, float]:
+            return {"closeness": next(figures)}
+
+    task = Judged()
+    settings = replace(SETTINGS, patience=1, keep_last=keep_last)
+    result = fit(tmp_path, task, settings=settings).run()
     assert (result.steps, result.best_step) == (12, 12)
     assert distance(weights(task), weights(Regression())) > 0.1
 

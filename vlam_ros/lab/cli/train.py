@@ -234,7 +234,7 @@ def run_policy(options: argparse.Namespace) -> int:
         options.start,
     )
     told = ", ".join(f"{name} {value:.3f}" for name, value in result.after.items())
-    print(f"wrote {options.out}, best at step {result.best_step}: {told}")
+    print(f"wrote {options.out}, the weights of step {result.best_step}: {told}")
     return 0
 
 

@@ -54,6 +54,8 @@ class FitSettings:
         average: decay of the moving average of the weights, which is validated and kept; 0 keeps
             the weights themselves.
         validate_every: steps between two validations; the last step is always validated.
+        keep_last: whether the last weights are kept, and not those with the best first figure of a
+            validation; where that hardly differs, its best is an accident.
         patience: validations in a row without a better figure after which a run ends early; 0
             never.
         save_every: steps between two states that a stopped run can go on from.
@@ -74,6 +76,7 @@ class FitSettings:
     accumulate: int = 1
     average: float = 0.98
     validate_every: int = 50
+    keep_last: bool = False
     patience: int = 0
     save_every: int = 50
     cosines_every: int = 0

@@ -73,7 +73,9 @@ class FitResult:
 
 
 class Fit:
-    """Trains what of a task has `requires_grad`, and leaves the best averaged weights in it."""
+    """Trains what of a task has `requires_grad`, and leaves its averaged weights in it, the best or
+    the last.
+    """
 
     def __init__(
         self,
@@ -266,7 +268,7 @@ class Fit:
         figure = next(iter(figures.values()))
         best = self._best.get("figure", math.nan)
         # Where there was no case there is no best: the last weights are kept.
-        if figure > best or math.isnan(best):
+        if figure > best or math.isnan(best) or self.settings.keep_last:
             weights = {name: value.clone() for name, value in self._averages.items()}
             self._best = {"figure": figure, "step": self.step, "since": 0, "weights": weights}
         else:
