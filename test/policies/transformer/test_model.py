@@ -23,6 +23,7 @@ from vlam_ros.policies.transformer.inputs import (
     Words,
     padded,
 )
+from vlam_ros.policies.transformer.layers import FoundObjects
 from vlam_ros.policies.transformer.model import (
     ActionTransformer,
     ActionTransformerConfig,
@@ -126,6 +127,20 @@ def test_what_is_ignored_does_not_count(model: ActionTransformer, part: str) -> 
     assert first.isfinite().all()
     torch.testing.assert_close(first, second)
     assert not torch.allclose(first, model(tokens, model.look(inputs())), atol=1e-6)
+
+
+def test_an_object_is_seen_beside_the_others_in_whatever_order() -> None:
+    torch.manual_seed(0)
+    found, objects = FoundObjects(len(NOUNS), 16), inputs().objects
+    tokens = found(objects)
+    turned, moved, gone = objects.clone(), objects.clone(), objects.clone()
+    turned[:, 0] = objects[:, 0, [2, 0, 1]]
+    torch.testing.assert_close(found(turned)[:, 0], tokens[:, 0, [2, 0, 1]])
+    moved[:, 0, 1, 1] += 1.0
+    gone[:, 0, 1] = math.nan
+    for changed in (moved, gone):
+        assert found(changed).isfinite().all()
+        assert not torch.allclose(found(changed)[:, 0, 0], tokens[:, 0, 0])
 
 
 @pytest.mark.parametrize(

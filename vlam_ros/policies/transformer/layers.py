@@ -13,6 +13,9 @@ LARGEST_LOGIT = 10.0
 OCTAVES = 6
 """Frequencies at which a number is read, of metres or seconds: a period of 8, and its halves."""
 PERIOD = 8.0
+MEASURES, PAIR_WIDTH = 7, 96
+CLEARLY = 0.1
+"""Metres or rad from which a difference is a clear one."""
 
 
 class Place(nn.Module):
@@ -26,6 +29,50 @@ class Place(nn.Module):
     def forward(self, places: Tensor) -> Tensor:
         known = places.isfinite().all(-1, keepdim=True)
         return torch.where(known, self.known(waves(places.nan_to_num())), self.unknown)
+
+
+class FoundObjects(nn.Module):
+    """What was found of K nouns, C candidates each, as tokens: how each is, and how it is to each
+    other, by which relations tell them apart (relation network, Santoro et al. 2017).
+    """
+
+    def __init__(self, nouns: int, width: int) -> None:
+        super().__init__()
+        self.measured = nn.Linear(MEASURES * (1 + 2 * OCTAVES), width)
+        self.judged = nn.Linear(3, width, bias=False)
+        self.nouns = nn.Parameter(torch.zeros(nouns, width))
+        # It reads few numbers: with weights as small as those of wide layers it would begin slowly.
+        self.pair = nn.Linear(2 * MEASURES, PAIR_WIDTH)
+        self.pair_nouns = nn.Parameter(0.1 * torch.randn(nouns, nouns, PAIR_WIDTH))
+        self.pairs = nn.Linear(PAIR_WIDTH, width, bias=False)
+
+    def forward(self, objects: Tensor) -> Tensor:
+        """Of x, y, z, score, confirmed and size, float[B,K,C,6], NaN where there are not so many:
+        float[B,K,C,D].
+        """
+        there = objects[..., :1].isfinite()
+        measured = measures(objects.nan_to_num(), there)
+        judged = torch.cat([objects[..., 3:5].nan_to_num(), there.to(objects.dtype)], -1)
+        alone = self.measured(waves(measured)) * there + self.judged(judged)
+        apart = measured[:, :, :, None, None] - measured[:, None, None]
+        pairs = self.pair(torch.cat([apart, (apart / CLEARLY).tanh()], -1))
+        pairs = functional.gelu(pairs + self.pair_nouns[:, None, :, None])
+        both = there[:, :, :, None, None] & there[:, None, None]
+        return alone + self.nouns[:, None] + self.pairs((pairs * both).sum((3, 4)))
+
+
+def measures(objects: Tensor, there: Tensor) -> Tensor:
+    """What relations compare, float[B,K,C,MEASURES] of objects float[B,K,C,6], an even number of
+    nouns, each followed by its reference: place, range and bearing in `base_link`, size, and the
+    gap to the likeliest of the reference, 0 without one. In m and rad; of sizes, which are small,
+    three times as much.
+    """
+    x, y, size = objects[..., 0], objects[..., 1], objects[..., 5]
+    reference = objects[:, 1::2, :1].repeat_interleave(2, 1)
+    known = there[:, 1::2, :1, 0].repeat_interleave(2, 1)
+    gap = torch.hypot(x - reference[..., 0], y - reference[..., 1]) * known
+    polar = [torch.hypot(x, y), torch.atan2(y, x)]
+    return torch.stack([*objects[..., :3].unbind(-1), *polar, 3 * size, gap], -1) * there
 
 
 def relevance(logits: Tensor) -> Tensor:

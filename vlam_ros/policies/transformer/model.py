@@ -19,7 +19,6 @@ from torch.nn import functional
 from vlam_ros.errors import ModelError
 from vlam_ros.policies.transformer.grammar import Choices
 from vlam_ros.policies.transformer.inputs import (
-    FOUND,
     IGNORABLE,
     NO_WORD,
     NOUNS,
@@ -30,6 +29,7 @@ from vlam_ros.policies.transformer.layers import (
     OCTAVES,
     DecoderLayer,
     EncoderLayer,
+    FoundObjects,
     LayerCache,
     Place,
     relevance,
@@ -96,12 +96,14 @@ class ActionTransformerConfig:
 @dataclass
 class Memory:
     """What a text is written about: its mask bool[B,1,1,M], and what every layer made of it; with
-    the embeddings of all tokens float[tokens,D], which are the same for all that is written.
+    the embeddings of all tokens float[tokens,D], which are the same for all that is written, and
+    the `objects` float[B,K,C,D] as the encoder sees them.
     """
 
     mask: Tensor
     layers: list[LayerCache]
     table: Tensor
+    objects: Tensor
     length: int = 0
 
     def forget(self, tokens: int) -> None:
@@ -153,8 +155,6 @@ class ActionTransformer(nn.Module):
         self.places, self.floor, self.remembered = map(Place, (narrow, narrow, width))
         self.remembered_names = nn.Parameter(torch.zeros(2, width))
         self.relevance = nn.Linear(3 * len(NOUNS), narrow)
-        self.seen, self.told = Place(width), nn.Linear(len(FOUND) - 2, width, bias=False)
-        self.noun_names = nn.Parameter(torch.zeros(len(NOUNS), width))
         self.words = nn.Sequential(
             nn.LayerNorm(config.text_width), nn.Linear(config.text_width, width)
         )
@@ -174,6 +174,7 @@ class ActionTransformer(nn.Module):
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=0.02)
+        self.objects = FoundObjects(len(NOUNS), width)
 
     def look(self, inputs: PolicyInputs) -> Memory:
         """What texts about these observations are written with: image, words and state."""
@@ -192,7 +193,7 @@ class ActionTransformer(nn.Module):
         )
         state = torch.where(known, values, self.no_state) + self.state_names
         remembered = self.remembered(inputs.remembered) + self.remembered_names
-        objects = self._objects(inputs.objects).flatten(1, 2)
+        objects = self.objects(inputs.objects).flatten(1, 2)
         told = torch.cat([words, state, remembered, objects], 1)
         mask = torch.ones(told.shape[:2], dtype=torch.bool, device=told.device)
         mask[:, : words.shape[1]] = inputs.kinds != NO_WORD
@@ -202,15 +203,8 @@ class ActionTransformer(nn.Module):
         mask = functional.pad(mask, (image.shape[1], 0), value=True)
         layers = cast("list[DecoderLayer]", list(self.layers))
         caches = [LayerCache(None, layer.memory.keys_and_values(seen)) for layer in layers]
-        return Memory(mask[:, None, None], caches, table)
-
-    def _objects(self, objects: Tensor) -> Tensor:
-        """What was found of nouns, float[B,K,C,F], as tokens [B,K,C,D]."""
-        places, told = objects.split([3, objects.shape[-1] - 3], -1)
-        there = told[..., :1].isfinite().to(told.dtype)
-        known = self.told(torch.cat([told.nan_to_num(), there], -1))
-        found: Tensor = self.seen(places) + known + self.noun_names[:, None]
-        return found
+        encoded = seen[:, -objects.shape[1] :].unflatten(1, inputs.objects.shape[1:3])
+        return Memory(mask[:, None, None], caches, table, encoded)
 
     def _merged(self, patches: Tensor) -> Tensor:
         """Patches [B,N,D] as squares of them, row by row, [B,N/merged²,merged²·D]."""

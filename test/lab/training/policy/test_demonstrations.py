@@ -29,7 +29,6 @@ from vlam_ros.lab.training.policy.demonstrations import (
     ASIDE,
     BARE,
     LIKE,
-    RELATED,
     START_TURNED,
     THERE,
     DemonstrationJob,
@@ -38,6 +37,7 @@ from vlam_ros.lab.training.policy.demonstrations import (
     before_a_thing,
     elsewhere,
     names_held_out,
+    relations_to_ask,
     run_shard,
     show_episode,
     show_start,
@@ -52,6 +52,7 @@ from vlam_ros.types import (
     Progress,
     Proposal,
     Reason,
+    Relation,
     Scene,
     Sighting,
     SkillStep,
@@ -150,13 +151,31 @@ def test_the_same_is_not_asked_again_and_no_pair_that_is_held_out() -> None:
         if names_held_out(episode.script[0][1]):
             continue
         asked = things_to_ask(episode, np.random.default_rng(seed))
-        assert len(asked) <= 1 + THERE + LIKE + BARE + RELATED
+        assert len(asked) <= 1 + THERE + LIKE + BARE
         assert not any(map(names_held_out, asked))
         assert not any(f" {episode.task.noun}" in f" {text}" for text in asked[1:])
     nonsense = episode_of_seed(seed_of(Kind.NONSENSE), True, True)
     asked = things_to_ask(nonsense, np.random.default_rng(0))
     assert asked[0] == nonsense.script[0][1]
     assert all(" the " in text for text in asked[1:])
+
+
+def test_by_relations_is_asked_of_what_there_is_more_than_one_of(parts: Parts) -> None:
+    several = 0
+    for seed in range(SEED, SEED + 60):
+        episode = episode_of_seed(seed, trained=True, relational_share=0.5)
+        if names_held_out(episode.script[0][1]):
+            continue
+        things = [o for o in episode.task.room.scene.objects if o.colour]
+        asked = relations_to_ask(episode, np.random.default_rng(seed), 5)
+        several += bool(asked)
+        assert len(asked) in (0, 5)
+        assert not any(map(names_held_out, asked))
+        for text in asked:
+            noun = task(text, "go_to", parts).instruction.named[Noun.TARGET]
+            assert noun.relation is not Relation.NONE, text
+            assert sum(noun.text in (o.phrase, o.shape) for o in things) > 1, text
+    assert 10 < several < 60
 
 
 def test_by_what_is_never_named_to_a_model_nothing_is_shown(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_without_images_it_is_shown_what_is_done_to_the_end(
     monkeypatch.setattr(demonstrations, "BEFORE_THINGS", 0.0)
     episode = episode_of_seed(seed_of(Kind.PICK_UP), trained=True)
     (_, text), *_ = episode.script
-    policy = show_blind(episode, parts, [text])
+    policy = show_blind(episode, parts, [text], [])
     last = policy.rows[-1].text
     assert "<there> <done> <end>" in last
     commands = [
@@ -54,14 +54,16 @@ def test_without_images_it_is_shown_what_is_done_to_the_end(
     holding = states[:, STATES.index("holding")]
     assert not holding[0]
     assert holding[-1]
-    again = show_blind(episode, parts, [text])
+    again = show_blind(episode, parts, [text], [])
     assert again.rows == policy.rows
+    first = show_blind(episode, parts, [], [text])
+    assert [row.text for row in first.rows] == [policy.rows[0].text]
 
 
 def test_a_robot_that_is_told_to_moves_things(parts: Parts) -> None:
     for kind, _moved in ((Kind.PUT_NEXT_TO, 0), (Kind.PUSH, 0)):
         episode = episode_of_seed(seed_of(kind), trained=True)
-        policy = show_blind(episode, parts, [episode.script[0][1]])
+        policy = show_blind(episode, parts, [episode.script[0][1]], [])
         assert "<done>" in policy.rows[-1].text, kind
         assert {row.words.get(OF_STEP, "").split()[0] for row in policy.rows[1:]} >= {"go"}
 

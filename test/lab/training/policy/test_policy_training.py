@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from demonstrated import SETTINGS, seed_of
+from demonstrated import SETTINGS, seed_of, task
+from policy_world import thing
 
+from vlam_ros.actions import ActionTokenizer
 from vlam_ros.configuration import Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.simulation.tasks import Kind
@@ -36,11 +40,16 @@ from vlam_ros.lab.training.policy.data import (
     DemonstrationBatches,
     Demonstrations,
     inputs_at,
+    meant_at,
     misread,
     varied,
     written,
 )
-from vlam_ros.lab.training.policy.demonstration_policy import ARRAYS, write_shard
+from vlam_ros.lab.training.policy.demonstration_policy import (
+    ARRAYS,
+    Demonstration,
+    write_shard,
+)
 from vlam_ros.lab.training.policy.demonstrations import (
     DemonstrationJob,
     Parts,
@@ -48,15 +57,21 @@ from vlam_ros.lab.training.policy.demonstrations import (
     demonstrate,
     run_shard,
 )
-from vlam_ros.lab.training.policy.expert import PLACES
+from vlam_ros.lab.training.policy.expert import PLACES, places_text
 from vlam_ros.lab.training.policy.questions import ask_about
-from vlam_ros.lab.training.policy.train import PolicyRecipe, train_policy
+from vlam_ros.lab.training.policy.train import (
+    PolicyLosses,
+    PolicyRecipe,
+    policy_config,
+    train_policy,
+)
 from vlam_ros.pipeline import Pipeline
 from vlam_ros.policies.transformer.checkpoint import load_policy
 from vlam_ros.policies.transformer.grammar import Written
-from vlam_ros.policies.transformer.inputs import read_words
+from vlam_ros.policies.transformer.inputs import CANDIDATES, FOUND, NOUNS, read_words
+from vlam_ros.policies.transformer.model import ActionTransformer
 from vlam_ros.policies.transformer.vocabulary import ANSWER, PolicyVocabulary
-from vlam_ros.types import Outcome, Reason
+from vlam_ros.types import Noun, Outcome, Reason
 
 
 def test_each_token_is_part_of_something(
@@ -107,7 +122,12 @@ def test_batches_are_a_function_of_the_step(
     data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
 ) -> None:
     batches = DemonstrationBatches(
-        data, vocabulary, lambda said: read_words(said, parts.grounder.word_states), 4, 0
+        data,
+        vocabulary,
+        partial(read_words, word_states=parts.grounder.word_states),
+        parts.expert.space,
+        4,
+        0,
     )
     one, again, other = batches.batch(3), batches.batch(3), batches.batch(4)
     assert torch.equal(one.tokens, again.tokens)
@@ -116,6 +136,51 @@ def test_batches_are_a_function_of_the_step(
     noisy = varied(one.inputs, np.random.default_rng(0))
     assert noisy.places.isnan().sum() >= one.inputs.places.isnan().sum()
     assert torch.equal(noisy.patches, one.inputs.patches)
+
+
+def test_those_objects_are_meant_that_are_where_the_text_says(parts: Parts) -> None:
+    objects = np.full((1, len(NOUNS), CANDIDATES, len(FOUND)), np.nan, np.float32)
+    objects[0, 0, :2, :3] = (1.0, -0.5, 0.1), (1.03, 0.46, 0.1)
+    objects[0, 2, 0, :3] = 2.0, 0.0, 0.0
+    doing = task("put the red cup on the blue plate", "place_on", parts)
+    found = {
+        Noun.TARGET: thing("red cup", 1.0, 0.5, 0.1),
+        Noun.DESTINATION: thing("blue plate", 2.0, 0.0, 0.0),
+    }
+    tokenizer = ActionTokenizer(parts.expert.space)
+    at = places_text(found, doing, tokenizer)
+    there = places_text({Noun.TARGET: found[Noun.TARGET]}, doing, tokenizer)
+    none = [None, None, None]
+    for text, target, destination in (
+        (f"{at} <verify>", [0, 1, None], [1, None, None]),
+        (f"{there} <verify> <hold> DESTINATION_NOT_FOUND", [0, 1, None], [0, None, None]),
+        ("<nowhere> <nowhere> <verify> <hold> TARGET_NOT_FOUND", [0, 0, None], none),
+        ("<nowhere> <nowhere> <verify> <hold> TARGET_AMBIGUOUS", none, none),
+    ):
+        row = Demonstration({}, text, (PLACES,), "PUT_ON", 0)
+        unknown = replace(row, known=())
+        data = Demonstrations((row, unknown), {"objects": objects}, {"objects": np.array([0, 0])})
+        meant = meant_at(data, [0, 1], parts.expert.space)
+        told = [[None if math.isnan(x) else x for x in noun] for noun in meant[0].tolist()]
+        assert told == [target, none, destination, none], text
+        assert meant[1].isnan().all()
+
+
+def test_it_is_learned_which_objects_are_meant(
+    data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
+) -> None:
+    config = policy_config(SETTINGS, parts.grounder, data, PolicyRecipe(width=48, heads=2))
+    losses = PolicyLosses(ActionTransformer(config.model), vocabulary)
+    read = partial(read_words, word_states=parts.grounder.word_states)
+    batches = DemonstrationBatches(data, vocabulary, read, parts.expert.space, 8, 0)
+    batch = batches.batch(0)
+    assert batch.meant.isfinite().any()
+    losses(batch)["objects"].backward()
+    reads = losses.model.encoder[0].itself.query.weight.grad
+    assert reads is not None
+    assert reads.any()
+    unknown = replace(batch, meant=torch.full_like(batch.meant, math.nan))
+    assert "objects" not in losses(unknown)
 
 
 def test_numbers_are_often_misread_and_nothing_else(
@@ -174,7 +239,12 @@ def test_a_third_of_a_batch_are_questions(
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == before
     data = Demonstrations.load([folder, tmp_path])
     batches = DemonstrationBatches(
-        data, vocabulary, lambda said: read_words(said, parts.grounder.word_states), 300, 0
+        data,
+        vocabulary,
+        partial(read_words, word_states=parts.grounder.word_states),
+        parts.expert.space,
+        300,
+        0,
     )
     batch = batches.batch(0)
     asks = batch.tokens[:, 0] == vocabulary[ANSWER]
@@ -192,7 +262,12 @@ def test_half_of_what_is_done_is_shown_without_images(
     run_shard(DemonstrationJob(tmp_path, seed_of(Kind.GO_TO), 3, ShardKind.BLIND, SETTINGS))
     data = Demonstrations.load([folder, tmp_path])
     batch = DemonstrationBatches(
-        data, vocabulary, lambda said: read_words(said, parts.grounder.word_states), 300, 0
+        data,
+        vocabulary,
+        partial(read_words, word_states=parts.grounder.word_states),
+        parts.expert.space,
+        300,
+        0,
     ).batch(0)
     blind = ~batch.inputs.patches.any(-1).any(-1)
     asks = batch.tokens[:, 0] == vocabulary[ANSWER]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,7 +32,7 @@ from vlam_ros.policies.transformer.vocabulary import (
     VERIFY,
     PolicyVocabulary,
 )
-from vlam_ros.types import Noun
+from vlam_ros.types import ActionSpace, Noun, Reason
 
 NONE = -1
 """The index of what a row has not."""
@@ -56,6 +57,10 @@ MISREAD, MISREAD_BINS = 0.3, 2.0
 """Share of the numbers that were written which are read otherwise, and by how much, on average."""
 MANY = 10
 """A number from which it is a place."""
+MEANT = 0.1
+"""Metres from a place within which something is what the place is of."""
+_PLACE = re.compile(rf"{AT} (\d+) (\d+)|{NOWHERE}")
+_MISSING = (Reason.TARGET_NOT_FOUND, Reason.DESTINATION_NOT_FOUND)
 Read = Callable[[dict[int, str]], Words]
 """What is read of what is said, by whose words it is."""
 
@@ -65,12 +70,15 @@ class PolicyBatch:
     """B observations, and what is to be written about them: tokens int64[B,1+L], the first of which
     asks for it, and of which part each of the others is, int64[B,L]. `decoder_inputs`, int64[B,L],
     are the tokens after which each is to be written, with the errors that a policy makes itself.
+    `meant`, float[B,K,C], is 1 for those of the objects of the inputs that the text is about, 0 for
+    others, and NaN where nobody knows.
     """
 
     inputs: PolicyInputs
     tokens: Tensor
     parts: Tensor
     decoder_inputs: Tensor
+    meant: Tensor
 
 
 @dataclass(frozen=True)
@@ -171,13 +179,39 @@ def _row(values: dict[str, Any]) -> Demonstration:
 def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
     """What was read at some demonstrations, as it was."""
     words = padded([read(data.rows[index].words) for index in indices])
-    arrays = {}
-    for name in ARRAYS:
-        which, known = data.which[name][list(indices)], data.arrays[name]
-        values = np.full((len(which), *known.shape[1:]), UNKNOWN.get(name, np.nan), np.float32)
-        values[which != NONE] = known[which[which != NONE]]
-        arrays[name] = torch.from_numpy(values)
+    arrays = {name: torch.from_numpy(_array_at(data, indices, name)) for name in ARRAYS}
     return PolicyInputs(words=words.states, pieces=words.pieces, kinds=words.kinds, **arrays)
+
+
+def _array_at(data: Demonstrations, indices: Sequence[int], name: str) -> npt.NDArray[np.float32]:
+    which, known = data.which[name][list(indices)], data.arrays[name]
+    values = np.full((len(which), *known.shape[1:]), UNKNOWN.get(name, np.nan), np.float32)
+    values[which != NONE] = known[which[which != NONE]]
+    return values
+
+
+def meant_at(data: Demonstrations, indices: Sequence[int], space: ActionSpace) -> Tensor:
+    """Which objects some demonstrations are about, as a PolicyBatch has it: what is where a noun is
+    said to be, and nothing of what is not found.
+    """
+    places = _array_at(data, indices, "objects")[..., :2]
+    labels = torch.full(places.shape[:-1], math.nan)
+    x, y = (np.linspace(axis.low, axis.high, axis.bins) for axis in space.dimensions[:2])
+    for row, index in enumerate(indices):
+        said, _, rest = data.rows[index].text.partition(VERIFY)
+        if PLACES not in data.rows[index].known:
+            continue
+        for of, place, reason in zip((0, 2), _PLACE.finditer(said), _MISSING, strict=False):
+            found = np.clip(places[row, of], (x[0], y[0]), (x[-1], y[-1]))
+            if place[1]:
+                gaps = np.hypot(*(found - (x[int(place[1])], y[int(place[2])])).T)
+            elif reason.name in rest:
+                gaps = np.where(np.isnan(found[:, 0]), np.nan, np.inf)
+            else:
+                continue
+            is_it = np.where(np.isnan(gaps), np.nan, gaps <= MEANT)
+            labels[row, of] = torch.from_numpy(is_it)
+    return labels
 
 
 def written(
@@ -277,6 +311,7 @@ class DemonstrationBatches:
     data: Demonstrations
     vocabulary: PolicyVocabulary
     read: Read
+    space: ActionSpace
     size: int
     seed: int
 
@@ -285,7 +320,9 @@ class DemonstrationBatches:
         indices = rng.choice(len(self.data), self.size, p=self._weights).tolist()
         tokens, parts = written(self.data, indices, self.vocabulary)
         inputs = varied(inputs_at(self.data, indices, self.read), rng)
-        return PolicyBatch(inputs, tokens, parts, misread(tokens, parts, self.vocabulary, rng))
+        misread_tokens = misread(tokens, parts, self.vocabulary, rng)
+        about = meant_at(self.data, indices, self.space)
+        return PolicyBatch(inputs, tokens, parts, misread_tokens, about)
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float64]:

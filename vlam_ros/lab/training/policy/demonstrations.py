@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import cast
 
@@ -64,14 +64,18 @@ BEFORE_THINGS, BACK = 0.5, 0.4
 """How often it starts before a thing, up to so many metres from where it would stop there."""
 OF_CONTROL = 3
 """One of so many is of the control set."""
-THERE, LIKE, BARE, RELATED = 6, 2, 2, 4
+THERE, LIKE, BARE = 6, 2, 2
 """Things that are asked about besides what a task is about: of the room, like those, and by their
-shapes alone; and by how many relations, where a task has one.
+shapes alone.
+"""
+RELATED, RELATED_BLIND = 6, 24
+"""By how many relations is asked about things that are called alike, with and without images. What
+the words mean is learned from many places of things, which cost nothing where nobody looks.
 """
 OFTEN_RELATIONAL = 0.7
 """How often one of two things alike is meant, where first decisions are shown, or no images."""
 ALONE = Kind.GO_TO, Kind.TURN_TO, Kind.PICK_UP, Kind.PUSH, Kind.SEARCH
-"""What can be asked about one thing."""
+"""What can be asked about one thing; to push it left of something is to push it there."""
 EPOCH = 1_750_000_000 * 10**9
 """ns: when episodes begin, in bags."""
 PAUSES, LONGEST = (0.4, 0.8, 1.6), 40
@@ -210,9 +214,11 @@ def before_a_thing(room: RoomSpec, rng: np.random.Generator) -> BasePose:
     return BasePose(x=x - back * math.cos(yaw), y=y - back * math.sin(yaw), yaw=yaw)
 
 
-def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDemonstrationPolicy:
-    """What is done about each of several instructions, from the start to the end, where things are
-    known and nothing is seen.
+def show_blind(
+    episode: Episode, parts: Parts, asked: Sequence[str], first: Sequence[str]
+) -> BlindDemonstrationPolicy:
+    """What is done about each of several instructions, from the start to the end, and what is done
+    first about others, where things are known and nothing is seen.
     """
     rng = np.random.default_rng([episode.seed, 12])
     settings, action, task = parts.settings, parts.settings.action, episode.task
@@ -220,7 +226,8 @@ def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDem
         parts.expert, parts.grounder, settings.perception, task.kind.name, episode.seed, None
     )
     skills = {skill.name: skill for skill in parts.skills}
-    for text in asked:
+    lengths = dict.fromkeys(first, 1) | dict.fromkeys(asked, LONGEST)
+    for text, longest in lengths.items():
         room = task.room
         if rng.random() < BEFORE_THINGS:
             room = replace(room, start=before_a_thing(room, rng))
@@ -230,7 +237,7 @@ def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDem
             lambda image: parts.blank, settings.perception, room.scene.objects, robot.truth
         )
         pipeline = _pipeline(parts, perceiver, policy)
-        for _ in range(LONGEST):
+        for _ in range(longest):
             decision = pipeline.step(robot.observe(), InstructionRequest(text))
             if decision.verdict.reason is Reason.INTERNAL_ERROR:
                 raise LearningError(f"'{text}' cannot be shown: {decision.verdict.message}")
@@ -243,7 +250,7 @@ def show_blind(episode: Episode, parts: Parts, asked: Sequence[str]) -> BlindDem
 
 def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
     """An episode's own instruction, and the same about other things of the room, by their colour
-    and shape, their shape alone or a relation, and about something like them that is not there.
+    and shape or their shape alone, and about something like them that is not there.
     """
     task, things = episode.task, [o for o in episode.task.room.scene.objects if o.colour]
     named = {
@@ -258,11 +265,25 @@ def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
             kind = task.kind if task.place else ALONE[int(rng.integers(len(ALONE)))]
             if noun not in (task.noun, task.place):
                 asked.append(sentence(replace(task, kind=kind, noun=noun), False, rng))
-    twin = things[0].phrase if task.relational else ""
-    for reference in rng.choice(sorted(there), RELATED).tolist() if twin in there else ():
-        noun = some_relation(rng, twin, reference)
-        if named[reference] != things[0].shape and noun != task.noun:
-            asked.append(sentence(replace(task, noun=noun), False, rng))
+    return asked
+
+
+def relations_to_ask(episode: Episode, rng: np.random.Generator, count: int) -> list[str]:
+    """So many instructions about one of the things that are called alike, told by a relation; some
+    are true of none of them, or of several. None where no two are called alike.
+    """
+    task = episode.task
+    things = [o for o in task.room.scene.objects if o.colour and not names_held_out(o.phrase)]
+    names = [name for thing in things for name in (thing.phrase, thing.shape)]
+    twins = {name for name in names if names.count(name) > 1 and name not in task.place}
+    asked = []
+    for noun in rng.choice(sorted(twins), count).tolist() if twins else ():
+        others = sorted({o.phrase for o in things if o.shape != noun.split()[-1]})
+        if others:
+            kinds = [task.kind] if task.place else [k for k in ALONE if k is not Kind.PUSH]
+            kind = kinds[int(rng.integers(len(kinds)))]
+            told = some_relation(rng, noun, str(rng.choice(others)))
+            asked.append(sentence(replace(task, kind=kind, noun=told), False, rng))
     return asked
 
 
@@ -371,9 +392,13 @@ def run_shard(job: DemonstrationJob) -> None:
         episode = episode_of_seed(seed, control, True, relational)
         if names_held_out(episode.script[0][1]):
             continue
-        if mixed:
-            show = show_start if job.kind is ShardKind.STARTS else show_blind
-            policy = show(episode, parts, things_to_ask(episode, np.random.default_rng([seed, 8])))
+        asked = things_to_ask(episode, np.random.default_rng([seed, 8])) if mixed else []
+        related = partial(relations_to_ask, episode, np.random.default_rng([seed, 9]))
+        policy: DemonstrationPolicy
+        if job.kind is ShardKind.STARTS:
+            policy = show_start(episode, parts, [*asked, *related(RELATED)])
+        elif job.kind is ShardKind.BLIND:
+            policy = show_blind(episode, parts, asked, related(RELATED_BLIND))
         else:
             bag = job.bags and job.bags / episode_name(seed, control)
             if bag and bag.exists():  # of a shard that was interrupted

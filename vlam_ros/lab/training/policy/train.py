@@ -64,6 +64,8 @@ nearly right.
 """
 NEAR_PLACES = 8
 """Parts of an image's side that are near enough."""
+OBJECTS = "objects"
+"""The loss of which objects are meant, beside those of PART_NAMES."""
 AT_ONCE = 64
 """Demonstrations that are validated at once."""
 ROOM = 24
@@ -99,11 +101,15 @@ class PolicyRecipe:
 
 
 class PolicyLosses(nn.Module):
-    """The cross-entropy of what was to be written, by what each token is part of."""
+    """The cross-entropy of what was to be written, by what each token is part of, and of which of
+    the objects is meant, by the encoder's tokens of them. That is not written: it is what teaches
+    the encoder relations, of which the place that is written says little.
+    """
 
     def __init__(self, model: ActionTransformer, vocabulary: PolicyVocabulary) -> None:
         super().__init__()
         self.model = model
+        self.meant = nn.Linear(model.config.width, 1)
         numbers = torch.arange(vocabulary.largest + 1)
         spread = torch.exp(-((numbers[:, None] - numbers) ** 2) / (2 * SMOOTHED**2))
         # "Not used" is no neighbour of the highest bin.
@@ -117,9 +123,15 @@ class PolicyLosses(nn.Module):
         # On a CPU the backward pass of the flash kernel takes as long as all the rest.
         on_cpu = batch.tokens.device.type == "cpu"
         with sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext():
-            logits = self.model(batch.decoder_inputs, self.model.look(batch.inputs)).float()
+            memory = self.model.look(batch.inputs)
+            logits = self.model(batch.decoder_inputs, memory).float()
         targets, parts = batch.tokens[:, 1:], batch.parts
         losses = {}
+        if (known := batch.meant.isfinite()).any():
+            meant = self.meant(memory.objects)[..., 0].float()
+            losses[OBJECTS] = functional.binary_cross_entropy_with_logits(
+                meant[known], batch.meant[known]
+            )
         for part, name in enumerate(PART_NAMES):
             chosen = parts == part
             if not chosen.any():
@@ -243,11 +255,11 @@ def train_policy(
     if start:
         begun = (folder_of(start) / WEIGHTS).read_bytes()
         about += f" from {sha256(begun).hexdigest()[:12]}"
-    batches = DemonstrationBatches(data, vocabulary, read, recipe.batch, recipe.seed)
+    batches = DemonstrationBatches(data, vocabulary, read, space, recipe.batch, recipe.seed)
     fit = Fit(
         PolicyLosses(model, vocabulary),
         batches,
-        dict.fromkeys(PART_NAMES, 1.0),
+        dict.fromkeys((*PART_NAMES, OBJECTS), 1.0),
         FitSettings(
             steps=recipe.steps,
             rate=recipe.rate,
@@ -255,6 +267,7 @@ def train_policy(
             weight_decay=recipe.weight_decay,
             average=recipe.average,
             validate_every=recipe.validate_every,
+            keep_last=True,  # what is rare, such as relations, is learned late and moves no figure
             save_every=100,
             seed=recipe.seed,
             device=device,
