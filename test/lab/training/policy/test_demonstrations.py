@@ -21,27 +21,29 @@ from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec, check_room
 from vlam_ros.lab.simulation.tasks import Kind
 from vlam_ros.lab.training.policy import demonstrations
+from vlam_ros.lab.training.policy.asked import (
+    BARE,
+    LIKE,
+    THERE,
+    names_held_out,
+    relations_to_ask,
+    things_to_ask,
+)
 from vlam_ros.lab.training.policy.data import (
     Demonstrations,
 )
 from vlam_ros.lab.training.policy.demonstration_policy import DemonstrationPolicy
 from vlam_ros.lab.training.policy.demonstrations import (
     ASIDE,
-    BARE,
-    LIKE,
     START_TURNED,
-    THERE,
     DemonstrationJob,
     Parts,
     ShardKind,
     before_a_thing,
     elsewhere,
-    names_held_out,
-    relations_to_ask,
     run_shard,
     show_episode,
     show_start,
-    things_to_ask,
 )
 from vlam_ros.lab.training.policy.driven import demonstrate_bag
 from vlam_ros.policies.transformer import TransformerPolicy

@@ -19,16 +19,16 @@ from tqdm import tqdm
 from vlam_ros.configuration import ControllerSettings, FusionNodeSettings, Settings
 from vlam_ros.errors import LearningError
 from vlam_ros.lab.evaluation.episode_recorder import SETTLING, EpisodeRecord
-from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_seed, sentence
+from vlam_ros.lab.evaluation.episodes import Episode, episode_name, episode_of_seed
 from vlam_ros.lab.evaluation.lockstep import Lockstep, RobotProxy, run_in
 from vlam_ros.lab.live.recorded_robot import RecordedRobot
 from vlam_ros.lab.simulation.motion import BasePose
 from vlam_ros.lab.simulation.room import RoomSpec
-from vlam_ros.lab.simulation.scene import HELD_OUT_PAIRS
 from vlam_ros.lab.simulation.simulator import Simulator
-from vlam_ros.lab.simulation.task_objects import LANE, is_free, some_relation, stop_before
-from vlam_ros.lab.simulation.tasks import RELATIONAL_SHARE, Kind
+from vlam_ros.lab.simulation.task_objects import LANE, is_free, stop_before
+from vlam_ros.lab.simulation.tasks import RELATIONAL_SHARE
 from vlam_ros.lab.simulation.truth import Truth, truth_of
+from vlam_ros.lab.training.policy.asked import names_held_out, relations_to_ask, things_to_ask
 from vlam_ros.lab.training.policy.demonstration_policy import (
     ARRAYS,
     BlindDemonstrationPolicy,
@@ -64,18 +64,12 @@ BEFORE_THINGS, BACK = 0.5, 0.4
 """How often it starts before a thing, up to so many metres from where it would stop there."""
 OF_CONTROL = 3
 """One of so many is of the control set."""
-THERE, LIKE, BARE = 6, 2, 2
-"""Things that are asked about besides what a task is about: of the room, like those, and by their
-shapes alone.
-"""
 RELATED, RELATED_BLIND = 6, 24
 """By how many relations is asked about things that are called alike, with and without images. What
 the words mean is learned from many places of things, which cost nothing where nobody looks.
 """
 OFTEN_RELATIONAL = 0.7
 """How often one of two things alike is meant, where first decisions are shown, or no images."""
-ALONE = Kind.GO_TO, Kind.TURN_TO, Kind.PICK_UP, Kind.PUSH, Kind.SEARCH
-"""What can be asked about one thing; to push it left of something is to push it there."""
 EPOCH = 1_750_000_000 * 10**9
 """ns: when episodes begin, in bags."""
 PAUSES, LONGEST = (0.4, 0.8, 1.6), 40
@@ -246,50 +240,6 @@ def show_blind(
             skill = skills[policy.proposal.plan.to_come[0].skill]
             robot.carry_out(policy.proposal, pipeline.progress, skill, float(rng.choice(PAUSES)))
     return policy
-
-
-def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
-    """An episode's own instruction, and the same about other things of the room, by their colour
-    and shape or their shape alone, and about something like them that is not there.
-    """
-    task, things = episode.task, [o for o in episode.task.room.scene.objects if o.colour]
-    named = {
-        noun: noun.split()[-1]
-        for noun in (f"{o.colour} {p.shape}" for o in things for p in things)
-        if not names_held_out(noun)
-    }
-    there = {o.phrase for o in things} & {*named}
-    asked = [episode.script[0][1]]
-    for some, count in ((there, THERE), ({*named} - there, LIKE), ({*named.values()}, BARE)):
-        for noun in rng.permutation(sorted(some)).tolist()[:count]:
-            kind = task.kind if task.place else ALONE[int(rng.integers(len(ALONE)))]
-            if noun not in (task.noun, task.place):
-                asked.append(sentence(replace(task, kind=kind, noun=noun), False, rng))
-    return asked
-
-
-def relations_to_ask(episode: Episode, rng: np.random.Generator, count: int) -> list[str]:
-    """So many instructions about one of the things that are called alike, told by a relation; some
-    are true of none of them, or of several. None where no two are called alike.
-    """
-    task = episode.task
-    things = [o for o in task.room.scene.objects if o.colour and not names_held_out(o.phrase)]
-    names = [name for thing in things for name in (thing.phrase, thing.shape)]
-    twins = {name for name in names if names.count(name) > 1 and name not in task.place}
-    asked = []
-    for noun in rng.choice(sorted(twins), count).tolist() if twins else ():
-        others = sorted({o.phrase for o in things if o.shape != noun.split()[-1]})
-        if others:
-            kinds = [task.kind] if task.place else [k for k in ALONE if k is not Kind.PUSH]
-            kind = kinds[int(rng.integers(len(kinds)))]
-            told = some_relation(rng, noun, str(rng.choice(others)))
-            asked.append(sentence(replace(task, kind=kind, noun=told), False, rng))
-    return asked
-
-
-def names_held_out(text: str) -> bool:
-    """Whether it names a pair of a colour and a shape by which it is judged what was learned."""
-    return any(f"{colour} {shape}" in text for colour, shape in HELD_OUT_PAIRS)
 
 
 def _robot(

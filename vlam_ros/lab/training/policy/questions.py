@@ -16,13 +16,13 @@ from vlam_ros.errors import LearningError
 from vlam_ros.lab.generators import LabelledImage, generator_named
 from vlam_ros.lab.generators.camera import photographed
 from vlam_ros.lab.generators.vocabulary import vocabulary
+from vlam_ros.lab.training.policy.asked import names_held_out
 from vlam_ros.lab.training.policy.demonstration_policy import (
     ARRAYS,
     QUESTION,
     Demonstration,
     write_shard,
 )
-from vlam_ros.lab.training.policy.demonstrations import names_held_out
 from vlam_ros.perception.clipseg import ClipsegGrounder
 from vlam_ros.policies.transformer.inputs import OF_INSTRUCTION
 from vlam_ros.policies.transformer.vocabulary import END
