@@ -274,7 +274,7 @@ class Pipeline:
     def _perceive(self, observation: Observation, instruction: Instruction) -> Scene:
         """The objects that the instruction names."""
         self._check_words(instruction)
-        phrases: Sequence[str] = [t for noun in instruction.named.values() for t in noun.texts]
+        phrases: Sequence[str] = instruction.texts
         crops = None
         if instruction.query is Query.SCENE:
             phrases, crops = self._nouns, SCENE_CROPS

@@ -7,11 +7,11 @@ from pathlib import Path
 from vlam_ros.configuration import Settings
 from vlam_ros.lab.evaluation.episodes import episode_of_seed
 from vlam_ros.lab.simulation.tasks import CONTROL, Kind
+from vlam_ros.lab.training.policy.asked import names_held_out
 from vlam_ros.lab.training.policy.demonstrations import (
     DemonstrationJob,
     Parts,
     ShardKind,
-    names_held_out,
     run_shard,
 )
 from vlam_ros.language import parse_instruction

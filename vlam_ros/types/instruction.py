@@ -147,6 +147,11 @@ class Instruction:
         nouns = {Noun.TARGET: self.target, Noun.DESTINATION: self.destination}
         return {noun: phrase for noun, phrase in nouns.items() if phrase is not None}
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What CLIPSeg is asked for: the texts of all its nouns."""
+        return tuple(text for phrase in self.named.values() for text in phrase.texts)
+
     def said_with(self, old: ObjectPhrase, new: ObjectPhrase) -> str:
         """The sentence as one says it with one noun phrase in place of another."""
         said = self.skill_phrase

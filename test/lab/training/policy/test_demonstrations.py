@@ -29,9 +29,7 @@ from vlam_ros.lab.training.policy.asked import (
     relations_to_ask,
     things_to_ask,
 )
-from vlam_ros.lab.training.policy.data import (
-    Demonstrations,
-)
+from vlam_ros.lab.training.policy.data import Demonstrations
 from vlam_ros.lab.training.policy.demonstration_policy import DemonstrationPolicy
 from vlam_ros.lab.training.policy.demonstrations import (
     ASIDE,

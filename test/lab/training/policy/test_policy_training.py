@@ -40,7 +40,7 @@ from vlam_ros.lab.training.policy.data import (
     DemonstrationBatches,
     Demonstrations,
     inputs_at,
-    meant_at,
+    meant_of,
     misread,
     varied,
     written,
@@ -72,6 +72,13 @@ from vlam_ros.policies.transformer.inputs import CANDIDATES, FOUND, NOUNS, read_
 from vlam_ros.policies.transformer.model import ActionTransformer
 from vlam_ros.policies.transformer.vocabulary import ANSWER, PolicyVocabulary
 from vlam_ros.types import Noun, Outcome, Reason
+
+
+def batches_of(
+    data: Demonstrations, size: int, vocabulary: PolicyVocabulary, parts: Parts
+) -> DemonstrationBatches:
+    read = partial(read_words, word_states=parts.grounder.word_states)
+    return DemonstrationBatches(data, vocabulary, read, parts.expert.space, size, 0)
 
 
 def test_each_token_is_part_of_something(
@@ -121,14 +128,7 @@ def test_of_episodes_a_share_can_be_learned(data: Demonstrations) -> None:
 def test_batches_are_a_function_of_the_step(
     data: Demonstrations, vocabulary: PolicyVocabulary, parts: Parts
 ) -> None:
-    batches = DemonstrationBatches(
-        data,
-        vocabulary,
-        partial(read_words, word_states=parts.grounder.word_states),
-        parts.expert.space,
-        4,
-        0,
-    )
+    batches = batches_of(data, 4, vocabulary, parts)
     one, again, other = batches.batch(3), batches.batch(3), batches.batch(4)
     assert torch.equal(one.tokens, again.tokens)
     assert torch.equal(one.inputs.places.nan_to_num(), again.inputs.places.nan_to_num())
@@ -139,9 +139,9 @@ def test_batches_are_a_function_of_the_step(
 
 
 def test_those_objects_are_meant_that_are_where_the_text_says(parts: Parts) -> None:
-    objects = np.full((1, len(NOUNS), CANDIDATES, len(FOUND)), np.nan, np.float32)
-    objects[0, 0, :2, :3] = (1.0, -0.5, 0.1), (1.03, 0.46, 0.1)
-    objects[0, 2, 0, :3] = 2.0, 0.0, 0.0
+    objects = torch.full((len(NOUNS), CANDIDATES, len(FOUND)), math.nan)
+    objects[0, :2, :3] = torch.tensor([(1.0, -0.5, 0.1), (1.03, 0.46, 0.1)])
+    objects[2, 0, :3] = torch.tensor([2.0, 0.0, 0.0])
     doing = task("put the red cup on the blue plate", "place_on", parts)
     found = {
         Noun.TARGET: thing("red cup", 1.0, 0.5, 0.1),
@@ -159,8 +159,7 @@ def test_those_objects_are_meant_that_are_where_the_text_says(parts: Parts) -> N
     ):
         row = Demonstration({}, text, (PLACES,), "PUT_ON", 0)
         unknown = replace(row, known=())
-        data = Demonstrations((row, unknown), {"objects": objects}, {"objects": np.array([0, 0])})
-        meant = meant_at(data, [0, 1], parts.expert.space)
+        meant = meant_of([row, unknown], objects.expand(2, -1, -1, -1), parts.expert.space)
         told = [[None if math.isnan(x) else x for x in noun] for noun in meant[0].tolist()]
         assert told == [target, none, destination, none], text
         assert meant[1].isnan().all()
@@ -171,9 +170,7 @@ def test_it_is_learned_which_objects_are_meant(
 ) -> None:
     config = policy_config(SETTINGS, parts.grounder, data, PolicyRecipe(width=48, heads=2))
     losses = PolicyLosses(ActionTransformer(config.model), vocabulary)
-    read = partial(read_words, word_states=parts.grounder.word_states)
-    batches = DemonstrationBatches(data, vocabulary, read, parts.expert.space, 8, 0)
-    batch = batches.batch(0)
+    batch = batches_of(data, 8, vocabulary, parts).batch(0)
     assert batch.meant.isfinite().any()
     losses(batch)["objects"].backward()
     reads = losses.model.encoder[0].itself.query.weight.grad
@@ -238,15 +235,7 @@ def test_a_third_of_a_batch_are_questions(
     ask_about(tmp_path, {"rooms": 3}, "train", parts.grounder)
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == before
     data = Demonstrations.load([folder, tmp_path])
-    batches = DemonstrationBatches(
-        data,
-        vocabulary,
-        partial(read_words, word_states=parts.grounder.word_states),
-        parts.expert.space,
-        300,
-        0,
-    )
-    batch = batches.batch(0)
+    batch = batches_of(data, 300, vocabulary, parts).batch(0)
     asks = batch.tokens[:, 0] == vocabulary[ANSWER]
     assert asks.float().mean() == pytest.approx(1 / 3, abs=0.08)
     assert ((batch.parts == ANSWERED).any(1) == asks).all()
@@ -261,14 +250,7 @@ def test_half_of_what_is_done_is_shown_without_images(
     ask_about(tmp_path, {"rooms": 3}, "train", parts.grounder)
     run_shard(DemonstrationJob(tmp_path, seed_of(Kind.GO_TO), 3, ShardKind.BLIND, SETTINGS))
     data = Demonstrations.load([folder, tmp_path])
-    batch = DemonstrationBatches(
-        data,
-        vocabulary,
-        partial(read_words, word_states=parts.grounder.word_states),
-        parts.expert.space,
-        300,
-        0,
-    ).batch(0)
+    batch = batches_of(data, 300, vocabulary, parts).batch(0)
     blind = ~batch.inputs.patches.any(-1).any(-1)
     asks = batch.tokens[:, 0] == vocabulary[ANSWER]
     assert asks.float().mean() == pytest.approx(ASKED, abs=0.08)

@@ -16,7 +16,7 @@ THERE, LIKE, BARE = 6, 2, 2
 shapes alone.
 """
 ALONE = Kind.GO_TO, Kind.TURN_TO, Kind.PICK_UP, Kind.PUSH, Kind.SEARCH
-"""What can be asked about one thing; to push it left of something is to push it there."""
+"""What can be asked about one thing."""
 
 
 def things_to_ask(episode: Episode, rng: np.random.Generator) -> list[str]:
@@ -47,11 +47,12 @@ def relations_to_ask(episode: Episode, rng: np.random.Generator, count: int) -> 
     things = [o for o in task.room.scene.objects if o.colour and not names_held_out(o.phrase)]
     names = [name for thing in things for name in (thing.phrase, thing.shape)]
     twins = {name for name in names if names.count(name) > 1 and name not in task.place}
+    # "Push the box left of the cup" says where to push it, and not which.
+    kinds = [task.kind] if task.place else [kind for kind in ALONE if kind is not Kind.PUSH]
     asked = []
     for noun in rng.choice(sorted(twins), count).tolist() if twins else ():
         others = sorted({o.phrase for o in things if o.shape != noun.split()[-1]})
         if others:
-            kinds = [task.kind] if task.place else [k for k in ALONE if k is not Kind.PUSH]
             kind = kinds[int(rng.integers(len(kinds)))]
             told = some_relation(rng, noun, str(rng.choice(others)))
             asked.append(sentence(replace(task, kind=kind, noun=told), False, rng))

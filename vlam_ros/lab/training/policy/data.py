@@ -179,27 +179,25 @@ def _row(values: dict[str, Any]) -> Demonstration:
 def inputs_at(data: Demonstrations, indices: Sequence[int], read: Read) -> PolicyInputs:
     """What was read at some demonstrations, as it was."""
     words = padded([read(data.rows[index].words) for index in indices])
-    arrays = {name: torch.from_numpy(_array_at(data, indices, name)) for name in ARRAYS}
+    arrays = {}
+    for name in ARRAYS:
+        which, known = data.which[name][list(indices)], data.arrays[name]
+        values = np.full((len(which), *known.shape[1:]), UNKNOWN.get(name, np.nan), np.float32)
+        values[which != NONE] = known[which[which != NONE]]
+        arrays[name] = torch.from_numpy(values)
     return PolicyInputs(words=words.states, pieces=words.pieces, kinds=words.kinds, **arrays)
 
 
-def _array_at(data: Demonstrations, indices: Sequence[int], name: str) -> npt.NDArray[np.float32]:
-    which, known = data.which[name][list(indices)], data.arrays[name]
-    values = np.full((len(which), *known.shape[1:]), UNKNOWN.get(name, np.nan), np.float32)
-    values[which != NONE] = known[which[which != NONE]]
-    return values
-
-
-def meant_at(data: Demonstrations, indices: Sequence[int], space: ActionSpace) -> Tensor:
-    """Which objects some demonstrations are about, as a PolicyBatch has it: what is where a noun is
-    said to be, and nothing of what is not found.
+def meant_of(rows: Sequence[Demonstration], objects: Tensor, space: ActionSpace) -> Tensor:
+    """Which of their objects float[B,K,C,F] some demonstrations are about, as a PolicyBatch has it:
+    what is where a noun is said to be, and nothing of what is not found.
     """
-    places = _array_at(data, indices, "objects")[..., :2]
+    places = objects[..., :2].numpy()
     labels = torch.full(places.shape[:-1], math.nan)
     x, y = (np.linspace(axis.low, axis.high, axis.bins) for axis in space.dimensions[:2])
-    for row, index in enumerate(indices):
-        said, _, rest = data.rows[index].text.partition(VERIFY)
-        if PLACES not in data.rows[index].known:
+    for row, shown in enumerate(rows):
+        said, _, rest = shown.text.partition(VERIFY)
+        if PLACES not in shown.known:
             continue
         for of, place, reason in zip((0, 2), _PLACE.finditer(said), _MISSING, strict=False):
             found = np.clip(places[row, of], (x[0], y[0]), (x[-1], y[-1]))
@@ -319,10 +317,11 @@ class DemonstrationBatches:
         rng = np.random.default_rng([self.seed, step])
         indices = rng.choice(len(self.data), self.size, p=self._weights).tolist()
         tokens, parts = written(self.data, indices, self.vocabulary)
-        inputs = varied(inputs_at(self.data, indices, self.read), rng)
-        misread_tokens = misread(tokens, parts, self.vocabulary, rng)
-        about = meant_at(self.data, indices, self.space)
-        return PolicyBatch(inputs, tokens, parts, misread_tokens, about)
+        shown = inputs_at(self.data, indices, self.read)
+        inputs = varied(shown, rng)
+        decoder_inputs = misread(tokens, parts, self.vocabulary, rng)
+        meant = meant_of([self.data.rows[i] for i in indices], shown.objects, self.space)
+        return PolicyBatch(inputs, tokens, parts, decoder_inputs, meant)
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float64]:

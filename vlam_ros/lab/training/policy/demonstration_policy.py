@@ -154,8 +154,8 @@ class DemonstrationPolicy:
             kept.append(value.astype(np.float32 if name in PRECISE else np.float16))
 
     def _see(self, observation: Observation, task: Task) -> Scene:
-        phrases = [text for noun in task.instruction.named.values() for text in noun.texts]
-        return perceived(self._perceiver, self._grounder.calibration, observation, phrases)
+        calibration, texts = self._grounder.calibration, task.instruction.texts
+        return perceived(self._perceiver, calibration, observation, texts)
 
 
 class BlindDemonstrationPolicy(DemonstrationPolicy):

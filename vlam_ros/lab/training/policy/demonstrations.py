@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
 
@@ -342,13 +342,15 @@ def run_shard(job: DemonstrationJob) -> None:
         episode = episode_of_seed(seed, control, True, relational)
         if names_held_out(episode.script[0][1]):
             continue
-        asked = things_to_ask(episode, np.random.default_rng([seed, 8])) if mixed else []
-        related = partial(relations_to_ask, episode, np.random.default_rng([seed, 9]))
         policy: DemonstrationPolicy
-        if job.kind is ShardKind.STARTS:
-            policy = show_start(episode, parts, [*asked, *related(RELATED)])
-        elif job.kind is ShardKind.BLIND:
-            policy = show_blind(episode, parts, asked, related(RELATED_BLIND))
+        if mixed:
+            asked = things_to_ask(episode, np.random.default_rng([seed, 8]))
+            rng, blind = np.random.default_rng([seed, 9]), job.kind is ShardKind.BLIND
+            related = relations_to_ask(episode, rng, RELATED_BLIND if blind else RELATED)
+            if blind:
+                policy = show_blind(episode, parts, asked, related)
+            else:
+                policy = show_start(episode, parts, [*asked, *related])
         else:
             bag = job.bags and job.bags / episode_name(seed, control)
             if bag and bag.exists():  # of a shard that was interrupted
